@@ -1,4 +1,4 @@
-"""`call.report`: all that is known of a call in one event, once its recording, transcript and analysis are ready or given up."""
+"""`call.report`: everything about a call in one event, once its recording, transcript and analysis are ready or given up."""
 
 import asyncio
 import logging
@@ -21,14 +21,14 @@ from webhooks import outbox
 logger = logging.getLogger(__name__)
 EVENT = "call.report"
 PERIOD_SECONDS = 2.0
-# The report of a call comes no later than this, whatever is still missing.
+# The report is sent after this time at the latest, whatever is still missing.
 GIVE_UP_AFTER = timedelta(minutes=10)
 AT_ONCE = 200
 PERCENTILES = {"median_ms": 0.5, "p95_ms": 0.95}
 
 
 async def run() -> None:
-    """A task of the clock: report until cancelled."""
+    """A task of the clock: send reports until canceled."""
     while True:
         try:
             await in_database(send_due)
@@ -38,12 +38,12 @@ async def run() -> None:
 
 
 def send_due(now: datetime | None = None) -> None:
-    """Report every call that is complete, or has been waited for long enough. One that cannot be reported holds up no other."""
+    """Report every call that is complete or has waited long enough. A call that cannot be reported does not block the others."""
     now = now or timezone.now()
     for call_id in _due(now).order_by("ended_at").values_list("pk", flat=True)[:AT_ONCE]:
         try:
             _send(call_id, now)
-        except (OperationalError, InterfaceError):  # of the database, not of this call
+        except (OperationalError, InterfaceError):  # database errors, not specific to this call
             raise
         except Exception:
             logger.exception("Reporting a call failed", extra={"call_id": call_id})
@@ -72,7 +72,7 @@ def _is_late(call: Call, now: datetime) -> bool:
 
 
 def _publish(call: Call, now: datetime) -> None:
-    """To the account's endpoints alone. An account that is being deleted gets no more reports."""
+    """To the account's endpoints only. An account that is being deleted gets no more reports."""
     if call.developer.closed_at is not None:
         return
     outbox.publish(
@@ -101,7 +101,7 @@ def _recording_url(call: Call) -> str | None:
 
 
 def _answer_times(call: Call) -> dict[str, Any]:
-    """In milliseconds: half of the answers came sooner than the median, 95% sooner than p95."""
+    """In milliseconds: median and 95th percentile."""
     times = sorted(call.turns.values_list("total_ms", flat=True))
     ranks = {name: times[math.ceil(part * len(times)) - 1] if times else None for name, part in PERCENTILES.items()}
     return {"count": len(times), **ranks}

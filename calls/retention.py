@@ -1,4 +1,4 @@
-"""What accounts may no longer keep of their calls (accounts.extension_points.RETENTION_KINDS). The calls stay, with what they cost."""
+"""Deletes call data past its retention (accounts.extension_points.RETENTION_KINDS). The calls stay, with their costs."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -11,12 +11,14 @@ from accounts.extension_points import RetentionKind
 from calls.after_call import deletion, recording_access
 from calls.models import Call
 
-BATCH = 500  # calls at once
+BATCH = 500  # calls per batch
 
 
 def delete_transcripts(developer_id: int, before: datetime) -> Iterator[int]:
-    """What was said in calls that began before then, what was made of it, and what the agent was told about the caller."""
-    # A transcript that its owner deleted leaves the variables and metadata, by which calls are found.
+    """Delete transcripts of calls that started before the given time, everything derived from them, and what the agent was told about the
+    caller.
+    """
+    # When the owner deletes a transcript, the variables and metadata stay, because calls are searched by them.
     left = Q(transcript_deleted_at=None) | ~Q(variables="{}") | ~Q(metadata={})
     for calls in _ended_calls(developer_id, before, left):
         with transaction.atomic():
@@ -26,7 +28,7 @@ def delete_transcripts(developer_id: int, before: datetime) -> Iterator[int]:
 
 
 def delete_events(developer_id: int, before: datetime) -> Iterator[int]:
-    """The timelines of calls that began before then."""
+    """Delete the timelines of calls that started before the given time."""
     for calls in _ended_calls(developer_id, before, Q(events_deleted_at=None)):
         with transaction.atomic():
             deletion.forget_what_happened(calls)
@@ -34,7 +36,7 @@ def delete_events(developer_id: int, before: datetime) -> Iterator[int]:
 
 
 def _ended_calls(developer_id: int, before: datetime, left: Q) -> Iterator[list[int]]:
-    """Ids in batches, the oldest first, of calls with something left. Those without are passed over once, not for every batch."""
+    """Batches of ids, oldest first, of calls that still have data. Calls without data are skipped once, not for every batch."""
     calls = Call.objects.ended().alias(variables=Cast("dynamic_variables", TextField()))
     calls = calls.filter(left, developer_id=developer_id, started_at__lt=before)
     beyond = Q()

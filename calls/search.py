@@ -12,10 +12,9 @@ _NO_DIGIT = re.compile(r"\D+")
 
 
 def search(calls: QuerySet[Call], text: str) -> QuerySet[Call]:
-    """The calls with a number that contains these digits or, for other texts, in which somebody said these words.
+    """Calls with a number that contains these digits or, for other texts, in whose transcript these words were said, all in one turn.
 
-    All of them, in one turn of the conversation. "Quoted words" follow each other, and a word after a minus was not said in it
-    (PostgreSQL's `websearch_to_tsquery`).
+    "Quoted words" must be adjacent, and a word after a minus must not occur (PostgreSQL's `websearch_to_tsquery`).
     """
     if _NUMBER.fullmatch(text.strip()) and len(digits := _NO_DIGIT.sub("", text)) > 2:
         return calls.filter(Q(from_number__contains=digits) | Q(to_number__contains=digits))
@@ -23,6 +22,6 @@ def search(calls: QuerySet[Call], text: str) -> QuerySet[Call]:
 
 
 def entries_with(text: str) -> QuerySet[TranscriptEntry]:
-    """What was said with these words, in any account."""
+    """Transcript entries with these words, in any account."""
     query = SearchQuery(text, config=TRANSCRIPT_LANGUAGE, search_type="websearch")
     return TranscriptEntry.objects.annotate(words=SearchVector("text", config=TRANSCRIPT_LANGUAGE)).filter(words=query)

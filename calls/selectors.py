@@ -16,12 +16,12 @@ from webhooks.sending import redelivery
 
 
 def calls_of(developer: Developer) -> QuerySet[Call]:
-    """All calls of an account, with what a list needs."""
+    """All calls of an account, with related rows for a list."""
     return Call.objects.filter(developer=developer).select_related("phone_number", "agent")
 
 
 def get_call(developer: Developer, identifier: str) -> Call:
-    """By id, or by the `call_id` text that a sandbox call was given. Raises NotFound, also for what belongs to others."""
+    """By id, or by the `call_id` string of a sandbox call. Raises NotFound, also for another account's call."""
     lookup: dict[str, Any] = {"public_id": identifier}
     if identifier.isascii() and identifier.isdecimal() and len(identifier) <= 18:
         lookup = {"pk": int(identifier)}
@@ -49,8 +49,10 @@ def webhook_attempts(call: Call) -> QuerySet[WebhookAttempt]:
 
 
 def signing_secret_of(call: Call) -> SigningSecret | None:
-    """What signs the tool requests of a call: the secret of its number. A test of an agent has none, so that it takes that of the
-    oldest number which the agent answers, else of any of the developer's, else the agent's own.
+    """The secret that signs a call's tool requests: the secret of its number.
+
+    An agent test has no number: it uses the secret of the oldest number that the agent answers, otherwise of any of the developer's
+    numbers, otherwise the agent's own.
     """
     if call.phone_number is not None:
         return call.phone_number.signing_secret
@@ -63,7 +65,7 @@ def signing_secret_of(call: Call) -> SigningSecret | None:
 
 
 def silent_seconds(call: Call) -> float:
-    """How long nothing has been heard in a running call, as far as it is written down; 0 where nothing was ever heard."""
+    """How long a running call has been silent, as far as it is recorded; 0 if nothing was ever heard."""
     sounds = [
         call.transcript.aggregate(at=Max("spoken_at"))["at"],
         call.events.filter(event_type="dtmf.received").aggregate(at=Max("event_timestamp"))["at"],

@@ -1,4 +1,4 @@
-"""Calling hours: when a number may be called, by the clocks of everywhere it could ring."""
+"""Calling hours: when a number may be called, in the local time of every place where it could ring."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from phonenumbers import timezone as number_zones
 from bubblyphone.core.number_ranges import TEST_NUMBERS
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-# The next window of each zone is within a week, and one more day for the difference between zones.
+# The next window in each zone is within a week; one more day covers the difference between zones.
 SEARCHED_DAYS = 9
-# Numbers that ring anywhere, or nowhere that a clock could tell.
+# Numbers that ring anywhere, or have no location.
 WITHOUT_PLACE = {PhoneNumberType.TOLL_FREE, PhoneNumberType.UAN, PhoneNumberType.PERSONAL_NUMBER}
 
 
 @dataclass(frozen=True, slots=True)
 class CallingHours:
-    """From `start` to `end`, on days that are counted by their start: an end before the start is on the next day."""
+    """From `start` to `end`; `days` refer to the start, because an end before the start is on the next day."""
 
     start: time
     end: time
@@ -42,9 +42,9 @@ class CallingHours:
         return (today in self.days and clock >= self.start) or ((today - 1) % 7 in self.days and clock < self.end)
 
     def next_opening(self, now: datetime, zones: Sequence[ZoneInfo]) -> datetime | None:
-        """The next start in one of the zones that is within the hours of all, in UTC; None: there is never one.
+        """The next start in any zone that is within the hours of all zones, in UTC; None if there is never one.
 
-        A start that the clock skips (in spring) is none, and one that comes twice (in autumn) is two.
+        A start skipped by the clock (in spring) does not count, and one that occurs twice (in autumn) counts twice.
         """
         starts = sorted(start for zone in zones for start in self._starts(now.astimezone(zone)))
         later = (start for start in starts if start > now)
@@ -57,12 +57,12 @@ class CallingHours:
 
 
 def zones_of(e164: str, own_zone: str) -> list[ZoneInfo]:
-    """Every time zone in which a number could ring; the account's own for one without a place, such as a toll-free number."""
+    """Every time zone in which a number could ring; the account's own for a number without a location, such as a toll-free number."""
     number = phonenumbers.parse(e164)
     kind = phonenumbers.number_type(number)
     if kind in WITHOUT_PLACE or e164.startswith(TEST_NUMBERS):
         names: Sequence[str] = ()
-    elif kind == PhoneNumberType.UNKNOWN:  # a fictional range: judged by the place of its first digits
+    elif kind == PhoneNumberType.UNKNOWN:  # a fictional range: judged by the location of its first digits
         names = number_zones.time_zones_for_geographical_number(number)
     else:
         names = number_zones.time_zones_for_number(number)

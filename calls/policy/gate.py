@@ -1,4 +1,4 @@
-"""The gate: whether a number may be dialed now, for a call or for a transfer. Each refusal has a reason of its own."""
+"""Decides whether a number may be dialed now, for a call or a transfer. Each refusal has its own reason."""
 
 from datetime import datetime, timedelta
 
@@ -19,7 +19,7 @@ OUTSIDE_CALLING_HOURS = "outside_calling_hours"
 TOO_MANY_ATTEMPTS = "too_many_attempts"
 NO_RATE = "no_rate"
 ATTEMPTS_WINDOW = timedelta(hours=24)
-# Every reason for which a number is not dialed, from the account's rules and our own.
+# Every reason why a number is not dialed, from the account's rules and ours.
 REASONS = frozenset({
     destinations.EMERGENCY_NUMBER, destinations.PREMIUM_DESTINATION, NO_RATE,
     DO_NOT_CALL, COUNTRY_NOT_ALLOWED, OUTSIDE_CALLING_HOURS, TOO_MANY_ATTEMPTS,
@@ -27,11 +27,10 @@ REASONS = frozenset({
 
 
 def check(developer: Developer, to: str, *, now: datetime, is_configured: bool = False) -> None:
-    """Raises Forbidden, whose `code` is one of REASONS, for a number that the account's policy does not allow now.
+    """Raises Forbidden, whose `code` is one of REASONS, if the account's policy does not allow calling the number now.
 
-    The account is locked (`ledger.lock_developer`), so that of two calls at once each counts the other's attempt. With
-    `is_configured`, a transfer to the number that the agent's owner chose, hours and attempts do not apply, nor do they to numbers
-    of the account.
+    The account is locked (`ledger.lock_developer`), so that two simultaneous calls count each other's attempts. With `is_configured`, a
+    transfer to a number chosen by the agent's owner, hours and attempts do not apply, nor do they for the account's own numbers.
     """
     if DoNotCallNumber.objects.filter(developer=developer, phone_number=to).exists():
         raise Forbidden("This number is on your do-not-call list.", code=DO_NOT_CALL)
@@ -78,7 +77,7 @@ def _check_attempts(policy: DialingPolicy, to: str, now: datetime) -> None:
 
 
 def attempts_at(developer_id: int, to: str, since: datetime) -> int:
-    """How often the account has had a number dialed, answered or not, by calls and by transfers."""
+    """How often the number was dialed, answered or not, by calls and transfers."""
     calls = Call.objects.filter(
         developer_id=developer_id, to_number=to, started_at__gt=since, direction=Direction.OUTBOUND, sandbox=False
     )

@@ -26,7 +26,7 @@ MAX_FILE_BYTES = 10 * 1024 * 1024
 
 
 def policy_of(developer: Developer) -> DialingPolicy:
-    """The account's policy, perhaps not saved yet."""
+    """The account's policy, possibly unsaved."""
     return DialingPolicy.objects.filter(developer=developer).first() or DialingPolicy(developer=developer)
 
 
@@ -41,20 +41,20 @@ def numbers_of(developer: Developer) -> QuerySet[DoNotCallNumber]:
 
 
 def add(*, developer_id: int, phone_number: str, source: str, reason: str = "") -> DoNotCallNumber:
-    """Put a number on the list. One that is there stays as it is."""
+    """Add a number to the list. Does nothing if it is already listed."""
     return DoNotCallNumber.objects.get_or_create(
         developer_id=developer_id, phone_number=phone_number, defaults={"source": source, "reason": reason}
     )[0]
 
 
 def remove(*, developer: Developer, pk: int) -> None:
-    """Take a number off the list. Raises NotFound."""
+    """Remove a number from the list. Raises NotFound."""
     if not numbers_of(developer).filter(pk=pk).delete()[0]:
         raise NotFound("Not found.")
 
 
 def import_csv(*, developer: Developer, content: bytes, source: str) -> dict[str, int]:
-    """Add all numbers of a file with a column `phone_number`, and `reason` if it is there; or none, with the rows that are wrong.
+    """Add all numbers of a file with a column `phone_number` and an optional column `reason`; if any row is invalid, add none.
 
     Returns how many were `added` and how many were `already_listed`. Raises InvalidRequest.
     """
@@ -67,7 +67,7 @@ def import_csv(*, developer: Developer, content: bytes, source: str) -> dict[str
         )
         for number, reason in dict(_read(content)).items()
     ]
-    # Without a lock on the account, for which its calls would wait.
+    # Without locking the account, because its calls would have to wait.
     with transaction.atomic():
         DoNotCallNumber.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1000)
         added = numbers_of(developer).filter(created_at=now).count()
@@ -95,7 +95,7 @@ def _read(content: bytes) -> Iterator[tuple[str, str]]:
 
 
 def csv_of(rows: QuerySet[DoNotCallNumber]) -> HttpResponse:
-    """The list as a file that `import_csv` reads, newest first."""
+    """The list as a file in the format of `import_csv`, newest first."""
     table = (
         [row.phone_number, harmless(row.reason), row.source, format_time(row.created_at)]
         for row in in_pages(rows, newest_first=True)

@@ -1,4 +1,4 @@
-"""Agent output: the model's answers on their way to the caller, and how much of them has been heard."""
+"""Agent output: the model's answers on their way to the caller, and how much of them was heard."""
 
 import asyncio
 import contextlib
@@ -15,16 +15,16 @@ from calls.session.speech_times import SpeechTimes
 from calls.session.transport import MediaTransport
 from calls.session.voice_activity import sounds_in
 
-FALLBACK_ITEM = "fallback tts"  # the name of an "answer" that no model gave
+FALLBACK_ITEM = "fallback tts"  # the id of speech that is not from a model
 WAITING_WORDS = "One moment, please."
-PERSON_ITEM = "person"  # the name of what somebody says who has taken the call over
+PERSON_ITEM = "person"  # the id of speech by a person who has taken over the call
 OTHER_VOICES = frozenset({FALLBACK_ITEM, PERSON_ITEM})
-# So much of a person's voice may wait at the far end. What is late by more would stay late.
+# At most this much of a person's voice may be queued at the far end; otherwise it would stay delayed.
 MOST_AHEAD_MS = 400.0
 
 
 class AgentOutput:
-    """What one caller hears. While the line is broken what is said waits, with what had not been heard yet before it."""
+    """Everything one caller hears. While the line is broken, new output waits behind the output that was not heard yet."""
 
     def __init__(
         self,
@@ -35,8 +35,9 @@ class AgentOutput:
         now: Callable[[], float] = time.monotonic,
         monitor: Monitor | None = None,
     ) -> None:
-        """`answers` is told of the first sound of each answer that was sent: when its piece was received, and how much silence it
-        begins with. It says whether the caller waited for it, and so when it is heard is of interest.
+        """`answers` is notified of the first sound of each sent answer: when its piece was received, and how much silence precedes it.
+
+        It returns whether the caller waited for the answer, in which case the time it is heard matters.
         """
         self._transport = transport
         self._fallback_tts = fallback_tts
@@ -47,42 +48,42 @@ class AgentOutput:
         self._playout = PlaybackClock(now)
         self._waiting: list[tuple[str, str]] | None = None  # while the line is broken: answer and payload
         self._sound_ends_at = 0.0
-        self._first_sound_at: float | None = None  # when the first sound of an answer came that is not sent yet
-        self.sounding_item = ""  # the last answer in which there was something to hear
+        self._first_sound_at: float | None = None  # when the first sound of an answer arrived that was not sent yet
+        self.sounding_item = ""  # the last audible answer
         self._sounding_items: set[str] = set()  # all of them
         self.is_taken = False  # a person speaks instead: only `relay` is heard
 
     @property
     def item_id(self) -> str:
-        """The answer that was sent last."""
+        """The last answer that was sent."""
         return self._playout.item_id
 
     @property
     def is_on(self) -> bool:
-        """Whether something plays, or will as soon as the line is there again."""
+        """Whether something plays, or will when the line is back."""
         return self._playout.is_playing() or bool(self._waiting)
 
     @property
     def is_audible(self) -> bool:
-        """Whether something plays that is more than silence."""
-        playout = self._playout  # asked for with each piece of the caller's
+        """Whether something audible plays."""
+        playout = self._playout  # checked for every piece of caller audio
         if playout.item_id != self.sounding_item:
             return False
         return playout.ends_at > self._now() or bool(self._waiting)
 
     @property
     def sound_ends_at(self) -> float:
-        """When the last answer in which there was something to hear has been, or will have been, played; 0 before the first."""
+        """When playback of the last audible answer ended or will end; 0 before the first."""
         if self.sounding_item and self.item_id == self.sounding_item:
             self._sound_ends_at = self._playout.ends_at
         return self._sound_ends_at
 
     def has_sounded(self, item_id: str) -> bool:
-        """Whether there was something to hear in what came of this answer."""
+        """Whether the output of this answer was audible."""
         return item_id in self._sounding_items
 
     def heard_ms(self, item_id: str) -> int:
-        """How much was heard of an answer that is not long over."""
+        """How much of a recent answer was heard."""
         return self._playout.heard_ms(item_id)
 
     @property
@@ -90,12 +91,12 @@ class AgentOutput:
         return self._waiting is not None
 
     async def wait_for_silence(self, give_up_at: float) -> None:
-        """Until all that was sent has been heard."""
+        """Wait until everything sent has been heard."""
         while self.is_on and self._now() < give_up_at:  # noqa: ASYNC110  marks move the end about
             await asyncio.sleep(min(0.2, self._playout.remaining_ms() / 1000 + 0.02))
 
     async def say(self, item_id: str, payload: str) -> bool:
-        """A piece of an answer, in the caller's format. Whether it is the first of it in which there is something to hear."""
+        """Send a piece of an answer, in the caller's format. Returns whether it contains the answer's first sound."""
         received_at, audio_format = self._now(), self._transport.audio_format
         sounds = sounds_in(payload, audio_format)
         begins = item_id != self.sounding_item and bool(sounds)
@@ -123,7 +124,10 @@ class AgentOutput:
         return begins
 
     async def relay(self, payload: str) -> None:
-        """A piece of what a person says in the agent's place. Lost while the line is broken, or when it comes faster than it is played."""
+        """Send a piece of a person's speech in the agent's place.
+
+        Dropped while the line is broken, or if it arrives faster than it is played.
+        """
         if self._waiting is not None or self._playout.remaining_ms() > MOST_AHEAD_MS or not payload:
             return
         await self._transport.send_audio(payload)
@@ -140,12 +144,12 @@ class AgentOutput:
         return self._playout.unplayed()
 
     def _sound_that_is_waited_for(self, received_at: float, sound_ms: float) -> float | None:
-        """Whether the first sound of an answer, which begins there in a piece that has just been sent, is: where, or None."""
+        """Where in the piece just sent the awaited first sound of an answer is, or None."""
         self._first_sound_at = None
         return sound_ms if self._answers(received_at, sound_ms) else None
 
     async def say_ourselves(self, text: str) -> None:
-        """A sentence that no model says; nothing where there is no other voice."""
+        """Speak a sentence with the fallback voice; does nothing without one."""
         if self._fallback_tts is not None:
             async for payload in self._fallback_tts(text):
                 if self.is_taken:
@@ -154,8 +158,10 @@ class AgentOutput:
             await self.end_answer()
 
     async def say_meanwhile(self, session: RealtimeSession, words: str = "") -> None:
-        """While a tool is at work: by the model where that can speak meanwhile, else by a voice of our own. Without `words`, the
-        model finds its own."""
+        """Speak while a tool is running: with the model if it can, otherwise with the fallback voice.
+
+        Without `words`, the model chooses its own.
+        """
         if self.is_on or self.is_taken:
             return
         if session.speaks_during_tools:
@@ -165,7 +171,7 @@ class AgentOutput:
             await self.say_ourselves(words or WAITING_WORDS)
 
     async def end_answer(self) -> None:
-        """The answer is complete: its end is marked."""
+        """The answer is complete: send a mark at its end."""
         if self._waiting is None:
             await self._mark_end()
 
@@ -174,11 +180,11 @@ class AgentOutput:
             await self._transport.send_mark(mark)
 
     def mark_reached(self, name: str) -> float | None:
-        """Playback has come to a mark. Returns, once, when the answer that the caller waited for began, as soon as that is known."""
+        """Playback has reached a mark. Returns, once, when the awaited answer began, as soon as that is known."""
         return self._playout.reached(name)
 
     async def fall_silent(self) -> list[Cut]:
-        """Drop what is still to be played: what of which answers was not heard."""
+        """Drop pending audio; returns how much of each answer was not heard."""
         cuts = self.cuts()
         self._first_sound_at = None
         self._playout.cleared()
@@ -192,12 +198,12 @@ class AgentOutput:
         return cuts
 
     def cuts(self) -> list[Cut]:
-        """The same, if the line is closed now."""
+        """The same, if the line were closed now."""
         audio_format = self._transport.audio_format
         return self._playout.cuts((item, payload_ms(payload, audio_format)) for item, payload in self._waiting or [])
 
     def line_broke(self) -> None:
-        """The connection is gone, and with it what had not been played."""
+        """The connection is lost, and with it the audio that was not played."""
         if self._waiting is None:
             self._waiting = self._playout.take_unplayed()
             if self._monitor.tap is not None:
@@ -205,7 +211,7 @@ class AgentOutput:
             self._spoke.cut(self._now())
 
     async def line_is_back(self) -> None:
-        """Go on where the caller heard the last of us."""
+        """Resume where the caller last heard us."""
         waiting, self._waiting = self._waiting or [], None
         for item_id, payload in waiting:
             await self.say(item_id, payload)

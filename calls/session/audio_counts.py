@@ -1,16 +1,16 @@
-"""Counts of audio frames in this process. On the path of every frame, so plain integers; `calls.metrics` brings them to Prometheus."""
+"""Counts audio frames in this process. Runs for every frame, so it uses plain integers; `calls.metrics` exports them to Prometheus."""
 
 from dataclasses import dataclass
 
 
 @dataclass(slots=True)
 class AudioCounts:
-    """Of callers' frames. They only grow."""
+    """Counts of caller frames. They only grow."""
 
-    heard: int = 0  # that came from the carrier or the browser
-    late: int = 0  # of these, more than a tenth of a second after their turn
-    lost_on_line: int = 0  # that never came: what follows stays late by as much
-    lost_to_model: int = 0  # that found no model connection to take them
+    heard: int = 0  # received from the carrier or the browser
+    late: int = 0  # of these, more than 0.1 s late
+    lost_on_line: int = 0  # never received: later frames stay late by as much
+    lost_to_model: int = 0  # without a model connection to receive them
 
 
 AUDIO = AudioCounts()

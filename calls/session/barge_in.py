@@ -1,5 +1,7 @@
-"""Answers that are not heard to their end. Barge-in: the caller speaks while the agent does, and the model learns how much was
-heard. Or a machine, another person, or the end of the call comes in between.
+"""Answers that are not heard to their end.
+
+Barge-in: the caller speaks while the agent does, and the model learns how much was heard. Or a machine, another person, or the end of the
+call interrupts.
 """
 
 from calls.session.agent_output import OTHER_VOICES, PERSON_ITEM, AgentOutput
@@ -12,7 +14,7 @@ from calls.session.voice_activity import VoiceActivityDetector
 
 
 class BargeIn:
-    """Cuts the answer that plays: on the line, in the transcript and at the model. `is_enabled`: the agent's `interruptible`."""
+    """Cuts the answer being played: on the line, in the transcript and at the model. `is_enabled`: the agent's `interruptible`."""
 
     def __init__(
         self,
@@ -39,9 +41,9 @@ class BargeIn:
         return self._is_enabled and self._agent_output.is_on
 
     async def cut_answer(self) -> None:
-        """The caller interrupts the answer that plays now, and those that wait behind it."""
+        """The caller interrupts the answer being played and those queued behind it."""
         cuts = await self._agent_output.fall_silent()
-        self._vad.note_voice(self._dead_air.spoken_ms)  # what was heard of it went uncounted while we spoke
+        self._vad.note_voice(self._dead_air.spoken_ms)  # caller audio was not counted while we spoke
         self._observer.event("model.interrupted", {"heard_ms": cuts[0].heard_ms if cuts else 0})
         await self._tell(cuts)
 
@@ -56,7 +58,7 @@ class BargeIn:
                 await self._link.truncate(cut.item_id, cut.heard_ms)
 
     async def drop_answers(self) -> None:
-        """What is still to be played is for nobody any more."""
+        """Nobody should hear the pending audio."""
         self._note(await self._agent_output.fall_silent())
 
     def line_closed(self) -> None:

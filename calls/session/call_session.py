@@ -62,7 +62,7 @@ from calls.session.who_answered import Answering
 
 
 class CallSession(SessionOrders):
-    """Runs one conversation to its end. `run` returns why it ended: one of our hang-up causes, or "" when the caller's side did."""
+    """Runs one conversation to its end. `run` returns why it ended: one of our hangup causes, or "" if the caller's side ended it."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class CallSession(SessionOrders):
         self._greeting = Cue.BACK_ON_THE_LINE if resume_reason else greeting
         self._leaves_message = leaves_message
         self._agent_begins = agent_begins or bool(resume_reason)
-        self._resume_reason = resume_reason  # another session has talked before, and why it does not go on
+        self._resume_reason = resume_reason  # an earlier session has talked, and why it ended
         self.before_close = lambda: None
         self.answering = answering or Answering()  # set from outside: who has answered
         self._now = now
@@ -120,7 +120,7 @@ class CallSession(SessionOrders):
         self._limit_watch = self._watch(limits)
 
     def _connect_ends(self, tts: FallbackTts | None, unheard: tuple[float, float]) -> None:
-        """The ways between caller and model."""
+        """Connect caller and model."""
         self._spoken = BothSides(self._observer, self._now)
         self.monitor = Monitor()
         self._agent_output = AgentOutput(
@@ -143,7 +143,7 @@ class CallSession(SessionOrders):
         self._short_way = ShortWay(self._transport, self.link, hear=self._caller_input.take, play=self._play)
 
     def _mind_who_listens(self, config: SessionConfig, plan: ScreeningPlan) -> None:
-        """The caller may fall into the model's word, or be a machine; and the model takes its leave."""
+        """Handle interruptions by the caller, machines, and the model's goodbye."""
         self._barge_in = BargeIn(
             is_enabled=config.interruptible,
             agent_output=self._agent_output,
@@ -180,7 +180,7 @@ class CallSession(SessionOrders):
         self.take_over = self._ready_for_a_person()
 
     def _ready_for_a_person(self) -> TakeOver:
-        """Somebody at the call's page may take the agent's place."""
+        """Let somebody on the call's page take the agent's place."""
         return TakeOver(
             audio_format=self._transport.audio_format,
             agent_output=self._agent_output,
@@ -220,7 +220,7 @@ class CallSession(SessionOrders):
         )
 
     async def run(self, on_end: Callable[[str], Awaitable[None]] | None = None) -> str:
-        """Hold the conversation until somebody ends it: then `on_end` is called at once, while last words may still come in."""
+        """Hold the conversation until somebody ends it: `on_end` is then called immediately, while the last words may still arrive."""
         tasks = [
             asyncio.create_task(self._converse(), name="model"),
             asyncio.create_task(self._caller_input.run(), name="caller"),
@@ -230,17 +230,17 @@ class CallSession(SessionOrders):
             self._short_way.open()
             cause = await self._wait_for_end([*tasks, self._short_way.broken])
             self._close(tasks, cause)
-            # The recipient of a transfer hears the caller's next words.
+            # The transfer recipient hears what the caller says next.
             words = () if cause == LEFT else (hear_last_words(self.link, self._vad, self._now),)
             await asyncio.gather(*((on_end(cause),) if on_end else ()), *words, self.take_over.finish())
             return cause
         finally:
-            if not self._is_over:  # a defect of ours ended it, or the process ends
+            if not self._is_over:  # a bug ended it, or the process is stopping
                 self._close(tasks, self._cause)
             await self._stop([*tasks, self._caller_input.keys.task, self.voicemail.task, *self.screening.tasks])
 
     def _close(self, tasks: list[asyncio.Task[None]], cause: str) -> None:
-        """The conversation is over. Only the task that reads a model's last words goes on."""
+        """The conversation is over. Only the task that reads the model's last words continues."""
         self._is_over = True
         self.before_close()
         self.take_over.leave("session_moved" if cause == LEFT else "call_ended")
@@ -295,9 +295,9 @@ class CallSession(SessionOrders):
             await self.take_over.wait_until_over()
 
     async def _go_on(self, session: RealtimeSession) -> None:
-        """After a break: the model does not know that it was in the middle of something, or that the caller waits."""
+        """After an interruption: the model does not know that it was speaking, or that the caller waits."""
         if self.voicemail.is_greeting or self._tools.is_busy or self.take_over.is_on:
-            return  # with tools at work it would ask for them once more; their results make it speak
+            return  # while tools run, it would call them again; their results make it speak
         has_spoken = self._vad.voiced_ms >= SPOKEN_MS and self._now() - self._vad.voice_at >= PAUSE_SECONDS
         is_waited_for = self._dead_air.since is not None or has_spoken
         if self._is_mid_answer or is_waited_for:
@@ -313,7 +313,7 @@ class CallSession(SessionOrders):
         return self._greeting if is_greeting_due else Cue.ANSWER_NOW
 
     def _is_of_use(self, event: ModelEvent) -> bool:
-        """Whether an event counts: after the end only what the caller said and heard before it does."""
+        """Whether an event still counts: after the end, only what the caller said and heard before."""
         if not self._is_over or isinstance(event, InputTranscript):
             return True
         return isinstance(event, OutputTranscript) and self._agent_output.has_sounded(
@@ -376,14 +376,14 @@ class CallSession(SessionOrders):
         self._dead_air.answered()
 
     def _caller_is_answered(self, received_at: float, silent_ms: float) -> bool:
-        """A sound has been sent, of the model's or in the fallback voice. Whether it answers something that the caller said."""
+        """A sound was sent, from the model or the fallback voice. Returns whether it answers something the caller said."""
         if is_answer := self._vad.voiced_ms >= SHORTEST_VOICE_MS:
             self._turns.answered(self._vad.voice_at, self._vad.voice_lag_ms, received_at, silent_ms)
         self._vad.forget()
         return is_answer
 
     async def _caller_began(self) -> None:
-        """The caller speaks, perhaps over the agent: barge-in, except during a goodbye or a transfer."""
+        """The caller speaks, possibly over the agent: barge-in, except during a goodbye or a transfer."""
         self._silence.caller_began()
         self._turns.caller_spoke()
         is_listened_to = self._farewell.has_begun or self._transfer.is_ringing or self.take_over.is_on

@@ -1,4 +1,4 @@
-"""What the caller says and presses, on its way to the model."""
+"""The caller's speech and keys, on their way to the model."""
 
 import math
 import time
@@ -20,12 +20,12 @@ from calls.session.turn_clock import TurnClock
 from calls.session.voice_activity import VoiceActivityDetector
 from phone_numbers.carriers.media_codec import DtmfPressed, MarkReached, StreamError, StreamStopped
 
-# What the caller says while the model is being connected, in frames of 20 ms.
+# Frames of 20 ms that are kept while the model is being connected.
 HELD_BACK_FRAMES = 100
 
 
 class CallerInput:
-    """Reads the media connection to its end. `is_deaf`: nothing that is said now is for the model."""
+    """Reads the media connection to its end. While `is_deaf`, the model receives nothing."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class CallerInput:
         unheard: tuple[float, float] = (0.0, 0.0),
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`unheard`: from when to when, on the clock `now`, the caller had no stream before this one."""
+        """`unheard`: when the caller had no stream before this one, on the clock `now`."""
         self._transport = transport
         self._link = link
         self._agent_output = agent_output
@@ -50,28 +50,28 @@ class CallerInput:
         self._is_deaf = is_deaf
         self._monitor = monitor or Monitor()
         self._now = now
-        # Takes the caller's audio while a person has the call.
+        # Receives the caller's audio while a person has taken over.
         self.elsewhere: Callable[[str], None] | None = None
         self._to_model: Callable[[str], str] | None = None
-        self._unheard = [unheard]  # all the times without a stream
+        self._unheard = [unheard]  # all periods without a stream
         self._reported_keys: set[str] = set()
         self._held_back: deque[str] = deque(maxlen=HELD_BACK_FRAMES)
         self.vad = VoiceActivityDetector(transport.audio_format, now, spoke)
         self.keys = DtmfCollector(self._tell_keys)
-        self.ear: Ear | None = None  # hears everything, even while the model does not
-        self.acted_at = 0.0  # when the caller last pressed a key
+        self.ear: Ear | None = None  # receives all audio, even if the model does not
+        self.acted_at = 0.0  # time of the last key
 
     @property
     def audio_format(self) -> AudioFormat:
-        """Of what the caller says."""
+        """Format of the caller's audio."""
         return self._transport.audio_format
 
     def listen_for(self, session: RealtimeSession) -> None:
-        """A model session has begun: it hears the caller in its own format."""
+        """A model session has started: it receives caller audio in its own format."""
         self._to_model = make_transcoder(self._transport.audio_format, session.input_format)
 
     async def run(self) -> None:
-        """Until the caller's side ends."""
+        """Runs until the caller's side ends."""
         async for frame in self._transport.frames():
             match frame:
                 case str(payload):
@@ -96,7 +96,7 @@ class CallerInput:
                     return
 
     def key_reported(self, event_id: str, digit: str, *, seconds_ago: float) -> None:
-        """The carrier reports a key, as it does for all of them: it counts if there was no stream to bring it."""
+        """The carrier reports every key; this one counts if there was no stream to deliver it."""
         pressed_at = self._now() - seconds_ago
         if event_id not in self._reported_keys and any(begin <= pressed_at < end for begin, end in self._unheard):
             self._reported_keys.add(event_id)
@@ -111,7 +111,7 @@ class CallerInput:
         await self._link.tell_when_connected(lambda session: session.send_notice(model_notices.keys_pressed(keys)))
 
     async def take(self, payload: str) -> None:
-        """The caller's next piece of audio."""
+        """Process the caller's next piece of audio."""
         self.vad.hear(payload, counts=not self._agent_output.is_audible)
         if self.ear is not None:
             self.ear.hear(payload)
@@ -129,14 +129,15 @@ class CallerInput:
         await self._pass_on(session, payload)
 
     def hold_back(self, payload: str) -> None:
-        """Keep a piece for a model that cannot have it yet."""
+        """Keep a piece for a model that is not ready yet."""
         if len(self._held_back) == HELD_BACK_FRAMES:
-            AUDIO.lost_to_model += 1  # the oldest makes room
+            AUDIO.lost_to_model += 1  # drop the oldest
         self._held_back.append(payload)
 
     def give_elsewhere(self, take: Callable[[str], None] | None) -> None:
-        """From now on `take` is given the caller's audio instead of the model, which does not get what it has missed either;
-        None: the model again, with what is held back."""
+        """From now on `take` receives the caller's audio instead of the model, which does not get it later either; None: the model again,
+        starting with what was held back.
+        """
         if take is not None:
             self._held_back.clear()
         self.elsewhere = take

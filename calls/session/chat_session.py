@@ -1,7 +1,7 @@
-"""A call in writing: the same agent, with the same prompt and tools, answers what somebody types. No sound in either direction.
+"""A written call: the same agent, with the same prompt and tools, answers what somebody types.
 
-Pure asyncio, like `calls.session.call_session`, and with the same parts for the model's connection and the tools. What a voice
-call must watch (who speaks, silence on the line, what was heard) has no place here.
+There is no audio. Pure asyncio, like `calls.session.call_session`, and with the same parts for the model's connection and the tools.
+Turn-taking, silence and playback do not apply.
 """
 
 import asyncio
@@ -28,15 +28,15 @@ from calls.session.tool_executor import ToolExecutor
 from calls.session.turn_clock import TurnTimes
 
 LIMIT_CHECK_SECONDS = 1.0
-# The goodbye of an agent that hangs up may still be written when it asks for the tool.
+# An agent that hangs up may still be writing its goodbye when it calls the tool.
 GOODBYE_SECONDS = 1.5
 
-# Is given the pieces of an answer as they are written: the answer's name and the text.
+# Receives the pieces of an answer as they are written: its id and text.
 Show = Callable[[str, str], None]
 
 
 class ChatSession(ModelConversation):
-    """Runs one conversation to its end. `run` returns why it ended: one of our hang-up causes."""
+    """Runs one conversation to its end. `run` returns why it ended: one of our hangup causes."""
 
     def __init__(
         self,
@@ -70,20 +70,20 @@ class ChatSession(ModelConversation):
         )
         self._inbox: asyncio.Queue[str] = asyncio.Queue()
         self._started = self._active_at = now()
-        self._asked_at: float | None = None  # since when an answer is waited for
+        self._asked_at: float | None = None  # since when an answer is due
         self._tools_since: float | None = None
-        self._tool_seconds = 0.0  # of that wait
+        self._tool_seconds = 0.0  # for that answer
         self._is_leaving = self._has_written = False
 
     # --- from outside -------------------------------------------------------------------------------------------------
 
     def write(self, text: str) -> None:
-        """What the caller writes; answered once there is a model."""
+        """A message of the caller; answered once a model is connected."""
         self._inbox.put_nowait(text)
 
     @property
     def is_busy(self) -> bool:
-        """Whether an answer is waited for, or a tool is at work."""
+        """Whether an answer is due, or a tool is running."""
         return self._asked_at is not None or self._tools.is_busy
 
     async def run(self, on_end: Callable[[str], Awaitable[None]]) -> str:
@@ -155,7 +155,7 @@ class ChatSession(ModelConversation):
                 self.end("normal_clearing")
 
     def _answered(self) -> None:
-        """Something of the answer is there: the wait for it is over."""
+        """Part of the answer has arrived: the wait is over."""
         self._active_at = self._now()
         if not self._has_written:
             self._has_written = True

@@ -1,6 +1,6 @@
-"""What both sides have said so far: told to the observer as it becomes known, and to a model that takes over.
+"""What both sides have said so far: reported to the observer as it becomes known, and given to a model that takes over.
 
-Of an answer that was cut off, by the caller or by the end of the call, only what was spoken counts: the rest was never heard.
+If an answer was cut off, by the caller or by the end of the call, only its spoken part counts: the rest was never heard.
 """
 
 import re
@@ -14,10 +14,10 @@ from agents.providers.model_events import OutputTranscript
 from calls.session.interfaces import Observer
 
 HISTORY_TURNS = 40
-# What the caller said may be known later than the answer to it: where the model's transcription is a service apart. So
-# long the answer's text waits for it, that both stand in their order.
+# If the model's transcription is a separate service, the caller's words may arrive after the answer to them. The answer's text waits this
+# long to keep the order.
 WORDS_SECONDS = 2.0
-# A word, or a character of a script that has none.
+# A word, or a character of a script without words.
 _WORD = re.compile(r"[\u2e80-\uffdc]|[^\s\u2e80-\uffdc]+")
 
 
@@ -30,7 +30,7 @@ class _Said:
 
 @dataclass(slots=True)
 class _Heard:
-    """Of an answer that was cut off: what was heard, and of how much, which grows by what comes of it for nobody."""
+    """How much of an answer that was cut off was heard, and of how much in total, which grows with output that nobody hears."""
 
     ms: int
     of_ms: float
@@ -41,7 +41,7 @@ class _Heard:
 
 
 class ConversationHistory:
-    """One call's, from its beginning or from `history` on."""
+    """The conversation of a call, from its start or continuing `history`."""
 
     def __init__(
         self, observer: Observer, history: Iterable[Turn] = (), now: Callable[[], float] = time.monotonic
@@ -50,24 +50,24 @@ class ConversationHistory:
         self._now = now
         self._said = deque((_Said(turn.role, turn.text) for turn in history), maxlen=HISTORY_TURNS)
         self._cut: dict[str, _Heard] = {}  # by answer
-        self._words_due_at: float | None = None  # until when the caller's last words are waited for
+        self._words_due_at: float | None = None  # how long to wait for the caller's last words
         self._held: list[OutputTranscript] = []  # what the model said meanwhile
 
     def history(self) -> tuple[Turn, ...]:
-        """For a model session that begins now."""
+        """The history for a new model session."""
         self.release()
         return tuple(turn_of(each.role, each.text) for each in self._said if each.text)
 
     def is_cut(self, item_id: str) -> bool:
-        """Whether what still comes of this answer is for nobody."""
+        """Whether nobody hears the remaining output of this answer."""
         return item_id in self._cut
 
     def note(self, text: str) -> None:
-        """What the developer told the model, for one that takes over. It is no part of the transcript."""
+        """A note of the developer, kept for a model that takes over. Not part of the transcript."""
         self._said.append(_Said("user", f"Context update: {text}"))
 
     def caller_finished(self) -> None:
-        """The caller has come to an end; the words are yet to be known."""
+        """The caller has finished; the words are not known yet."""
         self.release()
         self._words_due_at = self._now() + WORDS_SECONDS
 
@@ -77,24 +77,24 @@ class ConversationHistory:
         self.release()
 
     def person_said(self, text: str) -> None:
-        """Somebody who has taken the call over has spoken."""
+        """A person who has taken over the call has spoken."""
         self._said.append(_Said("human", text))
         self._observer.transcript("human", text)
 
     def model_said(self, said: OutputTranscript) -> None:
-        """The text of an answer, which may have been cut off before it was known."""
+        """The text of an answer, which may already have been cut off."""
         if self._words_due_at is None:
             self._tell(said)
         else:
             self._held.append(said)
 
     def release_overdue(self) -> None:
-        """Wait for the caller's words no longer than they are worth."""
+        """Stop waiting for the caller's words after the maximum time."""
         if self._words_due_at is not None and self._now() >= self._words_due_at:
             self.release()
 
     def release(self) -> None:
-        """Wait for the caller's words no longer."""
+        """Stop waiting for the caller's words."""
         self._words_due_at = None
         held, self._held = self._held, []
         for said in held:
@@ -116,7 +116,7 @@ class ConversationHistory:
             )
 
     def cut(self, item_id: str, heard_ms: int, sounds_ms: float) -> None:
-        """Nothing more of an answer is played: `heard_ms` of it were, of `sounds_ms` that have come so far."""
+        """Playback of an answer stopped after `heard_ms` of `sounds_ms` received so far."""
         heard = self._cut[item_id] = _Heard(heard_ms, sounds_ms)
         if heard.share >= 1:
             return
@@ -126,7 +126,7 @@ class ConversationHistory:
         self._observer.interrupted(item_id, heard_ms, heard.share)
 
     def unheard(self, item_id: str, length_ms: float, *, heard_ms: int) -> None:
-        """More of an answer has come, for nobody; what came before was heard, unless it was cut."""
+        """More of an answer arrived that nobody hears; what came before was heard, unless it was cut."""
         if item_id in self._cut:
             self._cut[item_id].of_ms += length_ms
         else:
@@ -134,19 +134,19 @@ class ConversationHistory:
 
 
 def turn_of(role: str, text: str) -> Turn:
-    """What was said, for models, which know two sides. `human` is a person who had taken the call over."""
+    """An utterance for models, which know two sides. `human` is a person who took over the call."""
     return Turn("model", f"(A colleague:) {text}") if role == "human" else Turn(role, text)
 
 
 def spoken_part(text: str, share: float) -> str:
-    """The words of a text that were spoken when this share of its audio had been played: those half of which lie in it."""
+    """The words of a text that were spoken when this share of its audio had been played: those with at least half in it."""
     limit = len(text) * share
     ends = [found.end() for found in _WORD.finditer(text) if (found.start() + found.end()) / 2 <= limit]
     return text[: ends[-1]] if ends else ""
 
 
 def cut_texts(texts: list[str], share: float) -> list[str]:
-    """The same for an answer whose text came in several pieces."""
+    """The same for an answer whose text arrived in several pieces."""
     limit = sum(map(len, texts)) * share
     spoken: list[str] = []
     for text in texts:

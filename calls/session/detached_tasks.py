@@ -1,4 +1,4 @@
-"""Work that a session begins and that goes on when the session has ended: a request to a developer's server is not cut off."""
+"""Work that outlives the session that started it: a request to a developer's server is not canceled."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -9,7 +9,7 @@ _tasks: set[asyncio.Task[Any]] = set()
 
 
 def start(work: Coroutine[Any, Any, R], *, name: str | None = None) -> asyncio.Task[R]:
-    """Run it to its end. Nobody has to hold the task."""
+    """Run a task to its end. The caller need not keep a reference."""
     task = asyncio.create_task(work, name=name)
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)
@@ -17,7 +17,7 @@ def start(work: Coroutine[Any, Any, R], *, name: str | None = None) -> asyncio.T
 
 
 async def finished(within_seconds: float) -> None:
-    """Wait until none of it runs any more, for `within_seconds` at most. Work that is started meanwhile counts."""
+    """Wait until all tasks have ended, for at most `within_seconds`. Includes tasks started meanwhile."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within_seconds
     while running := [task for task in _tasks if task.get_loop() is loop]:

@@ -1,14 +1,14 @@
-"""Keys of the telephone that follow each other closely are one input."""
+"""Groups DTMF keys pressed in quick succession into one input."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
-# The caller has typed what there was to type.
+# After this pause the input is complete.
 PAUSE_SECONDS = 1.2
 
 
 class DtmfCollector:
-    """Collects keys; `tell` is given them as a whole after a pause."""
+    """Collects keys; `tell` receives them as one input after a pause."""
 
     def __init__(self, tell: Callable[[str], Awaitable[None]]) -> None:
         self._tell = tell

@@ -1,4 +1,4 @@
-"""What the other end of an outbound call says, in words, while the agent's own model is kept from hearing it. Pure asyncio."""
+"""Transcribes the other end of an outbound call while the agent's own model must not hear it. Pure asyncio."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,16 +11,16 @@ from bubblyphone.core.audio import AudioFormat, make_transcoder
 from calls.session.interfaces import Engine
 
 CONNECT_SECONDS = 12.0
-# Pieces of 20 ms: what was said before the carrier's verdict is heard as well. No verdict comes after a minute.
+# Pieces of 20 ms: includes speech before the carrier's verdict, which arrives within a minute.
 REMEMBERED, UNDECIDED = 500, 3000
 LISTEN_ONLY = "You overhear a telephone call. Say nothing and do nothing."
 
 
 class Ear:
-    """A model session of its own, which only transcribes. `heard` is given each utterance; it must not raise.
+    """A separate model session that only transcribes.
 
-    If the session cannot be opened, nothing is heard, and the call goes on as with any machine. It is not charged, so it is closed as
-    soon as it is known who is on the line.
+    `heard` receives each utterance; it must not raise. If the session cannot be opened, nothing is heard, and the call proceeds as with
+    any machine. It is not charged, so it is closed as soon as it is known who is on the line.
     """
 
     def __init__(self, engine: Engine, caller_format: AudioFormat, heard: Callable[[str], Awaitable[None]]) -> None:
@@ -48,20 +48,20 @@ class Ear:
         self._pieces.put_nowait(payload)
 
     def listen(self) -> None:
-        """Begin with what is remembered. A second time it does nothing."""
+        """Start with the audio kept so far. A second call does nothing."""
         if self._is_open and self.task is None:
             self.task = asyncio.create_task(self._listen())
-            self.task.add_done_callback(lambda _: self.close())  # whatever ended it: nothing is kept for nobody
+            self.task.add_done_callback(lambda _: self.close())  # the session has ended: stop keeping audio
 
     @property
     def owes_words(self) -> bool:
-        """Whether something has been said whose words are not known yet."""
+        """Whether something was said whose words are not known yet."""
         if not self._is_open or self.task is None:
             return False
         return self._session is None or not self._pieces.empty() or self._session.owes_words
 
     def close(self) -> None:
-        """Nobody wants to know any more."""
+        """The transcription is no longer needed."""
         self._is_open = False
         self._pieces = asyncio.Queue()
         if self.task is not None:

@@ -1,4 +1,4 @@
-"""How an agent takes leave of the caller: what it has said is heard before the line is cut or somebody else takes over."""
+"""How an agent ends a conversation: its last words are heard before the line is cut or somebody else takes over."""
 
 import asyncio
 import contextlib
@@ -12,16 +12,16 @@ from calls.session.agent_output import AgentOutput
 from calls.session.transfer_state import TransferState
 from calls.session.who_answered import Answering
 
-# The longest that a goodbye may take before the line is cut.
+# The maximum time for a goodbye before the line is cut.
 FAREWELL_SECONDS = 15.0
-# The longest that the fallback voice may take to begin, on a machine that is short of everything.
+# The maximum time for the fallback voice to start, on an overloaded machine.
 APOLOGY_SECONDS = 4.0
-# The last words may come after the call of the tool that ends the conversation.
+# The last words may arrive after the call of the tool that ends the conversation.
 LAST_WORDS_SECONDS = 0.3
 
 
 class Farewell:
-    """The tools that end a conversation, and its end without a model; `end` ends the call."""
+    """The tools that end a conversation, and its end if no model is available; `end` ends the call."""
 
     def __init__(
         self,
@@ -36,12 +36,12 @@ class Farewell:
         self._answering = answering
         self._end = end
         self._now = now
-        self.has_begun = False  # the model has hung up: nothing interrupts its goodbye
-        self.has_given_up = False  # no model can be had
+        self.has_begun = False  # the model has hung up: its goodbye cannot be interrupted
+        self.has_given_up = False  # no model is available
         self._withdrawals = 0
 
     async def hang_up(self, session: RealtimeSession, call: ToolCall) -> None:
-        """The model wants to hang up. A call that a machine answered ends with its message."""
+        """The model wants to hang up. If a machine answered, the call ends with its message."""
         if self._answering.is_machine:
             return
         self.has_begun, withdrawals = True, self._withdrawals
@@ -53,7 +53,7 @@ class Farewell:
             await self._deny(session, call)
 
     def withdraw(self) -> None:
-        """A person takes the agent's place: it does not hang up or hand over, though it has begun to."""
+        """A person takes the agent's place: a hangup or transfer that it has started is withdrawn."""
         self.has_begun = False
         self._withdrawals += 1
         self._transfer.withdraw()
@@ -63,7 +63,7 @@ class Farewell:
             await session.send_tool_result(call.call_id, call.name, {"error": model_notices.TAKEN_OVER})
 
     async def hand_over(self, session: RealtimeSession, call: ToolCall) -> None:
-        """The model wants somebody else to take over: they are called."""
+        """The model wants to transfer the call."""
         withdrawals = self._withdrawals
         await asyncio.sleep(LAST_WORDS_SECONDS)
         await self._agent_output.wait_for_silence(self._now() + FAREWELL_SECONDS)
@@ -73,14 +73,14 @@ class Farewell:
             await self._deny(session, call)
 
     async def end_when_quiet(self, cause: str, within_seconds: float) -> None:
-        """Let what has been said be heard, then end."""
+        """Let pending audio play, then end."""
         await self._agent_output.wait_for_silence(self._now() + within_seconds)
         self._end(cause)
 
     async def give_up(self, ended: asyncio.Future[str]) -> bool:
-        """No model can be had: say so, and hand the caller to a person where there is one, until the call has `ended`.
+        """No model is available: say so, and transfer the caller to a person if possible, until the call has `ended`.
 
-        False if it has not, for a person has taken the agent's place meanwhile.
+        False if it has not, because a person took the agent's place meanwhile.
         """
         self.has_given_up, withdrawals = True, self._withdrawals
         if self._answering.is_machine:
@@ -97,7 +97,7 @@ class Farewell:
         return True
 
     async def _apologize(self) -> None:
-        """Say in the fallback voice, where there is one, that no model can be had."""
+        """Say with the fallback voice, if there is one, that no model is available."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(APOLOGY_SECONDS):
                 await self._agent_output.say_ourselves(model_notices.APOLOGY)

@@ -1,6 +1,6 @@
-"""Telephone keys as sound, for carriers that take them no other way.
+"""DTMF keys as audio, for carriers that have no other way.
 
-Frequencies: ITU-T Q.23. Lengths: ITU-T Q.24 asks for at least 40 ms each of tone and pause; most machines are content with 100.
+Frequencies: ITU-T Q.23. Lengths: ITU-T Q.24 requires at least 40 ms each of tone and pause; 100 ms is enough for most machines.
 """
 
 import base64
@@ -13,11 +13,11 @@ ROWS, COLUMNS = (697, 770, 852, 941), (1209, 1336, 1477, 1633)
 KEYS = ("123A", "456B", "789C", "*0#D")
 TONE_SECONDS = PAUSE_SECONDS = 0.1
 WAITS = {"w": 0.5, "W": 1.0}  # seconds of silence
-LOUDNESS = 0.3  # of full scale, for each of the two tones
+LOUDNESS = 0.3  # of full scale, per tone
 
 
 def key_tones(digits: str, audio_format: AudioFormat) -> str:
-    """The keys one after the other as one payload. `digits`: 0-9, A-D, *, #, and w or W for a pause. Raises ValueError."""
+    """The keys as one payload. `digits`: 0-9, A-D, *, #, and w or W for a pause. Raises ValueError."""
     rate = PCM16_8K.sample_rate
     samples = [np.zeros(int(WAITS[key] * rate)) if key in WAITS else _tone(key, rate) for key in digits]
     pcm = (np.concatenate(samples) * 32767).astype("<i2").tobytes()

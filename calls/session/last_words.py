@@ -1,4 +1,4 @@
-"""What the caller said just before the end: its words may be known only after it."""
+"""What the caller said just before the end: the words may be recognized only afterwards."""
 
 import asyncio
 import contextlib
@@ -9,16 +9,16 @@ from agents.providers.base import ProviderError
 from calls.session.model_link import ModelLink
 from calls.session.voice_activity import VoiceActivityDetector
 
-# The longest that words are waited for. The transcript is announced and read later than that (`calls.clock.sweeper`).
+# The maximum wait for words. The transcript is announced and read later than that (`calls.clock.sweeper`).
 WORDS_SECONDS = 2.5
-# A caller who has been silent for so long before the end left no words behind.
+# If the caller was silent for this long before the end, no words are pending.
 RECENT_SECONDS = 10.0
 
 
 async def hear_last_words(
     link: ModelLink, ear: VoiceActivityDetector, now: Callable[[], float] = time.monotonic
 ) -> None:
-    """Have the model write down what it has heard last. The reader of its events goes on reading meanwhile."""
+    """Have the model transcribe what it heard last. Its events continue to be read meanwhile."""
     session = link.session
     if session is None or now() - ear.heard_at > RECENT_SECONDS:
         return

@@ -1,4 +1,4 @@
-"""The limits of a call, looked at four times a second: how long it may last, how long nobody may be heard, how long the model."""
+"""Checks the limits of a call four times a second: its duration, silence on the line, and silence of the model."""
 
 import asyncio
 from collections.abc import Callable
@@ -20,12 +20,12 @@ from calls.session.voicemail import Voicemail
 from calls.session.who_answered import Answering
 
 LOOK_SECONDS = 0.25
-# A caller who is silent for this long has come to an end.
+# A caller who is silent for this long has finished speaking.
 PAUSE_SECONDS = 0.7
 
 
 class LimitWatch:
-    """Ends a call by `end`, or has the model speak: `prompt` gives what makes it do so that should have done so on its own."""
+    """Ends a call through `end`, or prompts the model: `prompt` returns the cue for a model that should have spoken on its own."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class LimitWatch:
         self._silence_limit = SilenceLimit(limits.silence, asks=limits.asks, now=now)
 
     async def run(self) -> None:
-        """Until a limit is reached."""
+        """Runs until a limit is reached."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             now = self._now()
@@ -92,7 +92,7 @@ class LimitWatch:
 
     @property
     def may_speak(self) -> bool:
-        """Whether the model is with the caller, and not heard."""
+        """Whether the model is with the caller and is not heard."""
         is_elsewhere = (
             self._take_over.is_on
             or self._transfer.is_ringing
@@ -104,7 +104,7 @@ class LimitWatch:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether the model may speak, and the caller has been silent for a moment."""
+        """Whether the model may speak and the caller has been silent for a moment."""
         return self.may_speak and self._now() - self._vad.heard_at >= PAUSE_SECONDS
 
     @property
@@ -128,7 +128,7 @@ class LimitWatch:
         if not self.may_speak or (remedy := self._dead_air.due(now)) is None:
             return
         self._observer.event("dead_air", {"remedy": remedy.value})
-        if self._agent_output.is_on:  # an answer of mere silence, before which nothing else would be heard
+        if self._agent_output.is_on:  # an inaudible answer, before which nothing else would be heard
             await self._agent_output.fall_silent()
         if remedy is Remedy.PROMPT:
             await self._link.tell(lambda session: session.generate_reply(self._prompt()))

@@ -1,4 +1,4 @@
-"""A caller's line that outlives its media connections: when one breaks while the call lives, the carrier is asked for another."""
+"""A caller's line that outlives its media connections: when one breaks during a call, the carrier is asked for another."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -7,18 +7,18 @@ from bubblyphone.core.audio import AudioFormat
 from calls.session.transport import AudioSink, CallerFrame, CarrierTransport, LineBack, LineBroken
 from phone_numbers.carriers.media_codec import StreamStopped
 
-# When a call ends, its stream does too, and the carrier's report of the end is on its way: it comes within this time.
+# When a call ends, its stream ends too, and the carrier's report of the end follows within this time.
 END_REPORT_SECONDS = 0.3
-# From the carrier being asked to the new connection.
+# From the request to the carrier to the new connection.
 RESTART_SECONDS = 6.0
 
 Restart = Callable[[], Awaitable[bool]]
 
 
 class CarrierLine:
-    """The media connections of one call, one after the other, as one (calls.session.transport.MediaTransport).
+    """Presents the successive media connections of one call as one (calls.session.transport.MediaTransport).
 
-    `restart` asks the carrier for another one and says whether it will come.
+    `restart` asks the carrier for another one and returns whether it will come.
     """
 
     def __init__(self, transport: CarrierTransport, restart: Restart) -> None:
@@ -33,7 +33,7 @@ class CarrierLine:
         return self._transport.is_direct
 
     def attach(self, transport: CarrierTransport) -> bool:
-        """A connection that takes the place of the one that broke. False when it cannot."""
+        """Attach a connection that replaces a broken one. False if this is not possible."""
         if transport.audio_format != self.audio_format:
             return False
         self._next.put_nowait(transport)
@@ -81,7 +81,7 @@ class CarrierLine:
         await self._transport.clear()
 
     def leave(self) -> None:
-        """The conversation is over: let go of every connection."""
+        """The conversation is over: close every connection."""
         self._transport.left.set()
         while not self._next.empty():
             self._next.get_nowait().left.set()

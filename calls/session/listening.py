@@ -1,6 +1,6 @@
-"""What somebody who listens to a call is given: both sides as they are heard, in short pieces. Nothing goes the other way.
+"""Audio for people who listen to a call: both sides as they are heard, in short pieces.
 
-Nobody listens to most calls: then `Monitor.tap` is None, and a piece of audio costs one look at it.
+Nothing goes the other way. Most calls have no listeners: `Monitor.tap` is then None, and a piece of audio costs one check.
 """
 
 import asyncio
@@ -13,16 +13,19 @@ from collections.abc import Awaitable, Callable, Iterable
 from bubblyphone.core.audio import AudioFormat
 
 PIECE_SECONDS = 0.04
-# Pieces of the caller's that may wait, should those who listen be out of reach: two seconds. The oldest make room.
+# Pieces of caller audio that may be queued while listeners are unreachable: two seconds. The oldest are dropped.
 MOST_CALLER_PIECES = 100
-# The agent's are sent ahead, as quickly as a model makes them; they wait until they are played.
+# Agent audio is sent ahead, as fast as a model produces it, and is queued until it is played.
 MOST_AGENT_PIECES = 6000
 
 Publish = Callable[[bytes, bytes], Awaitable[None]]
 
 
 class Tap:
-    """Follows one line. `publish` is given what was heard of the caller and of the agent since the last time, in the line's encoding."""
+    """Follows one line.
+
+    `publish` receives the audio heard of the caller and of the agent since the last time, in the line's encoding.
+    """
 
     def __init__(
         self,
@@ -32,26 +35,26 @@ class Tap:
         played_ms: float = 0.0,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`unplayed`: what the far end has yet to play, base64 text; `played_ms` of it has been played."""
+        """`unplayed`: the audio that the far end has yet to play, as base64 text; `played_ms` of it have been played."""
         self._bytes_per_ms = audio_format.bytes_per_ms
         self._sample = 2 if audio_format.encoding == "pcm16" else 1
         self._publish = publish
         self._now = now
         self._caller: deque[str] = deque(maxlen=MOST_CALLER_PIECES)
         self._agent: deque[str] = deque(unplayed, maxlen=MOST_AGENT_PIECES)
-        self._begun = b""  # the rest of an agent's piece of which the beginning has been played
+        self._begun = b""  # the rest of an agent piece that is partly played
         self._played(played_ms)
-        # For the event loop, which puts in what goes by: one append for each piece.
+        # For the event loop, which adds passing audio: one append per piece.
         self.heard = self._caller.append
         self.said = self._agent.append
 
     def clear(self) -> None:
-        """The far end plays nothing more of what it was sent."""
+        """The far end drops its pending audio."""
         self._agent.clear()
         self._begun = b""
 
     async def run(self) -> None:
-        """For as long as somebody listens."""
+        """Runs as long as somebody listens."""
         played_until = self._now()
         while True:
             await asyncio.sleep(PIECE_SECONDS)
@@ -71,7 +74,7 @@ class Tap:
 
 
 class Monitor:
-    """The place where a tap can be put on a line."""
+    """Where a line can be tapped."""
 
     def __init__(self) -> None:
         self.tap: Tap | None = None
@@ -81,4 +84,4 @@ def _decoded(payload: str) -> bytes:
     try:
         return a2b_base64(payload)
     except binascii.Error:
-        return b""  # a model's or a carrier's nonsense: the line loses it, too
+        return b""  # invalid data from a model or a carrier: the line drops it, too

@@ -1,4 +1,4 @@
-"""What spoken and written conversations have in common: a model's connections one after another, and one cause of the end."""
+"""Shared by spoken and written conversations: the successive connections to a model, and the cause of the end."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -12,7 +12,7 @@ from calls.session.observer_until_end import ObserverUntilEnd
 
 
 class ModelConversation(ABC):
-    """Reads what a model says until there is none left, or somebody ends the conversation."""
+    """Reads a model's events until no model is left, or somebody ends the conversation."""
 
     def __init__(self, link: ModelLink, observer: ObserverUntilEnd) -> None:
         self.link = link
@@ -21,17 +21,17 @@ class ModelConversation(ABC):
         self._is_over = False  # only the caller's last words still count
 
     def end(self, cause: str) -> None:
-        """End the conversation now. The first cause given stands."""
+        """End the conversation now. The first cause counts."""
         if not self._end.done():
             self._end.set_result(cause)
 
     @property
     def _cause(self) -> str:
-        """Why the conversation was ended; "" while nobody has."""
+        """Why the conversation was ended; "" while it continues."""
         return self._end.result() if self._end.done() else ""
 
     async def inject_context(self, message: str, *, by: str = "") -> bool:
-        """Give the model a note; False when it has no session to take it, or the conversation is over."""
+        """Send the model context; False if no session can receive it, or the conversation is over."""
         if is_taken := not self._is_over and await self.link.tell(lambda session: session.send_context(message)):
             self.link.note(message)
             self._observer.event("context.injected", {"by": by} if by else {}, source="api")
@@ -42,7 +42,9 @@ class ModelConversation(ABC):
         return not self._is_over and await self.link.tell(lambda session: session.say(text))
 
     async def whisper(self, text: str, *, by: str) -> bool:
-        """Give the model an instruction of somebody who follows the call, which it follows at once if nobody speaks; False as above."""
+        """Send the model an instruction from somebody who follows the call, which it follows immediately if nobody speaks; False as
+        above.
+        """
         if self._is_over:
             return False
         at_once = self._may_answer_now
@@ -53,19 +55,19 @@ class ModelConversation(ABC):
 
     @property
     def _may_answer_now(self) -> bool:
-        """Whether the model may speak without anybody having said something."""
+        """Whether the model may speak without being spoken to."""
         return False
 
     async def late_result(self, tool: str, result: Mapping[str, Any]) -> bool:
-        """Tell the model the result of a tool that an earlier session of this call had asked for; False as above."""
+        """Send the model the result of a tool that a previous session of this call had started; False as above."""
         return not self._is_over and await self.link.tell(lambda to: to.send_late_result(tool, result, is_last=True))
 
     async def _wait_for_end(self, tasks: Sequence[asyncio.Future[None]]) -> str:
-        """Until `end` is called, or one of the tasks is through: then the cause is ""."""
+        """Wait until `end` is called, or one of the tasks finishes: then the cause is ""."""
         waited: list[asyncio.Future[Any]] = [*tasks, self._end]
         done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         for task in done.intersection(tasks):
-            task.result()  # a defect of ours is raised here, not lost
+            task.result()  # a bug is raised here, not lost
         return self._cause
 
     async def _converse(self) -> None:
@@ -83,11 +85,11 @@ class ModelConversation(ABC):
 
     @abstractmethod
     async def _begin(self, session: RealtimeSession) -> None:
-        """A model session is there: the first one, or one that goes on with the conversation."""
+        """A model session has started: the first one, or one that continues the conversation."""
 
     @abstractmethod
     async def _handle(self, session: RealtimeSession, event: ModelEvent) -> None: ...
 
     @abstractmethod
     async def _give_up(self) -> None:
-        """No model can be had."""
+        """No model is available."""

@@ -4,12 +4,12 @@ import asyncio
 import time
 from collections.abc import Callable
 
-# Without a verdict by then, the model talks to the callee as to a person.
+# Without a verdict by then, the model treats the callee as a person.
 VERDICT_SECONDS = 4.0
 
 
 class Answering:
-    """What is known about the other end. Without `detects` it is a person from the start."""
+    """What is known about the other end. Without `detects` it counts as a person from the start."""
 
     def __init__(self, *, detects: bool = False, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
@@ -28,7 +28,7 @@ class Answering:
         self._decided.set()
 
     def machine(self) -> bool:
-        """The carrier reports a machine. False if that is known."""
+        """The carrier reports a machine. False if that is already known."""
         is_new, self.is_machine = not self.is_machine, True
         self._decided.set()
         return is_new
@@ -39,7 +39,7 @@ class Answering:
             self.greeting_ended_at = self._now() - max(0.0, seconds_ago)
 
     async def wait_for_verdict(self) -> None:
-        """Until it is known, or for 4 s."""
+        """Wait for the verdict, for up to 4 s."""
         try:
             async with asyncio.timeout(VERDICT_SECONDS):
                 await self._decided.wait()
