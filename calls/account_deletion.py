@@ -5,7 +5,7 @@ from django.db import transaction
 from bubblyphone.core.errors import Conflict
 from calls.after_call import deletion
 from calls.control import lifecycle
-from calls.models import Call, DialingPolicy, DoNotCallNumber, HangupCause, SavedView, ScheduledCall
+from calls.models import Call, CallSums, DialingPolicy, DoNotCallNumber, HangupCause, SavedView, ScheduledCall, StaleDay
 from webhooks.models import Event, WebhookDelivery
 
 
@@ -35,8 +35,10 @@ def forget_what_was_said(developer_id: int) -> None:
 
 @transaction.atomic
 def forget_whom_it_calls(developer_id: int) -> None:
-    """Delete scheduled calls, saved views, the policy and the do-not-call list: the account places no more calls."""
+    """Delete scheduled calls, saved views, figures, the policy and the do-not-call list: the account places no more calls."""
     ScheduledCall.objects.filter(developer_id=developer_id).delete()
     SavedView.objects.filter(developer_id=developer_id).delete()
+    CallSums.objects.filter(developer_id=developer_id).delete()
+    StaleDay.objects.filter(developer_id=developer_id).delete()
     DialingPolicy.objects.filter(developer_id=developer_id).delete()
     DoNotCallNumber.objects.filter(developer_id=developer_id).delete()

@@ -1,6 +1,6 @@
 """The charts of calls: calls by how they went, minutes, cost and answer times, each day, of each agent or of each number."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC
 from decimal import Decimal
@@ -21,8 +21,7 @@ from bubblyphone.core.charts import Chart, stacked_bars
 from bubblyphone.core.money import format_money
 from bubblyphone.core.pages import page
 from bubblyphone.core.templatetags.ui import phone
-from calls.dashboard import figures
-from calls.dashboard.figures import OUTCOMES, Day, Figures, Span
+from calls.charging.call_figures import OUTCOMES, SAMPLE, Answer, Figures, Question, Span, measure
 from phone_numbers.models import PhoneNumber
 
 BARS = 12  # agents or numbers that have a bar of their own
@@ -31,6 +30,7 @@ PERIODS = {"7": "Last 7 days", "30": "Last 30 days", "91": "Last 13 weeks"}
 MOST_BARS = 31  # of days; a longer period has a bar for each week
 GROUPS = {"day": "Day", "agent": "Agent", "number": "Number"}
 WHAT = {**GROUPS, "week": "Week from"}
+NOTHING = Figures()
 COLUMNS = ["calls", "answered", "voicemail", "unanswered", "failed", "minutes", "cost", "median_answer_ms"]
 
 
@@ -109,7 +109,7 @@ def call_figures(request: HttpRequest) -> HttpResponse:
         "tiles": _tiles(found.whole, found.length),
         "length": found.length,
         "charts": [chart for chart in _charts(found.rows, found.by) if chart],
-        "sample": figures.SAMPLE,
+        "sample": SAMPLE,
         "is_sampled": found.is_sampled,
         "query": request.GET.urlencode(),
     }
@@ -129,50 +129,49 @@ def call_figures_csv(request: HttpRequest) -> HttpResponse:
 
 def _measured(request: HttpRequest, *, is_whole: bool = False) -> Measured:
     """As many rows as a chart has room for; with `is_whole` one for each day, agent or number."""
-    developer, now = signed_in(request), timezone.now()
+    developer = signed_in(request)
     names = Names.of(developer)
     form = FiguresForm(request.GET, names=names)
-    span = Span.ending(now.astimezone(UTC).date(), form.days_shown)
-    days = figures.measure(developer, span, now)
-    current, previous = [days[day] for day in span.days], [days[day] for day in span.previous]
+    span = Span.ending(timezone.now().astimezone(UTC).date(), form.days_shown)
+    found, is_sampled = measure(developer, span, Question(form.group, **form.only))
     by = form.group
     if by == "day":
-        step = 1 if is_whole or len(current) <= MOST_BARS else 7
+        step = 1 if is_whole or len(span.days) <= MOST_BARS else 7
         by = "day" if step == 1 else "week"
         labels = [f"{day:{'%Y-%m-%d' if is_whole else '%b %-d'}}" for day in span.days]
-        rows = list(_by_time(form, labels, current, previous, step))
+        rows = [_row(labels[at], found, range(at, at + step)) for at in range(0, len(labels), step)]
     else:
-        rows = sorted(_by_name(form, names, current, previous), key=lambda row: -row.now.calls)
+        rows = sorted(_by_name(form, names, found), key=lambda row: -row.now.calls)
         rows = rows if is_whole else _largest(rows)
     return Measured(
         form=form,
         by=by,
         rows=rows,
-        whole=Row("", figures.total(current, **form.only), figures.total(previous, **form.only)),
-        length=len(current),
-        is_sampled=any(figures.total([day]).calls > figures.SAMPLE for day in current),
+        whole=_row("", found, {key for key, _ in found}),
+        length=len(span.days),
+        is_sampled=is_sampled,
     )
 
 
-def _by_time(form: FiguresForm, labels: list[str], current: list[Day], previous: list[Day], step: int) -> Iterator[Row]:
-    """Of `step` days each; a row has the label of its first."""
-    for at in range(0, len(labels), step):
-        now, before = current[at : at + step], previous[at : at + step]
-        yield Row(labels[at], figures.total(now, **form.only), figures.total(before, **form.only))
+def _row(name: str, found: Answer, keys: Iterable[int | None]) -> Row:
+    """The figures of some days, agents or numbers together."""
+    row = Row(name, Figures(), Figures())
+    for key in keys:
+        row.now.add(found.get((key, False), NOTHING))
+        row.before.add(found.get((key, True), NOTHING))
+    return row
 
 
-def _by_name(form: FiguresForm, names: Names, current: list[Day], previous: list[Day]) -> Iterator[Row]:
+def _by_name(form: FiguresForm, names: Names, found: Answer) -> Iterator[Row]:
+    """A row for each agent or number; agents that are deleted are one."""
     known = names.agents if form.group == "agent" else names.numbers
-    found: dict[int | None, tuple[list[Day], list[Day]]] = {}
-    for which, days in enumerate((current, previous)):
-        for day in days:
-            for (number, agent), sums in day.items():
-                if all(form.only[name] in (None, value) for name, value in (("number", number), ("agent", agent))):
-                    key = agent if form.group == "agent" else number
-                    found.setdefault(key, ([], []))[which].append({(number, agent): sums})
-    for key, (now, before) in found.items():
-        name = known.get(key or 0, f"No {form.group}" if key is None else f"Deleted {form.group}")
-        yield Row(name, figures.total(now), figures.total(before))
+    keys = {key for key, _ in found}
+    for key in keys & known.keys():
+        yield _row(known[key], found, [key])
+    if None in keys:
+        yield _row(f"No {form.group}", found, [None])
+    if deleted := keys - known.keys() - {None}:
+        yield _row(f"Deleted {form.group}s", found, deleted)
 
 
 def _largest(rows: list[Row]) -> list[Row]:

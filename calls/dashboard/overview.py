@@ -18,6 +18,7 @@ from bubblyphone.core import period_cache
 from bubblyphone.core.charts import Chart, stacked_bars
 from bubblyphone.core.money import ZERO, format_money
 from bubblyphone.core.templatetags.ui import phone
+from calls.charging.call_figures import TROUBLE
 from calls.charging.call_prices import MINIMUM_BALANCE
 from calls.charging.daily_caps import Scope, all_daily_caps
 from calls.models import Call, CallStatus, Direction, HangupCause, Outcome
@@ -30,13 +31,6 @@ DAYS = 30
 RECENT = timedelta(days=1)  # failed webhooks older than this are no news
 REJECTED_RECENTLY = timedelta(days=14)
 EXPIRES_SOON = timedelta(days=30)
-# Ends that neither side of the conversation chose.
-TROUBLE = [
-    HangupCause.MODEL_FAILED,
-    HangupCause.CARRIER_FAILED,
-    HangupCause.WEBHOOK_FAILED,
-    HangupCause.INSUFFICIENT_BALANCE,
-]
 CATEGORIES = {
     "telephony_cost": "Telephony",
     "model_cost": "AI model",

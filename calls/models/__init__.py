@@ -18,6 +18,7 @@ from calls.models.call import (
     Utterance,
 )
 from calls.models.call_fields import HangupCause, Outcome, Screened
+from calls.models.call_sums import CallSums, StaleDay, SummedDay
 from calls.models.media_node import MediaNode
 from calls.models.policy import DialingPolicy, DoNotCallNumber
 from calls.models.saved_view import SavedView
@@ -33,6 +34,7 @@ __all__ = [
     "CallEvent",
     "CallQuerySet",
     "CallStatus",
+    "CallSums",
     "CallTurn",
     "CarrierEventRecord",
     "DialingPolicy",
@@ -46,6 +48,8 @@ __all__ = [
     "ScheduledCall",
     "Screened",
     "SpeechTime",
+    "StaleDay",
+    "SummedDay",
     "TranscriptEntry",
     "Transcription",
     "Transfer",

@@ -11,7 +11,7 @@ from accounts import account_deletion
 from accounts.extension_points import DeletionPhase, DeletionStep
 from accounts.models import Developer, MutedNotification, RetentionPeriod
 from agents.models import AgentVersion
-from calls.models import Call
+from calls.models import Call, CallSums, StaleDay
 from phone_numbers.models import PhoneNumber
 from sandbox.models import Handset
 from tests.accounts.test_export import documents, make_full_account, recordings_folder
@@ -22,8 +22,10 @@ __all__ = ["documents", "recordings_folder"]
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis", "recordings_folder", "documents")]
 # What the account's own data was in.
 GONE = {
-    "accounts.MutedNotification", "agents.Agent", "agents.ModelKey", "agents.Secret", "calls.DialingPolicy", "calls.DoNotCallNumber",
-    "calls.SavedView", "calls.ScheduledCall", "numbers.CarrierAccount", "sandbox.Handset", "webhooks.Event", "webhooks.WebhookDelivery",
+    "accounts.MutedNotification", "agents.Agent", "agents.ModelKey", "agents.Secret", "calls.CallSums", "calls.DialingPolicy",
+    "calls.DoNotCallNumber", "calls.SavedView", "calls.ScheduledCall", "calls.StaleDay",
+    "numbers.CarrierAccount", "sandbox.Handset", "webhooks.Event",
+    "webhooks.WebhookDelivery",
     "webhooks.WebhookEndpoint",
 }  # fmt: skip
 # The account's row has no name any more. Bills, payments, and their grounds stay, and so do keys, revoked, with which calls were
@@ -98,6 +100,11 @@ def test_only_what_bills_need_is_left_and_another_account_keeps_everything() -> 
         Handset.objects.create(developer=account, number=f"+1555000000{number}")
         RetentionPeriod.objects.create(developer=account, kind="recordings", days=9)
         MutedNotification.objects.create(developer=account, kind="low_balance", channel="email")
+        day = timezone.now().date()
+        StaleDay.objects.create(developer=account, day=day)
+        CallSums.objects.create(
+            developer=account, day=day, calls=1, answered=1, voicemail=0, unanswered=0, failed=0, minutes=1, cost=1
+        )
     before, others = rows_of(developer), rows_of(other)
     assert before.keys() == GONE | KEPT | ELSEWHERE
     assert {label for label in GONE if not before[label]} == set()

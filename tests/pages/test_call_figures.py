@@ -2,7 +2,7 @@
 
 import csv
 import io
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +11,12 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Developer
-from calls.models import Call, CallTurn
+from agents.models import Agent
+from billing import cost_formulas
+from billing.models import LedgerEntry
+from calls.charging import day_sums, settlement
+from calls.charging.call_figures import Span, not_summed_up
+from calls.models import Call, CallSums, CallTurn, StaleDay, SummedDay
 from phone_numbers.models import PhoneNumber
 from tests.calls.rows import make_account, make_streaming_number
 from tests.factories import make_agent
@@ -19,6 +24,11 @@ from tests.pages.rows import make_call
 from tests.pages.signed_in import assert_sound, signed_in_client
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
+
+
+def noon() -> datetime:
+    """When yesterday is over for long."""
+    return timezone.now().replace(hour=12, minute=0)
 
 
 def settle(number: PhoneNumber, days_ago: int, **fields: Any) -> Call:
@@ -71,7 +81,7 @@ def numbers_of(row: dict[str, str], suffix: str = "") -> list[str]:
 
 
 def test_each_day_beside_the_same_day_of_the_week_before(client: Client) -> None:
-    for _ in range(2):  # the second time days that are over are remembered
+    for _ in range(2):  # the second time days that are over are summed up
         rows = rows_of(client, "days=7")
         assert len(rows) == 7
         yesterday = rows[-2]
@@ -79,6 +89,90 @@ def test_each_day_beside_the_same_day_of_the_week_before(client: Client) -> None
         assert numbers_of(yesterday) == ["2", "1", "1", "0", "0", "4", "0.36", "600"]
         assert numbers_of(yesterday, "_before") == ["1", "1", "0", "0", "0", "2", "0.18", "1000"]
         assert numbers_of(rows[-1]) == ["1", "0", "0", "0", "1", "2", "0.18", ""]
+        day_sums.keep(noon())
+
+
+def test_a_late_cost_shows_at_once_and_no_other_day_is_read_again(client: Client, developer: Developer) -> None:
+    day_sums.keep(noon())
+    days = Span.ending(timezone.now().date(), 91)
+    every, today = {*days.days, *days.previous}, timezone.now().date()
+    assert not_summed_up(developer.pk, every) == {today}
+    assert CallSums.objects.filter(developer=developer).count() == 3
+    call = Call.objects.filter(developer=developer, voicemail_detected=True).get()
+    assert call.settled_at is not None
+    late = call.settled_at.date()
+    Call.objects.filter(pk=call.pk).update(analysis_result={}, metadata={"x": "y"})  # nothing that is summed up
+    assert not_summed_up(developer.pk, every) == {today}
+    Call.objects.filter(pk=call.pk).update(analysis_cost=Decimal("0.02"))
+    assert not_summed_up(developer.pk, every) == {today, late}
+    for _ in range(2):
+        assert numbers_of(rows_of(client, "days=7")[-2]) == ["2", "1", "1", "0", "0", "4", "0.38", "600"]
+        day_sums.keep(noon())
+    assert not_summed_up(developer.pk, every) == {today}
+    # Settled anew, because its answer was reported late: it counts on another day.
+    Call.objects.filter(pk=call.pk).update(settled_at=timezone.now())
+    for _ in range(2):
+        rows = rows_of(client, "days=7")
+        assert (numbers_of(rows[-2])[0], numbers_of(rows[-1])[0]) == ("1", "2")
+        day_sums.keep(noon())
+    day_sums.keep(noon() + timedelta(days=400))
+    assert not CallSums.objects.filter(day__lte=today).exists()
+
+
+def test_an_agent_that_is_deleted_keeps_its_calls(client: Client, developer: Developer) -> None:
+    day_sums.keep(noon())
+    PhoneNumber.objects.update(agent=None)
+    developer.agents.get().delete()
+    found = {row["agent"]: numbers_of(row)[:1] for row in rows_of(client, "days=7&by=agent")}
+    assert found == {"Deleted agents": ["2"], "No agent": ["2"]}  # yesterday's; today's, and the other number's
+
+
+def test_figures_are_what_was_booked_and_listed(developer: Developer) -> None:
+    number, now = PhoneNumber.objects.get(label="Shop"), timezone.now()
+    booked = make_account()
+    number = make_streaming_number(booked)
+    for seconds, days in ((1, 0), (61, 1), (600, 30)):
+        call = make_call(
+            booked,
+            number,
+            model_spoke_at=now,
+            duration_seconds=seconds,
+            settled_at=None,
+            telephony_rate=Decimal("0.013"),
+            model_rate=Decimal("0.07"),
+        )
+        settlement.settle(call, now - timedelta(days=days))
+        call.save()
+    day_sums.keep(noon())
+    client = signed_in_client(booked)
+    total = -sum(LedgerEntry.objects.filter(developer=booked, key__startswith="call:").values_list("amount", flat=True))
+    figures = rows_of(client, "days=91")
+    listed = list(csv.DictReader(io.StringIO(client.get("/calls.csv").content.decode())))
+    # 1 + 2 + 10 started minutes of 0.013, and what 1, 61 and 600 s of the model cost.
+    model = sum((cost_formulas.model_cost(seconds, Decimal("0.07")) for seconds in (1, 61, 600)), Decimal(0))
+    assert sum(Decimal(row["cost"]) for row in figures) == total == 13 * Decimal("0.013") + model
+    assert sum(Decimal(row["cost"]) for row in listed) == total
+    assert (sum(int(row["calls"]) for row in figures), sum(int(row["minutes"]) for row in figures)) == (len(listed), 13)
+
+
+def test_an_account_of_many_agents(developer: Developer) -> None:
+    day, made = timezone.now().date() - timedelta(days=1), make_agent(developer=developer)
+    agents = Agent.objects.bulk_create(
+        Agent(developer=developer, name=f"Agent of the {at}th shop", model_slug=made.model_slug) for at in range(500)
+    )
+    SummedDay.objects.create(day=day)
+    StaleDay.objects.all().delete()
+    CallSums.objects.bulk_create(
+        CallSums(
+            developer=developer, day=day, agent=agent.pk, calls=at, answered=at, voicemail=0, unanswered=0, failed=0, minutes=at, cost=at
+        )
+        for at, agent in enumerate(agents)
+    )  # fmt: skip
+    client = signed_in_client(developer)
+    page = client.get("/calls/charts?days=7&by=agent").content
+    assert len(page) < 120_000
+    assert b"Others" in page and b"Agent of the 499th shop" in page
+    assert len(rows_of(client, "days=7&by=agent")) >= 500
 
 
 @pytest.mark.parametrize(
