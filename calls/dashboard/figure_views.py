@@ -166,8 +166,9 @@ def _by_name(form: FiguresForm, names: Names, found: Answer) -> Iterator[Row]:
     """A row for each agent or number; agents that are deleted are one."""
     known = names.agents if form.group == "agent" else names.numbers
     keys = {key for key, _ in found}
-    for key in keys & known.keys():
-        yield _row(known[key], found, [key])
+    for pk, name in known.items():
+        if pk in keys:
+            yield _row(name, found, [pk])
     if None in keys:
         yield _row(f"No {form.group}", found, [None])
     if deleted := keys - known.keys() - {None}:
