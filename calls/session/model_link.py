@@ -1,4 +1,4 @@
-"""The connection of a live call to its model, and what takes its place when it breaks. Pure asyncio."""
+"""The connection of a live call to its model, and its replacement when it breaks. Pure asyncio."""
 
 import asyncio
 import secrets
@@ -14,14 +14,14 @@ from calls.session.conversation_history import ConversationHistory
 from calls.session.interfaces import Engine, Observer
 
 CONNECT_TIMEOUT_SECONDS = 12.0
-# In mid-call somebody is listening to the silence.
+# During a call, the caller hears silence meanwhile.
 RECONNECT_TIMEOUT_SECONDS = 6.0
-# A reconnected model that lived this long may be reconnected again; one that drops at once has failed for good.
+# A reconnected model that lived this long may be reconnected again; one that drops immediately has failed permanently.
 STABLE_SECONDS = 60.0
 
 
 class ModelLink:
-    """Connects to the first of the `engines`; to the next one when that has failed. None of them is gone back to."""
+    """Connects to the first of the `engines`, and to the next one when that has failed. Failed engines are not tried again."""
 
     def __init__(
         self,
@@ -37,22 +37,22 @@ class ModelLink:
         self._connected_at = 0.0
         self._connection = tracing.Span()
         self._prefix = ""
-        self._broke_by = ""  # why the session in use is not the one before it
+        self._broke_by = ""  # why the current session replaced the previous one
         self.connections = 0
         self.session: RealtimeSession | None = None
 
     @property
     def first_engine(self) -> Engine:
-        """The one in use; there must be one."""
+        """The current engine; there must be one."""
         return self._engines[0]
 
     @property
     def answer_seconds(self) -> float:
-        """How long the model in use may be silent when the caller waits for it."""
+        """How long the current model may be silent while the caller waits for it."""
         return self._engines[0].model.answer_seconds if self._engines else 0.0
 
     async def connect(self) -> RealtimeSession | None:
-        """A session with the conversation so far. None when no engine gives one."""
+        """A session with the conversation so far. None if no engine provides one."""
         while self._engines:
             engine = self._engines[0]
             config = engine.config
@@ -61,7 +61,7 @@ class ModelLink:
             connection = tracing.begin("model connection", tracing.CLIENT, {"model": config.upstream_model})
             patience = RECONNECT_TIMEOUT_SECONDS if self.connections else CONNECT_TIMEOUT_SECONDS
             try:
-                # Not `wait_for`, which may swallow a cancellation that comes as the session does (Python 3.11).
+                # Not `wait_for`, which may swallow a cancellation that coincides with the session (Python 3.11).
                 async with asyncio.timeout(patience):
                     session = await engine.model.connect(config)
             except (ProviderError, TimeoutError) as error:
@@ -70,7 +70,7 @@ class ModelLink:
                     continue
                 self.failed(str(error) or "The model did not respond in time.", is_refusal=_is_refusal(error))
             else:
-                # Models count their answers anew in each session; those of one call must not be mistaken for each other.
+                # Models restart their answer ids in each session; those of one call must be unique.
                 self._prefix = f"{secrets.token_hex(3)}." if config.history else ""
                 self.connections += 1
                 self._connected_at = self._now()
@@ -80,7 +80,7 @@ class ModelLink:
         return None
 
     def _do_without(self, refused: Choice | None) -> bool:
-        """Leave a voice or a language that the model does not take to the model. False when that is not what was refused."""
+        """Drop a voice or language that the model rejects. False if something else was rejected."""
         engine = self._engines[0]
         if refused is None or not getattr(engine.config, refused):
             return False
@@ -96,24 +96,24 @@ class ModelLink:
             self._observer.event("model.reconnected", {**about, "reason": self._broke_by})
 
     def call_wide(self, item_id: str) -> str:
-        """The name of an answer of the session in use that no other answer of this call has."""
+        """An id for an answer of the current session that is unique within the call."""
         return self._prefix + item_id
 
     def call_wide_transcript(self, said: OutputTranscript) -> OutputTranscript:
-        """The same words under that name."""
+        """The same transcript with that id."""
         return replace(said, item_id=self.call_wide(said.item_id))
 
     async def truncate(self, item_id: str, heard_ms: int) -> None:
-        """Tell the model how much was heard of an answer, which may be one of a session before."""
+        """Tell the model how much of an answer was heard; the answer may belong to an earlier session."""
         if item_id.startswith(self._prefix):
             await self.tell(lambda session: session.truncate(item_id.removeprefix(self._prefix), heard_ms))
 
     def note(self, text: str) -> None:
-        """Have a model that takes over know what this one was told."""
+        """Keep a note for a model that takes over."""
         self._conversation.note(text)
 
     async def tell(self, order: Callable[[RealtimeSession], Awaitable[None]]) -> bool:
-        """Give the model an order; False when it has no session at this moment to take it."""
+        """Send the model a request; False if no session can currently receive it."""
         if self.session is None:
             return False
         try:
@@ -123,16 +123,16 @@ class ModelLink:
         return True
 
     async def tell_when_connected(self, order: Callable[[RealtimeSession], Awaitable[None]]) -> None:
-        """The same, however long a session may take to be there."""
+        """The same, waiting for a session as long as it takes."""
         while not await self.tell(order):  # noqa: ASYNC110  it is being connected
             await asyncio.sleep(0.05)
 
     async def answer(
         self, session: RealtimeSession, call: ToolCall, result: Mapping[str, Any], is_last: bool = True
     ) -> bool:
-        """Answer a tool call of the session that is there, or tell it what one before it had asked for.
+        """Answer a tool call of the current session, or report it to a later one.
 
-        `is_last`: the model waits for no other tool. False when there is no session at this moment to take it.
+        `is_last`: the model waits for no other tool. False if no session can currently receive it.
         """
         if session is self.session:
             return await self.tell(lambda current: current.send_tool_result(call.call_id, call.name, result))
@@ -141,19 +141,19 @@ class ModelLink:
     async def deliver(
         self, session: RealtimeSession, call: ToolCall, result: Mapping[str, Any], is_last: bool = True
     ) -> None:
-        """The same, once there is a session to take it."""
+        """The same, once there is a session."""
         while not await self.answer(session, call, result, is_last):  # noqa: ASYNC110  it is being connected
             await asyncio.sleep(0.05)
 
     def failed(self, reason: str, *, is_refusal: bool = False) -> None:
-        """The engine in use is of no more use. `is_refusal`: its vendor does not take our request, and would not take it again."""
+        """The current engine has failed. `is_refusal`: its vendor rejects our request, and would reject it again."""
         engine = self._engines.pop(0)
         self._broke_by = "fallback"
         about = {"reason": reason[:200], "model": engine.config.upstream_model, "refused": is_refusal}
         self._observer.event("model.failed", about)
 
     async def lost(self, session: RealtimeSession, error: ProviderError) -> None:
-        """A session broke off. One that did so soon after a reconnect is not reconnected again."""
+        """A session was lost. If this happened soon after a reconnect, it is not reconnected again."""
         self.session, self._broke_by = None, "connection_lost"
         self._connection.end("connection lost")
         await session.close()
@@ -162,7 +162,7 @@ class ModelLink:
             self.failed(str(error), is_refusal=_is_refusal(error))
 
     async def drop(self, *, for_good: bool = False) -> None:
-        """Leave a session that is of no use; `for_good`: its engine, too."""
+        """Drop a useless session; `for_good`: its engine, too."""
         session, self.session, self._broke_by = self.session, None, "silent"
         self._connection.end("silent")
         if for_good and self._engines:
@@ -171,7 +171,7 @@ class ModelLink:
             await session.close()
 
     async def close(self, is_of_use: Callable[[ModelEvent], bool]) -> None:
-        """The call is over, perhaps in the middle of an answer, or of the caller's sentence."""
+        """The call is over, possibly in the middle of an answer, or of the caller's sentence."""
         session, self.session = self.session, None
         self._connection.end()
         if session is not None:

@@ -1,4 +1,4 @@
-"""Notes about a call that a model receives beside its prompt and `agents.cues`, and the one sentence that callers hear from us."""
+"""Notes about a call that a model receives in addition to its prompt and `agents.cues`, and the only sentence that callers hear from us."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,12 +7,12 @@ APOLOGY = "I am sorry, something is wrong on our side."
 
 
 def not_handed_over(reason: str) -> str:
-    """`reason` is a hang-up cause."""
+    """`reason` is a hangup cause."""
     return f"The call could not be transferred ({reason.replace('_', ' ')}). The caller is with you again."
 
 
 def no_such_tool(names: Iterable[str]) -> str:
-    """The model has called a tool that it does not have."""
+    """The model called a tool that it does not have."""
     return f"This tool does not exist. Your tools: {', '.join(names)}."
 
 
@@ -21,12 +21,12 @@ def keys_pressed(keys: str) -> str:
 
 
 TAKEN_OVER = "A person has taken over this call. No tools run until the call is returned to you."
-# What a model is reminded of when it gets the call back, in characters; the latest count.
+# How much of what was said the model is told when it gets the call back, in characters; the latest part.
 MOST_GIVEN_BACK = 6000
 
 
 def given_back(said: Sequence[str]) -> str:
-    """A person had taken the call over; `said` is what was understood meanwhile, one line a sentence."""
+    """A person had taken over the call; `said` is what was recognized meanwhile, one line per sentence."""
     text = "\n".join(said)[-MOST_GIVEN_BACK:]
     meanwhile = f"This was said meanwhile:\n{text}" if text else "What was said meanwhile is not known."
     return f"A colleague had taken over this call, and the caller is with you again. {meanwhile}"

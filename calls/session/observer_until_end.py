@@ -1,4 +1,4 @@
-"""What a session tells of itself, in an order that makes sense: nothing happens on a line that is closed."""
+"""Orders a session's reports: after a line is closed, nothing more happens on it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,16 +10,16 @@ AFTER_CLOSING = frozenset({"tool.returned", "tool.abandoned"})
 
 
 class ObserverUntilEnd:
-    """Passes on what the parts of a session report to `observer`.
+    """Passes reports of a session's parts to `observer`.
 
-    Whatever awaits something may learn only afterwards that the line has been closed meanwhile. What it reports then did not
-    happen for the caller: no event follows `stream.disconnected` but how tools ended, and no model is heard after it.
+    Code that awaits something may not know that the line was closed meanwhile. What it then reports did not happen for the caller: only
+    tool results follow `stream.disconnected`, and no model is heard after it.
     """
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
         self._is_closed = False
-        # What was said and heard before the end may be known after it.
+        # Speech before the end may be recognized after it.
         self.transcript = observer.transcript
         self.interrupted = observer.interrupted
         self.turn = observer.turn

@@ -1,7 +1,7 @@
-"""Caller audio that comes in large or odd pieces, on its way to a session: cut to frames of 20 ms, at the pace of the audio itself.
+"""Splits caller audio that arrives in large or odd pieces into frames of 20 ms, at the pace of the audio.
 
-What the session measures by the clock (who speaks, since when, how long an answer takes) holds for frames that come as they are
-spoken. A sender that gathers half a second first, or bursts, would look like a caller who pauses after each piece.
+The session's timing (who speaks, since when, how long an answer takes) is valid for frames that arrive as they are spoken. A sender that
+first collects half a second, or sends bursts, would look like a caller who pauses after each piece.
 """
 
 import asyncio
@@ -14,11 +14,11 @@ from bubblyphone.core.audio import AudioFormat, payload_ms
 from calls.session.voice_activity import is_silent
 
 FRAME_MS = 20
-# Pieces up to this length, which is what carriers send, go through untouched.
+# Pieces up to this length, which carriers send, pass unchanged.
 SHORT_MS = 40.0
-# The longest that a sender may be ahead of real time; what comes beyond it is dropped.
+# How far a sender may be ahead of real time; anything beyond is dropped.
 MOST_AHEAD_SECONDS = 10.0
-# What waits beyond the longest piece is shortened in the pauses: the sender's clock is fast, or it has burst.
+# A backlog beyond the longest piece is reduced during pauses: the sender's clock is fast, or it has sent a burst.
 SPARE_MS = 200.0
 LATELY_SECONDS = 5.0
 
@@ -26,7 +26,7 @@ Control = TypeVar("Control")
 
 
 class Pacer:
-    """Audio that waits for its time. At most 10 s of it is kept."""
+    """Audio waiting for its time, at most 10 s."""
 
     def __init__(self, audio_format: AudioFormat, now: Callable[[], float] = time.monotonic) -> None:
         self._format = audio_format
@@ -34,13 +34,13 @@ class Pacer:
         self._frame = FRAME_MS * audio_format.bytes_per_ms
         self._now = now
         self._waiting = bytearray()
-        # Characters and padding of the last piece that needed no pacing: mostly the next is as long.
+        # Characters and padding of the last piece that needed no pacing: the next one usually has the same.
         self._usual = (-1, False, False)
-        self._due = 0.0  # when the next frame is to go
-        self._longest, self._longest_at = 0, 0.0  # bytes of the longest piece of late, and when it came
+        self._due = 0.0  # when the next frame is due
+        self._longest, self._longest_at = 0, 0.0  # bytes of the longest recent piece, and when it arrived
 
     def passes(self, payload: str) -> bool:
-        """Whether a piece needs no pacing: a whole frame or two, and nothing waits before it."""
+        """Whether a piece needs no pacing: one or two whole frames, and nothing is waiting."""
         if self._waiting:
             return False
         size = len(payload), payload[-1:] == "=", payload[-2:] == "=="
@@ -53,7 +53,7 @@ class Pacer:
         return is_short
 
     def put(self, payload: str) -> bool:
-        """Take a piece of any length. False, and nothing is taken, when too much waits already."""
+        """Add a piece of any length. False, without adding it, if too much is already waiting."""
         try:
             data = base64.b64decode(payload)
         except ValueError:
@@ -69,12 +69,12 @@ class Pacer:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no whole frame."""
+        """Whether no whole frame is waiting."""
         return len(self._waiting) < self._frame
 
     @property
     def wait_seconds(self) -> float:
-        """Until the next frame is due."""
+        """Seconds until the next frame is due."""
         return max(0.0, self._due - self._now())
 
     def take(self) -> str:
@@ -88,7 +88,7 @@ class Pacer:
         return frame
 
     def rest(self) -> str:
-        """All that waits, at once: no more will come."""
+        """All waiting audio at once: no more will come."""
         size = len(self._waiting) // self._sample * self._sample
         data, self._waiting = bytes(self._waiting[:size]), bytearray()
         return base64.b64encode(data).decode()
@@ -104,9 +104,9 @@ async def paced(
     pacer: Pacer,
     too_fast: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[str | Control]:
-    """The same audio in frames, and what is no audio at once. Small pieces that come on time cost a comparison.
+    """The same audio in frames; everything else passes immediately.
 
-    `too_fast` is called for each piece that had to be dropped.
+    Small pieces that arrive on time cost one comparison. `too_fast` is called for each dropped piece.
     """
     coming: asyncio.Future[str | Control] | None = None
     try:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 MARK_EVERY_MS = 240.0
-# A mark that is so late does not come any more. Not every carrier returns them.
+# A mark this late will not come. Not every carrier returns them.
 LOST_MARK_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """An answer that was not played to its end: `heard_ms` of it, of `sounds_ms` in which there was something to hear."""
+    """An answer that was not played to its end: `heard_ms` of it, out of `sounds_ms` of audible output."""
 
     item_id: str
     heard_ms: int
@@ -21,33 +21,33 @@ class Cut:
 
 @dataclass(slots=True)
 class _Sent:
-    """How much of an answer was sent, and up to where there is a sound in it."""
+    """How much of an answer was sent, and where its last sound ends."""
 
     ms: float = 0.0
     sounds_ms: float = 0.0
 
 
 class PlaybackClock:
-    """Follows the far end's playback queue: it plays in real time what it was sent, one piece after the other.
+    """Follows the far end's playback queue, which plays what it receives in real time, in order.
 
-    The clock says how far playback must be; a mark that comes back corrects it (the carrier started later than we think). Marks
-    that come back after a clear mean nothing and are ignored: a clear returns all that were queued.
+    The clock says how far playback must be; a returned mark corrects it (the carrier started later than assumed). Marks that return after
+    a clear mean nothing and are ignored: a clear returns all queued marks.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self.ends_at = 0.0  # when all that was sent will have been played
+        self.ends_at = 0.0  # when everything sent will have been played
         self.item_id = ""  # the answer that was sent last
         self._answer = _Sent()
-        self._answers: dict[str, _Sent] = {}  # those of which something may be unplayed, and the last
+        self._answers: dict[str, _Sent] = {}  # answers with possibly unplayed audio, and the last one
         self._unplayed: deque[tuple[str, str, float]] = deque()  # answer, payload, ms; the first may have been played
         self._unplayed_ms = 0.0
         self._unmarked_ms = 0.0
         self._mark_number = 0
-        self._marks: deque[tuple[str, float, float]] = deque()  # name, audio ms sent and `_line_ms` up to the mark
+        self._marks: deque[tuple[str, float, float]] = deque()  # name, audio ms sent, and `_line_ms` up to the mark
         self._sent_ms = 0.0
-        self._line_ms = 0.0  # audio and the pauses between: where the queue's end lies in what the far end plays
-        self._sound_at_ms: float | None = None  # where on that scale the sound lies whose beginning is asked for
+        self._line_ms = 0.0  # audio plus pauses: the end of the queue on the far end's time scale
+        self._sound_at_ms: float | None = None  # position of the awaited sound on that scale
 
     def sent(
         self,
@@ -58,9 +58,9 @@ class PlaybackClock:
         sound_ms: float | None = None,
         silent_from_ms: float | None = None,
     ) -> None:
-        """A piece of the answer `item_id` went out.
+        """A piece of the answer `item_id` was sent.
 
-        `sound_ms`: where in it the sound begins that `reached` is to tell of. `silent_from_ms`: where its last sound ends.
+        `sound_ms`: position of the sound that `reached` should report. `silent_from_ms`: end of its last sound.
         """
         if item_id != self.item_id:
             self._begin(item_id)
@@ -83,7 +83,7 @@ class PlaybackClock:
         self._forget_played((ends_at - now) * 1000)
 
     def _begin(self, item_id: str) -> None:
-        """The next piece is of another answer."""
+        """The next piece belongs to another answer."""
         unplayed = {item for item, _, _ in self._unplayed}
         self._answers = {item: sent for item, sent in self._answers.items() if item in unplayed}
         self.item_id, self._answer = item_id, self._answers.setdefault(item_id, _Sent())
@@ -107,9 +107,9 @@ class PlaybackClock:
         return name
 
     def reached(self, name: str) -> float | None:
-        """A mark came back: what was sent up to it has been played, what was sent after it has not.
+        """A mark returned: everything sent before it has been played, everything after it has not.
 
-        Returns, once, when the sound that was asked for began, at the first mark behind it.
+        Returns, once, when the awaited sound began, at the first mark after it.
         """
         if not any(name == queued for queued, _, _ in self._marks):
             return None
@@ -125,7 +125,7 @@ class PlaybackClock:
         return began_at
 
     def remaining_ms(self) -> float:
-        """Audio that is still to be played."""
+        """Milliseconds of pending audio."""
         return max(0.0, self.ends_at - self._now()) * 1000
 
     def is_playing(self) -> bool:
@@ -134,7 +134,7 @@ class PlaybackClock:
     def cuts(self, waiting: Iterable[tuple[str, float]] = ()) -> list[Cut]:
         """What was not heard of the answers if nothing more is played, oldest first.
 
-        `waiting`: answer and ms of what is to be played behind all that was sent.
+        `waiting`: answer and ms of audio queued behind everything that was sent.
         """
         unplayed, waiting_ms = self._unplayed_by_answer(), _sums(waiting)
         cuts = []
@@ -147,12 +147,12 @@ class PlaybackClock:
         return cuts
 
     def heard_ms(self, item_id: str) -> int:
-        """How much of an answer was heard; 0 for one that is long over."""
+        """How much of an answer was heard; 0 for an answer that ended long ago."""
         sent = self._answers.get(item_id, _Sent())
         return round(max(0.0, sent.ms - self._unplayed_by_answer().get(item_id, 0.0)))
 
     def _unplayed_by_answer(self) -> dict[str, float]:
-        """Milliseconds of each answer that are still to be played."""
+        """Milliseconds of pending audio by answer."""
         unplayed: list[tuple[str, float]] = []
         remaining_ms = self.remaining_ms()
         for item_id, _, length_ms in reversed(self._unplayed):
@@ -163,7 +163,7 @@ class PlaybackClock:
         return _sums(unplayed)
 
     def cleared(self) -> None:
-        """The far end has thrown away what was still to be played."""
+        """The far end has dropped its pending audio."""
         self._forget(self._unplayed_by_answer())
         self.ends_at = min(self.ends_at, self._now())
         self._marks.clear()
@@ -173,13 +173,13 @@ class PlaybackClock:
         self._unplayed_ms = 0.0
 
     def unplayed(self) -> tuple[list[str], float]:
-        """The payloads that are not played to their end, and how many ms of them have been played."""
+        """The payloads that were not played to their end, and how many ms of them were played."""
         self._forget_played(self.remaining_ms())
         played_ms = max(0.0, self._unplayed_ms - self.remaining_ms())
         return [payload for _, payload, _ in self._unplayed if payload], played_ms
 
     def take_unplayed(self) -> list[tuple[str, str]]:
-        """The far end is gone: answer and payload of each piece that was not played to its end, as if never sent."""
+        """The far end is gone: answer and payload of each piece that was not played to its end; they count as never sent."""
         self._forget_played(self.remaining_ms())
         lost = [piece for piece in self._unplayed if piece[1]]
         self._forget(_sums((item_id, length_ms) for item_id, _, length_ms in lost))
@@ -188,7 +188,7 @@ class PlaybackClock:
         return [(item_id, payload) for item_id, payload, _ in lost]
 
     def _forget(self, unsent_ms: Mapping[str, float]) -> None:
-        """So much of each answer is as if it had not been sent."""
+        """Treat this much of each answer as never sent."""
         for item_id, length_ms in unsent_ms.items():
             answer = self._answers[item_id]
             answer.ms = max(0.0, answer.ms - length_ms)
@@ -196,7 +196,7 @@ class PlaybackClock:
 
 
 def _sums(lengths: Iterable[tuple[str, float]]) -> dict[str, float]:
-    """Milliseconds of each answer."""
+    """Milliseconds by answer."""
     sums: dict[str, float] = {}
     for item_id, length_ms in lengths:
         sums[item_id] = sums.get(item_id, 0.0) + length_ms

@@ -1,4 +1,4 @@
-"""A phone that asks who is calling before its owner picks up: say it once, wait in silence, greet who joins. Pure asyncio."""
+"""A phone that asks who is calling before its owner picks up: say it once, wait in silence, greet whoever joins. Pure asyncio."""
 
 import asyncio
 import time
@@ -16,9 +16,9 @@ from calls.session.screening_words import Speaker, asks_who_calls, speaker_of
 from calls.session.voicemail import Voicemail
 from calls.session.who_answered import Answering
 
-# How long the owner may take to decide, from our last word on.
+# How long the owner may take to decide, after our last word.
 DECISION_SECONDS = 30.0
-# The longest that the message may take.
+# The maximum time for the message.
 MESSAGE_SECONDS = 30.0
 POLL_SECONDS = 0.05
 
@@ -27,9 +27,10 @@ Overheard = Literal["screening", "person", "machine"]
 
 @dataclass(frozen=True, slots=True)
 class ScreeningPlan:
-    """What a phone that asks is told, word for word, or with `is_ours` in the agent's language.
+    """What a phone that asks is told: word for word or, with `is_ours`, in the agent's language.
 
-    `report` says what is heard on a line whose carrier does not tell, in which case `begin` and `person` follow; None if it does.
+    `report` handles what is heard on a line whose carrier does not report screening, in which case `begin` and `person` follow; None if
+    the carrier does.
     """
 
     message: str = ""
@@ -41,7 +42,7 @@ NOT_SCREENED = ScreeningPlan()
 
 
 class Screening:
-    """While it is on, the model hears nothing and nothing of it is heard but the message. `greet` is called when a person joins."""
+    """While screening is on, the model hears nothing and only its message is heard. `greet` is called when a person joins."""
 
     def __init__(
         self,
@@ -64,11 +65,11 @@ class Screening:
         self._greet = greet
         self._end = end
         self._now = now
-        self._before = ""  # the answer that was on its way when the phone asked
-        self._item_id = ""  # the message, once some of it has been heard
+        self._before = ""  # the answer in progress when the phone asked
+        self._item_id = ""  # the message, once part of it was heard
         self._is_asked = False
         self._is_spoken = asyncio.Event()
-        self._words = ""  # from the answer on
+        self._words = ""  # since the answer
         self.is_on = False
         self._ear = Ear(link.first_engine, caller_input.audio_format, self._overhear) if plan.report else None
         caller_input.ear = self._ear
@@ -79,16 +80,16 @@ class Screening:
 
     @property
     def tasks(self) -> list[asyncio.Task[None] | None]:
-        """What is to be canceled at the end."""
+        """Tasks to cancel at the end."""
         return [self.task, self._ear.task if self._ear else None]
 
     def listen(self) -> None:
-        """The carrier reports a machine. If it would not report that the machine asks, its words tell."""
+        """The carrier reports a machine. If it would not report screening, the machine's words are checked."""
         if self._ear is not None:
             self._ear.listen()
 
     def _is_in_doubt(self) -> bool:
-        """Whether what has been said may ask who is calling."""
+        """Whether the words so far may ask who is calling."""
         return self._ear is not None and (self._ear.owes_words or asks_who_calls(self._words))
 
     async def _overhear(self, words: str) -> None:
@@ -101,7 +102,7 @@ class Screening:
             await self._plan.report("person" if speaker is Speaker.PERSON else "machine")
 
     async def begin(self, *, says_who: bool = True) -> None:
-        """The carrier reports that a phone asks. `says_who`: nobody has told it yet."""
+        """The carrier reports a phone that asks. `says_who`: nobody has told it yet."""
         if self.task is not None:
             return
         self.is_on = True
@@ -113,7 +114,7 @@ class Screening:
         self.task = asyncio.create_task(self._wait(says_who=says_who))
 
     def takes(self, item_id: str) -> bool:
-        """Whether a piece of this answer is to be played."""
+        """Whether a piece of this answer should be played."""
         if not self._is_asked or self._is_spoken.is_set() or item_id == self._before:
             return False
         self._item_id = self._item_id or item_id
@@ -145,7 +146,7 @@ class Screening:
         self._end("normal_clearing")
 
     async def _say_who(self) -> None:
-        """Once; again where the model is lost in the middle of it."""
+        """Say it once; again if the model is lost in the middle of it."""
         give_up_at = self._now() + MESSAGE_SECONDS
         asked: RealtimeSession | None = None
         while self._now() < give_up_at and not (self._is_spoken.is_set() and not self._agent_output.is_on):

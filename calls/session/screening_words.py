@@ -31,7 +31,7 @@ PHONE = re.compile(
 
 
 class Speaker(Enum):
-    """Who is on the line once the phone has been told who is calling."""
+    """Who is on the line after the phone has been told who is calling."""
 
     PHONE = "phone"
     MAILBOX = "mailbox"
@@ -39,7 +39,7 @@ class Speaker(Enum):
 
 
 def asks_who_calls(text: str) -> bool:
-    """Whether what was said from the answer on is a phone that asks who is calling."""
+    """Whether the words since the answer are from a phone that asks who is calling."""
     said = text.lower()
     if MAILBOX.search(said):
         return False

@@ -4,16 +4,13 @@ import time
 from collections.abc import Callable
 from enum import Enum, auto
 
-# A caller who began to speak counts as speaking for this long at most, in case the end is never reported.
+# A caller who started to speak counts as speaking for at most this long, in case the end is never reported.
 LONGEST_SPEECH_SECONDS = 30.0
-ASK_AFTER = 2 / 3  # of the limit
+ASK_AFTER = 2 / 3  # share of the limit
 
 
 class SilenceClock:
-    """Counts from the last sound of either side, across reconnections.
-
-    `silent_for`: seconds of silence that an earlier session of the same call has seen already.
-    """
+    """Counts from the last sound of either side, across reconnections. `silent_for`: seconds of silence before this session."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic, silent_for: float = 0.0) -> None:
         self._now = now
@@ -31,18 +28,20 @@ class SilenceClock:
             self._last_sound = min(at, self._now())
 
     def caller_began(self) -> None:
-        """The model says that the caller is speaking."""
+        """The model reports that the caller is speaking."""
         self._caller_speaks_since = self._now()
         self.heard(self._caller_speaks_since)
 
     def caller_finished(self, at: float = 0.0) -> None:
-        """The caller has been understood, or is being answered; `at`: when a voice was last heard, if that is known."""
+        """The caller was understood, or is being answered; `at`: when a voice was last heard, if known."""
         self._caller_speaks_since = None
         self.heard(at)
 
     def check(self, *, is_sound: bool, is_excused: bool) -> float:
-        """The seconds of silence by now. The time since the last check was sound, or does not count (`is_excused`): nobody could
-        speak."""
+        """The seconds of silence so far.
+
+        Time since the last check does not count if there was sound, or if nobody could speak (`is_excused`).
+        """
         now = self._now()
         since = self._caller_speaks_since
         if is_sound or (since is not None and now - since < LONGEST_SPEECH_SECONDS):
@@ -54,7 +53,7 @@ class SilenceClock:
 
 
 class Due(Enum):
-    """What a silence calls for."""
+    """What a silence requires."""
 
     NOTHING = auto()
     QUESTION = auto()
@@ -62,8 +61,10 @@ class Due(Enum):
 
 
 class SilenceLimit:
-    """When silence is too long. With `asks`, the agent asks once whether anybody is there: the rest of the limit counts from that
-    question. A response begins a new silence, with a question of its own.
+    """When silence is too long.
+
+    With `asks`, the agent asks once whether anyone is there: the rest of the limit counts from that question. A response starts a new
+    silence, with its own question.
     """
 
     def __init__(self, seconds: float, *, asks: bool, now: Callable[[], float] = time.monotonic) -> None:

@@ -1,24 +1,24 @@
-"""From when to when one side was heard. Pure arithmetic on a clock; no I/O."""
+"""When one side was heard. Pure arithmetic on a clock; no I/O."""
 
 from collections.abc import Callable
 
 from calls.session.interfaces import Observer
 
-# A shorter pause is within a sentence.
+# Shorter pauses are within a sentence.
 PAUSE_SECONDS = 0.3
-# A consonant is known to have been one when it is over (calls.session.voice_activity).
+# A consonant is only recognized when it ends (calls.session.voice_activity).
 KNOWN_AFTER_SECONDS = 0.6
 
 
 class SpeechTimes:
-    """Joins the sounds of one side. `report` is given begin and end, times of the clock, of each stretch once it is over."""
+    """Joins the sounds of one side. `report` receives begin and end of each stretch once it is over, as times of the clock."""
 
     def __init__(self, report: Callable[[float, float], None]) -> None:
         self._report = report
-        self._stretches: list[tuple[float, float]] = []  # in order; what the far end has yet to play is among them
+        self._stretches: list[tuple[float, float]] = []  # in order; includes audio that the far end has yet to play
 
     def sound(self, begin: float, end: float) -> None:
-        """There is a sound then, which is not before those that are known."""
+        """Add a sound, which is not earlier than the known ones."""
         stretches = self._stretches
         if stretches and begin - stretches[-1][1] <= PAUSE_SECONDS:
             stretches[-1] = (stretches[-1][0], end)
@@ -26,11 +26,11 @@ class SpeechTimes:
             stretches.append((begin, end))
 
     def cut(self, at: float) -> None:
-        """What would have been heard later never was."""
+        """Sounds after this time were never heard."""
         self._stretches = [(begin, min(end, at)) for begin, end in self._stretches if begin < at]
 
     def settle(self, now: float) -> None:
-        """Report what is over."""
+        """Report finished stretches."""
         while self._stretches and self._stretches[0][1] + KNOWN_AFTER_SECONDS < now:
             self._report(*self._stretches.pop(0))
 
@@ -43,7 +43,7 @@ class SpeechTimes:
 
 
 class BothSides:
-    """Who was heard when: `caller` by the ear, `agent` by what the far end plays."""
+    """When both sides were heard: `caller` from their audio, `agent` from playback."""
 
     def __init__(self, observer: Observer, now: Callable[[], float]) -> None:
         self._now = now
@@ -52,12 +52,12 @@ class BothSides:
         self._agent = "model"
 
     def agent_is(self, role: str) -> None:
-        """Who speaks on the agent's side from now on: `model`, or `human` for a person who has taken the call over."""
+        """Who speaks on the agent's side from now on: `model`, or `human` for a person who has taken over the call."""
         self.agent.finish(self._now())
         self._agent = role
 
     def settle(self) -> None:
-        """Report what is over."""
+        """Report finished stretches."""
         self.caller.settle(self._now())
         self.agent.settle(self._now())
 

@@ -1,6 +1,6 @@
-"""A person takes the agent's place in a call, and gives it back. Pure asyncio.
+"""A person takes the agent's place in a call, and returns it.
 
-Meanwhile the model hears nothing, nothing of it is heard, and it runs no tools. Where speech can be recognized, it learns afterwards
+Pure asyncio. Meanwhile the model hears nothing, is not heard, and runs no tools. If speech recognition is available, it learns afterwards
 what was said.
 """
 
@@ -26,32 +26,32 @@ from calls.session.speech_times import BothSides
 from calls.session.transfer_state import TransferState
 from calls.session.who_answered import Answering
 
-# A microphone sends all the time. When nothing has come of it for so long, nobody is behind it.
+# A microphone sends continuously. If nothing arrives for this long, nobody is there.
 LOST_SECONDS = 4.0
 LOOK_SECONDS = 0.5
-# The longest wait for the words that were said last.
+# The maximum wait for the last words.
 WORDS_SECONDS = 1.5
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who is at a call's page. `id` is that of the connection, `name` the account user's."""
+    """A person on a call's page. `id` is their connection, `name` the account user's."""
 
     id: str
     name: str
 
 
 class Scribe(Protocol):
-    """Writes down what is said on one side."""
+    """Transcribes one side."""
 
     def take(self, payload: str) -> None:
         """The next piece of audio."""
 
     async def close(self, within_seconds: float) -> None:
-        """No more comes; what was said last may take that long."""
+        """No more audio follows; returning may take until the last words are recognized."""
 
 
-# Makes one for audio in a format, which is given each sentence; None where speech cannot be recognized.
+# Makes a scribe for audio in a format, with a callback for each sentence; None if speech recognition is unavailable.
 MakeScribe = Callable[[AudioFormat, Callable[[str], None]], Scribe | None]
 
 
@@ -87,7 +87,7 @@ class TakeOver:
         self._answering, self._farewell = answering, farewell
         self._observer, self._now = observer, now
         self.make_scribe: MakeScribe = lambda audio_format, said: None
-        # Is called with who had the call, and why not any more; returns at once.
+        # Called with the person who had the call, and the reason for the end; returns immediately.
         self.has_ended: Callable[[Person, str], None] = lambda person, reason: None
         self._to_caller: Callable[[str], str] | None = None
         self._began_at = self._heard_at = 0.0
@@ -101,11 +101,11 @@ class TakeOver:
 
     @property
     def is_on(self) -> bool:
-        """Whether the agent is out of the call."""
+        """Whether a person has the call."""
         return self.person is not None
 
     def refusal(self, person: Person) -> str:
-        """Why this person cannot have the call now; "" if they can."""
+        """Why this person cannot take over now; "" if they can."""
         if self.person is not None and self.person.id != person.id:
             return f"{self.person.name} has taken over this call."
         if self._transfer.leaves_agent:
@@ -115,7 +115,10 @@ class TakeOver:
         return ""
 
     async def begin(self, person: Person) -> str:
-        """Put a person in the agent's place, whose answer is cut as if the caller had interrupted it. Returns why not, or ""."""
+        """Put a person in the agent's place; the agent's answer is cut as if the caller had interrupted it.
+
+        Returns why this is not possible, or "".
+        """
         if (refusal := self.refusal(person)) or self.is_on:
             return refusal
         self.person, self._is_ending, self._said = person, False, []
@@ -143,7 +146,7 @@ class TakeOver:
         self._dead_air.nothing_due()
 
     def _caller_heard(self, payload: str) -> None:
-        """The caller's next piece of audio, which is not for the model."""
+        """The caller's next piece of audio, which the model must not hear."""
         if scribe := self._scribes[0]:
             scribe.take(payload)
 
@@ -158,7 +161,7 @@ class TakeOver:
             await self._agent_output.relay(self._to_caller(payload) if self._to_caller else payload)
 
     async def end(self, person_id: str, reason: str) -> bool:
-        """Give the call back to the agent, which goes on from what was said. False if that person does not have it."""
+        """Return the call to the agent, which continues from what was said. False if this person does not have it."""
         if self.person is None or self.person.id != person_id or self._is_ending:
             return False
         self._is_ending = True
@@ -178,17 +181,17 @@ class TakeOver:
         return True
 
     async def brief(self, session: RealtimeSession) -> None:
-        """A model session has begun, with a history that may be older than the return of the call."""
+        """A model session has started, with a history that may be older than the return of the call."""
         notice, self._untold = self._untold, ""
         if notice:
             await session.send_notice(notice)
 
     async def wait_until_over(self) -> None:
-        """Until the agent has the call."""
+        """Wait until the agent has the call."""
         await self._over.wait()
 
     def leave(self, reason: str) -> None:
-        """The person does not have the call any more, for example because it is over."""
+        """The person no longer has the call, for example because it is over."""
         person, self.person = self.person, None
         if person is None:
             return
@@ -201,7 +204,7 @@ class TakeOver:
         self.has_ended(person, reason)
 
     async def finish(self) -> None:
-        """Write down what was said last."""
+        """Transcribe the last words."""
         scribes, self._scribes = self._scribes, (None, None)
         await asyncio.gather(*(scribe.close(WORDS_SECONDS) for scribe in scribes if scribe is not None))
 
@@ -214,7 +217,7 @@ class TakeOver:
         self._conversation.person_said(text)
 
     async def _mind_person(self) -> None:
-        """The browser may vanish without a word."""
+        """The browser may vanish without notice."""
         person = self.person
         while person is not None and self.person is person:
             await asyncio.sleep(LOOK_SECONDS)

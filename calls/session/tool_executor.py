@@ -1,7 +1,7 @@
-"""The tools of a live session: they run side by side, may be withdrawn by the model, and may have something said meanwhile.
+"""Runs the tools of a live session: concurrently, withdrawable by the model, and with filler messages.
 
-A developer's tool is never cut off: once it has been asked, it runs to its end, and the timeline tells what came of it, whether
-or not anybody waits for the answer.
+A developer's tool is never canceled: once requested, it runs to its end, and the timeline records the result, whether or not anybody
+waits for it.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from agents.tools.tool_arguments import argument_problem
 from calls.session import detached_tasks, model_notices
 from calls.session.interfaces import LateResults, Observer, ToolRunner
 
-# A tool that is back sooner needs no words to bridge the wait.
+# A tool that returns sooner needs no filler message.
 QUICK_SECONDS = 0.7
-# After this long something is said even for a tool that has no words of its own.
+# After this time something is said even for a tool without its own message.
 SLOW_SECONDS = 3.0
-# Why nobody waits for a tool's answer: another session, in another process perhaps, goes on with the call.
+# Why nobody waits for a tool's result: another session, possibly in another process, continues the call.
 MOVED = "session_moved"
 
 BuiltIn = Callable[[RealtimeSession, ToolCall], Awaitable[None]]
@@ -29,21 +29,21 @@ Result = Mapping[str, Any]
 
 @dataclass(eq=False, slots=True)
 class _Run:
-    """One tool at work."""
+    """One running tool."""
 
     session: RealtimeSession
     call: ToolCall
     task: asyncio.Task[None] | None = None
-    abandoned: str = ""  # why nobody waits for the answer any more
+    abandoned: str = ""  # why nobody waits for the result
     has_answer: bool = False
     bridging: asyncio.Task[None] | None = None
 
 
 class ToolExecutor:
-    """Runs what the model asks for, if it is one of `tools`. `changed` is called whenever a tool begins or ends.
+    """Runs the model's tool calls if they are in `tools`.
 
-    `deliver` is given what came of a call, and whether no other tool runs. `hand_on` takes the result of a call that another
-    session has taken over, where there may be one.
+    `changed` is called whenever a tool starts or ends. `deliver` receives the result of a call, and whether no other tool runs. `hand_on`
+    passes the result of a call to a session that has taken over, if there is one.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class ToolExecutor:
         self._hand_on = hand_on
         self._now = now
         self._runs: list[_Run] = []
-        self._is_bridged = False  # something has been said for the tools that run
+        self._is_bridged = False  # a filler message was said for the running tools
         self._seen: dict[tuple[RealtimeSession, str], ToolCall] = {}
 
     @property
@@ -78,9 +78,9 @@ class ToolExecutor:
         return bool(self._runs)
 
     def begin(self, session: RealtimeSession, call: ToolCall, *, denied: str = "") -> None:
-        """Start what the model has called. The same call reported twice is started once.
+        """Start a tool call.
 
-        `denied`: why nothing may run now; the model gets it as the result.
+        A call reported twice is started once. `denied`: why nothing may run now; the model gets it as the result.
         """
         if self._seen.get((session, call.call_id)) == call:
             return
@@ -103,7 +103,7 @@ class ToolExecutor:
         self._changed()
 
     def cancel(self, call_ids: Iterable[str]) -> None:
-        """The model no longer wants these answers."""
+        """The model no longer needs these results."""
         ids = set(call_ids)
         for run in [run for run in self._runs if run.call.call_id in ids]:
             self._runs.remove(run)
@@ -111,7 +111,7 @@ class ToolExecutor:
         self._changed()
 
     def leave(self, reason: str) -> None:
-        """The session is over. What a developer's server was asked goes on without it."""
+        """The session is over. Requests to the developer's server continue without it."""
         runs, self._runs = self._runs, []
         for run in runs:
             self._abandon(run, reason)
@@ -170,7 +170,7 @@ class ToolExecutor:
             self._ended(run)
 
     async def _tell_nobody(self, run: _Run, result: Result, outcome: dict[str, Any]) -> None:
-        """The answer came too late for the session that asked; where another one continues the call, it gets the result."""
+        """The result came too late for the session that asked; if another one continues the call, it gets the result."""
         is_taken = False
         if run.abandoned == MOVED and self._hand_on is not None:
             is_taken = await self._hand_on(run.call.name, result)
@@ -181,6 +181,6 @@ class ToolExecutor:
 
     async def _bridge_wait(self, session: RealtimeSession, words: str) -> None:
         await asyncio.sleep(QUICK_SECONDS if words else SLOW_SECONDS)
-        if words or not self._is_bridged:  # of several tools, one is enough
+        if words or not self._is_bridged:  # one message is enough for several tools
             self._is_bridged = True
             await self._say(session, words)

@@ -1,4 +1,4 @@
-"""A live session's part in a transfer: the model asks for it, is out of it while it rings, and gets a note when nobody was reached."""
+"""A live session's part in a transfer: the model requests it, is disconnected while it rings, and gets a note if nobody was reached."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
@@ -14,13 +14,13 @@ Answer = Callable[[RealtimeSession, ToolCall, Mapping[str, Any]], Awaitable[bool
 
 
 class TransferState:
-    """`tell` gives the model an order, `answer` answers its tool calls; both say whether it took it."""
+    """`tell` sends the model a request, `answer` answers its tool calls; both return whether it received them."""
 
     def __init__(self, request: TransferRequester | None, tell: Tell, answer: Answer) -> None:
         self._request = request
         self._tell = tell
         self._answer = answer
-        # The model's own request, with the session that made it: answered only when nobody could be reached.
+        # The model's own request, with the session that made it: answered only if nobody could be reached.
         self._asked: tuple[RealtimeSession, ToolCall] | None = None
         self._withdrawals = 0
         self._is_placed = False  # it is certain that somebody is called
@@ -33,7 +33,7 @@ class TransferState:
         return self._is_placed or self.is_ringing
 
     async def request(self, arguments: Mapping[str, Any]) -> str:
-        """Have somebody called. Returns why that cannot be, or ""."""
+        """Request a transfer. Returns why it is not possible, or ""."""
         if self._request is None:
             return "This call cannot be transferred."
         withdrawals = self._withdrawals
@@ -58,26 +58,26 @@ class TransferState:
             self.withdraw()
 
     async def ask(self, session: RealtimeSession, call: ToolCall) -> None:
-        """The model wants somebody else to take over."""
+        """The model requests a transfer."""
         self._asked = session, call
         if error := await self.request(call.arguments):
             self._asked = None
             await self._answer(session, call, {"error": error})
 
     def begun(self) -> None:
-        """Somebody else is being called: from now on the caller hears the ringing, and the model nothing."""
+        """The recipient is being called: from now on the caller hears the ringing, and the model nothing."""
         self.is_ringing = self.is_under_way = True
         self._is_placed = False
 
     async def stay_meanwhile(self) -> None:
-        """Somebody else is being called and will be briefed first: until then the model stays with the caller."""
+        """The recipient is being called and will be briefed first: until then the model stays with the caller."""
         asked, self._asked = self._asked, None
         self.is_under_way, self._is_placed = True, False
         if asked is not None:
             await self._answer(*asked, {"result": model_notices.STAY_MEANWHILE})
 
     async def failed(self, reason: str) -> None:
-        """Nobody could be reached: the model has the caller back, and gets the reason."""
+        """Nobody could be reached: the caller returns to the model, which gets the reason."""
         asked, self._asked = self._asked, None
         self.is_ringing = self.is_under_way = self._is_placed = False
         why = model_notices.not_handed_over(reason)

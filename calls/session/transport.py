@@ -1,4 +1,4 @@
-"""The caller's side of a live call: what a session needs of a media connection, and the carrier's as one."""
+"""The caller's side of a live call: what a session requires of a media connection, and the carrier's implementation."""
 
 import asyncio
 import base64
@@ -24,20 +24,20 @@ SILENCE = {"pcmu": b"\xff", "pcma": b"\xd5", "pcm16": b"\x00"}
 
 @dataclass(frozen=True, slots=True)
 class LineBroken:
-    """The media connection is gone, and what was sent over it and not played yet with it; the call lives, and waits."""
+    """The media connection is lost, including sent audio that was not played yet; the call continues and waits."""
 
 
 @dataclass(frozen=True, slots=True)
 class LineBack:
-    """There is a media connection again."""
+    """A new media connection is ready."""
 
 
-# What a session reads: caller audio (base64 text), or a rare control frame.
+# What a session reads: caller audio (base64 text), or an occasional control frame.
 CallerFrame = str | MarkReached | DtmfPressed | StreamStopped | StreamError | LineBroken | LineBack
 
 
 class MediaTransport(Protocol):
-    """A media connection. `audio_format` holds for both directions; payloads are base64 text."""
+    """A media connection. `audio_format` applies in both directions; payloads are base64 text."""
 
     audio_format: AudioFormat
 
@@ -45,37 +45,37 @@ class MediaTransport(Protocol):
         """Frames from the caller until the connection ends."""
 
     async def send_audio(self, payload: str) -> None:
-        """Queue audio at the far end, which plays it in real time; any length, as models give it."""
+        """Queue audio at the far end, which plays it in real time; any length."""
 
     async def send_mark(self, name: str) -> None:
-        """Have the carrier report when playback has reached this point."""
+        """Have the carrier report when playback reaches this point."""
 
     async def clear(self) -> None:
-        """Have the far end throw away what it has not played yet."""
+        """Have the far end drop its pending audio."""
 
 
-# Takes a piece of the caller's audio, base64 text, and does not wait or raise. False: not now, it is to come through `frames`.
+# Takes a piece of the caller's audio, base64 text, without waiting or raising. False: not now, deliver it through `frames`.
 AudioSink = Callable[[str], bool]
 
 
 @runtime_checkable
 class DirectTransport(MediaTransport, Protocol):
-    """A media connection over which audio can go without a task being woken for it."""
+    """A media connection that can carry audio without waking a task."""
 
     @property
     def is_direct(self) -> bool:
-        """Whether what is sent over it never waits."""
+        """Whether sending never waits."""
 
     def hand_audio_to(self, sink: AudioSink) -> None:
-        """Give audio to `sink` in the callback that read it from the socket, as long as the reader of `frames` waits for it."""
+        """Pass audio to `sink` in the callback that read it from the socket, while the reader of `frames` is waiting."""
 
 
 class StreamNotStarted(Exception):
-    """The connection closed, or said nothing sensible, before its stream began."""
+    """The connection closed, or sent nothing valid, before its stream started."""
 
 
 class CarrierTransport:
-    """A carrier's media WebSocket, straight on ASGI: each queue, task or object per frame would add delay 50 times a second."""
+    """A carrier's media WebSocket, directly on ASGI: each queue, task or object per frame would add delay 50 times a second."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class CarrierTransport:
         send: Callable[[dict[str, Any]], Awaitable[None]],
         send_text: Callable[[str], None] | None = None,
     ) -> None:
-        """`send_text` is a way to the same socket that is shorter than `send`, where the server has one."""
+        """`send_text` is a faster way to the same socket than `send`, if the server has one."""
         self._codec_type = codec
         self._codec: MediaCodec
         self._receive = receive
@@ -95,11 +95,11 @@ class CarrierTransport:
         self._sink: AudioSink = lambda payload: False
         self.audio_format: AudioFormat
         self.is_open = True
-        self.left = asyncio.Event()  # nobody reads it any more
-        self._short = b""  # a piece that is too short to be sent, for the next one to begin with
+        self.left = asyncio.Event()  # nobody reads it anymore
+        self._short = b""  # a piece that is too short to send, prepended to the next one
 
     async def wait_for_start(self) -> StreamStarted:
-        """Read until the stream begins; its format is what we decode by. Raises StreamNotStarted."""
+        """Read until the stream starts; its format determines how we decode. Raises StreamNotStarted."""
         while True:
             text = await self._next_text()
             if text is None:
@@ -110,13 +110,13 @@ class CarrierTransport:
                     return codec.started
 
     def start(self, codec: MediaCodec) -> None:
-        """The stream has begun; this is how its frames are read and written."""
+        """The stream has started: its codec reads and writes the frames."""
         self._codec, self.audio_format = codec, codec.started.audio_format
-        # As much base64 is long enough, whatever padding there is in it.
+        # Base64 of this length is long enough with any padding.
         self._long_enough = -(-(self._shortest_piece + 2) * 4 // 3)
 
     async def frames(self) -> AsyncIterator[CallerFrame]:
-        """As they come, until the carrier sends a piece that needs pacing."""
+        """Frames as they arrive, until the carrier sends a piece that needs pacing."""
         self._pacer = pacer = Pacer(self.audio_format, asyncio.get_running_loop().time)
         while (piece := await self._next_piece()) is not None:
             if isinstance(piece, str) and not pacer.passes(piece):
@@ -135,7 +135,10 @@ class CarrierTransport:
         self._sink = sink
 
     def take(self, text: str) -> bool:
-        """A message, in the callback that read it. False: it is to come through `receive`, because it is no audio, or others are first."""
+        """Handle a message in the callback that read it.
+
+        False: deliver it through `receive`, because it is not audio, or others come first.
+        """
         if not self._is_awaited or self._pacer is None:
             return False
         payload = self._codec.audio_in(text)
@@ -162,13 +165,13 @@ class CarrierTransport:
         await self._send_text(self._codec.encode_audio(payload))
 
     def _joined(self, payload: str) -> str:
-        """A piece that may be too short, with what waits before it; nothing if it has to wait, too."""
+        """The piece joined with what waits before it; nothing if it is still too short."""
         if not self._short and payload_ms(payload, self.audio_format) >= self._codec.shortest_piece_ms:
             return payload
         try:
             data = self._short + base64.b64decode(payload)
         except ValueError:
-            return ""  # a model's nonsense is a lost piece, not a lost call
+            return ""  # invalid data from a model costs a piece, not the call
         if len(data) < self._shortest_piece:
             self._short = data
             return ""

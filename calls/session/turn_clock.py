@@ -1,24 +1,24 @@
-"""How long a caller waits for an answer, and where that time goes. Pure arithmetic on a clock; no I/O.
+"""How long a caller waits for an answer, and where the time goes.
 
-A turn is measured from the last of the caller's voice to the first sound of the answer in the caller's line:
-
-    the caller falls silent ─ carrier_in ─ detection ─ model (and its tools) ─ own ─ playout ─ the answer is heard
-
-The first sound counts, from either voice: a sentence that bridges the wait for a tool is an answer.
+Pure arithmetic on a clock; no I/O. A turn lasts from the end of the caller's voice to the first sound of the answer on the caller's line:
+the caller falls silent ─ carrier_in ─ detection ─ model (and its tools) ─ own ─ playout ─ the answer is heard The first sound counts,
+from either voice: a filler message for a tool is an answer.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-# Less voice than this is a noise, and no turn.
+# Less voice than this is noise, not a turn.
 SHORTEST_VOICE_MS = 100.0
 
 
 @dataclass(frozen=True, slots=True)
 class TurnTimes:
-    """The parts of one turn in whole milliseconds. None: this model does not say when it took the caller's turn for over
-    (its time is in `model_ms`), or nobody reports when playback began.
+    """The parts of one turn in whole milliseconds.
+
+    None: this model does not report when it detected the end of the turn (its time is in `model_ms`), or nobody reports when playback
+    began.
     """
 
     carrier_in_ms: int
@@ -35,8 +35,10 @@ class TurnTimes:
 
 
 class TurnClock:
-    """Collects the moments of the turn at hand. `report` is given each turn once, when its last part is known, with how many
-    seconds ago the answer was heard (less than zero: it will be, as far as we know).
+    """Collects the times of the current turn.
+
+    `report` receives each turn once, when its last part is known, with how many seconds ago the answer was heard (negative: it will be
+    heard, as far as we know).
     """
 
     def __init__(self, report: Callable[[TurnTimes, float], None], now: Callable[[], float] = time.monotonic) -> None:
@@ -44,32 +46,33 @@ class TurnClock:
         self._now = now
         self._detected_at: float | None = None
         self._tools_since: float | None = None
-        self._tool_times: list[tuple[float, float]] = []  # from when to when tools were at work, since the last answer
+        self._tool_times: list[tuple[float, float]] = []  # when tools were running since the last answer
         self._measured: TurnTimes | None = None
-        self._due_at = 0.0  # when the answer would be heard if the carrier played it at once
+        self._due_at = 0.0  # when the answer would be heard if the carrier played it immediately
 
     def caller_spoke(self) -> None:
-        """The model says that the caller is speaking: what it took for the end was none."""
+        """The model reports that the caller is still speaking: the end it detected was not the end."""
         self._detected_at = None
 
     def end_detected(self) -> None:
-        """The model takes the caller's turn for over."""
+        """The model detects the end of the caller's turn."""
         self._detected_at = self._now()
 
     def tools_run(self, *, any_left: bool) -> None:
-        """A tool has begun or ended; `any_left`: the model waits for at least one."""
+        """A tool has started or ended; `any_left`: the model waits for at least one."""
         now = self._now()
         if self._tools_since is not None:
             self._tool_times.append((self._tools_since, now))
         self._tools_since = now if any_left else None
 
     def answered(self, voice_at: float, voice_lag_ms: float, received_at: float, silent_ms: float = 0.0) -> None:
-        """The first sound of an answer came at `received_at`, after so much silence in the same piece, and has just been sent to
-        the carrier."""
+        """The first sound of an answer arrived at `received_at`, after this much silence in the same piece, and has just been sent to the
+        carrier.
+        """
         self.finish()
         now = self._now()
         detected_at = self._detected_at if self._detected_at and voice_at <= self._detected_at <= received_at else None
-        began = detected_at or min(voice_at, received_at)  # over a slow line the caller may speak on meanwhile
+        began = detected_at or min(voice_at, received_at)  # on a slow line the caller may speak meanwhile
         tool_seconds = self._tools_between(began, received_at)
         self._measured = TurnTimes(
             carrier_in_ms=round(voice_lag_ms),
@@ -83,12 +86,12 @@ class TurnClock:
         self._tool_times.clear()
 
     def _tools_between(self, begin: float, end: float) -> float:
-        """For how many seconds tools were at work then."""
+        """For how many seconds tools were running in that period."""
         running = [(self._tools_since, end)] if self._tools_since is not None else []
         return sum(max(0.0, min(until, end) - max(since, begin)) for since, until in [*self._tool_times, *running])
 
     def playback_began(self, at: float) -> None:
-        """The carrier has begun to play the first sound of the last answer."""
+        """The carrier has started to play the first sound of the last answer."""
         if self._measured is not None:
             at = max(at, self._due_at)
             self._measured = replace(self._measured, playout_ms=round((at - self._due_at) * 1000))
@@ -96,7 +99,7 @@ class TurnClock:
             self.finish()
 
     def finish(self) -> None:
-        """Nothing more will be known of the last turn."""
+        """No more will be known about the last turn."""
         measured, self._measured = self._measured, None
         if measured is not None:
             self._report(measured, self._now() - self._due_at)

@@ -1,4 +1,4 @@
-"""When the caller spoke, by the sound itself: models say it late, each in its own way, and a model that hangs not at all."""
+"""Detects when the caller spoke, from the audio itself: models report it late, each in its own way, and a model that hangs not at all."""
 
 import time
 import zlib
@@ -8,28 +8,28 @@ from collections.abc import Callable
 from bubblyphone.core.audio import AudioFormat, alaw_to_pcm16, mulaw_to_pcm16, payload_ms
 from calls.session.audio_counts import AUDIO
 
-# Mean amplitude (of 32,768) from which a piece may be a voice, and how far it stands out of the line's own noise.
+# Minimum mean amplitude (of 32,768) of a voice, and how far it must exceed the line's noise.
 QUIETEST_VOICE = 250.0
 ABOVE_NOISE = 3.0
 LOWEST_FLOOR = QUIETEST_VOICE / ABOVE_NOISE
-# By how much the noise floor rises in a second of louder sound; it falls at once.
+# How fast the noise floor rises during louder sound; it falls immediately.
 FLOOR_RISE_PER_SECOND = 1.3
-# Sound that comes this much late is not late: the sender had paused.
+# Sound that is later than this is not late: the sender had paused.
 LONGEST_LAG_SECONDS = 1.0
 MOST_NOISE = 1500.0
-# Sound that is this late for this long is not delayed: some of it never came.
+# Sound that stays this late for this long is not delayed: some of it was lost.
 LATE_SECONDS = 0.1
 LATE_FOR_SECONDS = 0.5
 
 
-# From here on it is a consonant like the last one of "six": too soft to begin a word, but not to end it.
+# From this level on it is a consonant like the last one of "six": too soft to start a word, but not to end it.
 QUIETEST_CONSONANT = 40.0
 QUIETEST_NOISE = 4.0
-# Before such a consonant the mouth may be closed for so long.
+# The mouth may be closed for this long before such a consonant.
 LONGEST_CLOSURE_MS = 140.0
-# What is soft for longer is a noise, such as breath.
+# A soft sound longer than this is noise, such as breath.
 LONGEST_CONSONANT_MS = 300.0
-# A step of the tables that tell how loud a G.711 code is.
+# The step of the tables with the loudness of G.711 codes.
 LEVEL_STEP = 64
 
 
@@ -39,7 +39,7 @@ def _amplitudes(decode: Callable[[bytes], bytes]) -> list[int]:
 
 
 _G711 = {"pcmu": _amplitudes(mulaw_to_pcm16), "pcma": _amplitudes(alaw_to_pcm16)}
-# For each byte 0 where there is nothing to hear: of G.711 the code, of PCM16 the high byte, sign removed.
+# For each byte 0 if it is inaudible: for G.711 the code, for PCM16 the high byte, without the sign.
 _AUDIBLE = {name: bytes(min(255, each >> 8) for each in amplitudes) for name, amplitudes in _G711.items()}
 _AUDIBLE["pcm16"] = bytes(value if value < 128 else 255 - value for value in range(256))
 # For each code the amplitude in steps, to the nearest one.
@@ -50,18 +50,18 @@ _LEVELS = {
 
 
 class WordEnding:
-    """Finds soft consonants behind a voice. They count once they have ended, because noise goes on."""
+    """Finds soft consonants after a voice. They count once they have ended, because noise continues."""
 
     def __init__(self) -> None:
         self.is_possible = False
         self._closed_ms = self._soft_ms = 0.0
 
     def voice(self) -> None:
-        """A voice was heard: what follows may be the end of its word."""
+        """A voice was heard: the following sounds may end its word."""
         self.is_possible, self._closed_ms, self._soft_ms = True, 0.0, 0.0
 
     def take(self, length_ms: float, *, is_soft: bool) -> float:
-        """The next piece, which is no voice. Returns how many ms of a consonant ended before it, mostly 0."""
+        """Process a piece without voice. Returns how many ms of a consonant ended before it, usually 0."""
         if is_soft:
             self._soft_ms += length_ms
             self.is_possible = self._soft_ms <= LONGEST_CONSONANT_MS
@@ -73,7 +73,7 @@ class WordEnding:
 
 
 class VoiceActivityDetector:
-    """Follows one caller's sound, piece by piece as it comes. Some microseconds a piece; times are those of `now`."""
+    """Follows one caller's audio, piece by piece as it arrives. A few microseconds per piece; times are those of `now`."""
 
     def __init__(
         self,
@@ -81,28 +81,28 @@ class VoiceActivityDetector:
         now: Callable[[], float] = time.monotonic,
         spoke: Callable[[float, float], None] = lambda begin, end: None,
     ) -> None:
-        """`spoke` is called with the time of each piece that has a voice in it."""
+        """`spoke` is called with the time of each piece that contains a voice."""
         self._spoke = spoke
         self._format = audio_format
         self._levels = _LEVELS.get(audio_format.encoding)
         self._now = now
         self._silent_payload = ""
-        self._usual_ms, self._rise = 0.0, 1.0  # length of the last piece, and by how much the noise floor rises in it
+        self._usual_ms, self._rise = 0.0, 1.0  # length of the last piece, and how much the noise floor rises in it
         self._floor = LOWEST_FLOOR
         self._noise = QUIETEST_NOISE
         self._ending = WordEnding()
         self._ending_counts = False
-        self._clock = 0.0  # when the next piece would come if none were ever late
+        self._clock = 0.0  # when the next piece would arrive if none were ever late
         self._late_since: float | None = None
         self._least_lag = 0.0  # since then
         self.heard_at = 0.0  # when a voice was last heard, whether it counted or not
-        self.voiced_ms = 0.0  # of the voice that was heard since `forget`
-        self.sound_at = 0.0  # when the line was last loud, with a voice or something steadier, such as a tone
-        self.voice_at = 0.0  # when the last of it came
-        self.voice_lag_ms = 0.0  # by how much that was late, compared to the quickest piece so far
+        self.voiced_ms = 0.0  # ms of voice heard since `forget`
+        self.sound_at = 0.0  # when the line was last loud, from a voice or something steadier, such as a tone
+        self.voice_at = 0.0  # when its last piece arrived
+        self.voice_lag_ms = 0.0  # how late that was, compared to the fastest piece so far
 
     def hear(self, payload: str, *, counts: bool = True) -> None:
-        """Take the next piece. `counts=False`: it is nobody's turn to say it, such as while the agent speaks."""
+        """Process the next piece. `counts=False`: it is not the caller's turn, for example because the agent speaks."""
         now, length_ms = self._now(), payload_ms(payload, self._format)
         lag = self._lag(now, length_ms)
         self._clock += length_ms / 1000
@@ -129,7 +129,7 @@ class VoiceActivityDetector:
             self.voice_at, self.voice_lag_ms = now, lag * 1000
 
     def _mind_ending(self, now: float, length_ms: float, *, is_soft: bool) -> None:
-        """A piece without a voice came soon after one."""
+        """A piece without voice soon after one with voice."""
         if consonant_ms := self._ending.take(length_ms, is_soft=is_soft):
             end = now - length_ms / 1000
             self.heard_at = end
@@ -138,11 +138,11 @@ class VoiceActivityDetector:
                 self.voice_at = end
 
     def line_broke(self) -> None:
-        """What comes next comes over another connection: it is as quick as that one is."""
+        """Pieces on the new connection define a new baseline for delay."""
         self._clock, self._late_since = 0.0, None
 
     def _lag(self, now: float, length_ms: float) -> float:
-        """Seconds that the piece at hand is late."""
+        """How many seconds the current piece is late."""
         AUDIO.heard += 1
         lag = now - self._clock
         if not 0 <= lag <= LONGEST_LAG_SECONDS:
@@ -162,11 +162,11 @@ class VoiceActivityDetector:
         return lag
 
     def forget(self) -> None:
-        """What was said has been answered, or was not for us."""
+        """The speech so far was answered, or was not for us."""
         self.voiced_ms = 0.0
 
     def note_voice(self, length_ms: float) -> None:
-        """Somebody else has heard so much of a voice just now, which did not count here."""
+        """Another detector just heard this much voice, which did not count here."""
         self.voiced_ms, self.voice_at, self.voice_lag_ms = max(self.voiced_ms, length_ms), self._now(), 0.0
 
     def _level(self, payload: str) -> float:
@@ -207,12 +207,12 @@ def _sum(data: bytes) -> int:
 
 
 def is_silent(payload: str, audio_format: AudioFormat) -> bool:
-    """Whether a piece of audio holds nothing that could be heard."""
+    """Whether a piece of audio contains nothing audible."""
     return sound_begins_ms(payload, audio_format) is None
 
 
 def sound_begins_ms(payload: str, audio_format: AudioFormat) -> float | None:
-    """Where in a piece of audio the first sound lies that could be heard; None when there is none."""
+    """Position of the first audible sound in a piece; None if there is none."""
     step = 2 if audio_format.encoding == "pcm16" else 1
     try:
         data = a2b_base64(payload)[step - 1 :: step]
@@ -223,7 +223,7 @@ def sound_begins_ms(payload: str, audio_format: AudioFormat) -> float | None:
 
 
 def sounds_in(payload: str, audio_format: AudioFormat) -> list[tuple[float, float]]:
-    """From when to when, in seconds, there is something to hear in a piece of audio; pauses of a tenth of a second divide it."""
+    """Begin and end, in seconds, of the audible parts of a piece, separated by pauses of 0.1 s."""
     encoding, rate = audio_format.encoding, audio_format.sample_rate
     try:
         data = a2b_base64(payload)

@@ -12,22 +12,22 @@ from calls.session.model_link import ModelLink
 from calls.session.voice_activity import VoiceActivityDetector
 from calls.session.who_answered import Answering
 
-# The longest wait for the end of a greeting.
+# The maximum wait for the end of a greeting.
 GREETING_SECONDS = 60.0
-# A line that is silent for this long has no greeting on it any more, whether or not the carrier has reported its end.
+# A line that is silent for this long has no more greeting, whether or not the carrier has reported its end.
 SILENCE_SECONDS = 4.0
-# Where it is in doubt whether it is a mailbox at all, as long as the last words on the line are not understood.
+# If it is unclear whether this is a mailbox at all, while the last words on the line are not recognized.
 DOUBT_SECONDS = 10.0
 POLL_SECONDS = 0.05
-# The longest that a message may take, from our request to its last word on the line.
+# The maximum time for a message, from our request to its last word on the line.
 MESSAGE_SECONDS = 120.0
 
 
 class Voicemail:
-    """Leaves one message, in the voice of the model behind `link`. `drop` drops what is still to be played, `end` ends the call.
+    """Leaves one message, in the voice of the model behind `link`.
 
-    The machine records from the end of its greeting, so only answers that begin after it are played, and only an answer that was
-    played to its end counts as a message (`voicemail.message_left`).
+    `drop` drops pending audio, `end` ends the call. The machine records from the end of its greeting, so only answers that start after it
+    are played, and only an answer that was played to its end counts as a message (`voicemail.message_left`).
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Voicemail:
         leaves_message: bool = True,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Without `leaves_message` the call ends when the greeting does."""
+        """Without `leaves_message`, the call ends with the greeting."""
         self._leaves_message = leaves_message
         self._answering = answering
         self._agent_output = agent_output
@@ -56,12 +56,12 @@ class Voicemail:
         self._observer = observer
         self._now = now
         self._quiet_since = now()
-        self._too_early: set[str] = set()  # answers that began before the recording
-        self._item_id = ""  # the message, once some of it has been heard
+        self._too_early: set[str] = set()  # answers that started before the recording
+        self._item_id = ""  # the message, once part of it was heard
         self._is_spoken = asyncio.Event()  # the model has nothing to add to the message
         self.is_recording = False
-        self.is_in_doubt: Callable[[], bool] = lambda: False  # whether the other end may be no mailbox
-        self.records: Callable[[], None] = lambda: None  # is told when it is taken for one
+        self.is_in_doubt: Callable[[], bool] = lambda: False  # whether the other end may not be a mailbox
+        self.records: Callable[[], None] = lambda: None  # notified when it is treated as one
         self.task: asyncio.Task[None] | None = None
 
     @property
@@ -70,7 +70,7 @@ class Voicemail:
         return self._answering.is_machine and not self.is_recording
 
     async def begin(self) -> None:
-        """The carrier reports a machine (one that is to be left a message): what was said to a person is dropped."""
+        """The carrier reports a machine that should get a message: answers meant for a person are dropped."""
         if not self._answering.machine():
             return
         if self._agent_output.is_on:
@@ -79,7 +79,7 @@ class Voicemail:
         self.task = asyncio.create_task(self._leave_message())
 
     def takes(self, item_id: str) -> bool:
-        """Whether a piece of this answer is to be played."""
+        """Whether a piece of this answer should be played."""
         if not self._answering.is_machine:
             return True
         if not self.is_recording:
@@ -95,7 +95,7 @@ class Voicemail:
             self._is_spoken.set()
 
     def stop(self) -> None:
-        """It is no mailbox after all."""
+        """It is not a mailbox after all."""
         if self.task is not None:
             self.task.cancel()
         self.is_recording = False
@@ -116,7 +116,9 @@ class Voicemail:
             greeting_ended_at = self._answering.greeting_ended_at
             if not is_reported and greeting_ended_at is not None:
                 is_reported = True
-                if greeting_ended_at > began_at:  # the pause was not the end: the beginning of the message is lost
+                if (
+                    greeting_ended_at > began_at
+                ):  # the pause was not the end of the greeting: the beginning of the message is lost
                     await self._start_over()
             await asyncio.sleep(POLL_SECONDS)
         else:
@@ -139,7 +141,7 @@ class Voicemail:
         await self._ask()
 
     async def _greeting_over(self) -> str:
-        """Wait for the end of the greeting; why it is taken to be over."""
+        """Wait for the end of the greeting; returns why it counts as over."""
         began_at = self._now()
         while True:
             now = self._now()
