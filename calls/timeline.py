@@ -17,8 +17,8 @@ from webhooks import outbox
 def add_event(call_id: int, event_type: str, source: str, *, at: datetime | None = None, **metadata: Any) -> None:
     """Write a timeline entry.
 
-    A connected stream names its model and is sent to the developer as the start; a pressed key is sent, too. A message that was
-    left is noted on the call.
+    For a connected stream it includes the model, and the start webhook is sent; for a key press a webhook is sent, too. A left voicemail
+    message is noted on the call.
     """
     at = at or timezone.now()
     if event_type == "stream.connected":
@@ -36,7 +36,7 @@ def add_event(call_id: int, event_type: str, source: str, *, at: datetime | None
 
 
 def add_beginning(call: Call, *, at: datetime) -> None:
-    """The call has been written down; where its model has been retired, another one holds it."""
+    """The call was stored; if its model has been retired, note the one that replaces it."""
     tracing.about_call(call.pk)
     add_event(call.pk, "call.initiated", "system", at=at)
     configured = call.settings.model_slug
@@ -54,7 +54,7 @@ def add_transcript(
     interrupted_at_ms: int | None = None,
     commentary: bool = False,
 ) -> None:
-    """Write what one side said; what becomes known after the end was said before it."""
+    """Write an utterance; one that becomes known after the end was said before it."""
     call = Call.objects.select_related("phone_number").get(pk=call_id)
     at = min(filter(None, (at, call.ended_at, call.end_requested_at, call.transferred_at)))
     TranscriptEntry.objects.create(
@@ -72,9 +72,9 @@ def add_transcript(
 
 
 def mark_interrupted(call_id: int, item_id: str, heard_ms: int | None = None, share: float = 1.0) -> None:
-    """The caller spoke over an answer, or the call ended: what is written of its text already is cut to what was spoken, or taken back.
+    """The caller spoke over an answer, or the call ended: text already written is shortened to what was spoken, or removed.
 
-    Of a carrier's voice nobody knows how far it had come; its text is left as it is.
+    For a carrier's voice the position is unknown, so its text stays.
     """
     entries = list(TranscriptEntry.objects.filter(call_id=call_id, item_id=item_id[:100], role="model"))
     for entry, text in zip(entries, cut_texts([entry.text for entry in entries], share), strict=True):
@@ -86,20 +86,20 @@ def mark_interrupted(call_id: int, item_id: str, heard_ms: int | None = None, sh
 
 
 def mark_complete(call_id: int, item_id: str) -> None:
-    """An answer was heard to its end, whatever was presumed before that became known."""
+    """An answer was heard to its end, correcting an earlier assumption."""
     said = TranscriptEntry.objects.filter(call_id=call_id, item_id=item_id[:100], interrupted=True)
     said.update(interrupted=False, interrupted_at_ms=None)
 
 
 def add_turn(call_id: int, times: TurnTimes, *, at: datetime) -> None:
-    """Write down how long the caller waited for an answer."""
+    """Write how long the caller waited for an answer."""
     CallTurn.objects.create(call_id=call_id, answered_at=at, total_ms=times.total_ms, **asdict(times))
 
 
 def notify(call: Call, event_type: str, *, at: datetime, wants_reply: bool = False, **fields: Any) -> None:
-    """Report an event: to the number's webhook address, if it has one, and to the account's endpoints.
+    """Report an event to the number's webhook URL, if it has one, and to the account's endpoints.
 
-    Belongs into the transaction of what it reports. `wants_reply`: what comes back is an order (`calls.webhook_mode.call_replies`).
+    Call it in the transaction of the event. `wants_reply`: the response is an action (`calls.webhook_mode.call_replies`).
     """
     number = call.phone_number
     addresses = [outbox.Address(number.webhook_url, number.signing_secret_id)] if number and number.webhook_url else []

@@ -1,1 +1,1 @@
-"""The pages of calls: what they show, and the forms on them."""
+"""The call pages: content and forms."""

@@ -1,4 +1,4 @@
-"""The list of calls: its filters, its file, and the deletion of what was kept of several calls."""
+"""The list of calls: filters, CSV file, and deletion of recordings and transcripts of selected calls."""
 
 import json
 from collections.abc import Sequence
@@ -39,9 +39,9 @@ KINDS = ("recordings", "transcripts")
 @require_safe
 @page
 def calls(request: HttpRequest) -> HttpResponse:
-    """All calls, newest first, by the filters of the URL.
+    """All calls, newest first, filtered by the URL.
 
-    The newest page asks for itself again, and names what it shows as `seen`: while that is still the same, the answer is a 204.
+    The first page polls itself and names what it shows as `seen`: while that is unchanged, the response is a 204.
     """
     developer = signed_in(request)
     views = list(developer.saved_views.all())
@@ -78,7 +78,7 @@ def calls(request: HttpRequest) -> HttpResponse:
 @require_safe
 @page
 def calls_csv(request: HttpRequest) -> HttpResponse:
-    """The calls that the filters of the URL choose, all pages of them, as a CSV file."""
+    """The calls that match the filters in the URL, all pages of them, as a CSV file."""
     developer = signed_in(request)
     form = CallFilterForm(request.GET, developer=developer)
     rows = form.narrow(selectors.calls_of(developer)).defer("config", "dynamic_variables")
@@ -93,7 +93,7 @@ def calls_csv(request: HttpRequest) -> HttpResponse:
 @require_POST
 @page
 def delete_kept(request: HttpRequest) -> HttpResponse:
-    """Delete recordings, transcripts or both of the calls that were selected."""
+    """Delete recordings, transcripts or both of the selected calls."""
     chosen = [pk for pk in map(read_id, request.POST.getlist("call")[:PAGE_SIZE]) if pk is not None]
     kinds = [kind for kind in KINDS if request.POST.get(kind)]
     found = selectors.calls_of(signed_in(request)).filter(pk__in=chosen, status__in=ENDED_STATUSES)
@@ -110,7 +110,7 @@ DELETE = {"recordings": deletion.delete_recordings, "transcripts": deletion.dele
 
 
 def with_columns(call: Call, columns: Sequence[str]) -> tuple[Call, list[str]]:
-    """A call and the results of its analysis that have a column."""
+    """A call and its analysis results for the chosen columns."""
     return call, [text or "–" for text in _results(call, columns)]
 
 
@@ -120,7 +120,7 @@ def _results(call: Call, columns: Sequence[str]) -> list[str]:
 
 
 def _fingerprint(shown: Slice[Call]) -> str:
-    """The same as long as the page would look the same."""
+    """Stays the same as long as the page would look the same."""
     parts = [
         (call.pk, call.status, elapsed_seconds(call), str(cost_of(call)), call.analysis_result) for call in shown.rows
     ]

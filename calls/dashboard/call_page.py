@@ -62,7 +62,7 @@ class ConfigLine:
 
 
 def elapsed_seconds(call: Call) -> int | None:
-    """Whole seconds of conversation: the final ones, or so far; None while nobody has answered."""
+    """Whole seconds of conversation: final, or so far; None until the call is answered."""
     if call.duration_seconds is not None:
         return call.duration_seconds
     if call.answered_at is None:
@@ -113,7 +113,7 @@ def _price(rate: Decimal) -> str:
 
 
 def config_lines(call: Call) -> list[ConfigLine]:
-    """The configuration the call was made with, and where each value came from. What is empty or off is left out."""
+    """The call's configuration, with the source of each value. Empty and disabled settings are omitted."""
     labels = {entry.name: entry.on_call_page for entry in SETTINGS if entry.on_call_page}
     lines = []
     for name, label in {"model_slug": "Model", **labels}.items():
@@ -127,7 +127,7 @@ def config_lines(call: Call) -> list[ConfigLine]:
 
 
 def _in_words(name: str, value: Any) -> str:
-    """Values that are codes or seconds in the API."""
+    """Labels for values that are codes or seconds in the API."""
     match KINDS.get(name):
         case kinds.Flag():
             return "On"
@@ -139,7 +139,7 @@ def _in_words(name: str, value: Any) -> str:
 
 
 def pretty_config(call: Call, name: str) -> str:
-    """A long value of the configuration as text: the prompt as it is, tools as JSON; "" when there is none."""
+    """A long configuration value as text: the prompt unchanged, tools as JSON; "" if there is none."""
     value = call.config.get(name, {}).get("value")
     if not value:
         return ""
@@ -147,7 +147,7 @@ def pretty_config(call: Call, name: str) -> str:
 
 
 def is_settling(call: Call, deliveries: list[WebhookDelivery]) -> bool:
-    """Whether the page of a call may still change: webhooks are on their way, for the first time or once more."""
+    """Whether the page of a call may still change: webhooks are being sent or retried."""
     if not call.is_over or call.ended_at is None:
         return True
     if any(delivery.status == WebhookDelivery.Status.PENDING for delivery in deliveries):
@@ -158,13 +158,13 @@ def is_settling(call: Call, deliveries: list[WebhookDelivery]) -> bool:
 
 
 def _is_worked_on(call: Call) -> bool:
-    """Whether its transcription or analysis is still to be made, and charged."""
+    """Whether its transcription or analysis is still to be made and charged."""
     kinds = (Transcription, Analysis)
     return any(kind.objects.filter(call=call, status=AfterCallWork.Status.PENDING).exists() for kind in kinds)
 
 
 def kept_recording(call: Call) -> Recording | None:
-    """The recording that can be listened to."""
+    """The recording, if it can be played."""
     return Recording.objects.filter(call=call, status=Recording.Status.READY, deleted_at=None).first()
 
 
@@ -194,7 +194,7 @@ def live_context(call: Call) -> dict[str, Any]:
 
 
 def follow_context(call: Call) -> dict[str, Any]:
-    """What somebody can do who follows a running call, and why not more."""
+    """What somebody who follows a running call can do, and why not more."""
     can_be_heard, why_not = False, ""
     if call.mode == CallMode.WEBHOOK:
         why_not = SERVER_DECIDES

@@ -25,11 +25,11 @@ class Step:
     is_done: bool
     url_name: str
     action: str
-    is_next: bool = False  # the first that is left to do
+    is_next: bool = False  # the first step that is not done
 
 
 def first_steps(developer: Developer, numbers: Sequence[PhoneNumber]) -> list[Step]:
-    """The way from a new account, with these numbers, to a first call; [] when it has been gone, which is then taken for granted."""
+    """The steps from a new account, with these numbers, to a first call; [] once they are done, which is then remembered."""
     if cache.get(key := f"first-steps-gone:{developer.pk}"):
         return []
     answered = Call.objects.filter(developer=developer, answered_at__isnull=False, demo=False)

@@ -7,15 +7,15 @@ from datetime import datetime
 from calls.dashboard.tool_log import ToolUse
 from calls.models import CallTurn, TranscriptEntry
 
-# An answer's text is written when the model sends it, its turn when it is heard: never further apart than this.
+# An answer's text is written when the model sends it, its turn when it is heard: at most this far apart.
 FURTHEST_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationLine:
-    """Something said (`entry`), or a tool that was called (`tool`, the `index`-th of the call).
+    """An utterance (`entry`) or a tool call (`tool`, the `index`-th of the call).
 
-    `latency_ms`: how long the caller waited for this answer; None where it was not measured.
+    `latency_ms`: how long the caller waited for this answer; None if it was not measured.
     """
 
     at: datetime
@@ -28,7 +28,7 @@ class ConversationLine:
 def conversation_of(
     transcript: Sequence[TranscriptEntry], tools: Sequence[ToolUse], turns: Sequence[CallTurn]
 ) -> list[ConversationLine]:
-    """In order of time; a transcript and turns in theirs."""
+    """In chronological order; transcript and turns are sorted already."""
     waits = _waits(list(_answers(transcript)), turns)
     lines = [ConversationLine(entry.spoken_at, entry=entry, latency_ms=waits.get(entry.pk)) for entry in transcript]
     lines += [ConversationLine(tool.at, tool=tool, index=index) for index, tool in enumerate(tools)]
@@ -36,7 +36,7 @@ def conversation_of(
 
 
 def _answers(transcript: Sequence[TranscriptEntry]) -> Iterator[TranscriptEntry]:
-    """The first of the model's texts behind each of the caller's."""
+    """The model's first text after each of the caller's."""
     before = None
     for entry in transcript:
         if entry.role == TranscriptEntry.Role.MODEL and before == TranscriptEntry.Role.USER:
@@ -45,7 +45,7 @@ def _answers(transcript: Sequence[TranscriptEntry]) -> Iterator[TranscriptEntry]
 
 
 def _waits(answers: list[TranscriptEntry], turns: Sequence[CallTurn]) -> dict[int, int]:
-    """The milliseconds of each answer whose turn was measured, by the answer's id."""
+    """The answer times in milliseconds, by the answer's id."""
     waits: dict[int, int] = {}
     for turn in turns:
         left = [answer for answer in answers if answer.pk not in waits]

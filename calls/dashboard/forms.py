@@ -1,4 +1,4 @@
-"""What people type on the pages of calls."""
+"""The forms of the call pages."""
 
 import re
 from collections.abc import Iterable
@@ -33,7 +33,7 @@ LOOKUPS = {
 
 MAX_COLUMNS = 5
 MAX_COLUMN_CHOICES = 60
-# The ending of calls that the policy, or a rule of ours, did not allow.
+# The outcome of calls refused by the policy or by one of our rules.
 REFUSED = "refused"
 
 
@@ -47,7 +47,7 @@ def _date(label: str) -> forms.DateField:
 
 
 def analysis_fields(agents: Iterable[Agent]) -> list[str]:
-    """The fields that these agents ask about after a call, by name."""
+    """The analysis fields of these agents, by name."""
     return sorted({name for agent in agents for name in agent.analysis_schema or ()})[:MAX_COLUMN_CHOICES]
 
 
@@ -82,7 +82,7 @@ class CallFilterForm(FilterForm):
     )
     since = _date("From")
     until = _date("To")
-    # Fields of the analysis that have a column of their own. One that is gone is left out.
+    # Analysis fields with their own column. Fields that no longer exist are ignored.
     columns = forms.MultipleChoiceField(label="Columns", required=False, widget=forms.CheckboxSelectMultiple)
 
     def __init__(self, data: QueryDict, *, developer: Developer) -> None:
@@ -103,7 +103,7 @@ class CallFilterForm(FilterForm):
         return list(self.chosen.get("columns", []))
 
     def clean_metadata(self) -> dict[str, str]:
-        """`key=value`, and further ones separated by commas; a call must have all of them."""
+        """`key=value` pairs separated by commas; a call must have all of them."""
         pairs = [pair.partition("=") for pair in self.cleaned_data["metadata"].split(",") if pair.strip()]
         if any(not key.strip() or not separator for key, separator, _ in pairs):
             raise forms.ValidationError("Enter a key and a value, like order=1815.")
@@ -122,11 +122,11 @@ class CallFilterForm(FilterForm):
 
     @property
     def moment(self) -> str:
-        """What a list of these calls goes by, if not by their ids: in a period PostgreSQL finds them by their start."""
+        """The sort order of these calls, if not by id: for a period, PostgreSQL finds calls by their start."""
         return "started_at" if {"since", "until"} & self.chosen.keys() else ""
 
     def narrow(self, calls: QuerySet[Call]) -> QuerySet[Call]:
-        """Those that fit; none while a filter is wrong. Days are the reader's own, both included."""
+        """The matching calls; none while a filter is invalid. Days are in the reader's time zone, both included."""
         if not self.is_valid():
             return calls.none()
         calls = calls.filter(**{lookup: self.chosen[name] for name, lookup in LOOKUPS.items() if name in self.chosen})
@@ -156,7 +156,7 @@ class WhisperForm(forms.Form):
 
 
 class TelephoneField(forms.CharField):
-    """A phone number, as E.164. Spaces, hyphens, dots and parentheses are left out."""
+    """A phone number, converted to E.164. Spaces, hyphens, dots and parentheses are ignored."""
 
     def __init__(self, **kwargs: Any) -> None:
         attrs = {"placeholder": "+1 202 555 0123", "inputmode": "tel", "autocomplete": "off"}
@@ -170,6 +170,6 @@ class TelephoneField(forms.CharField):
 
 
 class TransferForm(forms.Form):
-    """Whom a running call goes to."""
+    """The recipient of a transfer."""
 
     to = TelephoneField(label="Transfer to")

@@ -1,4 +1,4 @@
-"""The first page for visitors who are not signed in: what the product is and what it costs, read from the catalog."""
+"""The landing page for visitors: what the product is and what it costs, read from the catalog."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -23,7 +23,7 @@ FIRST = "US"
 
 @dataclass(frozen=True, slots=True)
 class CountryPrice:
-    """USD: the cheapest kind of number of a country, and a minute of calls to and from a usual one. None where there is no rate."""
+    """In USD: the cheapest type of number in a country, and a minute of calls to and from a typical number. None without a rate."""
 
     name: str
     monthly: Decimal
@@ -32,7 +32,7 @@ class CountryPrice:
 
 
 def landing(request: HttpRequest) -> HttpResponse:
-    """The page. With billing off nobody pays, so there are no prices."""
+    """The page. With billing off there are no prices."""
     has_prices = billing_switch.is_on()
     context = {
         "models": models_in_service() if has_prices else [],
@@ -42,7 +42,7 @@ def landing(request: HttpRequest) -> HttpResponse:
 
 
 def models_in_service() -> list[AIModel]:
-    """What calls can choose, in the order of the catalog."""
+    """The models that calls can use, in catalog order."""
     return [model for model in list_models() if model.is_enabled and not model.is_retired]
 
 

@@ -1,4 +1,4 @@
-"""How long a caller waited for each answer, as bars: the parts of `calls.models.CallTurn` one behind the other."""
+"""Answer times as bars: the parts of `calls.models.CallTurn` one after another."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ PARTS = (
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A part of a turn: where it stands in the drawing, and what it is."""
+    """A part of a turn: its position in the drawing, and its label."""
 
     look: str
     x: float
@@ -37,7 +37,7 @@ class TurnRow:
 
 @dataclass(frozen=True, slots=True)
 class LatencyChart:
-    """All turns on one scale, which ends with the longest. `median_ms`: half of the answers came sooner."""
+    """All turns on one scale, which ends with the longest. `median_ms`: half of the answers were faster."""
 
     rows: list[TurnRow]
     median_ms: int
@@ -46,7 +46,7 @@ class LatencyChart:
 
 
 def latency_chart_of(turns: Sequence[CallTurn]) -> LatencyChart | None:
-    """None where no turn was measured."""
+    """None if no turn was measured."""
     totals = sorted(turn.total_ms for turn in turns)
     if not totals:
         return None

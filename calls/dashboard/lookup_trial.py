@@ -1,4 +1,4 @@
-"""Trying a lookup from the pages of agents and numbers: the POST that a ringing call would send, outside of any call."""
+"""Testing a lookup from the pages of agents and numbers: the POST that a ringing call would send, outside of any call."""
 
 import json
 import uuid
@@ -20,14 +20,14 @@ from phone_numbers.selectors import numbers_of
 from webhooks.http.outbound_http import validate_webhook_url
 from webhooks.sending.signing import signature_headers, signing_keys
 
-CALL_ID = "trial"  # what the server gets in place of a call's id
+CALL_ID = "trial"  # the call id that the server receives
 
 
 def try_lookup(*, developer: Developer, url: str, agent_id: int | None, number_id: int | None) -> dict[str, Any]:
     """POST a lookup to `url`, for up to 10 s and outside of transactions; returns what the page shows, as plain data.
 
-    Signed with the secret of that number, else of one that the agent answers, else of any number of the developer's, else not
-    at all. Raises Django's ValidationError for an address that must not be posted to, TooManyRequests while two others are running.
+    Signed with the secret of the number, otherwise of one that the agent answers, otherwise of any of the developer's numbers, otherwise
+    not at all. Raises Django's ValidationError for a forbidden URL, TooManyRequests while two other tests are running.
     """
     validate_webhook_url(url)
     now = timezone.now()
@@ -79,7 +79,7 @@ def _checked(developer: Developer, outcome: LookupOutcome) -> LookupOutcome:
 
 
 def _effects(reply: LookupReply) -> Iterator[str]:
-    """What the reply would do to a call, in words."""
+    """The effects of the reply on a call, in words."""
     if reply.reject:
         yield "The call is rejected. The caller hears a busy signal."
     if reply.agent_id is not None:

@@ -48,7 +48,7 @@ class Group:
     found: list[Found]
 
 
-# (title, name of the route, other words that find it).
+# (title, route name, other search words).
 PAGES = (
     ("Overview", "overview", "home dashboard"),
     ("Numbers", "numbers", "phone telephone"),
@@ -93,7 +93,7 @@ ONLY_WITH_BILLING = {"billing", "payments"}
 @require_safe
 @page
 def palette(request: HttpRequest) -> HttpResponse:
-    """What fits `q`, as the options of the palette's list."""
+    """Matches for `q`, as options of the palette's list."""
     text = request.GET.get("q", "").strip()[:MAX_LENGTH]
     groups = [group for group in _groups(signed_in(request), text) if group.found]
     return render(request, "palette/options.html", {"groups": groups})
@@ -111,7 +111,7 @@ def _groups(developer: Developer, text: str) -> Iterator[Group]:
 
 
 def pages_with(text: str) -> list[Found]:
-    """The pages of this installation that all the words fit: those whose title begins with them first."""
+    """Pages that match all words, with title matches first."""
     words = text.lower().split()
     hidden = set() if billing_switch.is_on() else ONLY_WITH_BILLING
     hidden |= set() if settings.EXCHANGE_URL else {"phone"}
@@ -129,7 +129,7 @@ def _agents(developer: Developer, text: str) -> list[Found]:
 
 
 def _numbers(developer: Developer, text: str) -> list[Found]:
-    """By label, or by digits in any writing: a national number is written with a zero in front that E.164 lacks."""
+    """By label, or by digits in any notation: national numbers have a leading zero that E.164 lacks."""
     wanted = Q(label__icontains=text)
     if len(digits := _digits(text)) > 1:
         wanted |= Q(e164__contains=digits)
@@ -149,7 +149,7 @@ def _call_with_id(developer: Developer, text: str) -> list[Found]:
 
 
 def _calls(developer: Developer, text: str) -> list[Found]:
-    """The newest calls with that number, and the way to the search of all calls, also for words that were said."""
+    """The newest calls with that number, and a link to the search of all calls, which also searches transcripts."""
     every = Found(f"Search all calls for “{text}”", f"{reverse('calls')}?{urlencode({'q': text})}")
     if len(digits := _digits(text)) < 3:
         return [every]
@@ -171,5 +171,5 @@ def _found_call(pk: int, direction: str, caller: str, callee: str, connect_to: s
 
 
 def _digits(text: str) -> str:
-    """The digits of a text that is a phone number in some writing; "" for other texts."""
+    """The digits of a phone number in any notation; "" for other texts."""
     return "" if re.search(r"[^\d\s()+./-]", text) else _NOT_DIGITS.sub("", text).lstrip("0")

@@ -28,8 +28,8 @@ from phone_numbers.models import CallMode, PhoneNumber
 from phone_numbers.selectors import numbers_of
 
 ME = "me"
-OWN_PHONE = "own_phone"  # in the session: the reader's phone, as last used
-LOOK = "look"  # the form is shown again for another choice, and nobody is called
+OWN_PHONE = "own_phone"  # in the session: the reader's own phone, as last used
+LOOK = "look"  # re-renders the form for another choice, without calling anyone
 ASKED = ("to", "number", "agent", "when")
 # htmx: another choice has other variables.
 SHOW_ANEW = {
@@ -44,7 +44,7 @@ SHOW_ANEW = {
 
 
 class PlaceCallForm(VariablesForm, WhenForm):
-    """Whom to call and when, from which number and with which agent; each variable of the agent's texts is a field of its own."""
+    """Whom to call and when, from which number and with which agent; each variable of the agent's texts has its own field."""
 
     without_default = "This variable has no default."
     to = TelephoneField(label="Number to call")
@@ -78,17 +78,17 @@ class PlaceCallForm(VariablesForm, WhenForm):
 
     @property
     def is_me_first(self) -> bool:
-        """Whether we ring the reader's own phone, who then speaks."""
+        """Whether we call the reader's own phone first."""
         return self._said.get("agent") == ME
 
     @property
     def chosen_agent(self) -> Agent | None:
-        """The agent of this call alone; None: the number's own."""
+        """The agent chosen for this call; None: the number's own."""
         return self.agents.get(str(self._said.get("agent", "")))
 
     @property
     def chosen_number(self) -> PhoneNumber | None:
-        """The chosen number; without a known choice one that the chosen agent answers, else the oldest."""
+        """The chosen number; without a valid choice one that the chosen agent answers, otherwise the oldest."""
         chosen = self.numbers.get(str(self._said.get("number", "")))
         of_agent = (number for number in self.numbers.values() if number.agent == self.chosen_agent)
         return chosen or next(of_agent, None) or next(iter(self.numbers.values()), None)
@@ -110,7 +110,7 @@ class PlaceCallForm(VariablesForm, WhenForm):
         return values
 
     def place(self, developer: Developer) -> Call:
-        """Dial. Raises as `calls.control.outbound.place_call`."""
+        """Dial. Raises like `calls.control.outbound.place_call`."""
         values = self.cleaned_data
         number = self.numbers[values["number"]]
         if self.is_me_first:
@@ -125,7 +125,7 @@ class PlaceCallForm(VariablesForm, WhenForm):
         )
 
     def schedule(self, developer: Developer, due_at: datetime) -> ScheduledCall:
-        """Have it dialed later. Raises as `calls.control.scheduled_calls.schedule`."""
+        """Schedule the call. Raises like `calls.control.scheduled_calls.schedule`."""
         values = self.cleaned_data
         return scheduled_calls.schedule(
             developer=developer,
@@ -145,7 +145,7 @@ class PlaceCallForm(VariablesForm, WhenForm):
 
 
 def who_speaks(number: PhoneNumber | None) -> str:
-    """Who conducts the calls of a number, as a choice names it."""
+    """Who answers a number's calls, as a choice label."""
     if number is None:
         return "Choose an agent"
     if number.mode == CallMode.WEBHOOK:
@@ -161,7 +161,7 @@ def _name_of(number: PhoneNumber) -> str:
 @require_http_methods(["GET", "HEAD", "POST"])
 @page
 def call_someone(request: HttpRequest) -> HttpResponse:
-    """The form, filled in by the URL's query; a POST calls, and leads to the page of the call, or of those to come."""
+    """The form, prefilled from the URL's query; a POST places the call and redirects to its page, or to the scheduled calls."""
     developer = signed_in(request)
     if request.method == "POST" and request.POST.get("action") != LOOK:
         form = PlaceCallForm(request.POST, developer=developer)
@@ -183,7 +183,7 @@ def call_someone(request: HttpRequest) -> HttpResponse:
 
 
 def _asked_for(request: HttpRequest) -> dict[str, Any]:
-    """What the query, or the form as typed so far, says."""
+    """The values in the query, or in the form as typed so far."""
     if request.method == "POST":
         return request.POST.dict()
     found: dict[str, Any] = {name: request.GET.get(name, "") for name in ASKED}

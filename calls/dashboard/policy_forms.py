@@ -1,4 +1,4 @@
-"""What people type on the pages of the calling policy and of the do-not-call list."""
+"""The forms of the calling policy and the do-not-call list."""
 
 from datetime import time
 from typing import Any
@@ -29,7 +29,7 @@ def _clock(label: str) -> forms.TimeField:
 
 
 def e164_of(text: str) -> str:
-    """A number as people type it, in E.164. Raises ValidationError."""
+    """A number in any notation, as E.164. Raises ValidationError."""
     number = text.translate(str.maketrans("", "", " -().\N{NO-BREAK SPACE}"))
     if not is_e164(number):
         raise forms.ValidationError("Enter a number with + and country code, like +12025550123.")
@@ -37,7 +37,7 @@ def e164_of(text: str) -> str:
 
 
 class PolicyForm(forms.Form):
-    """The account's policy. What is empty or off is no rule."""
+    """The account's policy. Empty and disabled fields mean no rule."""
 
     limit_countries = forms.BooleanField(label="Only call some countries", required=False)
     countries = forms.MultipleChoiceField(
@@ -140,7 +140,7 @@ class DoNotCallForm(forms.Form):
 
 
 class DoNotCallFileForm(forms.Form):
-    """Numbers for the list from a CSV file: all of them, or none with the lines that are wrong."""
+    """Numbers for the list from a CSV file: all of them or, if any line is invalid, none."""
 
     file = forms.FileField(
         label="CSV file",
@@ -148,7 +148,7 @@ class DoNotCallFileForm(forms.Form):
     )
 
     def save(self, developer: Developer) -> dict[str, int] | None:
-        """`added` and `already_listed`; None, with errors, where the file is refused."""
+        """`added` and `already_listed`; None, with errors, if the file is rejected."""
         content, source = self.cleaned_data["file"].read(services.MAX_FILE_BYTES + 1), DoNotCallNumber.Source.PAGE
         try:
             return services.import_csv(developer=developer, content=content, source=source)

@@ -20,7 +20,7 @@ from calls.after_call.recording_files import storage
 from calls.dashboard.call_page import live_context
 from calls.models import Recording
 
-# Of these some show the call itself, the others what was made of it afterwards.
+# Some of these parts show the call itself, the others what was made from it afterwards.
 PANELS = ("player", "live_summary", "whisper", "analysis")
 OF_THE_CALL = ("player", "live_summary")
 
@@ -28,7 +28,7 @@ OF_THE_CALL = ("player", "live_summary")
 @never_cache
 @require_safe
 async def recording_file(request: HttpRequest, token: str) -> HttpResponseBase:
-    """The sound behind a signed address: for players and programs, without any other key."""
+    """The audio behind a signed URL: for players and programs, without any other key."""
     try:
         recording, file = await sync_to_async(_open_recording)(token)
     except (NotFound, FileNotFoundError) as error:
@@ -45,11 +45,11 @@ async def recording_file(request: HttpRequest, token: str) -> HttpResponseBase:
 
 
 def _open_recording(token: str) -> tuple[Recording, IO[Any]]:
-    """Without keeping the database connection while the file is sent, which takes as long as its reader likes."""
+    """Does not hold the database connection while the file is sent, which takes as long as the client needs."""
     try:
         recording = recording_access.find_by_token(token)
     finally:
-        if not connection.in_atomic_block:  # somebody's transaction is not ours to end
+        if not connection.in_atomic_block:  # a caller's transaction must not be ended here
             connection.close()
     return recording, storage().open(recording.name)
 
@@ -58,7 +58,7 @@ def _open_recording(token: str) -> tuple[Recording, IO[Any]]:
 @require_safe
 @page
 def drawing(request: HttpRequest, identifier: str) -> HttpResponse:
-    """How loud the recording is along its time, as an SVG. It never changes."""
+    """The loudness of the recording over time, as an SVG. Never changes."""
     recording = recording_access.get_recording(selectors.get_call(signed_in(request), identifier))
     try:
         return HttpResponse(waveform.waveform_svg(recording), content_type="image/svg+xml")
@@ -70,7 +70,7 @@ def drawing(request: HttpRequest, identifier: str) -> HttpResponse:
 @require_safe
 @page
 def panel(request: HttpRequest, identifier: str, name: str) -> HttpResponse:
-    """One part of a call's page: it reloads as long as it may change."""
+    """One part of a call's page, which reloads as long as it may change."""
     call = selectors.get_call(signed_in(request), identifier)
     if name not in PANELS:
         raise Http404

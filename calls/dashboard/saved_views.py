@@ -1,4 +1,4 @@
-"""Named filters of the list of calls: saving, renaming, choosing the one to open with, deleting."""
+"""Saved views of the list of calls: saving, renaming, setting the default, deleting."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -23,13 +23,13 @@ MAX_QUERY = SavedView._meta.get_field("query").max_length or 0
 
 
 def filters_of(form: CallFilterForm) -> str:
-    """The filters and columns in use as a query, always in the same order; "" where there are none or one is wrong."""
+    """The current filters and columns as a query string in a fixed order; "" if there are none or one is invalid."""
     assert isinstance(form.data, QueryDict)
     return _in_order(form, form.data) if form.is_valid() else ""
 
 
 def current_of(views: Iterable[SavedView], form: CallFilterForm, given: QueryDict) -> SavedView | None:
-    """The view that is open: the one with the filters in use, or as `given`. Its agent, number or columns may be gone since."""
+    """The current view: the one with the current filters, or the `given` one. Its agent, number or columns may no longer exist."""
     queries = {filters_of(form), _in_order(form, given)} - {""}
     return next((view for view in views if view.query in queries), None)
 
@@ -43,7 +43,7 @@ def _in_order(form: CallFilterForm, given: QueryDict) -> str:
 
 
 def save(*, developer: Developer, name: str, query: str) -> SavedView:
-    """Keep filters under a name; those of a name that is in use replace its own. Raises InvalidRequest and Conflict."""
+    """Save filters under a name, replacing an existing view of that name. Raises InvalidRequest and Conflict."""
     filters = filters_of(CallFilterForm(QueryDict(query), developer=developer))
     if not filters or len(filters) > MAX_QUERY:
         raise InvalidRequest({"query": ["Choose filters or columns first, then save them as a view."]})
@@ -60,7 +60,7 @@ def save(*, developer: Developer, name: str, query: str) -> SavedView:
 
 
 def change(view: SavedView, form: Mapping[str, Any]) -> None:
-    """Rename a view, and make it the default or not. Raises InvalidRequest."""
+    """Rename a view, and set or unset it as the default. Raises InvalidRequest."""
     view.name, view.is_default = _checked(form.get("name", "")), bool(form.get("is_default"))
     try:
         with transaction.atomic():

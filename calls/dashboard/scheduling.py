@@ -1,4 +1,4 @@
-"""Calls that are placed later: when, as people type it, and the page that lists them."""
+"""Scheduled calls: the form for their time, and the page that lists them."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ NOW, LATER = "now", "later"
 
 
 class WhenForm(forms.Form):
-    """Now, or at a time of a time zone; `due_at` is then the moment, else None."""
+    """Now, or a time in a time zone; `due_at` is then that moment, otherwise None."""
 
     when = forms.ChoiceField(label="When", choices=[(NOW, "Now"), (LATER, "At a set time")], required=False)
     time = forms.CharField(
@@ -70,7 +70,7 @@ class WhenForm(forms.Form):
 
 
 def when_words(row: ScheduledCall) -> str:
-    """The time as it was chosen: "Dec 1, 2026, 14:00 (Europe/Berlin)"; one that the clocks there show twice with which of the two."""
+    """The time as chosen: "Dec 1, 2026, 14:00 (Europe/Berlin)"; a time that occurs twice when clocks change includes its offset."""
     local = row.due_at.astimezone(ZoneInfo(row.time_zone))
     is_shown_twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
     return f"{date_format(local, 'M j, Y, H:i')}{f' {local:%Z}' if is_shown_twice else ''} ({row.time_zone.replace('_', ' ')})"
@@ -89,7 +89,7 @@ class Line:
 @require_safe
 @page
 def scheduled(request: HttpRequest) -> HttpResponse:
-    """Those to come, the next one first, or behind the one with the id `after`; below the first page the others, newest first."""
+    """Upcoming calls, next one first, or after the one with the id `after`; on the first page also past calls, newest first."""
     rows = scheduled_calls.scheduled_of(signed_in(request))
     waiting, later = _upcoming(rows, read_id(request.GET.get("after")))
     shown = slice_of(rows.exclude(status=ScheduledCall.Status.WAITING), request.GET.get("before"))
@@ -104,7 +104,7 @@ def scheduled(request: HttpRequest) -> HttpResponse:
 
 
 def _upcoming(rows: QuerySet[ScheduledCall], after: int | None) -> tuple[list[ScheduledCall], int | None]:
-    """A page of those to come, and the `after` of the next one."""
+    """A page of upcoming calls, and the `after` of the next one."""
     waiting = rows.filter(status=ScheduledCall.Status.WAITING).order_by("due_at", "pk")
     at = None if after is None else rows.filter(pk=after).values_list("due_at", flat=True).first()
     if after is not None and at is not None:
@@ -122,7 +122,7 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def waiting_count(developer: Developer) -> int:
-    """How many calls are still to come."""
+    """The number of upcoming calls."""
     return scheduled_calls.scheduled_of(developer).filter(status=ScheduledCall.Status.WAITING).count()
 
 

@@ -1,7 +1,7 @@
-"""A call's timeline: speech, tools and problems along one clock, as numbers for an SVG.
+"""A call's timeline: speech, tools and problems on one clock, as numbers for an SVG.
 
-The clock's zero is the answer. Everything on a call's page that has a moment carries it in seconds of this clock, so that page
-and player can follow each other.
+The clock starts at the answer. Everything on a call's page that has a time carries it in seconds of this clock, so that page and player
+can follow each other.
 """
 
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ from calls.dashboard.tool_log import ToolUse
 from calls.dashboard.wording import TROUBLE, describe_event
 from calls.models import Call, CallEvent, Recording, SpeechTime, TranscriptEntry
 
-WIDTH = 1000.0  # of the drawing
-WORDS_PER_SECOND = 2.6  # how long a text takes to say, roughly: English is spoken with about 150 words a minute
+WIDTH = 1000.0  # width of the drawing
+WORDS_PER_SECOND = 2.6  # a rough speaking time: English has about 150 words per minute
 LONGEST_LABEL = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something on the chart: `at` seconds of the clock, `x` and `width` of the drawing, `lane` a class of the style sheet."""
+    """A mark on the chart: `at` in seconds of the clock, `x` and `width` in the drawing, `lane` is a CSS class."""
 
     lane: str
     at: float
@@ -33,7 +33,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class TimelineChart:
-    """`seconds`: how long the clock runs. `wave`: where the recording lies in the drawing (x, width), if there is one."""
+    """`seconds`: duration of the clock. `wave`: position of the recording in the drawing (x, width), if there is one."""
 
     seconds: float
     marks: list[Mark]
@@ -41,7 +41,7 @@ class TimelineChart:
 
     @property
     def has_person(self) -> bool:
-        """Whether somebody had taken the call over from the agent."""
+        """Whether somebody took over the call from the agent."""
         return any(mark.lane == TranscriptEntry.Role.HUMAN for mark in self.marks)
 
 
@@ -50,7 +50,7 @@ def clock_zero(call: Call) -> datetime:
 
 
 def seconds_since(zero: datetime, moment: datetime) -> float:
-    """Seconds on the clock, to a tenth; earlier moments are at zero."""
+    """Seconds on the clock, to a tenth; earlier times are zero."""
     return round(max(0.0, (moment - zero).total_seconds()), 1)
 
 
@@ -80,32 +80,32 @@ def timeline_chart_of(
 
 
 def _text_of(heard: SpeechTime, transcript: Sequence[TranscriptEntry]) -> TranscriptEntry | None:
-    """The text of the same side that was written nearest to it."""
+    """The text of the same side with the nearest time."""
     texts = [entry for entry in transcript if entry.role == heard.role]
     return min(texts, key=lambda entry: abs(entry.spoken_at - heard.began_at), default=None)
 
 
 class _Drawing:
-    """Brings moments into the drawing."""
+    """Converts times to positions in the drawing."""
 
     def __init__(self, zero: datetime, seconds: float) -> None:
         self._zero = zero
         self._seconds = seconds
 
     def span(self, recording: Recording) -> tuple[float, float]:
-        """Where a recording lies."""
+        """The position of a recording."""
         scale = WIDTH / self._seconds
         begin = (recording.started_at - self._zero).total_seconds()
         return round(begin * scale, 1), round((recording.duration_ms or 0) / 1000 * scale, 1)
 
     def heard(self, speech: SpeechTime, entry: TranscriptEntry | None) -> Mark:
-        """A side was heard then; `entry` is what it said."""
+        """A side was heard at that time; `entry` is what it said."""
         begin, end = (max(0.0, (at - self._zero).total_seconds()) for at in (speech.began_at, speech.ended_at))
         label, anchor = (entry.text, f"said-{entry.pk}") if entry else ("", "timeline-chart")
         return self._mark(speech.role, round(begin, 1), begin, min(self._seconds, end), label, anchor)
 
     def said(self, entry: TranscriptEntry) -> Mark:
-        """Where nobody listened to the sound: a person's text is written when it has been said, an agent's when it begins to be."""
+        """For audio that was not measured: a person's text is written after it was said, an agent's when it starts."""
         length = len(entry.text.split()) / WORDS_PER_SECOND
         written = seconds_since(self._zero, entry.spoken_at)
         begin = written if entry.role == TranscriptEntry.Role.MODEL else max(0.0, written - length)

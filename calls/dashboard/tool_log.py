@@ -15,7 +15,10 @@ EVENT = "call.tool_call"
 
 @dataclass(frozen=True, slots=True)
 class ToolUse:
-    """One call of a tool. `answer` is the developer's server's own; a built-in tool has none. `latency_ms` None: no answer yet."""
+    """One tool call.
+
+    `answer` is the response of the developer's server; built-in tools have none. `latency_ms` None: no response yet.
+    """
 
     name: str
     at: datetime
@@ -23,11 +26,11 @@ class ToolUse:
     answer: str
     outcome: str  # "HTTP 200", an error, or ""
     latency_ms: int | None
-    is_ok: bool | None  # None: not known
+    is_ok: bool | None  # None: unknown
 
 
 def tool_uses(events: Sequence[CallEvent], deliveries: Sequence[WebhookDelivery]) -> list[ToolUse]:
-    """In the order in which the model called them. What the server was asked comes from the webhook log, the rest from the timeline."""
+    """In the order of the model's calls. Requests to the server come from the webhook log, the rest from the timeline."""
     asked = [_from_delivery(delivery) for delivery in deliveries if delivery.event_type == EVENT]
     open_names = [use.name for use in asked]
     found = [*asked, *_from_timeline(events, open_names)]
@@ -35,7 +38,7 @@ def tool_uses(events: Sequence[CallEvent], deliveries: Sequence[WebhookDelivery]
 
 
 def _from_timeline(events: Sequence[CallEvent], asked: list[str]) -> Iterator[ToolUse]:
-    """Those that no server was asked about; `asked` names the others, once for each."""
+    """Calls without a request to a server; `asked` names the others, once each."""
     returned = [event for event in events if event.event_type in {"tool.returned", "tool.abandoned"}]
     for event in events:
         if event.event_type != "tool.called":

@@ -1,4 +1,4 @@
-"""Trying a developer's tool from the agent editor: the POST that a call would send, outside of any call."""
+"""Testing a developer's tool from the agent editor: the POST that a call would send, outside of any call."""
 
 import json
 import shlex
@@ -31,7 +31,7 @@ from webhooks.sending.signing import SigningKeys, signature_headers, signing_key
 
 TOO_MANY = "Two tool tests are already running."
 CALLER = "+15551234567"
-AT_ONCE = 2  # trials of one account
+AT_ONCE = 2  # concurrent tests per account
 LEASE_SECONDS = 15  # longer than one takes
 # What the server gets in place of a call's.
 FACTS = CallFacts(call_id="trial", from_number="", to_number="", direction="inbound")
@@ -39,7 +39,7 @@ FACTS = CallFacts(call_id="trial", from_number="", to_number="", direction="inbo
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The trial's result. `signed_as` is the number whose secret signed."""
+    """The result of a test. `signed_as` is the number whose secret signed."""
 
     request: str
     answer: PostResult
@@ -48,12 +48,12 @@ class Trial:
 
     @property
     def result(self) -> Mapping[str, Any]:
-        """What the model would have been told."""
+        """What the model would receive."""
         return self.read.result
 
     @property
     def problem(self) -> str:
-        """Why the answer could not be used, for the author of the server; "" where there is no such reason."""
+        """Why the response could not be used, for the author of the server; "" if it could."""
         return self.answer.error or self.read.problem
 
     @property
@@ -61,7 +61,7 @@ class Trial:
         return "error" not in self.result
 
     def shown(self) -> dict[str, Any]:
-        """The values on the page, as plain data that a session can store."""
+        """The values for the page, as plain data that a session can store."""
         return {
             "is_usable": self.is_usable,
             "error": self.result.get("error", ""),
@@ -77,8 +77,8 @@ class Trial:
 def try_tool(*, developer: Developer, agent_id: int | None, url: str, name: str, arguments: Mapping[str, Any]) -> Trial:
     """POST a tool call to `url`, for up to 10 s and outside of transactions.
 
-    Signed with the secret of a number that the agent is linked to, else of any number of the developer's, else not at all.
-    Raises Django's ValidationError for an address that must not be posted to, TooManyRequests while two others are running.
+    Signed with the secret of a number that the agent is linked to, otherwise of any of the developer's numbers, otherwise not at all.
+    Raises Django's ValidationError for a forbidden URL, TooManyRequests while two other tests are running.
     """
     validate_webhook_url(url)
     now = timezone.now()
@@ -97,9 +97,10 @@ def try_tool(*, developer: Developer, agent_id: int | None, url: str, name: str,
 def try_http_tool(
     *, developer: Developer, agent_id: int | None, definition: Mapping[str, Any], arguments: Mapping[str, Any]
 ) -> Trial:
-    """The same for a tool with a URL of its own, for as long as its own timeout. The request is shown as curl, with secrets masked.
+    """The same for a tool with its own URL and timeout.
 
-    Raises ValueError for a definition or arguments that make no request, and TooManyRequests as above.
+    The request is shown as a curl command with masked secrets. Raises ValueError for a definition or arguments that yield no valid
+    request, and TooManyRequests as above.
     """
     if problems := tool_problems([definition]):
         raise ValueError(" ".join(f"{path.removeprefix('0.')}: {texts[0]}" for path, texts in problems.items()))
@@ -162,7 +163,7 @@ def _signing_number(developer: Developer, agent_id: int | None) -> PhoneNumber |
 
 
 async def post_alone(url: str, body: str, headers: Mapping[str, str]) -> PostResult:
-    """One POST by a client of its own."""
+    """One POST with its own client."""
     client = OutboundClient()
     try:
         return await client.post(url, body=body.encode(), headers=headers)

@@ -1,4 +1,4 @@
-"""One call, and what can be tried for one."""
+"""The page of a call, and the tests of tools and lookups."""
 
 import json
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from calls.dashboard import call_page, lookup_trial, tool_trial
 from calls.dashboard.forms import TransferForm, WhisperForm
 from calls.models import Call
 
-TRIAL = "tool-trial"  # what the page after a trial shows once
+TRIAL = "tool-trial"  # values that the page after a test shows once
 LOOKUP_TRIAL = "lookup-trial"
 
 
@@ -30,7 +30,7 @@ LOOKUP_TRIAL = "lookup-trial"
 @require_safe
 @page
 def call(request: HttpRequest, identifier: str) -> HttpResponse:
-    """One call; asked by its own live part, that part alone."""
+    """A call's page; its live part requests only itself."""
     found = selectors.get_call(signed_in(request), identifier)
     if request.headers.get("HX-Target") == "call-live":
         return render(request, "calls/_live.html", {**call_page.live_context(found), "is_fragment": True})
@@ -38,7 +38,7 @@ def call(request: HttpRequest, identifier: str) -> HttpResponse:
 
 
 def _show(request: HttpRequest, found: Call, **refused: forms.Form) -> HttpResponse:
-    """The page, with a form as it was refused, by its name on the page."""
+    """The page, with a rejected form if there is one."""
     context = {
         **call_page.live_context(found),
         "config": call_page.config_lines(found),
@@ -88,9 +88,9 @@ def _act(
 @require_http_methods(["GET", "HEAD", "POST"])
 @page
 def try_tool(request: HttpRequest) -> HttpResponse:
-    """A trial of the agent editor: the button `tool` says which of the tools, and the whole editor comes along.
+    """A tool test from the agent editor: the button `tool` names the tool, and the whole editor is posted.
 
-    Without htmx the outcome is a page of its own, after a redirect, so that loading it again is not another trial.
+    Without htmx the result has its own page, after a redirect, so that reloading it does not repeat the test.
     """
     if request.method != "POST":
         stored = take_shown_once(request, TRIAL)
@@ -103,7 +103,7 @@ def try_tool(request: HttpRequest) -> HttpResponse:
 
 
 def _trial_outcome(request: HttpRequest) -> dict[str, Any]:
-    """What the page shows: `name`, and `trial` (Trial.shown) or `trouble`."""
+    """Data for the page: `name`, and `trial` (Trial.shown) or `trouble`."""
     index = request.POST.get("tool", "")
     name, agent_id = request.POST.get(f"trial-{index}-name", ""), request.POST.get("trial-agent", "")
     try:
@@ -123,7 +123,7 @@ def _trial_outcome(request: HttpRequest) -> dict[str, Any]:
 
 
 def _definition_with_url(tools: str, name: str) -> dict[str, Any] | None:
-    """The tool of that name in the editor, if it has a URL of its own."""
+    """The tool of that name in the editor, if it has its own URL."""
     found = parse_json(tools) if tools.strip() else []
     named = (
         [tool for tool in found if isinstance(tool, dict) and tool.get("name") == name]
@@ -136,7 +136,7 @@ def _definition_with_url(tools: str, name: str) -> dict[str, Any] | None:
 @require_http_methods(["GET", "HEAD", "POST"])
 @page
 def try_lookup(request: HttpRequest) -> HttpResponse:
-    """A trial of the lookup URL that is in an agent's or a number's form, shown in the same ways as that of a tool."""
+    """A test of the lookup URL in an agent's or a number's form, shown like a tool test."""
     if request.method != "POST":
         stored = take_shown_once(request, LOOKUP_TRIAL)
         if not stored:
@@ -150,7 +150,7 @@ def try_lookup(request: HttpRequest) -> HttpResponse:
 
 
 def _lookup_outcome(request: HttpRequest) -> dict[str, Any]:
-    """What the page shows: `trial`, or `trouble`."""
+    """Data for the page: `trial`, or `trouble`."""
     try:
         trial = lookup_trial.try_lookup(
             developer=signed_in(request),

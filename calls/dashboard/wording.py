@@ -1,4 +1,4 @@
-"""Calls in plain words, for people who read pages."""
+"""Calls in plain words, for the pages."""
 
 import re
 from collections.abc import Mapping
@@ -67,20 +67,20 @@ EVENTS = {
     "speak.failed": "The carrier could not speak the text",
     "listening.failed": "The carrier could not transcribe the caller",
 }
-# Why a tool that the model asked for was not run.
+# Why a tool call was not executed.
 REFUSED = {
     "unknown_tool": "the agent has no such tool",
     "invalid_arguments": "invalid arguments",
     "taken_over": "a person has taken over",
 }
-# Why nobody waited for a tool's result.
+# Why a tool's result was not used.
 ABANDONED = {
     "withdrawn": "withdrawn by the model",
     "call_ended": "call ended",
     "session_moved": "call moved to another process",
     "process_ended": "our process ended",
 }
-# Texts for an event's reason on the timeline.
+# Words for an event's reason on the timeline.
 REASONS = {
     "stream.restarted": {
         "deploy": "we restarted a server",
@@ -98,11 +98,11 @@ REASONS = {
         "fallback": "the backup model took over",
     },
 }
-# What people do, and who is named with it.
+# Actions of people, who are named with them.
 BY_PEOPLE = frozenset({
     "listener.joined", "listener.left", "whisper.sent", "takeover.started", "takeover.ended", "context.injected",
 })  # fmt: skip
-# How a person's part in a call ended.
+# How a takeover ended.
 TAKEOVER_ENDS = {
     "returned": "Returned to the agent",
     "connection_lost": "Connection lost, returned to the agent. Taken over",
@@ -118,7 +118,7 @@ TROUBLE = frozenset({
 
 
 def describe_reason(event: CallEvent) -> str:
-    """Why a moment of the timeline happened, where its own words do not say so; codes become words."""
+    """The reason of a timeline event, if its own words do not include it; codes become words."""
     metadata: Mapping[str, Any] = event.metadata or {}
     reason = str(metadata.get("reason") or "")
     if event.event_type in BY_PEOPLE:
@@ -133,7 +133,7 @@ def describe_reason(event: CallEvent) -> str:
 
 
 def describe_event(event: CallEvent) -> str:
-    """A moment of the timeline; one that has no words here shows by its name."""
+    """A timeline event in words; an unknown one is shown by its name."""
     metadata: Mapping[str, Any] = event.metadata or {}
     if event.event_type in {"tool.called", "tool.returned"}:
         verb = "Tool called" if event.event_type == "tool.called" else "Tool returned"
@@ -154,7 +154,7 @@ def describe_event(event: CallEvent) -> str:
 
 
 def other_party(call: Call) -> str:
-    """The end of the call that is not our number: a phone number, or the browser. Whose phone rings first is not who is called."""
+    """The remote party: a phone number, or the browser. In a "call me first" call, it is not the phone that rings first."""
     if call.sandbox:
         return "Sandbox"
     return call.from_number if call.direction == Direction.INBOUND else call.connect_to or call.to_number

@@ -1,6 +1,6 @@
-"""Why a call failed, or what went wrong in it: a sentence, whose fault it was, the evidence, and what to do.
+"""Explains why a call failed, or what went wrong in it: a sentence, whose fault it was, the evidence, and what to do.
 
-The call's page, the API and the report say the same.
+The call's page, the API and the report use the same explanation.
 """
 
 from collections.abc import Sequence
@@ -23,12 +23,12 @@ ENDED_BY_SOMEBODY = {HangupCause.NORMAL_CLEARING, HangupCause.SILENCE_TIMEOUT, H
 
 
 def explain(call: Call) -> Diagnosis:
-    """With what the database knows of the call."""
+    """Explain a call, loading its data from the database."""
     return diagnose(call, list(call.events.all()), list(deliveries_of(call)))
 
 
 def diagnose(call: Call, events: Sequence[CallEvent], deliveries: Sequence[WebhookDelivery]) -> Diagnosis:
-    """From events and deliveries in their order. Of a running call nothing is said yet."""
+    """From events and deliveries in order. A running call has no diagnosis yet."""
     found = _find(Case(call, events, deliveries)) if call.is_over else None
     if found is None:
         found = Diagnosis(Fault.NOBODY, describe_ending(call), "Nothing to do.", is_end=False, is_trouble=False)

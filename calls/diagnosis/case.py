@@ -1,4 +1,4 @@
-"""What a diagnosis is made from, and what it says: the call with its timeline and webhooks, whose fault it was, and the evidence."""
+"""The input and output of a diagnosis: the call with its timeline and webhooks; whose fault it was, and the evidence."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ class Fault(StrEnum):
 
     @property
     def words(self) -> str:
-        """How a reader is told."""
+        """The words for readers."""
         return FAULT_WORDS[self]
 
 
@@ -46,10 +46,10 @@ FAULT_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """`is_end`: it is why the call ended or never began; else the call went on in spite of it.
+    """`is_end`: the reason why the call ended or never started; otherwise the call continued despite it.
 
-    `outcome` is a hang-up cause, "unknown" for an end without one, or "in_progress". `fix_url` is the page where it can be fixed; ""
-    without one. Without `is_trouble` there is nothing to explain.
+    `outcome` is a hangup cause, "unknown" for an end without one, or "in_progress". `fix_url` is the page where it can be fixed; "" if
+    there is none. Without `is_trouble` there is nothing to explain.
     """
 
     fault: Fault
@@ -64,7 +64,7 @@ class Diagnosis:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is known of a call, oldest first."""
+    """Everything known about a call, oldest first."""
 
     call: Call
     events: Sequence[CallEvent]
@@ -75,7 +75,7 @@ class Case:
 
     @property
     def configuration_page(self) -> str:
-        """Where the call's settings came from: its agent, else its number."""
+        """The page with the call's settings: its agent's, otherwise its number's."""
         if self.call.agent_id is not None:
             return page_url("agent", self.call.agent_id)
         return page_url("number", self.call.phone_number_id) if self.call.phone_number_id is not None else ""
@@ -86,7 +86,7 @@ class Case:
 
     @property
     def refusal(self) -> str:
-        """The reason why the call was refused before it began; "" where it was not."""
+        """Why the call was refused before it started; "" if it was not."""
         refused = self.named("call.refused")
         return str(refused[-1].metadata.get("reason", "")) if refused else ""
 
@@ -98,7 +98,7 @@ def page_url(name: str, *arguments: object) -> str:
 
 # --- evidence ---------------------------------------------------------------------------------------------------------
 def told(case: Case, *names: str) -> list[str]:
-    """The moments of those names, else all that give a reason."""
+    """Timeline entries with these names, otherwise all that have a reason."""
     events = case.named(*names) if names else [event for event in case.events if event.metadata.get("reason")]
     return list(lines(events))[:MAX_EVIDENCE]
 
@@ -123,7 +123,7 @@ def reported(case: Case) -> list[str]:
 
 
 def attempts(deliveries: Sequence[WebhookDelivery]) -> Iterator[str]:
-    """The last attempts, as they are in the webhook log."""
+    """The last attempts, from the webhook log."""
     attempts = [(delivery, attempt) for delivery in deliveries for attempt in delivery.attempts.all()]
     for delivery, attempt in attempts[-MAX_EVIDENCE:]:
         answer = f"HTTP {attempt.response_status}" if attempt.response_status else "no response"

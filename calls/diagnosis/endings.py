@@ -1,4 +1,4 @@
-"""Why a call ended badly, or never began, by its hang-up cause."""
+"""Explains a call that ended badly, or never started, by its hangup cause."""
 
 from collections.abc import Callable
 

@@ -1,11 +1,11 @@
-"""What went wrong in a call although it ended as it should, or is why it ended whatever its end is called."""
+"""Explains problems in a call that ended normally, and problems that ended it regardless of its hangup cause."""
 
 from billing import billing_switch
 from calls.diagnosis.case import MAX_EVIDENCE, Case, Diagnosis, Fault, attempts, lines, page_url, times
 from calls.models import CallEvent, HangupCause, TranscriptEntry
 from webhooks.models import WebhookDelivery
 
-# What the call recovered from: events, and their reasons (none: any), whose fault, in words.
+# Problems that the call recovered from: events, their reasons (none: any), whose fault, in words.
 RECOVERED: tuple[tuple[tuple[str, ...], set[str], Fault, str], ...] = (
     (
         ("stream.reconnected",),
@@ -34,7 +34,7 @@ RECOVERED: tuple[tuple[tuple[str, ...], set[str], Fault, str], ...] = (
     ),
 )
 
-# By the reason of `lookup.failed`; any other is a limit of the account.
+# By the reason of `lookup.failed`; other reasons are limits of the account.
 LOOKUP_FAILURES: dict[str, tuple[Fault, str]] = {
     "timeout": (Fault.WEBHOOK, "Respond to the lookup within 2 seconds. You can test it where the lookup URL is set."),
     "unreachable": (
@@ -51,7 +51,7 @@ LOOKUP_FAILURES: dict[str, tuple[Fault, str]] = {
 
 
 def silent_model(case: Case) -> Diagnosis | None:
-    """The model owed an answer at the end and stayed silent: that is why the call ended, no matter who hung up."""
+    """The model owed an answer at the end and stayed silent: this ended the call, no matter who hung up."""
     silences = case.named("dead_air")
     if not silences or case.call.voicemail_detected or case.call.transferred_at is not None:
         return None
@@ -65,7 +65,7 @@ def silent_model(case: Case) -> Diagnosis | None:
 
 
 def on_the_way(case: Case) -> Diagnosis | None:
-    """What the call went on in spite of; None if there was nothing."""
+    """Problems that the call continued in spite of; None if there were none."""
     failed = [delivery for delivery in case.deliveries if delivery.status == WebhookDelivery.Status.FAILED]
     if tools := [delivery for delivery in failed if delivery.event_type == "call.tool_call"]:
         text = f"{times(len(tools), 'tool call')} failed. The agent was informed and continued."
@@ -92,7 +92,7 @@ def on_the_way(case: Case) -> Diagnosis | None:
 
 
 def _failed_lookup(case: Case, lookups: list[CallEvent]) -> Diagnosis:
-    """Unlike a webhook, it cannot be sent again: the call is over, and nobody would use the response."""
+    """Unlike a webhook, it cannot be resent: the call is over, and nobody would use the response."""
     reason = str(lookups[-1].metadata.get("reason"))
     fault, fix = LOOKUP_FAILURES.get(reason, (Fault.SETTINGS, "Raise or remove the limit."))
     page = page_url("caps") if reason not in LOOKUP_FAILURES else case.configuration_page

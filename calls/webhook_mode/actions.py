@@ -1,4 +1,4 @@
-"""What a developer's server answers to `call.incoming` and `call.speech`: one action, read strictly."""
+"""A developer's response to `call.incoming` and `call.speech`: one action, parsed strictly."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +12,11 @@ NAMES = ("answer", "speak", "transfer", "hangup")
 
 
 class MalformedAction(Exception):
-    """Not an action; the message is for the author of the answer."""
+    """Not an action; the message is for the author of the response."""
 
 
 class MalformedTransfer(MalformedAction):
-    """A transfer without a usable number; `to` is what was given instead."""
+    """A transfer without a usable number; `to` is the given value."""
 
     def __init__(self, message: str, to: str) -> None:
         super().__init__(message)
@@ -25,7 +25,7 @@ class MalformedTransfer(MalformedAction):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """`text` is set for speak and perhaps for answer, `to` for transfer."""
+    """`text` is set for speak and optionally for answer, `to` for transfer."""
 
     name: str
     text: str = ""
@@ -33,7 +33,7 @@ class Action:
 
 
 def parse_action(body: str) -> Action:
-    """Read an answer's body; what else it holds is of no interest. Raises MalformedAction."""
+    """Parse a response body; other fields are ignored. Raises MalformedAction."""
     try:
         answer = parse_lenient_json(body)
     except InvalidJSON as error:

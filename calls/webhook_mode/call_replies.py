@@ -31,7 +31,7 @@ class CallReplies:
             with transaction.atomic():
                 call = Call.objects.locked(call_id_of(delivery))
                 if call.is_over or call.end_requested_at is not None or call.transferred_at is not None:
-                    return ""  # well meant, and too late
+                    return ""  # a valid action that came too late
                 require_active(call.developer_id)
                 carry_out(call, action, key=f"reply:{delivery.pk}")
         except ApplicationError as error:
@@ -56,7 +56,7 @@ class CallReplies:
 
 
 def _note(delivery: WebhookDelivery, to: str, refusal: Refusal, *, tell: bool = False) -> None:
-    """Write a refused transfer down, once for all attempts of a message."""
+    """Record a refused transfer, once for all attempts of a message."""
     with transaction.atomic():
         call = Call.objects.locked(call_id_of(delivery))
         webhook_id = delivery.webhook_id
@@ -70,7 +70,7 @@ def call_id_of(delivery: WebhookDelivery) -> int:
 
 
 def carry_out(call: Call, action: Action, *, key: str) -> None:
-    """Do what is asked, on the locked call. All but hanging up answers a call that still rings."""
+    """Carry out the action on the locked call. Every action except hangup also answers a ringing call."""
     if action.name == "hangup":
         cause = HangupCause.REJECTED if call.answered_at is None else HangupCause.NORMAL_CLEARING
         lifecycle.request_end(call, cause, at=timezone.now())
