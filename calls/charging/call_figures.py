@@ -25,7 +25,7 @@ TROUBLE = [
     HangupCause.WEBHOOK_FAILED,
     HangupCause.INSUFFICIENT_BALANCE,
 ]
-SAMPLE = 200  # calls of a day
+SAMPLE = 200  # calls per day
 STEP_MS = 20  # to which answer times are rounded
 # Read from the index `call_sums` alone, however many calls there are: account by account and day by day, along it.
 SUMS = """
@@ -79,7 +79,7 @@ OUTCOMES = {"answered": "Answered", "voicemail": "Voicemail", "unanswered": "Not
 
 @dataclass(slots=True)
 class Figures:
-    """Sums of some calls. `answers` counts answer times by their multiple of STEP_MS."""
+    """Totals of some calls. `answers` counts answer times by their multiple of STEP_MS."""
 
     calls: int = 0
     answered: int = 0  # by a person, or by an agent
@@ -113,7 +113,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Days in order, and as many before them."""
+    """Consecutive days, and the same number of days before them."""
 
     days: list[date]
     previous: list[date]
@@ -140,7 +140,7 @@ class Question:
 
 # The figures of each day (by its place in its period), agent or number, in the period (False) and in the one before (True).
 Answer = dict[tuple[int | None, bool], Figures]
-# Of one day: the figures of each number and agent.
+# The figures of each number and agent on one day.
 Day = dict[tuple[int | None, int | None], Figures]
 
 

@@ -1,4 +1,4 @@
-"""The charts of calls: calls by how they went, minutes, cost and answer times, each day, of each agent or of each number."""
+"""Charts of calls by outcome, minutes, cost and answer time, for each day, agent or number."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ from bubblyphone.core.templatetags.ui import phone
 from calls.charging.call_figures import OUTCOMES, SAMPLE, Answer, Figures, Question, Span, measure
 from phone_numbers.models import PhoneNumber
 
-BARS = 12  # agents or numbers that have a bar of their own
+BARS = 12  # agents or numbers with their own bar
 SHORT = 18  # characters of a name below its bar
 PERIODS = {"7": "Last 7 days", "30": "Last 30 days", "91": "Last 13 weeks"}
-MOST_BARS = 31  # of days; a longer period has a bar for each week
+MOST_BARS = 31  # days; a longer period has one bar per week
 GROUPS = {"day": "Day", "agent": "Agent", "number": "Number"}
 WHAT = {**GROUPS, "week": "Week from"}
 NOTHING = Figures()
@@ -35,7 +35,7 @@ COLUMNS = ["calls", "answered", "voicemail", "unanswered", "failed", "minutes", 
 
 
 class FiguresForm(forms.Form):
-    """The filters, kept in the URL. Instead of what is no choice, the default holds."""
+    """The filters, from the URL. Invalid values are replaced by the default."""
 
     days = forms.ChoiceField(label="Period", choices=list(PERIODS.items()), required=False)
     by = forms.ChoiceField(label="By", choices=list(GROUPS.items()), required=False)
@@ -57,7 +57,7 @@ class FiguresForm(forms.Form):
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What the account's agents and numbers are called, released numbers included."""
+    """Names of the account's agents and numbers, including released numbers."""
 
     agents: dict[int, str]
     numbers: dict[int, str]
@@ -73,7 +73,7 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A bar of each chart, and a line of the file: what it is about, and its figures now and before."""
+    """A bar in each chart, and a line of the file: its label, and its figures now and in the previous period."""
 
     name: str
     now: Figures
@@ -82,7 +82,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What the page and its file show: rows for what `by` names (in WHAT), and all of it together, of so many days."""
+    """The data of the page and its file: rows for the chosen `by` (in WHAT), and the total of so many days."""
 
     form: FiguresForm
     by: str
@@ -120,7 +120,7 @@ def call_figures(request: HttpRequest) -> HttpResponse:
 @require_safe
 @page
 def call_figures_csv(request: HttpRequest) -> HttpResponse:
-    """The rows of the charts as a CSV file, each figure beside that of the period before."""
+    """The rows of the charts as a CSV file, each figure next to that of the previous period."""
     found = _measured(request, is_whole=True)
     columns = [found.by, *COLUMNS, *(f"{name}_before" for name in COLUMNS)]
     table = ([harmless(row.name), *_cells(row.now), *_cells(row.before)] for row in found.rows)
@@ -128,7 +128,7 @@ def call_figures_csv(request: HttpRequest) -> HttpResponse:
 
 
 def _measured(request: HttpRequest, *, is_whole: bool = False) -> Measured:
-    """As many rows as a chart has room for; with `is_whole` one for each day, agent or number."""
+    """As many rows as fit into a chart; with `is_whole` one for each day, agent or number."""
     developer = signed_in(request)
     names = Names.of(developer)
     form = FiguresForm(request.GET, names=names)
@@ -176,7 +176,7 @@ def _by_name(form: FiguresForm, names: Names, found: Answer) -> Iterator[Row]:
 
 
 def _largest(rows: list[Row]) -> list[Row]:
-    """As many as the charts have room for; the others together."""
+    """The largest rows that fit into the charts; the others are combined."""
     if len(rows) <= BARS:
         return rows
     others = Row("Others", Figures(), Figures())

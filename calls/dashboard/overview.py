@@ -28,7 +28,7 @@ from phone_numbers.models import PhoneNumber, Verification
 from webhooks.models import WebhookDelivery
 
 DAYS = 30
-RECENT = timedelta(days=1)  # failed webhooks older than this are no news
+RECENT = timedelta(days=1)  # older failed webhooks are not shown
 REJECTED_RECENTLY = timedelta(days=14)
 EXPIRES_SOON = timedelta(days=30)
 CATEGORIES = {
@@ -39,7 +39,7 @@ CATEGORIES = {
 }
 
 
-# Of the last calls, not of all: it is about how the agent answers now.
+# Only the last calls, because it is about the current answer times.
 ANSWER_TIMES = """
 SELECT percentile_disc(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY total_ms) FROM calls_callturn
 WHERE call_id IN (SELECT id FROM calls_call WHERE developer_id = %s ORDER BY id DESC LIMIT 200)
@@ -48,13 +48,13 @@ WHERE call_id IN (SELECT id FROM calls_call WHERE developer_id = %s ORDER BY id 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Today (UTC) and the last 30 days of an account. Rates in percent; None where there was nothing to be rated."""
+    """Today (UTC) and the last 30 days of an account. Rates in percent; None without data."""
 
     calls_today: int
     minutes_today: int
     cost_today: Decimal
-    success_rate: int | None  # of all calls, those that no trouble ended
-    pick_up_rate: int | None  # of outbound calls, those that somebody answered
+    success_rate: int | None  # of all calls, those not ended by a problem
+    pick_up_rate: int | None  # of outbound calls, those that were answered
     outcomes: list[tuple[str, str, int]]  # outcomes of outbound calls: value, in words, and how many
     answer_ms: tuple[int, int] | None  # p50 and p95 of the time from a caller's last word to the agent's first
     chart: Chart | None
@@ -62,7 +62,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """Something that the developer should look at, and where."""
+    """Something that needs the developer's attention, and a link to it."""
 
     text: str
     url_name: str
@@ -71,7 +71,7 @@ class Attention:
 
 
 def figures(developer: Developer, now: datetime) -> Figures:
-    """All in one query for calls and one for turns; days that are over are remembered."""
+    """One query for calls and one for turns; past days are cached."""
     today = now.date()
     days = [today - timedelta(days=ago) for ago in reversed(range(DAYS))]
     rows = period_cache.recall(
@@ -97,7 +97,7 @@ def figures(developer: Developer, now: datetime) -> Figures:
 
 
 def _by_day(developer: Developer, days: list[date]) -> dict[date, Mapping[str, Any]]:
-    """The calls that ended on each day; nothing where there were none."""
+    """The calls that ended on each day; days without calls are omitted."""
     calls = Call.objects.filter(developer=developer, demo=False, settled_at__gte=start_of_day(min(days))).order_by()
     answered, outbound = Q(status=CallStatus.COMPLETED), Q(direction=Direction.OUTBOUND)
     rows = (
@@ -129,7 +129,7 @@ def _percent(part: int, whole: int) -> int | None:
 
 
 def attention(developer: Developer, balance: Decimal, numbers: Iterable[PhoneNumber], now: datetime) -> list[Attention]:
-    """Current and upcoming problems, the most urgent first."""
+    """Current and upcoming problems, most urgent first."""
     found = [
         *(_of_balance(developer, balance) if billing_switch.is_on() else ()),
         *_of_limits(developer, now),
