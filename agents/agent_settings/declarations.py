@@ -167,6 +167,23 @@ class DeclaredSettings:
         label="Agent can transfer calls",
         about="Whether the agent has the built-in `transfer_call` tool. Default: {default}.",
     )
+    hang_up_tool: bool = setting(
+        True,
+        Flag(),
+        Group.TOOLS,
+        label="Agent can hang up",
+        about="Whether the agent has the built-in `end_call` tool. Without it, a call ends when the other party hangs up, or at a "
+        "limit. Default: {default}.",
+        hint="Ends the call once both have said goodbye.",
+    )
+    keypad_tool: bool = setting(
+        True,
+        Flag(),
+        Group.TOOLS,
+        label="Agent can press keys",
+        about="Whether the agent has the built-in `send_dtmf` tool in phone calls. Default: {default}.",
+        hint="In phone calls, for menus such as “press 1 for sales.”",
+    )
     opt_out_tool: bool = setting(
         False,
         Flag(),

@@ -1,4 +1,4 @@
-"""Tools of an agent: what developers may define, how that becomes JSON Schema, and the tools that every call has."""
+"""Tools of an agent: what developers may define, how that becomes JSON Schema, and the built-in tools."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -79,13 +79,15 @@ EXAMPLES = {
 
 def build_toolset(config: CallConfig, *, on_telephone: bool = False) -> tuple[ToolSpec, ...]:
     """The tools that the model is given in a call. `on_telephone`: a carrier's, which can be handed over and has keys."""
-    toolset = [widen(tool) for tool in config.tools] + [END_CALL]
+    toolset = [widen(tool) for tool in config.tools]
+    if config.hang_up_tool:
+        toolset.append(END_CALL)
     leads_somewhere = config.transfer_number or config.unusable_transfer_number or config.tool_webhook_url
     if on_telephone and config.auto_transfer_tool and leads_somewhere:
         toolset.append(TRANSFER_CALL)
     if on_telephone and config.opt_out_tool:
         toolset.append(ADD_TO_DO_NOT_CALL)
-    if on_telephone:
+    if on_telephone and config.keypad_tool:
         toolset.append(SEND_DTMF)
     return tuple(toolset)
 

@@ -151,6 +151,8 @@ def test_schemas_may_be_eight_levels_deep():
     [
         (CallConfig(), True, ["end_call", "send_dtmf"]),
         (CallConfig(tools=(DAY,)), False, ["check_availability", "end_call"]),
+        (CallConfig(tools=(DAY,), hang_up_tool=False, keypad_tool=False), True, ["check_availability"]),
+        (CallConfig(hang_up_tool=False), True, ["send_dtmf"]),
         (CallConfig(transfer_number="+14155550100"), False, ["end_call"]),
         (CallConfig(transfer_number="+14155550100"), True, ["end_call", "transfer_call", "send_dtmf"]),
         (CallConfig(tool_webhook_url="https://example.com/t"), True, ["end_call", "transfer_call", "send_dtmf"]),
