@@ -26,6 +26,7 @@ LABELS = {
     "analysis_schema": "After the call",
     **{entry.name: entry.label for entry in SETTINGS},
 }
+DEFAULTS = {entry.name: entry.default for entry in SETTINGS}
 CONTEXT_LINES = 2  # unchanged lines shown around a change
 
 
@@ -48,11 +49,13 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A value that differs between two versions, as its reader sees it."""
+    """A value that differs between two versions, as its reader sees it. `is_cleared`: it is not set anymore, so that `default` applies."""
 
     name: str
     label: str
     lines: list[Line]
+    is_cleared: bool
+    default: str
 
 
 def snapshot(agent: Agent) -> dict[str, Any]:
@@ -103,10 +106,14 @@ def author_of(version: AgentVersion) -> str:
 def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
     """What differs between the values of two versions, in the order of the API."""
     names = (name for name in VERSIONED if not is_same(before.get(name), after.get(name)))
-    return [
-        Change(name, LABELS[name], list(_lines(in_words(name, before.get(name)), in_words(name, after.get(name)))))
-        for name in names
-    ]
+    return [_change(name, before.get(name), after.get(name)) for name in names]
+
+
+def _change(name: str, before: Any, after: Any) -> Change:
+    old, new = in_words(name, before), in_words(name, after)
+    default = DEFAULTS.get(name)
+    said = in_words(name, default) if default or default is False else ""
+    return Change(name, LABELS[name], list(_lines(old, new)), is_cleared=bool(old) and not new, default=said)
 
 
 def in_words(name: str, value: Any) -> str:

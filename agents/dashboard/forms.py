@@ -14,7 +14,8 @@ from agents.serializers import AgentSerializer, ModelKeySerializer, SecretSerial
 from agents.tools.openapi_document import MAX_BYTES, UnusableDocument, read_document
 from agents.tools.openapi_import import Operation, operations_of
 
-READY_MADE = ("hang_up_tool", "auto_transfer_tool", "keypad_tool", "opt_out_tool")  # switches of tools that need no definition
+# Switches of tools that need no definition.
+READY_MADE = ("hang_up_tool", "auto_transfer_tool", "keypad_tool", "opt_out_tool")
 # The tabs of the editor. A setting that is declared flows into the one of its group.
 LAYOUT = (
     Section("Prompt", wide(Group.CONVERSATION), narrow(Group.CONVERSATION), "agents/_prompt_preview.html"),

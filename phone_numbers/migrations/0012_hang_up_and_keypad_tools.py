@@ -4,20 +4,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('numbers', '0011_told_at'),
+        ("numbers", "0011_told_at"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='phonenumber',
-            name='hang_up_tool',
+            model_name="phonenumber",
+            name="hang_up_tool",
             field=models.BooleanField(null=True),
         ),
         migrations.AddField(
-            model_name='phonenumber',
-            name='keypad_tool',
+            model_name="phonenumber",
+            name="keypad_tool",
             field=models.BooleanField(null=True),
         ),
     ]

@@ -53,7 +53,9 @@ def number_form(**changes: str) -> dict[str, str]:
     return {
         **empty,
         "mode": "nobody",
+        "hang_up_tool": "on",
         "auto_transfer_tool": "on",
+        "keypad_tool": "on",
         "interruptible": "on",
         "silence_prompt": "on",
         **changes,

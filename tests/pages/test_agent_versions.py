@@ -1,6 +1,7 @@
 """Versions of an agent: published by page and API, compared, restored, and answering a number that is set to one."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -86,13 +87,15 @@ def test_a_version_shows_what_it_changed_and_comes_back_whole() -> None:
     agent = create_agent(developer=developer, changes=dict(SETTINGS))
     first = versions.snapshot(agent)
     prompt = "You are Mia.\nWe open at <8>.\nBe brief."
-    agent = update_agent(agent=agent, changes={"system_prompt": prompt, "tools": None, "max_cost_per_call": None})
+    cleared = {"tools": None, "max_cost_per_call": None, "recording_enabled": None}
+    agent = update_agent(agent=agent, changes={"system_prompt": prompt, **cleared})
     client = signed_in_client(developer)
     html = client.get(f"/agents/{agent.pk}/versions/2").content.decode()
     assert_sound(html)
     assert '<del><span class="visually-hidden">Removed: </span>We open at 9.</del>' in html
     assert '<ins><span class="visually-hidden">Added: </span>We open at &lt;8&gt;.</ins>' in html
     assert "Greeting" not in html
+    assert re.findall(r">(Cleared\.[^<]*)<", html) == ["Cleared.", "Cleared. The default applies: Off", "Cleared."]
     assert_sound(client.get(f"/agents/{agent.pk}/versions/1?to=live").content.decode())
     assert client.post(f"/agents/{agent.pk}/versions/1/restore")["Location"] == f"/agents/{agent.pk}/versions"
     agent.refresh_from_db()

@@ -42,7 +42,9 @@ def agent_form(*rows: dict[str, str], **changes: str) -> dict[str, str]:
     form = {
         **dict.fromkeys(names, ""),
         "name": "Support",
+        "hang_up_tool": "on",
         "auto_transfer_tool": "on",
+        "keypad_tool": "on",
         "interruptible": "on",
         "silence_prompt": "on",
     }
