@@ -17,8 +17,16 @@ def search(calls: QuerySet[Call], text: str) -> QuerySet[Call]:
     "Quoted words" must be adjacent, and a word after a minus must not occur (PostgreSQL's `websearch_to_tsquery`).
     """
     if _NUMBER.fullmatch(text.strip()) and len(digits := _NO_DIGIT.sub("", text)) > 2:
-        return calls.filter(Q(from_number__contains=digits) | Q(to_number__contains=digits))
+        return calls.filter(has_number_with(digits))
     return calls.filter(pk__in=entries_with(text).values("call_id"))
+
+
+def has_number_with(digits: str) -> Q:
+    """Calls of which a number has these digits: the caller's, that of the phone that rang, or whom a call-me-first call went on to."""
+    called = ~Q(connect_to="") & Q(
+        connect_to__contains=digits
+    )  # the first condition names the index of the few that have one
+    return Q(from_number__contains=digits) | Q(to_number__contains=digits) | called
 
 
 def entries_with(text: str) -> QuerySet[TranscriptEntry]:

@@ -26,6 +26,7 @@ from billing import billing_switch
 from bubblyphone.core.pages import page, read_id
 from bubblyphone.core.templatetags.ui import phone
 from calls.models import Call
+from calls.search import has_number_with
 from phone_numbers.models import PhoneNumber
 
 MAX_LENGTH = 100  # characters of a query; the rest is ignored
@@ -154,9 +155,7 @@ def _calls(developer: Developer, text: str) -> list[Found]:
     if len(digits := _digits(text)) < 3:
         return [every]
     newest = Call.objects.filter(developer=developer).order_by("-pk")[:NEWEST_CALLS]
-    rows = Call.objects.filter(pk__in=newest.values("pk")).filter(
-        Q(from_number__contains=digits) | Q(to_number__contains=digits) | Q(connect_to__contains=digits)
-    )
+    rows = Call.objects.filter(pk__in=newest.values("pk")).filter(has_number_with(digits))
     shown = rows.order_by("-pk").values_list(*CALL_COLUMNS)[:MOST_OF_A_KIND]
     return [*(_found_call(*row) for row in shown), every]
 

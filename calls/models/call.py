@@ -155,6 +155,12 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
             GinIndex(
                 fields=["from_number", "to_number"], opclasses=["gin_trgm_ops", "gin_trgm_ops"], name="call_numbers"
             ),
+            GinIndex(
+                fields=["connect_to"],
+                opclasses=["gin_trgm_ops"],
+                condition=~Q(connect_to=""),
+                name="call_connected_numbers",
+            ),
             models.Index(fields=["settled_at"], name="call_settled"),
             models.Index(fields=["media_token_hash"], condition=~Q(media_token_hash=""), name="call_media_token"),
         ]
