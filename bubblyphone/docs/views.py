@@ -24,6 +24,7 @@ from bubblyphone.docs.own_ids import with_own_ids
 
 # Deeper parts of bodies are shown by their examples only.
 DEEPEST = 3
+_PATH_ID = re.compile(r"/([a-z-]+)/\{\w+\}")
 GUIDES = {
     "quick-start": "Quick start",
     "tools": "Tools and lookup",
@@ -159,7 +160,7 @@ def _operation(document: dict[str, Any], path: str, method: str, operation: Sche
         "body_kind": kind,
         "samples": code_samples.samples(
             method.upper(),
-            f"{base_url}{_filled(path, parameters)}",
+            f"{base_url}{_unfilled(path) if method == 'delete' else _filled(path, parameters)}",
             example.get("example", {}).get("value"),
             key=code_samples.KEY if operation.get("security") else "",
             kind=kind,
@@ -169,6 +170,11 @@ def _operation(document: dict[str, Any], path: str, method: str, operation: Sche
         "answer": _answer_example(answer),
         "errors": [(code, refusal["description"]) for code, refusal in answers.items()],
     }
+
+
+def _unfilled(path: str) -> str:
+    """The path with a word for each of its parameters, so that a sample that is pasted as it is deletes nothing: `/agents/AGENT_ID`."""
+    return _PATH_ID.sub(lambda part: f"/{part[1]}/{part[1].removesuffix('s').replace('-', '_').upper()}_ID", path)
 
 
 def _filled(path: str, parameters: list[Schema]) -> str:

@@ -158,11 +158,16 @@ def test_the_quick_start_goes_its_way_in_every_language(client: Client) -> None:
 
 
 def test_samples_can_be_run_as_they_are(client: Client) -> None:
-    """Without ids to be filled in; and who gets no body back does not read one."""
+    """Without ids to be filled in, unless they delete something; and who gets no body back does not read one."""
     page = "".join(section_pages(client))
     codes = re.findall(r"<pre data-copyable>(.*?)</pre>", page, re.DOTALL)
     assert len(codes) == 3 * len(list(operations()))
     assert [code for code in codes if re.search(r"/api/v1/[^\s&]*\{", code)] == []
+    deleting = [code for code in codes if re.search(r"-X DELETE|requests\.delete|&quot;DELETE&quot;", code)]
+    assert len(deleting) == 3 * sum(method == "DELETE" for method, _, _ in operations())
+    named = [re.findall(r"/api/v1/[^\s&]*", code)[0] for code in deleting]
+    assert [path for path in named if re.search(r"\d", path.removeprefix("/api/v1"))] == []
+    assert {"/api/v1/agents/AGENT_ID", "/api/v1/phone-numbers/PHONE_NUMBER_ID"} <= set(named)
     logout = page[page.index('operation" id="post_auth_logout"') :].partition("</section>")[0]
     assert "response.status_code" in logout
     assert "response.json()" not in logout
