@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     atomic = False  # a table of many rows is not locked while the index is made
 
-    dependencies = [("calls", "0021_search_by_number")]
+    dependencies = [("calls", "0022_day_sums")]
 
     operations = [
         AddIndexConcurrently(
