@@ -1,6 +1,7 @@
-"""How fast a client sends and reads."""
+"""How fast a client sends and reads, and whether it has gone."""
 
 import fcntl
+import socket
 import struct
 import termios
 from typing import Any
@@ -40,3 +41,17 @@ def untaken(transport: Any) -> int:
     except (OSError, ValueError):
         queued = 0  # closed meanwhile
     return buffered(transport) + int(queued)
+
+
+def mind_reset(transport: Any) -> None:
+    """Drop a connection that its client has reset. To be called whenever data of it was read.
+
+    uvloop tells a reader once that a socket has an error, and watches it no longer. Whatever came before the reset is read then, and
+    nobody would notice the end: the next write would fail, and a connection without any would stay.
+    """
+    try:
+        error = transport.getHandle().getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    except OSError:
+        return  # closed meanwhile
+    if error:
+        transport.abortConnection()

@@ -11,6 +11,7 @@ from twisted.web import http
 
 from bubblyphone.core.http import forwarded_client, json_error, network_of
 from bubblyphone.core.middleware import API_PREFIX
+from bubblyphone.server.client_speed import mind_reset
 from bubblyphone.server.connections import Connection, Connections, Phase
 from bubblyphone.server.daphne_http import KEPT_BYTES, last_response
 from bubblyphone.server.daphne_websocket import DirectWebSocketProtocol, path_of
@@ -47,12 +48,14 @@ class LimitedChannel(HTTPChannel):  # type: ignore[misc]
         self.connection = self.factory.connections.opened(self)
 
     def dataReceived(self, data: bytes) -> None:
+        transport = self.transport
         if self.connection is not None and self.connection.phase is Phase.CLOSING:
             self.connection.throw_away(len(data))
-            return
-        if self.connection is not None and self.connection.phase is Phase.IDLE:
-            self._enter(Phase.HEADERS)
-        super().dataReceived(data)
+        else:
+            if self.connection is not None and self.connection.phase is Phase.IDLE:
+                self._enter(Phase.HEADERS)
+            super().dataReceived(data)
+        mind_reset(transport)
 
     def headerReceived(self, line: bytes) -> bool:
         """Python does not make a number of thousands of digits; Twisted would end without an answer."""
@@ -153,6 +156,10 @@ class LimitedWebSocket(DirectWebSocketProtocol):
     def onOpen(self) -> None:
         super().onOpen()
         self.factory.server_class.client_connections.websocket_accepted(self.transport)
+
+    def dataReceived(self, data: bytes) -> None:
+        super().dataReceived(data)
+        mind_reset(self.transport)
 
     def connectionLost(self, reason: Any) -> None:
         self.factory.server_class.client_connections.closed(self.transport)
