@@ -9,7 +9,7 @@ from django.db.models.functions import Cast
 
 from accounts.extension_points import RetentionKind
 from calls.after_call import deletion, recording_access
-from calls.models import Call
+from calls.models import Call, ScheduledCall
 
 BATCH = 500  # calls per batch
 
@@ -25,6 +25,16 @@ def delete_transcripts(developer_id: int, before: datetime) -> Iterator[int]:
             deletion.forget_what_was_said(calls)
             Call.objects.filter(pk__in=calls).update(dynamic_variables={}, metadata={})
         yield len(calls)
+    yield from _forget_scheduled(developer_id, before)
+
+
+def _forget_scheduled(developer_id: int, before: datetime) -> Iterator[int]:
+    """The variables of scheduled calls that were dialed, refused or canceled before then."""
+    told = ScheduledCall.objects.alias(variables=Cast("dynamic_variables", TextField())).exclude(variables="{}")
+    old = told.filter(developer_id=developer_id, decided_at__lt=before).order_by("pk")
+    while batch := list(old.values_list("pk", flat=True)[:BATCH]):
+        ScheduledCall.objects.filter(pk__in=batch).update(dynamic_variables={})
+        yield len(batch)
 
 
 def delete_events(developer_id: int, before: datetime) -> Iterator[int]:
@@ -51,7 +61,8 @@ KINDS = (
     RetentionKind(
         "transcripts",
         "Transcripts",
-        "What was said: transcripts, recognized speech, and analysis results. Also each call's variables and metadata. "
+        "What was said: transcripts, recognized speech, and analysis results. Also the variables and metadata of calls, scheduled ones "
+        "included. "
         "Webhook logs can contain the same words.",
         delete_transcripts,
     ),

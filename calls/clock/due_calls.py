@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
@@ -15,10 +16,14 @@ PERIOD_SECONDS = 1.0
 
 
 async def run() -> None:
-    """Dial until canceled."""
+    """Dial until canceled. Repeats run separately: a carrier that responds slowly to one does not delay calls that are due."""
+    await asyncio.gather(_repeat(dial_once), _repeat(resume_once))
+
+
+async def _repeat(work: Callable[[], None]) -> None:
     while True:
         try:
-            await in_database(dial_once)
+            await in_database(work)
         except Exception:
             logger.exception("Dialing scheduled calls failed")
         await asyncio.sleep(PERIOD_SECONDS)
@@ -28,4 +33,8 @@ def dial_once(now: datetime | None = None) -> None:
     """Dial due calls. A call that cannot be dialed does not block the others."""
     now = now or timezone.now()
     commands.side_by_side(partial(scheduled_calls.dial_due, now=now), scheduled_calls.due(now))
-    scheduled_calls.resume(now)
+
+
+def resume_once(now: datetime | None = None) -> None:
+    """Dial again calls whose command was lost with its process."""
+    commands.side_by_side(scheduled_calls.resume, scheduled_calls.lost(now or timezone.now()))

@@ -106,10 +106,14 @@ def dial_due(pk: int, now: datetime) -> None:
     _dial(row.call)
 
 
-def resume(now: datetime) -> None:
-    """Dial again a call whose command was lost with its process before the carrier knew of it."""
-    for call in begun(now).filter(started_at__lt=now - COMMAND_LOST_AFTER):
-        _dial(call, is_repeated=True)
+def lost(now: datetime) -> QuerySet[Call]:
+    """Calls whose command was lost with its process before the carrier knew of it, the oldest first."""
+    return begun(now).filter(started_at__lt=now - COMMAND_LOST_AFTER).order_by("started_at", "pk")[:AT_ONCE]
+
+
+def resume(call: Call) -> None:
+    """Dial again a call that `lost` returned."""
+    _dial(call, is_repeated=True)
 
 
 def begun(now: datetime) -> QuerySet[Call]:

@@ -19,7 +19,7 @@ from bubblyphone.core.errors import StorageUnavailable
 from bubblyphone.core.jobs import delete_old_logs
 from calls import retention as calls_retention
 from calls.after_call import recording_access
-from calls.models import Call, CallEvent, Recording, TranscriptEntry, Transcription
+from calls.models import Call, CallEvent, Recording, ScheduledCall, TranscriptEntry, Transcription
 from phone_numbers.models import Verification, VerificationDocument
 from tests.calls.conftest import recordings_folder
 from tests.calls.rows import make_account, make_call, make_streaming_number
@@ -119,6 +119,29 @@ def test_old_transcripts_go_in_batches_and_young_ones_and_other_accounts_stay(mo
     assert "Deleted after the" in page
     # A second night finds nothing to do.
     assert list(calls_retention.delete_transcripts(developer.pk, timezone.now() - timedelta(days=7))) == []
+
+
+def test_decided_scheduled_calls_lose_their_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls_retention, "BATCH", 2)
+    developer, other = make_account(), make_account()
+    old = [scheduled_call(developer, 8, status) for status in ("dialed", "not_dialed", "canceled")]
+    kept = [scheduled_call(developer, 6, "dialed"), scheduled_call(developer, None, "waiting")]
+    kept.append(scheduled_call(other, 8, "dialed"))
+    retention.set_periods(developer, {"transcripts": 7})
+    retention.delete_expired()
+    left = dict(ScheduledCall.objects.values_list("pk", "dynamic_variables"))
+    assert left == {**{one.pk: {} for one in old}, **{one.pk: {"name": "Ada"} for one in kept}}
+    assert list(calls_retention.delete_transcripts(developer.pk, timezone.now() - timedelta(days=7))) == []
+
+
+def scheduled_call(developer: Developer, days: int | None, status: str) -> ScheduledCall:
+    """Decided so many days ago, if at all."""
+    now = timezone.now()
+    return ScheduledCall.objects.create(
+        developer=developer, phone_number=make_streaming_number(developer), has_own_agent=False, to_number="+12025550123",
+        dynamic_variables={"name": "Ada"}, due_at=now - timedelta(days=days or 30), time_zone="UTC", status=status,
+        decided_at=None if days is None else now - timedelta(days=days),
+    )  # fmt: skip
 
 
 def test_old_timelines_and_webhook_logs_go() -> None:

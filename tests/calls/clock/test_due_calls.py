@@ -61,6 +61,7 @@ def test_it_is_dialed_once_wherever_the_process_dies(exchange: ExchangeThread) -
             Call.objects.filter(carrier_call_id=None).update(started_at=timezone.now() - timedelta(minutes=2))
             sweeper.end_never_dialled(timezone.now())
             due_calls.dial_once(due + timedelta(seconds=later))
+            due_calls.resume_once(due + timedelta(seconds=later))
         row.refresh_from_db()
         assert row.status == "dialed" and row.call is not None
         assert row.call.carrier_call_id and legs_to(exchange, row.to_number) == 1
