@@ -175,9 +175,9 @@ class Platform:
             assert "is not available" in response.text, response.text
         raise AssertionError("Somebody else bought every number that was offered.")
 
-    async def call_on(self, number: Number) -> dict[str, Any]:
+    async def call_on(self, number: Number, seconds: float = 20) -> dict[str, Any]:
         """The newest call of a number, once there is one."""
-        calls = await self.until(lambda: self.get(f"/calls?phone_number_id={number.id}"))
+        calls = await self.until(lambda: self.get(f"/calls?phone_number_id={number.id}"), seconds)
         return dict(calls[0])
 
     async def ended_call(self, call_id: int | str, seconds: float = 25) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from tests.operations.machines import Machines  # noqa: E402
 from tests.operations.output import say  # noqa: E402
 from tests.operations.traffic import Findings, calls, spoken  # noqa: E402
 
+SPEAKS_WITHIN = 120.0  # that a telephone with speech takes to start
 GAP_SECONDS = 2.0  # that a caller may hear nothing while a process is replaced
 AGENT = {
     "name": "Robin",
@@ -39,10 +40,10 @@ AGENT = {
     "system_prompt": "You are Robin, the receptionist of Harbour Dental. We are open Monday to Friday, and on Saturday morning.",
     "analysis_schema": {"topic": {"type": "text", "description": "What the caller asked about"}},
 }
-Scenario = Callable[[Machines, Vendors, int, Path], Awaitable[Findings]]
+Scenario = Callable[[Machines, Vendors, RecordingServer, int, Path], Awaitable[Findings]]
 
 
-async def upgrade(machines: Machines, vendors: Vendors, count: int, home: Path) -> Findings:
+async def upgrade(machines: Machines, vendors: Vendors, collector: RecordingServer, count: int, home: Path) -> Findings:
     """docs/upgrading.md: `prepare`, clock and worker, then web and media processes one after the other."""
     async with calls(machines, vendors, count) as traffic:
         machines.code = PROJECT
@@ -57,37 +58,33 @@ async def upgrade(machines: Machines, vendors: Vendors, count: int, home: Path) 
         return await traffic.finish(GAP_SECONDS)
 
 
-async def kill(machines: Machines, vendors: Vendors, count: int, home: Path) -> Findings:
+async def kill(machines: Machines, vendors: Vendors, collector: RecordingServer, count: int, home: Path) -> Findings:
     """docs/scaling.md: one process of each role is killed, during calls; one call is spoken, and everything about a call is traced."""
-    with RecordingServer() as collector:
-        await asyncio.to_thread(machines.trace_to, collector.url)
-        agent = await machines.post("/agents", AGENT)
-        number = await machines.number(mode="streaming", agent_id=agent["id"])
-        async with calls(machines, vendors, count) as traffic:
-            caller = spoken(machines, number, "What are your opening hours?", "Are you open on Saturday?")
-            spoken_call = (await machines.call_on(number))["id"]
-            node = machines.query("SELECT media_node FROM calls_call WHERE id = %s", spoken_call)[0][0]
-            for name in ("web-1", "worker-1", "clock-1", node):
-                machines.end(name, signal.SIGKILL)
-                say(f"{name} killed")
-                await asyncio.sleep(4)
-            for name in ("web-1", "worker-1", "clock-1", node):
-                machines.run(name)
-            findings = await traffic.finish(gap_seconds=10.0)
-            output, _ = await asyncio.to_thread(caller.communicate, timeout=150)
-            say(output)
-            said = " ".join(
-                entry["text"] for entry in await machines.transcript(spoken_call) if entry["role"] == "model"
-            )
-            if caller.returncode or "saturday morning" not in said.lower():
-                findings.problems.append(f"the spoken call: status {caller.returncode}, {said!r}")
-            ids = [row["id"] for row in await machines.get(f"/calls?phone_number_id={traffic.number.id}&per_page=100")]
-            analyzed = "SELECT 1 FROM calls_analysis WHERE call_id = %s AND status <> 'pending'"
-            await machines.until(lambda: machines.query(analyzed, spoken_call), 60)
-            await asyncio.sleep(6)  # spans are sent every five seconds
-            findings.problems += traces.problems(collector, ids, "call.started", "call.transcript.ready")
-            findings.problems += traces.problems(collector, [spoken_call], "calls.after_call.analysis.run")
-        return findings
+    agent = await machines.post("/agents", AGENT)
+    number = await machines.number(mode="streaming", agent_id=agent["id"])
+    async with calls(machines, vendors, count) as traffic:
+        caller = spoken(machines, number, "What are your opening hours?", "Are you open on Saturday?")
+        spoken_call = (await machines.call_on(number, SPEAKS_WITHIN))["id"]
+        node = machines.query("SELECT media_node FROM calls_call WHERE id = %s", spoken_call)[0][0]
+        for name in ("web-1", "worker-1", "clock-1", node):
+            machines.end(name, signal.SIGKILL)
+            say(f"{name} killed")
+            await asyncio.sleep(4)
+        for name in ("web-1", "worker-1", "clock-1", node):
+            machines.run(name)
+        findings = await traffic.finish(gap_seconds=10.0)
+        output, _ = await asyncio.to_thread(caller.communicate, timeout=150)
+        say(output)
+        said = " ".join(entry["text"] for entry in await machines.transcript(spoken_call) if entry["role"] == "model")
+        if caller.returncode or "saturday morning" not in said.lower():
+            findings.problems.append(f"the spoken call: status {caller.returncode}, {said!r}")
+        ids = [row["id"] for row in await machines.get(f"/calls?phone_number_id={traffic.number.id}&per_page=100")]
+        analyzed = "SELECT 1 FROM calls_analysis WHERE call_id = %s AND status <> 'pending'"
+        await machines.until(lambda: machines.query(analyzed, spoken_call), 60)
+        await asyncio.sleep(6)  # spans are sent every five seconds
+        findings.problems += traces.problems(collector, ids, "call.started", "call.transcript.ready")
+        findings.problems += traces.problems(collector, [spoken_call], "calls.after_call.analysis.run")
+    return findings
 
 
 SCENARIOS: dict[str, tuple[Scenario, int]] = {
@@ -108,8 +105,10 @@ def main() -> int:
     try:
         code = checkout(options.origin, home / "old") if options.scenario == "upgrade" else PROJECT
         limits = {"NEW_ACCOUNT_MAX_CALLS": "", "NEW_ACCOUNT_DAILY_CAP": "", "LOG_LEVEL": "WARNING"}
-        with Vendors() as vendors, Machines(home / "data", code, **vendors.environment, **limits) as machines:
-            findings = asyncio.run(scenario(machines, vendors, options.calls or count, home))
+        with RecordingServer() as collector, Vendors() as vendors:
+            given = vendors.environment | limits | {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
+            with Machines(home / "data", code, **given) as machines:
+                findings = asyncio.run(scenario(machines, vendors, collector, options.calls or count, home))
         say(findings.report())
     finally:
         shutil.rmtree(home, ignore_errors=True)

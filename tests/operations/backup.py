@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from tests.fakes.recording_server import RecordingServer
 from tests.flows.platform import PROJECT
 from tests.flows.vendors import Vendors
 from tests.operations.machines import Machines
@@ -32,7 +33,7 @@ class Made:
     tables: dict[str, str]
 
 
-async def run(machines: Machines, vendors: Vendors, count: int, home: Path) -> Findings:
+async def run(machines: Machines, vendors: Vendors, collector: RecordingServer, count: int, home: Path) -> Findings:
     """A small backup, then one of many rows and recordings, both during calls; the second is restored beside it and compared."""
     async with calls(machines, vendors, count) as traffic:
         small = await asyncio.to_thread(make, machines, home / "small.tar")

@@ -185,12 +185,3 @@ class Machines(Platform):
             [sys.executable, *command],
             cwd=self.code, env=self._all, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
-
-    def trace_to(self, url: str) -> None:
-        """Start the roles again with this collector of OpenTelemetry traces."""
-        self._all["OTEL_EXPORTER_OTLP_ENDPOINT"] = url
-        for name in [name for name in self.running if name != "exchange"]:
-            self.end(name, signal.SIGTERM)
-            self.run(name)
-        for name in self._ports:
-            self.wait_for(name)
