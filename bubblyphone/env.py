@@ -133,12 +133,12 @@ def env_list(name: str, **described: Unpack[Described]) -> list[str]:
 
 
 def env_secret(name: str, default: str = "", **described: Unpack[Described]) -> str:
-    """Like env_str, but the value can also be in the file named by NAME_FILE (container secrets)."""
+    """Like env_str, but the value can also be in the file named by NAME_FILE (container secrets), unless it is set itself."""
     _declare(name, "text", default, described, is_secret=True)
     file_name = env_str(f"{name}_FILE")
-    if file_name:
-        try:
-            return Path(file_name).read_text().strip()
-        except OSError as error:
-            raise ImproperlyConfigured(f"{name}_FILE={file_name!r} cannot be read: {error.strerror}.") from error
-    return env_str(name, default)
+    if not file_name or env_str(name):
+        return env_str(name, default)
+    try:
+        return Path(file_name).read_text().strip()
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}_FILE={file_name!r} cannot be read: {error.strerror}.") from error

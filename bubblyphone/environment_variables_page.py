@@ -18,7 +18,7 @@ INTRODUCTION = """\
 Everything is set by environment variables. All are optional under `make run`, which also reads a `.env` file (copy
 `.env.example`); the environment overrides the file, and both override what `make run` generates.
 
-A variable marked \\* is a secret and can be in a file instead: `SECRET_KEY_FILE=/run/secrets/key`.
+A variable marked \\* is a secret and can be in a file instead: `SECRET_KEY_FILE=/run/secrets/key`. If both are set, the file is not read.
 
 If a value is invalid, the start fails with an error that names the variable. In production set at least `SECRET_KEY`, `ENCRYPTION_KEYS`,
 `DATABASE_URL`, `REDIS_URL`, `PUBLIC_URL` and your vendors' keys; see [Production](production.md).

@@ -23,6 +23,12 @@ OURS = [
     for name, service in compose["services"].items()
     if "build" in service
 ]
+# What variables a container of ours has: those of its service win over deploy/production.env, which wins over these.
+DEFAULTS = dict(
+    line.split("=", 1)
+    for line in (DEPLOY / "compose/defaults.env").read_text().splitlines()
+    if line and not line.startswith("#")
+)
 NAMES = {variable.name: variable for section in env.DECLARED.values() for variable in section}
 # What the files set that is no variable of an installation.
 OTHERS = {"PATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "DJANGO_SETTINGS_MODULE", "WEB_URL"}
@@ -77,7 +83,7 @@ def test_secrets_come_from_files_that_are_made_and_never_committed(tmp_path: Pat
     for name, service in compose["services"].items():
         for secret in service.get("secrets", []):
             assert secret in compose["secrets"], name
-        for variable, value in service.get("environment", {}).items():
+        for variable, value in (service.get("environment", {}) | (DEFAULTS if "build" in service else {})).items():
             if variable.endswith("_FILE"):
                 assert value.removeprefix("/run/secrets/") in service["secrets"], variable
             elif variable in NAMES:
@@ -85,6 +91,26 @@ def test_secrets_come_from_files_that_are_made_and_never_committed(tmp_path: Pat
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     assert {".git", ".env", ".env.*", "var", "deploy/secrets", "deploy/production.env"} <= {*ignored}
     assert {".env", "deploy/secrets/", "deploy/production.env"} <= {*(ROOT / ".gitignore").read_text().splitlines()}
+
+
+def test_what_an_operator_sets_reaches_every_role() -> None:
+    """All but what the containers and units set themselves, which production.md names."""
+    files = ["deploy/compose/defaults.env", {"path": "deploy/production.env", "required": False}]
+    of_containers = {"PUBLIC_URL", "HOST", "PORT", "DATA_DIR"}
+    for service in COMPOSE["compose.yaml"]["services"].values():
+        if "build" in service:
+            assert (service["env_file"], {*service["environment"]}) == (files, of_containers)
+    assert [name for name in DEFAULTS if not is_known(name)] == []
+
+    common = (DEPLOY / "systemd/bubblyphone-.service.d/common.conf").read_text()
+    assert re.findall(r"^EnvironmentFile=(.*)", common, re.M) == ["/etc/bubblyphone/environment"]
+    of_units = set()
+    for path in (DEPLOY / "systemd").glob("*.service"):
+        assert path.name.startswith("bubblyphone-")  # so that common.conf is of it, too
+        of_units |= {*re.findall(r"(\w+)=", unit(path.name).get("Environment", ""))}
+    containers, units = re.findall(r"^Leave out (.*?)[:.]", (ROOT / "docs/production.md").read_text(), re.M)
+    assert {*re.findall(r"`(\w+)`", containers)} == of_containers | {"MEDIA_NODE", "MEDIA_STREAM_URL"}
+    assert {*re.findall(r"`(\w+)`", units)} == of_units | {"DATA_DIR", "MEDIA_STREAM_URL"}
 
 
 def unit(name: str) -> configparser.SectionProxy:

@@ -7,7 +7,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from bubblyphone import environment_variables_page
-from bubblyphone.env import DECLARED
+from bubblyphone.env import DECLARED, env_secret
 from bubblyphone.services import environment
 from bubblyphone.services.environment import PROJECT, base_environment, exchange_environment, read_env_file
 from bubblyphone.services.secrets_store import SecretsStore
@@ -24,6 +24,16 @@ def test_what_is_absent_is_made_and_kept(tmp_path: Path, secrets_store: SecretsS
     assert (made["DEMO"], made["ALLOW_PRIVATE_WEBHOOKS"], made["DATA_DIR"]) == ("1", "1", str(tmp_path))
     Fernet(made["ENCRYPTION_KEYS"])
     assert base_environment({}, tmp_path, SecretsStore(secrets_store.path)) == made
+
+
+def test_a_secret_in_a_file_gives_way_to_a_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "key").write_text("from the file\n")
+    monkeypatch.setenv("GROQ_API_KEY_FILE", str(tmp_path / "key"))
+    assert env_secret("GROQ_API_KEY") == "from the file"
+    monkeypatch.setenv("GROQ_API_KEY", " ")
+    assert env_secret("GROQ_API_KEY") == "from the file"
+    monkeypatch.setenv("GROQ_API_KEY", "given")
+    assert env_secret("GROQ_API_KEY") == "given"
 
 
 def test_what_the_user_gave_wins(tmp_path: Path, secrets_store: SecretsStore) -> None:
