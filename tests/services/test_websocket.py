@@ -25,7 +25,7 @@ from bubblyphone.services.ports import find_free, is_free
 SERVER = """
 import asyncio, sys
 from daphne.server import Server
-from bubblyphone import daphne_websocket
+from bubblyphone.server import daphne_websocket
 from daphne.ws_protocol import WebSocketFactory
 from bubblyphone.server.daphne_websocket import DirectWebSocketProtocol, direct_send, take_directly
 
