@@ -14,7 +14,7 @@ COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-stri
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-most test-timed check check-types check-rest bench bench-quick docs fmt lock clean
+.PHONY: help run test test-fast test-most test-timed check check-types check-rest bench bench-quick check-wheels docs fmt lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
@@ -79,6 +79,9 @@ bench: ## measure the call path and write docs/benchmarks.md
 bench-quick: ## measure what a change did to the call path, in two minutes
 	@scripts/install core offline dev
 	@$(PYTHON) -m tests.bench --quick
+
+check-wheels: ## ask the package index whether every package of the image has wheels for amd64 and arm64
+	@$(PYTHON) -m scripts.check_wheels
 
 docs: ## write docs/environment-variables.md and .env.example from bubblyphone/environment_variables.py
 	@scripts/install core

@@ -65,7 +65,8 @@ async def kill(machines: Machines, vendors: Vendors, collector: RecordingServer,
     async with calls(machines, vendors, count) as traffic:
         caller = spoken(machines, number, "What are your opening hours?", "Are you open on Saturday?")
         spoken_call = (await machines.call_on(number, SPEAKS_WITHIN))["id"]
-        node = machines.query("SELECT media_node FROM calls_call WHERE id = %s", spoken_call)[0][0]
+        known = "SELECT media_node FROM calls_call WHERE id = %s AND media_node <> ''"
+        node = (await machines.until(lambda: machines.query(known, spoken_call), 60))[0][0]
         for name in ("web-1", "worker-1", "clock-1", node):
             machines.end(name, signal.SIGKILL)
             say(f"{name} killed")
