@@ -116,7 +116,7 @@ def test_old_transcripts_go_in_batches_and_young_ones_and_other_accounts_stay(mo
     assert CallEvent.objects.count() == 8
     assert Call.objects.filter(transcript_deleted_at=None).count() == 3
     page = signed_in_client(developer).get(f"/calls/{old[0].pk}").content.decode()
-    assert "Deleted after the" in page
+    assert "Deleted under your" in page
     # A second night finds nothing to do.
     assert list(calls_retention.delete_transcripts(developer.pk, timezone.now() - timedelta(days=7))) == []
 
