@@ -1,4 +1,4 @@
-"""What a number's carrier cannot do, told when it is configured or asked for instead of during a call."""
+"""What a number's carrier cannot do, reported when it is configured or requested instead of during a call."""
 
 from collections.abc import Set
 from typing import TypeVar
@@ -13,19 +13,19 @@ SELLING = "does not list, sell, or route numbers here"
 
 
 def require(key: str, capability: type[C], lack: str, *, field: str = "carrier") -> C:
-    """A capability of a carrier. Raises InvalidRequest on the field that names it, with what is lacking; CarrierError."""
+    """A capability of a carrier. Raises InvalidRequest on the field that names it, with what is missing; CarrierError."""
     if not offers(key, capability):
         raise InvalidRequest({field: [f"{_name(key)} {lack}."]})
     return able(key, capability)
 
 
 def inventory_of(key: str) -> NumberInventory:
-    """Of a carrier that a request names. Raises InvalidRequest, CarrierError."""
+    """The inventory of a carrier that a request names. Raises InvalidRequest, CarrierError."""
     return require(key, NumberInventory, SELLING)
 
 
 def call_problems(key: str, *, mode: str, is_recorded: bool, said: Set[str] = frozenset()) -> dict[str, list[str]]:
-    """What calls over a carrier lack, by the field that asks for it; `said` are the settings that are set for it in particular."""
+    """What calls through a carrier lack, by the field that requests it; `said` are the settings made for it explicitly."""
     found: dict[str, list[str]] = {}
     if not settings_of(key):
         return found

@@ -1,4 +1,4 @@
-"""Numbers and documents: how long accounts keep these, and their part of an export (accounts.extension_points)."""
+"""Numbers and documents: their retention, and their part of an export (accounts.extension_points)."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -19,9 +19,9 @@ BATCH = 100
 
 
 def delete_documents(developer_id: int, before: datetime) -> Iterator[int]:
-    """Contents of documents that are of no more use: those of verifications rejected, or expired, before then.
+    """Delete the content of documents whose verification was rejected or expired before the given time.
 
-    Raises StorageUnavailable at the end if the storage kept some.
+    Raises StorageUnavailable at the end if some could not be deleted.
     """
     rejected = Q(verification__status=Verification.Status.REJECTED, verification__reviewed_at__lt=before)
     expired = Q(verification__status=Verification.Status.APPROVED, verification__expires_on__lt=before.date())
@@ -40,7 +40,7 @@ def delete_documents(developer_id: int, before: datetime) -> Iterator[int]:
 
 
 def forget(document: VerificationDocument) -> None:
-    """Delete its content; the record of the submission stays. Raises StorageUnavailable."""
+    """Delete the content; the record of the submission stays. Raises StorageUnavailable."""
     document.file.delete(save=False)
     document.value = document.filename = document.content_type = ""
     document.save()
@@ -76,7 +76,7 @@ def _verifications(developer: Developer) -> Iterator[dict[str, Any]]:
 
 
 def files(developer: Developer) -> Iterator[ExportFile]:
-    """Documents, by the verification they were submitted for."""
+    """Documents, by their verification."""
     for document in in_pages(VerificationDocument.objects.filter(verification__developer=developer).exclude(file="")):
         yield ExportFile(_path(document), partial(document.file.storage.open, document.file.name))
 

@@ -1,4 +1,4 @@
-"""What is released and deleted of numbers with their account (accounts.extension_points.DELETION_STEPS)."""
+"""Releases and deletes numbers with their account (accounts.extension_points.DELETION_STEPS)."""
 
 from agents.models import AgentSettings
 from bubblyphone.core.errors import Conflict
@@ -8,7 +8,10 @@ from phone_numbers.models import CarrierAccount, NumberPurchase, PhoneNumber, Ve
 
 
 def release_numbers(developer_id: int) -> None:
-    """Give all numbers back. Raises Conflict while calls run on them or one is being bought, UpstreamFailed when the carrier fails."""
+    """Release all numbers.
+
+    Raises Conflict while calls are running on them or one is being bought, UpstreamFailed if the carrier fails.
+    """
     if NumberPurchase.objects.filter(developer_id=developer_id, status=NumberPurchase.Status.PENDING).exists():
         raise Conflict("A number purchase is still waiting for the carrier.")
     owned = PhoneNumber.objects.filter(developer_id=developer_id).exclude(status=PhoneNumber.Status.RELEASED)
@@ -17,14 +20,14 @@ def release_numbers(developer_id: int) -> None:
 
 
 def forget_settings(developer_id: int) -> None:
-    """Of the released numbers, which stay as the bill's grounds: what their calls were told, and where they reported to."""
+    """Clear the settings of released numbers, which stay as a record for the bill: prompts, and webhook URLs."""
     fields: list[str] = [field.name for field in AgentSettings._meta.get_fields()]
     cleared = {**dict.fromkeys(fields), "label": "", "webhook_url": "", "previous_routing": ""}
     PhoneNumber.objects.filter(developer_id=developer_id, status=PhoneNumber.Status.RELEASED).update(**cleared)
 
 
 def delete_carrier_accounts(developer_id: int) -> None:
-    """Forget the credentials, once their numbers are released."""
+    """Delete the credentials once their numbers are released."""
     CarrierAccount.objects.filter(developer_id=developer_id).delete()
 
 

@@ -1,4 +1,4 @@
-"""Prices are edited here; numbers and purchases are only looked at. Verifications are decided in `verification_admin`."""
+"""Prices are edited here; numbers and purchases are read-only. Verifications are decided in `verification_admin`."""
 
 from django.contrib import admin
 
@@ -11,7 +11,7 @@ __all__ = ["NumberPriceAdmin", "NumberPurchaseAdmin", "PhoneNumberAdmin", "Verif
 
 @admin.register(NumberPrice)
 class NumberPriceAdmin(EditableListAdmin):
-    """What is not listed is not sold."""
+    """Only listed types of numbers are sold."""
 
     list_display = ["country_code", "number_type", "setup_cost", "monthly_cost"]
     list_editable = ["setup_cost", "monthly_cost"]

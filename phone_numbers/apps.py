@@ -2,7 +2,7 @@ from django.apps import AppConfig
 
 
 class PhoneNumbersConfig(AppConfig):
-    """The package cannot be called `numbers` (Python's own module, which `decimal` needs); the label is."""
+    """The package cannot be called `numbers` (a Python module that `decimal` requires); its label is."""
 
     name = "phone_numbers"
     label = "numbers"

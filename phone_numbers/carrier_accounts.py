@@ -1,4 +1,4 @@
-"""Developers' own accounts at carriers: adding them, and asking the carrier whether their credentials still work."""
+"""Developers' own accounts at carriers: adding them, and checking whether their credentials still work."""
 
 import json
 import logging
@@ -36,16 +36,16 @@ from phone_numbers.verification import verification_notices
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 2  # verifications of one account here
+AT_ONCE = 2  # concurrent verifications per account
 LEASE_SECONDS = 60
 QUIET = timedelta(days=1)
-# What the carrier's answer says about the credentials, as opposed to about itself.
+# Error reasons that concern the credentials, as opposed to the carrier.
 VERDICTS = {"unauthorized", "incomplete"}
 _SENDABLE = re.compile(r"[!-~]*")  # in a header
 
 
 def providers() -> list[str]:
-    """The carriers at which developers can have accounts of their own, by slug."""
+    """The carriers where developers can have their own accounts, by slug."""
     return [row.slug for row in carrier_rows() if row.capabilities["own_accounts"] and row.slug != "exchange"]
 
 
@@ -55,7 +55,7 @@ def accounts_of(developer: Developer) -> QuerySet[CarrierAccount]:
 
 
 def get_account(*, developer: Developer, pk: int) -> CarrierAccount:
-    """Raises NotFound for somebody else's, too."""
+    """Raises NotFound, also for another developer's account."""
     account = accounts_of(developer).filter(pk=pk).first()
     if account is None:
         raise NotFound("Not found.")
@@ -63,7 +63,10 @@ def get_account(*, developer: Developer, pk: int) -> CarrierAccount:
 
 
 def carrier_key(*, developer: Developer, carrier: str = "", carrier_account_id: int | None = None) -> str:
-    """What numbers call a carrier, or an account of the developer's. Raises NotFound, and InvalidRequest where the two disagree."""
+    """The key under which numbers reference a carrier, or an account of the developer's.
+
+    Raises NotFound, and InvalidRequest if the two contradict each other.
+    """
     if carrier_account_id is None:
         if carrier and carrier not in (known := configured_carriers()):
             raise InvalidRequest(
@@ -79,7 +82,10 @@ def carrier_key(*, developer: Developer, carrier: str = "", carrier_account_id: 
 def create_account(
     *, developer: Developer, provider: str, credentials: Mapping[str, str], label: str = ""
 ) -> CarrierAccount:
-    """Verify credentials at the carrier and keep them. Raises InvalidRequest, UpstreamFailed, TooManyRequests; then nothing is kept."""
+    """Verify credentials with the carrier and store them.
+
+    Raises InvalidRequest, UpstreamFailed, TooManyRequests, without storing anything.
+    """
     stored = _stored(developer.pk, provider, credentials)
     return CarrierAccount.objects.create(developer=developer, provider=provider, label=label, **stored)
 
@@ -87,10 +93,10 @@ def create_account(
 def update_account(
     account: CarrierAccount, *, label: str | None = None, credentials: Mapping[str, str] | None = None
 ) -> CarrierAccount:
-    """Change the label, or credentials: those that are named; an empty one takes an optional one away. They are verified at the carrier
-    before they replace the others.
+    """Change the label, or the named credentials; an empty value removes an optional one.
 
-    Raises InvalidRequest, UpstreamFailed, TooManyRequests, NotFound, Conflict (somebody else has changed them); then nothing has changed.
+    They are verified with the carrier before they replace the old ones. Raises InvalidRequest, UpstreamFailed, TooManyRequests, NotFound,
+    Conflict (changed by another request), without changing anything.
     """
     changes: dict[str, Any] = {} if label is None else {"label": label}
     if credentials:
@@ -117,7 +123,7 @@ def update_account(
 
 
 def _stored(developer_id: int, provider: str, credentials: Mapping[str, str]) -> dict[str, str]:
-    """The columns of credentials that the carrier takes. Raises InvalidRequest, UpstreamFailed, TooManyRequests."""
+    """The columns of credentials that the carrier accepts. Raises InvalidRequest, UpstreamFailed, TooManyRequests."""
     _check_names(provider, credentials)
     given = {name: value for name, value in credentials.items() if value}
     with _place(developer_id):
@@ -128,13 +134,13 @@ def _stored(developer_id: int, provider: str, credentials: Mapping[str, str]) ->
                 raise InvalidRequest({"credentials": [_verdict(provider, error)]}) from error
             raise UpstreamFailed("The carrier could not be reached to verify the credentials. Try again.") from error
     complete = {**given, **{name: value for name, value in found.items() if value}}
-    # The last required credential is the secret one.
+    # The last required credential is the secret.
     secret = given[own_accounts_at(provider).required_credentials[-1]]
     return {"encrypted": encrypt(json.dumps(complete)), "last_four": secret[-4:]}
 
 
 def hold(key: str) -> None:
-    """Keep a developer's own account from being deleted until the end of the transaction. Raises NotFound for one that is gone."""
+    """Protect a developer's own account from deletion until the end of the transaction. Raises NotFound if it is gone."""
     account_id = account_id_of(key)
     if account_id is None:
         return
@@ -143,7 +149,7 @@ def hold(key: str) -> None:
 
 
 def check_account(account: CarrierAccount) -> CarrierAccount:
-    """Ask the carrier now, and write down what it says. Raises UpstreamFailed where it says nothing, TooManyRequests."""
+    """Check with the carrier now, and store the result. Raises UpstreamFailed if there is no result, TooManyRequests."""
     with _place(account.developer_id):
         try:
             _note(account, _problem(account))
@@ -154,7 +160,7 @@ def check_account(account: CarrierAccount) -> CarrierAccount:
 
 @transaction.atomic
 def delete_account(account: CarrierAccount) -> None:
-    """Raises Conflict while numbers use it, or one is being bought with it."""
+    """Raises Conflict while numbers use it, or a number is being bought with it."""
     hold(account.key)
     if NumberPurchase.objects.filter(carrier=account.key, status=NumberPurchase.Status.PENDING).exists():
         raise Conflict("A number is being bought with this carrier account. Try again in a minute.")
@@ -164,7 +170,7 @@ def delete_account(account: CarrierAccount) -> None:
 
 
 def check_accounts() -> None:
-    """The hourly job: whether the credentials of all accounts still work. Who has one that does not is told once (`_is_news`)."""
+    """The hourly job: check the credentials of all accounts. The owner of a failing one is notified once (`_is_news`)."""
     for account in CarrierAccount.objects.order_by("checked_at").iterator():
         try:
             _note(account, _problem(account))
@@ -173,7 +179,7 @@ def check_accounts() -> None:
 
 
 def send_email(account_id: int) -> None:
-    """The job that tells of credentials which do not work any more."""
+    """The job that sends the email about failing credentials."""
     account = CarrierAccount.objects.select_related("developer").filter(pk=account_id).first()
     if account is None or account.failing_since is None:
         return
@@ -189,7 +195,7 @@ def send_email(account_id: int) -> None:
 
 
 def _check_names(provider: str, credentials: Mapping[str, str]) -> None:
-    """Raises InvalidRequest for names that the carrier's credentials do not have or lack, and for values that cannot be sent."""
+    """Raises InvalidRequest for unknown or missing credential names, and for values that cannot be sent."""
     adapter = own_accounts_at(provider)
     known = {*adapter.required_credentials, *adapter.optional_credentials}
     problems = [f"{name} is required." for name in adapter.required_credentials if not credentials.get(name)]
@@ -219,7 +225,7 @@ def _verify(carrier: Carrier) -> Mapping[str, str]:
 
 
 def _problem(account: CarrierAccount) -> str:
-    """What is wrong with the credentials; empty if nothing is. Raises CarrierError where the carrier does not say."""
+    """The problem with the credentials; empty if there is none. Raises CarrierError if the carrier gives no answer."""
     try:
         _verify(carrier_with(account.key, account.encrypted))
     except CarrierError as error:
@@ -230,7 +236,7 @@ def _problem(account: CarrierAccount) -> str:
 
 
 def _verdict(provider: str, error: CarrierError) -> str:
-    """In our words: a carrier's own may repeat parts of the credentials."""
+    """In our words, because a carrier's may repeat parts of the credentials."""
     if error.reason == "incomplete":
         return str(error)
     return f"{settings_of(provider)['NAME']} does not accept these credentials."
@@ -241,7 +247,7 @@ def _note(account: CarrierAccount, problem: str, now: datetime | None = None) ->
     now = now or timezone.now()
     locked = CarrierAccount.objects.select_for_update().filter(pk=account.pk).first()
     if locked is None or locked.encrypted != account.encrypted:
-        return  # it says nothing about the credentials that there are now
+        return  # the result does not concern the current credentials
     account.checked_at = locked.checked_at = now
     account.failing_since = locked.failing_since = (locked.failing_since or now) if problem else None
     if _is_news(locked, now):
@@ -252,7 +258,7 @@ def _note(account: CarrierAccount, problem: str, now: datetime | None = None) ->
 
 
 def _is_news(account: CarrierAccount, now: datetime) -> bool:
-    """Whether its developer has not been told of this failure yet. Credentials that work by turns are told of once in QUIET."""
+    """Whether the developer has not been notified of this failure yet. For credentials that fail intermittently, once per QUIET."""
     if account.failing_since is None:
         return False
     return account.told_at is None or (account.told_at < account.failing_since and account.told_at <= now - QUIET)

@@ -19,15 +19,15 @@ CAP_FIELDS = frozenset({"daily_cap", "max_concurrent_calls"})
 NUMBER_FIELDS = frozenset({"label", "webhook_url", "mode", "agent_id", "agent_version_id", *CAP_FIELDS, *FIELDS}) - {
     "analysis_schema"
 }
-# Fields that no rule of `agents.agent_settings.resolution` looks at: a number that breaks one since can still be renamed.
+# Fields that no rule of `agents.agent_settings.resolution` checks, so that a number that violates one can still be renamed.
 FREE_FIELDS = CAP_FIELDS | {
     "label", "webhook_url", "voice", "language", "greeting_message", "default_variables", "transfer_number", "max_cost_per_call",
 }  # fmt: skip
-# What asks for something that not every carrier can do.
+# Settings that not every carrier supports.
 CARRIER_FIELDS = frozenset(
     {"mode", "webhook_url", "recording_enabled", "screening_message", "agent_id", "agent_version_id"}
 )
-PUBLIC_NAMES = {"model_slug": "model"}  # where the API of numbers has a name of its own
+PUBLIC_NAMES = {"model_slug": "model"}  # different names in the API of numbers
 
 
 def update_number(*, number: PhoneNumber, changes: Mapping[str, Any]) -> PhoneNumber:
@@ -56,7 +56,7 @@ def update_number(*, number: PhoneNumber, changes: Mapping[str, Any]) -> PhoneNu
 
 
 def _with_version(number: PhoneNumber, changes: Mapping[str, Any], agent_id: int | None) -> dict[str, Any]:
-    """The changes with the id of the version in place of its number. Raises InvalidRequest for a version that is not the agent's."""
+    """The changes with the id of the version instead of its number. Raises InvalidRequest if the agent has no such version."""
     found = dict(changes)
     wanted = found.pop("agent_version", None)
     if wanted is not None:
@@ -72,12 +72,12 @@ def _with_version(number: PhoneNumber, changes: Mapping[str, Any], agent_id: int
 
 
 def variable_warnings(number: PhoneNumber) -> list[str]:
-    """What callers of a number would not hear."""
+    """Warnings about variables that callers of a number would miss."""
     return resolution.variable_warnings([number] if number.mode == CallMode.STREAMING else [])
 
 
 def answering_agent(*, developer: Developer, agent_id: int) -> Agent:
-    """The agent that is to answer a number that is not there yet. Raises InvalidRequest for one that could not."""
+    """The agent chosen to answer a number that is still to be bought. Raises InvalidRequest if it cannot."""
     agent = Agent.objects.filter(pk=agent_id, developer=developer).first()
     if agent is None:
         raise InvalidRequest({"agent_id": ["This agent does not exist."]})
@@ -88,23 +88,23 @@ def answering_agent(*, developer: Developer, agent_id: int) -> Agent:
 
 
 def carrier_problems(number: PhoneNumber, changed: Set[str] = frozenset()) -> dict[str, list[str]]:
-    """What the number's carrier cannot do of what the number wants."""
+    """Features of the number's configuration that its carrier lacks."""
     config = resolution.resolve(request={}, request_agent=None, number=number)
     said = {name for name in ("screening_message",) if name in changed and getattr(number, name)}
     return abilities.call_problems(number.carrier, mode=number.mode, is_recorded=config.recording_enabled, said=said)
 
 
 def _only_the_agent_can_answer(number: PhoneNumber) -> bool:
-    """Whether callers hear a busy line unless the linked agent answers: there is no server to ask, and the agent has a prompt."""
+    """Whether callers hear a busy signal unless the linked agent answers: the number has no server, and the agent has a prompt."""
     if number.mode != CallMode.WEBHOOK or number.webhook_url:
         return False
     return bool(resolution.resolve(request={}, request_agent=None, number=number).system_prompt)
 
 
 def _lock_agent(number: PhoneNumber, agent_id: int) -> Agent:
-    """Hold the agent still until the end of the transaction, so that the rules are checked against what will be true.
+    """Lock the agent until the end of the transaction, so that the checked rules remain true.
 
-    Agents are locked before model keys everywhere, so that no two changes wait for each other.
+    Agents are always locked before model keys, so that no two changes deadlock.
     """
     agent = Agent.objects.select_for_update(of=("self",)).filter(pk=agent_id, developer_id=number.developer_id).first()
     if agent is None:
@@ -122,5 +122,5 @@ def _problems(number: PhoneNumber, changed: Set[str]) -> dict[str, list[str]]:
         found |= carrier_problems(number, changed)
     if streaming:
         found |= model_rules.number_problems(number, changed)
-    # What the number itself says must make sense also where an agent says otherwise, or no model is used.
+    # The number's own settings must also be valid where an agent overrides them, or no model is used.
     return model_rules.settings_problems(number, changed, may_name_carrier_voice=not streaming) | found

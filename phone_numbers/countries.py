@@ -1,4 +1,4 @@
-"""Countries as developers see them: which numbers are sold there, and whether they may hold one."""
+"""Countries as developers see them: which numbers are for sale, and whether they can buy them."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from phone_numbers.verification.requirements import Kind, Requirement, all_requi
 
 NOT_REQUIRED = "not_required"
 UNVERIFIED = "unverified"
-# Names of the countries that are usually on sale; any other shows by its code.
+# Names of the countries that are usually for sale; others are shown by their code.
 COUNTRY_NAMES = {
     "AT": "Austria", "AU": "Australia", "BE": "Belgium", "BR": "Brazil", "CA": "Canada", "CH": "Switzerland",
     "CZ": "Czechia", "DE": "Germany", "DK": "Denmark", "ES": "Spain", "FI": "Finland", "FR": "France",
@@ -22,12 +22,12 @@ COUNTRY_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class NumberEligibility:
-    """Whether a developer can hold a kind of number. `status` is NOT_REQUIRED, UNVERIFIED or a Verification.Status."""
+    """Whether a developer can buy a type of number. `status` is NOT_REQUIRED, UNVERIFIED or a Verification.Status."""
 
     country_code: str
     number_type: str
     status: str
-    verification: Verification | None  # the newest one; None when nothing was handed in
+    verification: Verification | None  # the newest one; None if nothing was submitted
 
     @property
     def country_name(self) -> str:
@@ -43,7 +43,7 @@ def country_name(code: str) -> str:
 
 
 def list_eligibilities(developer: Developer) -> list[NumberEligibility]:
-    """Every kind of number on sale, the United States first, then by name. Raises UpstreamFailed."""
+    """Every type of number for sale, the United States first, then by name. Raises UpstreamFailed."""
     kinds: list[Kind] = list(NumberPrice.objects.values_list("country_code", "number_type"))
     order = [kind.value for kind in NumberType]
     kinds.sort(key=lambda kind: (kind[0] != "US", country_name(kind[0]), order.index(kind[1])))

@@ -1,7 +1,7 @@
-"""Numbers that a developer already has at a carrier: pointing their calls here, and back again.
+"""Importing numbers that a developer already has at a carrier: routing their calls here, and back.
 
-The number is written down with its former routing before that is changed: whatever ends this process in between, deleting the number
-restores it.
+The number is stored with its former routing before that is changed, so if this process dies in between, deleting the number restores the
+routing.
 """
 
 from collections.abc import Mapping
@@ -34,10 +34,10 @@ def import_number(
     carrier_account_id: int | None = None,
     configuration_fields: Mapping[str, Any] | None = None,
 ) -> PhoneNumber:
-    """Point a number that the developer has at a carrier to this installation.
+    """Route a number that the developer has at a carrier to this installation.
 
-    Raises InvalidRequest (not the account's number, or a configuration that cannot be), Conflict (it is here already), NotFound (not the
-    developer's carrier account), UpstreamFailed. After any of them nothing has changed, here or there.
+    Raises InvalidRequest (not the account's number, or an invalid configuration), Conflict (already imported), NotFound (not the
+    developer's carrier account), UpstreamFailed. After an error nothing has changed, here or there.
     """
     if carrier_account_id is None and billing_switch.is_on():
         raise InvalidRequest({"carrier_account_id": ["This field is required."]})
@@ -67,9 +67,9 @@ def import_number(
 
 
 def give_back(number: PhoneNumber) -> None:
-    """Release a number at its carrier; an imported one stays there and is routed as it was before.
+    """Release a number at its carrier; an imported one stays there with its former routing.
 
-    Raises CarrierError: "unauthorized" where the developer's own carrier account has to be given new credentials first.
+    Raises CarrierError: "unauthorized" if the developer's own carrier account first needs new credentials.
     """
     inventory = get_carrier(number, NumberInventory)
     if number.source == PhoneNumber.Source.IMPORTED:
@@ -82,7 +82,7 @@ def give_back(number: PhoneNumber) -> None:
 
 @transaction.atomic
 def _forget(number: PhoneNumber) -> None:
-    """It was not imported after all."""
+    """The import failed: delete the row."""
     number.delete()
     number.signing_secret.delete()
 
@@ -91,7 +91,7 @@ def _forget(number: PhoneNumber) -> None:
 def _write_down(
     developer: Developer, phone_number: str, key: str, carrier_ref: str, routing: str, fields: Mapping[str, Any]
 ) -> PhoneNumber:
-    """The number with its configuration, as PATCH would set it. Raises InvalidRequest and Conflict."""
+    """Store the number with its configuration, as PATCH would. Raises InvalidRequest and Conflict."""
     parsed = phonenumbers.parse(phone_number)
     secret, _ = make_signing_secret(developer=developer)
     try:

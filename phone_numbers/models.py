@@ -1,4 +1,4 @@
-"""Numbers that developers own, what numbers cost, purchases under way, and who may hold numbers of which country."""
+"""Numbers, prices, purchases in progress, and verifications of who may hold numbers in which country."""
 
 import secrets
 import uuid
@@ -32,7 +32,7 @@ class CallMode(models.TextChoices):
 
 
 class CarrierAccount(models.Model):
-    """A developer's own account at a carrier, whose numbers are used here and whose bills go to the developer."""
+    """A developer's own account at a carrier, whose numbers are used here and whose bills the developer pays."""
 
     developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="carrier_accounts")
     provider = models.CharField(max_length=20)  # a slug of settings.CARRIERS
@@ -40,10 +40,10 @@ class CarrierAccount(models.Model):
     encrypted = models.TextField()  # the credentials by name, as JSON
     last_four = models.CharField(max_length=4)
     checked_at = models.DateTimeField(default=timezone.now)
-    failing_since = models.DateTimeField(null=True)  # since when the carrier does not take the credentials
+    failing_since = models.DateTimeField(null=True)  # since when the carrier rejects the credentials
     told_at = models.DateTimeField(
         null=True
-    )  # when the developer was told so last; none since the credentials were replaced
+    )  # when the developer was last notified; null since the credentials were replaced
     created_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:
@@ -51,12 +51,12 @@ class CarrierAccount(models.Model):
 
     @property
     def key(self) -> str:
-        """By which numbers and calls name it (`phone_numbers.carriers.registry`)."""
+        """The key under which numbers and calls reference it (`phone_numbers.carriers.registry`)."""
         return f"{self.provider}:{self.pk}"
 
     @property
     def webhook_url(self) -> str:
-        """Where it reports."""
+        """The URL for the carrier's webhooks."""
         return f"{settings.PUBLIC_URL}/webhooks/{own_webhook_path(self.provider, self.pk)}"
 
     def read_credentials(self) -> dict[str, str]:
@@ -66,7 +66,7 @@ class CarrierAccount(models.Model):
 
 
 class PhoneNumber(AgentSettings):
-    """A number bought at the carrier, or imported from there. Its own agent settings hold where no linked agent says otherwise."""
+    """A number bought from the carrier, or imported. Its own agent settings apply where no linked agent overrides them."""
 
     class Status(models.TextChoices):
         ACTIVE = "active"
@@ -85,28 +85,28 @@ class PhoneNumber(AgentSettings):
     status = models.CharField(max_length=10, choices=Status, default=Status.ACTIVE)
     mode = models.CharField(max_length=10, choices=CallMode, default=CallMode.WEBHOOK)
     agent = models.ForeignKey(Agent, models.PROTECT, null=True, blank=True, related_name="phone_numbers")
-    # The version of the agent that answers; none: the live one.
+    # The version of the agent that answers; null: the live one.
     agent_version = models.ForeignKey(
         AgentVersion, models.SET_NULL, null=True, blank=True, related_name="phone_numbers"
     )
     webhook_url = models.URLField(max_length=2000, blank=True, default="")
     signing_secret = models.ForeignKey(SigningSecret, models.PROTECT, related_name="+")
     monthly_cost = models.DecimalField(**MONEY_FIELD)
-    # Limits of the developer's own (`calls.clock.cap_enforcement`); none where null.
-    daily_cap = models.DecimalField(null=True, blank=True, **MONEY_FIELD)  # USD a day (UTC)
+    # The developer's own limits (`calls.clock.cap_enforcement`); null: no limit.
+    daily_cap = models.DecimalField(null=True, blank=True, **MONEY_FIELD)  # in USD per day (UTC)
     max_concurrent_calls = models.PositiveIntegerField(null=True, blank=True)
     carrier = models.CharField(max_length=20, default=default_carrier)
-    carrier_ref = models.CharField(max_length=100, blank=True, default="")  # the carrier's own id of the owned number
+    carrier_ref = models.CharField(max_length=100, blank=True, default="")  # the carrier's id of the owned number
     source = models.CharField(max_length=10, choices=Source, default=Source.PURCHASED, db_default="purchased")
     previous_routing = models.TextField(
         blank=True, default="", db_default=""
-    )  # of an imported number: where its calls went before
+    )  # for an imported number: its former routing
     created_at = models.DateTimeField(default=timezone.now)
     # Renewals (`phone_numbers.charging.renewals`): the next is due that many months after `created_at`.
     months_paid = models.PositiveIntegerField(default=1)
     unpaid_since = models.DateTimeField(null=True)
     suspended_at = models.DateTimeField(null=True)
-    release_ordered_at = models.DateTimeField(null=True)  # from then on no payment brings the number back
+    release_ordered_at = models.DateTimeField(null=True)  # from then on a payment no longer reactivates the number
     released_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -118,24 +118,24 @@ class PhoneNumber(AgentSettings):
         return self.e164
 
     def release(self, at: datetime) -> None:
-        """Note that the carrier has it back. What it was set to use can then be deleted."""
+        """Mark it as released by the carrier. Objects that it used can then be deleted."""
         self.status, self.released_at = self.Status.RELEASED, at
         self.agent = self.agent_version = self.model_key = None
         self.save(update_fields=["status", "released_at", "agent", "agent_version", "model_key"])
 
     @property
     def is_billed_by_its_carrier(self) -> bool:
-        """Whether it is of the developer's own carrier account: then its telephony costs nothing here."""
+        """Whether it belongs to the developer's own carrier account: its telephony is then free here."""
         return account_id_of(self.carrier) is not None
 
     @property
     def renews_at(self) -> datetime:
-        """The first moment that is not paid for: the day of the purchase, `months_paid` later."""
+        """The end of the paid period: the day of the purchase, `months_paid` later."""
         return add_months(self.created_at, self.months_paid)
 
 
 class NumberPrice(models.Model):
-    """What a kind of number costs here. Data, which staff edit."""
+    """The price of a type of number. Data that staff edit."""
 
     country_code = models.CharField(max_length=2)
     number_type = models.CharField(max_length=10, choices=NumberType)
@@ -151,9 +151,9 @@ class NumberPrice(models.Model):
 
 
 class NumberPurchase(models.Model):
-    """A purchase from request to outcome, so that one that is interrupted anywhere ends bought and paid, or neither.
+    """A purchase from request to outcome, so that an interrupted purchase ends either bought and paid, or neither.
 
-    While it is pending its price is held; the carrier is asked with `reference`, by which what stays pending is asked after.
+    While it is pending, its price is held; the carrier's order has `reference`, by which a pending purchase is looked up.
     """
 
     class Status(models.TextChoices):
@@ -171,7 +171,7 @@ class NumberPurchase(models.Model):
     webhook_url = models.URLField(max_length=2000, blank=True, default="")
     agent = models.ForeignKey(
         Agent, models.SET_NULL, null=True, related_name="+"
-    )  # answers the number once it is bought
+    )  # will answer the number once it is bought
     setup_cost = models.DecimalField(**MONEY_FIELD)
     monthly_cost = models.DecimalField(**MONEY_FIELD)
     status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
@@ -193,7 +193,7 @@ class CountryRequirements(models.Model):
     carrier = models.CharField(max_length=20, default=default_carrier)
     country_code = models.CharField(max_length=2)
     number_type = models.CharField(max_length=10, choices=NumberType)
-    items = models.JSONField(default=list)  # in the shape of GET /countries/{code}/requirements
+    items = models.JSONField(default=list)  # in the format of GET /countries/{code}/requirements
     fetched_at = models.DateTimeField()
 
     class Meta:
@@ -206,7 +206,7 @@ class CountryRequirements(models.Model):
 
 
 def make_verification_id() -> str:
-    """An id that says nothing, "ver_" and 16 hexadecimal digits."""
+    """A random id: "ver_" and 16 hexadecimal digits."""
     return f"ver_{secrets.token_hex(8)}"
 
 
@@ -230,9 +230,11 @@ class Verification(models.Model):
     rejection_reason = models.TextField(blank=True, default="")
     submitted_at = models.DateTimeField(default=timezone.now)
     reviewed_at = models.DateTimeField(null=True)
-    expires_on = models.DateField(null=True)  # the last day (UTC) of an approval; None: it has no end
+    expires_on = models.DateField(null=True)  # the last valid day (UTC) of an approval; null: unlimited
     carrier = models.CharField(max_length=20, default=default_carrier)
-    carrier_ref = models.CharField(max_length=100, blank=True, default="")  # the carrier's requirement group, once made
+    carrier_ref = models.CharField(
+        max_length=100, blank=True, default=""
+    )  # the carrier's requirement group, once created
 
     class Meta:
         constraints = [
@@ -252,15 +254,15 @@ class Verification(models.Model):
 
 
 class VerificationDocument(models.Model):
-    """The answer to one requirement: a file or a text. A text that was left out is empty until staff write it."""
+    """The answer to one requirement: a file or a text. An omitted text is empty until staff fill it in."""
 
     verification = models.ForeignKey(Verification, models.CASCADE, related_name="documents")
     requirement_id = models.CharField(max_length=100)
     name = models.CharField(max_length=200)
-    kind = models.CharField(max_length=20)  # the carrier's word: document, textual, address
+    kind = models.CharField(max_length=20)  # the carrier's type: document, textual, address
     value = models.TextField(blank=True, default="")
     file = models.FileField(storage=document_storage, upload_to=document_path, max_length=200, blank=True)
-    filename = models.CharField(max_length=255, blank=True, default="")  # as the developer called it
+    filename = models.CharField(max_length=255, blank=True, default="")  # the developer's file name
     content_type = models.CharField(max_length=50, blank=True, default="")
 
     class Meta:
@@ -274,7 +276,7 @@ class VerificationDocument(models.Model):
 
 
 class VerificationEvent(models.Model):
-    """History: every status that a verification came to, by whom and why."""
+    """History: every status of a verification, with author and reason."""
 
     verification = models.ForeignKey(Verification, models.CASCADE, related_name="events")
     status = models.CharField(max_length=10, choices=Verification.Status)
@@ -290,7 +292,10 @@ class VerificationEvent(models.Model):
 
 
 class CallScript(models.Model):
-    """What a call does next whose carrier fetches its commands (`phone_numbers.carriers.twilio`). `account` is the carrier's id."""
+    """The next actions of a call whose carrier fetches its commands (`phone_numbers.carriers.twilio`).
+
+    `account` is the carrier's id.
+    """
 
     account = models.CharField(max_length=64)
     carrier_call_id = models.CharField(max_length=64)
@@ -306,7 +311,7 @@ class CallScript(models.Model):
 
 
 class CarrierCommand(models.Model):
-    """A command that its carrier would carry out twice, written down before it is given. `result`: the carrier's id of what it made."""
+    """A command that its carrier would run twice, stored before it is sent. `result`: the carrier's id of the created object."""
 
     command_id = models.CharField(max_length=64, unique=True)
     result = models.CharField(max_length=64, blank=True, default="")

@@ -15,7 +15,7 @@ def numbers_of(developer: Developer) -> QuerySet[PhoneNumber]:
 
 
 def webhook_addresses(developer: Developer) -> list[NumberAddresses]:
-    """Of each number, newest first."""
+    """The webhook URLs of each number, newest first."""
     return [
         NumberAddresses(number.pk, number.e164, number.label, number.webhook_url or "", number.tool_webhook_url or "")
         for number in numbers_of(developer).order_by("-pk")
@@ -31,13 +31,13 @@ def get_number(*, developer: Developer, pk: int) -> PhoneNumber:
 
 
 def list_prices(*, country: str = "", number_type: str = "") -> QuerySet[NumberPrice]:
-    """The price list, or the part of it that was asked for."""
+    """The price list, or the requested part of it."""
     wanted = {"country_code": country, "number_type": number_type}
     return NumberPrice.objects.filter(**{name: value for name, value in wanted.items() if value})
 
 
 def get_price(*, country: str, number_type: str) -> NumberPrice:
-    """Raises InvalidRequest for what is not sold."""
+    """Raises InvalidRequest if it is not sold."""
     price = NumberPrice.objects.filter(country_code=country, number_type=number_type).first()
     if price is None:
         raise InvalidRequest({"number_type": [f"No {number_type} numbers are for sale in {country}."]})
@@ -45,7 +45,7 @@ def get_price(*, country: str, number_type: str) -> NumberPrice:
 
 
 def find_main_price(*, country: str) -> NumberPrice:
-    """Of a country's local numbers or, where there are none, of its cheapest kind. Raises InvalidRequest."""
+    """The price of a country's local numbers or, if there are none, of its cheapest type. Raises InvalidRequest."""
     prices = list_prices(country=country).order_by("monthly_cost", "number_type")
     price = prices.filter(number_type=NumberType.LOCAL).first() or prices.first()
     if price is None:

@@ -1,4 +1,4 @@
-"""Finding, buying and giving back numbers."""
+"""Finding, buying and releasing numbers."""
 
 import logging
 
@@ -35,9 +35,9 @@ def search_available(
     limit: int = 50,
     carrier: str = "",
 ) -> tuple[list[AvailableNumber], NumberPrice]:
-    """Numbers on offer at the carrier, all of one kind, and what that kind costs here.
+    """Numbers for sale at the carrier, all of one type, and the price of that type.
 
-    Without a type it is the country's local numbers; without a carrier the default one's. Raises InvalidRequest, UpstreamFailed.
+    By default the country's local numbers at the default carrier. Raises InvalidRequest, UpstreamFailed.
     """
     price = get_price(country=country, number_type=number_type) if number_type else find_main_price(country=country)
     try:
@@ -55,7 +55,7 @@ def search_available(
 
 
 def _price(carrier: str, price: NumberPrice) -> NumberPrice:
-    """Ours, or nothing where the developer's own carrier account pays."""
+    """Our price, or zero if the developer's own carrier account pays."""
     if account_id_of(carrier) is None:
         return price
     free = {"setup_cost": ZERO, "monthly_cost": ZERO}
@@ -84,7 +84,7 @@ def buy_number(
     _check_webhook_url(webhook_url, carrier)
     agent = configuration.answering_agent(developer=developer, agent_id=agent_id) if agent_id else None
     verified = _approval(developer, country_code, number_type, carrier)
-    # Looked at before the carrier is troubled; what counts is looked at again, under lock.
+    # Checked before the carrier is contacted; the binding check happens later, under lock.
     ledger.require_balance(developer.pk, price.setup_cost + price.monthly_cost)
     purchases.refuse_if_taken(phone_number)
     _require_offer(
@@ -110,7 +110,7 @@ def _check_webhook_url(webhook_url: str, carrier: str) -> None:
 
 
 def _approval(developer: Developer, country_code: str, number_type: str, carrier: str) -> Verification | None:
-    """What allows the purchase; none where the developer's own carrier account checks identities. Raises Forbidden."""
+    """The verification that allows the purchase; None if the developer's own carrier account checks identities. Raises Forbidden."""
     if account_id_of(carrier) is not None:
         return None
     return submissions.require_approval(
@@ -125,12 +125,12 @@ def _require_offer(phone_number: str, *, country: str, number_type: str, contain
 
 
 def rotate_webhook_secret(*, number: PhoneNumber) -> str:
-    """A new secret, to be shown once. The old one signs beside it for 24 h."""
+    """A new secret, to be shown once. The old one also signs for 24 h."""
     return signing.rotate_signing_secret(secret_id=number.signing_secret_id)
 
 
 def send_test_webhook(*, number: PhoneNumber) -> Event:
-    """Put a `webhook.test` on its way to the number's webhook URL. Raises Conflict where there is none."""
+    """Send a `webhook.test` to the number's webhook URL. Raises Conflict if there is none."""
     if not number.webhook_url:
         raise Conflict("This number has no webhook URL yet. Save one first.")
     return outbox.publish(
@@ -181,7 +181,7 @@ def _lock_idle(number: PhoneNumber) -> None:
 
 
 def _national_number(phone_number: str, country_code: str) -> str:
-    """The number without its country's code. Raises InvalidRequest when it is of another country."""
+    """The number without its country code. Raises InvalidRequest if it belongs to another country."""
     parsed = phonenumbers.parse(phone_number)
     if parsed.country_code != phonenumbers.country_code_for_region(country_code):
         raise InvalidRequest({"country_code": [f"{phone_number} is not a number in {country_code}."]})

@@ -31,7 +31,7 @@ from webhooks.sending.signing import make_signing_secret
 
 RUNNING_AT_ONCE = 5
 PER_HOUR = 100
-FREE_SECONDS = 300  # of a spoken test on the platform's bill
+FREE_SECONDS = 300  # free spoken tests that the platform pays for
 
 
 def start_test(*, agent: Agent, values: Mapping[str, str], caller: str = "", is_text: bool) -> SandboxCall:
@@ -71,12 +71,12 @@ def start_test(*, agent: Agent, values: Mapping[str, str], caller: str = "", is_
 
 
 def is_costly(config: CallConfig) -> bool:
-    """Whether the model of a spoken test costs the developer anything after the free ones."""
+    """Whether the model of a spoken test costs the developer anything after the free tests."""
     return model_price(config) > ZERO
 
 
 def terms_of(agent: Agent) -> TestTerms:
-    """What a spoken test of an agent costs. Demo calls count as free tests."""
+    """The price of a spoken agent test. Demo calls count as free tests."""
     config = resolution.resolve(request={}, request_agent=agent, number=None)
     model = in_service(find_model(config.model_slug))
     used = Developer.objects.values_list("demo_calls_used", flat=True).get(pk=agent.developer_id)

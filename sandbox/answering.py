@@ -1,4 +1,4 @@
-"""The beginning of a sandbox call, in the database."""
+"""The start of a sandbox call, in the database."""
 
 from django.db import transaction
 from django.utils import timezone
@@ -8,7 +8,7 @@ from calls.models import Call, CallStatus
 
 
 def answer(call_id: int) -> None:
-    """The browser is there: the call is answered."""
+    """The browser has connected: the call is answered."""
     now = timezone.now()
     with transaction.atomic():
         call = Call.objects.locked(call_id)

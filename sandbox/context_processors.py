@@ -1,4 +1,4 @@
-"""What every dashboard page shows."""
+"""Values that every dashboard page shows."""
 
 from functools import cache, partial
 from typing import Any

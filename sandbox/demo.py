@@ -1,4 +1,4 @@
-"""The demo account: made once, found again at every start. Its secrets are kept in DATA_DIR/demo.json alone."""
+"""The demo account: created once, reused at every start. Its secrets are stored only in DATA_DIR/demo.json."""
 
 import json
 import logging
@@ -35,7 +35,7 @@ EXCHANGE_WAIT_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class DemoAccess:
-    """How to sign in: the content of demo.json."""
+    """The logins: the content of demo.json."""
 
     url: str
     email: str
@@ -47,9 +47,9 @@ class DemoAccess:
 
 
 def load(path: Path) -> DemoAccess:
-    """Make what is missing and write `path`. Run again, it changes nothing that its users have changed.
+    """Create what is missing and write `path`.
 
-    Raises ApplicationError when the exchange does not sell the numbers.
+    A repeat does not change anything that users have changed. Raises ApplicationError if the exchange does not sell the numbers.
     """
     stored = _read(path)
     password = stored.get("password") or secrets.token_urlsafe(9)
@@ -60,7 +60,7 @@ def load(path: Path) -> DemoAccess:
         ledger.test_credit(developer_id=developer.pk, amount=TEST_CREDIT, key=f"demo:{developer.pk}:credit")
     api_key = _api_key(developer, str(stored.get("api_key", "")))
     access = DemoAccess(settings.PUBLIC_URL, EMAIL, password, STAFF_EMAIL, staff_password, api_key, [])
-    # Written before the numbers, so that an interrupted run does not lose the passwords.
+    # Written before the numbers are bought, so that an interrupted run does not lose the passwords.
     _write(path, access)
     if settings.EXCHANGE_URL:
         _buy_missing_numbers(developer)
@@ -76,14 +76,14 @@ def _account(email: str, name: str, password: str, *, is_new_password: bool, is_
         create = Developer.objects.create_superuser if is_staff else Developer.objects.create_user
         return create(email, password, name=name, email_verified_at=timezone.now())
     if is_new_password:
-        # The file was lost; the old password is known to nobody.
+        # The file was lost, so nobody knows the old password.
         developer.set_password(password)
         developer.save(update_fields=["password"])
     return developer
 
 
 def _api_key(developer: Developer, stored: str) -> str:
-    """The key of the last run while it is valid, else a new one in its place."""
+    """The key of the last run if it is valid, otherwise a new one."""
     keys = ApiKey.objects.filter(developer=developer, label=KEY_LABEL, revoked_at=None)
     if stored and keys.filter(secret_hash=hash_secret(stored)).exists():
         return stored
@@ -93,19 +93,19 @@ def _api_key(developer: Developer, stored: str) -> str:
 
 # --- numbers ----------------------------------------------------------------------------------------------------------
 def _buy_missing_numbers(developer: Developer) -> None:
-    """One for each demo agent, the first time. One that its user has given back since stays away."""
+    """Buy a number for each demo agent, the first time only. Numbers that the user has released stay released."""
     owned = PhoneNumber.objects.filter(developer=developer)
     for area_code, agent in demo_agents.NUMBERS:
         number = owned.filter(e164__startswith=f"+1{area_code}").order_by("-pk").first()
         if number is None:
             number = _buy(developer, area_code, str(agent["label"]))
-        # A number that has never been configured: bought just now, or by a run that ended here.
+        # A number that was never configured: bought just now, or by a run that was interrupted here.
         if number.status == PhoneNumber.Status.ACTIVE and number.system_prompt is None and number.agent_id is None:
             _configure(number, agent)
 
 
 def _buy(developer: Developer, area_code: str, label: str) -> PhoneNumber:
-    """The first number of an area that can be had, once the exchange is up."""
+    """Buy the first available number of an area, once the exchange is up."""
     deadline = time.monotonic() + EXCHANGE_WAIT_SECONDS
     while True:
         try:
@@ -145,7 +145,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, access: DemoAccess) -> None:
-    """Whole or not at all, and readable by its owner alone from the first byte."""
+    """Atomically, and readable only by its owner from the first byte."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = path.with_suffix(".new")
     fresh.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
-"""Two small businesses that do not exist, as agents: what the demo account's numbers are set to.
+"""Two fictional small businesses as agents, for the demo account's numbers.
 
-Telephone numbers in the prompts are of ranges kept for fiction.
+Phone numbers in the prompts are from ranges reserved for fiction.
 """
 
 from typing import Any
@@ -82,5 +82,5 @@ We treat children from the age of three.""",
     ],
 }
 
-# With the area code in which each is bought.
+# With the area code in which each number is bought.
 NUMBERS = (("415", RESTAURANT), ("716", CLINIC))

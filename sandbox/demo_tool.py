@@ -1,6 +1,6 @@
-"""The demo agents' tool webhook: answers as a booking system would, the same for the same question.
+"""The demo agents' tool webhook: acts like a booking system and always gives the same answer to the same question.
 
-It keeps nothing, so it checks no signature; a real one would, see the API reference.
+It stores nothing, so it checks no signature; a real one would, see the API reference.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ def demo_tool(request: HttpRequest) -> JsonResponse:
 
 
 def answer(tool: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """What the tool says; an `error` where it cannot help."""
+    """The tool's result, or an `error` if it cannot help."""
     day = _text(arguments.get("date"))
     match tool:
         case "check_availability":
@@ -64,7 +64,7 @@ def answer(tool: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def free_slots(day: str) -> list[str]:
-    """Three free times of a day, in order, always the same ones for the same day."""
+    """Three free times on a day, in order, always the same ones for the same day."""
     try:
         start = date.fromisoformat(day).toordinal()
     except ValueError:
@@ -79,7 +79,7 @@ def _spoken_time(slot: str) -> str:
 
 
 def _confirmation_code(*parts: str) -> str:
-    """Four digits that depend on what was booked alone."""
+    """Four digits that depend only on the booking."""
     digest = hashlib.sha256("|".join(parts).encode()).digest()
     return f"{int.from_bytes(digest[:4], 'big') % 10_000:04d}"
 

@@ -10,7 +10,7 @@ from accounts.models import Developer
 from sandbox.exchange.inventory import BLOCKS
 from sandbox.models import Handset
 
-# NANPA reserves 555-0100 to 555-0199 of every area code for fiction. These area codes come first.
+# NANPA reserves 555-0100 to 555-0199 in every area code for fiction. These area codes come first.
 FIRST_AREA_CODES = ("907", "808", "503", "505", "602", "615", "801", "704", "208", "307")
 PER_AREA = 100
 
@@ -20,7 +20,7 @@ class NoHandsetNumberLeft(Exception):
 
 
 def handset_number(developer: Developer) -> str:
-    """E.164. Chosen when first asked for, then the same for ever, and no other developer's. Raises NoHandsetNumberLeft."""
+    """In E.164. Assigned at the first request, permanent, and unique. Raises NoHandsetNumberLeft."""
     while True:
         handset = Handset.objects.filter(developer=developer).first()
         if handset is not None:
@@ -29,11 +29,11 @@ def handset_number(developer: Developer) -> str:
             with transaction.atomic():
                 return Handset.objects.create(developer=developer, number=_free_number(developer.pk)).number
         except IntegrityError:
-            continue  # another request was quicker: with this developer's, or with this number
+            continue  # a concurrent request took this number, or assigned one to this developer
 
 
 def _free_number(start: int) -> str:
-    """The first number that nobody has, looking from the place `start` on."""
+    """The first unassigned number, starting at position `start`."""
     capacity = len(area_codes()) * PER_AREA
     taken = set(Handset.objects.values_list("number", flat=True))
     for place in range(start, start + capacity):

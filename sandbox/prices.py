@@ -1,4 +1,4 @@
-"""What a call from the Sandbox page costs, before it is started."""
+"""The price of a call from the Sandbox page, shown before it starts."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,7 +14,10 @@ from sandbox.services import DEMO_CALLS
 
 @dataclass(frozen=True, slots=True)
 class SandboxPrice:
-    """USD. `own_key`: the developer's own key pays the model. `analysis` is per call, all else a minute; zero: not used."""
+    """In USD.
+
+    `own_key`: the model is billed to the developer's own key. `analysis` is per call, everything else per minute; zero: not used.
+    """
 
     model_name: str
     model: Decimal
@@ -24,7 +27,7 @@ class SandboxPrice:
 
 
 def price_of(number: PhoneNumber) -> SandboxPrice:
-    """The prices of a test call to this number's agent, by the number's settings as they are now."""
+    """The price of a test call to this number's agent, with the number's current settings."""
     config = resolution.resolve(request={}, request_agent=None, number=number)
     model = in_service(find_model(config.model_slug))
     return SandboxPrice(
@@ -37,6 +40,6 @@ def price_of(number: PhoneNumber) -> SandboxPrice:
 
 
 def demos_left(developer: Developer) -> int:
-    """How many free demo calls the account may still make."""
+    """How many free demo calls the account has left."""
     used = Developer.objects.values_list("demo_calls_used", flat=True).get(pk=developer.pk)
     return max(0, DEMO_CALLS - used)

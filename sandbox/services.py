@@ -1,4 +1,4 @@
-"""Talking to an agent from a browser: no telephone line, so no telephony charge."""
+"""Talking to an agent from a browser: no phone line, so no telephony charge."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

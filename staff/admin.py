@@ -1,4 +1,4 @@
-"""Accounts, background jobs and the log of what staff did. The other apps bring their own parts of the admin."""
+"""Accounts, background jobs and the log of staff actions. The other apps register their own parts of the admin."""
 
 import re
 from typing import Any
@@ -24,7 +24,7 @@ from bubblyphone.core.admin import ReadOnlyAdmin
 from bubblyphone.core.money import format_money
 from staff import second_factor
 
-# What belongs to an account: (title, list in the admin, filter).
+# Objects of an account: (title, list in the admin, filter).
 PAID = (
     ("Ledger", "billing_ledgerentry", "developer__id__exact"),
     ("Adjustments", "billing_adjustment", "developer__id__exact"),
@@ -54,7 +54,7 @@ class AllowedPrefixForm(forms.ModelForm[AllowedPrefix]):
 
 
 class AllowedPrefixInline(admin.TabularInline[AllowedPrefix, Developer]):
-    """Costly ranges that the account may call. One without an outbound rate of its own opens nothing."""
+    """Costly ranges that the account may call. A prefix without its own outbound rate has no effect."""
 
     model = AllowedPrefix
     form = AllowedPrefixForm
@@ -75,7 +75,7 @@ class AllowedPrefixInline(admin.TabularInline[AllowedPrefix, Developer]):
 
 @admin.register(Developer)
 class DeveloperAdmin(admin.ModelAdmin[Developer]):
-    """An account with its balance and the ways to all it has. Who is staff, and with which role, superusers decide."""
+    """An account with its balance and links to everything it owns. Superusers decide who is staff, and with which role."""
 
     list_display = ["email", "name", "company_name", "balance", "is_active", "is_staff", "created_at"]
     list_filter = ["is_active", "is_staff", "groups"]
@@ -92,14 +92,14 @@ class DeveloperAdmin(admin.ModelAdmin[Developer]):
     readonly_fields = ["balance", "belongings", "created_at", "email_verified_at", "last_login", "demo_calls_used"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return False  # accounts are opened by registering
+        return False  # accounts are created by registering
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         if not _is_superuser(request):
-            # Who has the email address can reset the password. Nobody but a superuser touches the account of staff.
+            # Whoever has the email address can reset the password, so only superusers can edit staff accounts.
             has_powers = obj is not None and (obj.is_staff or obj.is_superuser)
             readonly = ["name", "company_name", "is_active"] if has_powers else []
             return [*self.readonly_fields, "email", "is_staff", "is_superuser", "groups", *readonly]
@@ -112,7 +112,7 @@ class DeveloperAdmin(admin.ModelAdmin[Developer]):
         return super().get_inline_instances(request, obj) if obj is not None else []
 
     def save_model(self, request: HttpRequest, obj: Developer, form: Any, change: bool) -> None:
-        """Writes what was changed and nothing that the developer may have changed meanwhile."""
+        """Writes only changed fields, so that concurrent changes by the developer are kept."""
         own = {"name", "company_name", "is_active", "is_staff", "is_superuser"}
         obj.save(update_fields=sorted(own & set(form.changed_data)))
         if "email" in form.changed_data:
@@ -159,7 +159,7 @@ class DeveloperAdmin(admin.ModelAdmin[Developer]):
 
 @admin.register(LogEntry)
 class LogEntryAdmin(ReadOnlyAdmin):
-    """What staff did, for superusers."""
+    """Staff actions, for superusers."""
 
     list_display = ["action_time", "user", "content_type", "what", "get_change_message"]
     list_select_related = ["user", "content_type"]
@@ -178,7 +178,7 @@ class LogEntryAdmin(ReadOnlyAdmin):
 
 
 class FailedJobAdmin(FailAdmin):  # type: ignore[misc]
-    """django-q2's list of failed jobs; what is run again is logged."""
+    """django-q2's list of failed jobs; repeated jobs are logged."""
 
     actions = ["run_again"]
 
@@ -190,7 +190,7 @@ class FailedJobAdmin(FailAdmin):  # type: ignore[misc]
 
 
 class DoneJobAdmin(ReadOnlyAdmin, TaskAdmin):  # type: ignore[misc]
-    """Jobs that succeeded. Run again they might do twice what is done once."""
+    """Successful jobs. Running one again might repeat its effect."""
 
     actions = []
 

@@ -1,4 +1,4 @@
-"""The first page of the admin: what waits for somebody, each with the way there. Every part is one or two short queries."""
+"""The admin's first page: everything that waits for staff, with links. Every part is one or two short queries."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ OPERATIONS = "django_q.view_failure"
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """`since` is when the oldest began to wait. `is_trouble`: something is wrong, not only left to do."""
+    """`since` is when the oldest started to wait. `is_trouble`: a problem, not just a task."""
 
     text: str
     url: str
@@ -28,7 +28,7 @@ class Waiting:
 
 
 def waiting(user: AbstractBaseUser | AnonymousUser) -> list[Waiting]:
-    """What this member of staff can do something about; [] when there is nothing."""
+    """What this staff member can act on; [] if there is nothing."""
     if not isinstance(user, PermissionsMixin):
         return []
     found = list(_reviews()) if user.has_perm(REVIEWS) else []

@@ -1,4 +1,4 @@
-"""The second factor of staff: devices in the sense of django-otp, whose secrets are encrypted or hashed as all of ours."""
+"""Two-factor authentication for staff: django-otp devices whose secrets are encrypted or hashed like all of ours."""
 
 import re
 import time
@@ -11,12 +11,12 @@ from django_otp.oath import TOTP
 
 from bubblyphone.core.crypto import decrypt, hash_secret
 
-# Codes of the step before and the one after are taken, too: clocks differ (RFC 6238, 5.2).
+# Codes of the previous and next step are also accepted, because clocks differ (RFC 6238, 5.2).
 TOLERANCE_STEPS = 1
 
 
 class SecondFactor(Device):  # type: ignore[misc]
-    """What both kinds share. Wrong codes are limited by `accounts.throttles`, per address."""
+    """Shared by both device types. `accounts.throttles` limits wrong codes per address."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
 
@@ -26,22 +26,22 @@ class SecondFactor(Device):  # type: ignore[misc]
         abstract = True
 
     def verify_token(self, token: str) -> bool:
-        """Take a code if it is right; on a row that is locked (`django_otp.verify_token`)."""
+        """Accept a code if it is correct; on a locked row (`django_otp.verify_token`)."""
         if not self.take(token):
             return False
         self.save()
         return True
 
     def take(self, token: str) -> bool:
-        """Whether the code is right; the row, which the caller saves, is then changed so that it is right no more."""
+        """Whether the code is correct; if so, changes the row, which the caller saves, so that the code is used up."""
         raise NotImplementedError
 
 
 class Authenticator(SecondFactor):
-    """An app on a phone that shows a code of six digits every 30 s (TOTP, RFC 6238). Unconfirmed until its first code was right."""
+    """An authenticator app that shows a new six-digit code every 30 s (TOTP, RFC 6238). Unconfirmed until its first correct code."""
 
     encrypted = models.TextField()  # the key, in hexadecimal
-    last_step = models.BigIntegerField(default=-1)  # of the last code that was taken: none is taken twice
+    last_step = models.BigIntegerField(default=-1)  # of the last accepted code: no code is accepted twice
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "confirmed"], name="authenticator_once")]
@@ -58,7 +58,7 @@ class Authenticator(SecondFactor):
 
 
 class RecoveryCodes(SecondFactor):
-    """Codes for when the phone is lost, each good once. Only their hashes are kept."""
+    """Codes for when the phone is lost; each works once. Only their hashes are stored."""
 
     hashes = models.JSONField(default=list)
 

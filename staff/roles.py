@@ -1,4 +1,4 @@
-"""What staff may do: two groups with exactly these permissions, put right after every `migrate`. Superusers may do everything."""
+"""Permissions of staff: two groups with exactly these permissions, restored after every `migrate`. Superusers can do everything."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ _PAPERS = ("numbers.view_verification", "numbers.change_verification", "numbers.
 _DOCUMENTS = ("numbers.view_verificationdocument", "numbers.change_verificationdocument")
 
 ROLES: dict[str, tuple[str, ...]] = {
-    # Decides on documents, and sees whose they are.
+    # Reviews documents and sees whose they are.
     "reviewer": (*_PAPERS, *_DOCUMENTS, "accounts.view_developer"),
-    # Keeps the platform going: money, prices, the catalogue, jobs; looks into calls and numbers.
+    # Operates the platform: money, prices, the catalog, jobs; views calls and numbers.
     "operator": (
         "accounts.view_developer", "accounts.change_developer",
         "billing.view_ledgerentry", "billing.view_meteredcost", "billing.view_adjustment", "billing.add_adjustment",
@@ -30,7 +30,7 @@ ROLES: dict[str, tuple[str, ...]] = {
 
 
 def apply_roles(using: str, apps: Apps = installed_apps, **kwargs: Any) -> None:
-    """Receiver of post_migrate. A permission that is not there yet (`migrate` stopped early) comes the next time."""
+    """Receiver of post_migrate. A permission that does not exist yet (`migrate` stopped early) is added the next time."""
     group_model, permissions = apps.get_model("auth", "Group"), apps.get_model("auth", "Permission")
     for name, labels in ROLES.items():
         group, _ = group_model.objects.using(using).get_or_create(name=name)

@@ -1,4 +1,4 @@
-"""Two-factor for staff: enrolling a phone, checking codes, starting anew."""
+"""Two-factor authentication: setup, checking codes, reset."""
 
 import base64
 import io
@@ -26,12 +26,12 @@ def is_enrolled(developer: Developer) -> bool:
 
 
 def is_required(developer: Developer) -> bool:
-    """In production of all staff; in the demo of those who have enrolled."""
+    """In production for all staff; in the demo for those who have set it up."""
     return settings.STAFF_SECOND_FACTOR or is_enrolled(developer)
 
 
 def begin(developer: Developer) -> Authenticator:
-    """The key to be enrolled: the same one until its first code was right."""
+    """The key to set up: the same one until its first correct code."""
     key = secrets.token_bytes(KEY_BYTES).hex()
     defaults = {"name": "Authenticator", "encrypted": encrypt(key)}
     found: Authenticator = Authenticator.objects.get_or_create(user=developer, confirmed=False, defaults=defaults)[0]
@@ -39,12 +39,12 @@ def begin(developer: Developer) -> Authenticator:
 
 
 def key_text(authenticator: Authenticator) -> str:
-    """The key as apps take it by hand: base 32."""
+    """The key for manual entry in an app: base 32."""
     return base64.b32encode(bytes.fromhex(decrypt(authenticator.encrypted))).decode().rstrip("=")
 
 
 def qr_svg(authenticator: Authenticator) -> str:
-    """The key as a picture for a phone's camera (the otpauth:// address that authenticator apps read)."""
+    """The key as a QR code (the otpauth:// URL that authenticator apps read)."""
     label = quote(f"{ISSUER}:{authenticator.user.email}")
     address = f"otpauth://totp/{label}?{urlencode({'secret': key_text(authenticator), 'issuer': ISSUER})}"
     picture = io.BytesIO()
@@ -55,7 +55,7 @@ def qr_svg(authenticator: Authenticator) -> str:
 
 @transaction.atomic
 def confirm(developer: Developer, code: str) -> tuple[Authenticator, list[str]] | None:
-    """Enrol, if the first code is right; gives the recovery codes, which are shown this once."""
+    """Confirm setup if the first code is correct; returns the recovery codes, which are shown only once."""
     waiting = Authenticator.objects.select_for_update().filter(user=developer, confirmed=False).first()
     if is_enrolled(developer) or waiting is None or not waiting.verify_token(_plain(code)):
         return None
@@ -68,12 +68,12 @@ def confirm(developer: Developer, code: str) -> tuple[Authenticator, list[str]] 
 
 
 def is_recovery(code: str) -> bool:
-    """Whether it is to be a recovery code; six digits otherwise."""
+    """Whether the code has the form of a recovery code; otherwise it has six digits."""
     return not _plain(code).isdigit()
 
 
 def check(developer: Developer, code: str) -> Authenticator | RecoveryCodes | None:
-    """The device whose code this is, six digits or a recovery code. None for a wrong one."""
+    """The device of this code, six digits or a recovery code. None if it is wrong."""
     kind, code = RecoveryCodes if is_recovery(code) else Authenticator, _plain(code)
     device = kind.objects.filter(user=developer, confirmed=True).first()
     if device is None:
@@ -84,7 +84,7 @@ def check(developer: Developer, code: str) -> Authenticator | RecoveryCodes | No
 
 @transaction.atomic
 def reset(developer: Developer) -> None:
-    """Forget phone and codes: the next sign-in enrols anew."""
+    """Delete phone and codes: the next sign-in starts setup again."""
     Authenticator.objects.filter(user=developer).delete()
     RecoveryCodes.objects.filter(user=developer).delete()
 

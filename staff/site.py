@@ -1,4 +1,4 @@
-"""The admin's site: staff sign in with their password and a second factor."""
+"""The admin site: staff sign in with a password and a second factor."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -31,11 +31,11 @@ from bubblyphone.core.pages import next_page
 from staff import home, second_factor, status
 
 Found = TypeVar("Found")
-NEW_CODES = "recovery-codes"  # what the page after enrolling shows once
+NEW_CODES = "recovery-codes"  # values that the page after setup shows once
 
 
 class StaffSignInForm(AdminAuthenticationForm):
-    """Password first, with the limits of every sign-in."""
+    """The password step, with the limits of every sign-in."""
 
     def clean(self) -> dict[str, Any]:
         email, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
@@ -63,7 +63,7 @@ class StaffSite(admin.AdminSite):
     login_form = StaffSignInForm
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Active staff, and verified where that is wanted."""
+        """Active staff, with a verified second factor if required."""
         return self._has_password(request) and (
             _is_verified(request) or not second_factor.is_required(signed_in(request))
         )
@@ -75,7 +75,7 @@ class StaffSite(admin.AdminSite):
         return super().has_permission(request)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Django's own page, and then the second factor's."""
+        """Django's own page, then the second factor's."""
         if self._has_password(request) and not _is_verified(request):
             return self._to_second_factor(request)
         response = super().login(request, extra_context)
@@ -99,11 +99,11 @@ class StaffSite(admin.AdminSite):
         ]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        """Django's own page, and before its lists what is waiting."""
+        """Django's own page, with pending tasks above its lists."""
         return super().index(request, {"waiting": home.waiting(request.user), **(extra_context or {})})
 
     def status(self, request: HttpRequest) -> HttpResponse:
-        """How the installation is doing, for operators; the form has the ledger checked now."""
+        """The status of the installation, for operators; the form starts a ledger check."""
         if not request.user.has_perm("django_q.view_failure"):
             raise PermissionDenied
         if request.method == "POST":
@@ -114,7 +114,7 @@ class StaffSite(admin.AdminSite):
         return render(request, "admin/status.html", shown)
 
     def second_factor(self, request: HttpRequest) -> HttpResponseBase:
-        """Enrol a phone on the first visit, ask for its code on every other."""
+        """Set up two-factor authentication on the first visit, ask for a code on every other."""
         if not self._has_password(request):
             return redirect("admin:login")
         target = self._target(request)
@@ -162,7 +162,7 @@ class StaffSite(admin.AdminSite):
     def _guess(
         self, request: HttpRequest, form: CodeForm, check: Callable[[Developer, str], Found | None]
     ) -> Found | None:
-        """What a code opens; None for a wrong one, and with an error in the form after too many."""
+        """The device that a code unlocks; None for a wrong code, with a form error after too many attempts."""
         developer, code = signed_in(request), form.cleaned_data["code"]
         is_recovery = second_factor.is_recovery(code)
         limits = throttles.code_limits(developer=developer, address=client_address(request), is_recovery=is_recovery)
@@ -190,9 +190,9 @@ class StaffSite(admin.AdminSite):
 
 
 def _refused_by_its_form(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Where somebody else saved the same address, prefix … after the form looked: it looks again, and says so at the field.
+    """If somebody else saved the same address or prefix after the form was validated, validate again and show the error at the field.
 
-    The admin's views save in a transaction, so nothing is left of the first time.
+    The admin's views save in a transaction, so nothing of the first attempt remains.
     """
 
     @wraps(view)

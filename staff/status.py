@@ -1,4 +1,4 @@
-"""The operator page: how the installation is doing now. Reads only; each part is a few short queries."""
+"""The status page for operators. Read-only; each part is a few short queries."""
 
 import platform
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ from webhooks.models import WebhookDelivery
 
 RECENT = timedelta(hours=1)
 SHOWN = 5
-# Of the calls of the last hour so many in a hundred may end in a vendor's failure before it is marked.
+# A vendor is marked if it caused the end of more than this percentage of the last hour's calls.
 TOLERATED_PERCENT = 5
 LITTLE_FREE_PERCENT = 10
 LATE_WEBHOOK_SECONDS = 600
@@ -37,7 +37,7 @@ AFTER_CALL = (("Recordings", Recording), ("Transcriptions", Transcription), ("An
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """A model or carrier: of its calls that ended in the last hour, how many ended because it failed."""
+    """A model or carrier: how many of its calls that ended in the last hour failed because of it."""
 
     name: str
     calls: int
@@ -54,7 +54,7 @@ class Vendor:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Work after calls of the last day: how much is repeated after a failure, and how much was given up."""
+    """Post-call work of the last day: how much is being retried, and how much was given up."""
 
     name: str
     retrying: int

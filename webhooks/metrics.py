@@ -1,4 +1,4 @@
-"""Instruments of webhooks: what became of them, and what waits."""
+"""Instruments of webhooks: results, and the backlog."""
 
 from django.utils import timezone
 
@@ -13,7 +13,7 @@ ATTEMPT_SECONDS = Histogram("webhook_attempt_seconds", "Time until developers' s
 
 
 def note_attempt(result: PostResult, status: str) -> None:
-    """An attempt is being written down, in a transaction; `status` is what the delivery has after it."""
+    """An attempt is being recorded, in a transaction; `status` is the delivery's afterwards."""
     note_after_commit(_count, result, status)
 
 
@@ -29,12 +29,12 @@ def _result_of(result: PostResult) -> str:
         return "no_response"
     if result.is_success:
         return "success"
-    # Any other failure with a success's status is an answer that could not be carried out.
+    # Any other failure with a success status is a response that could not be carried out.
     return "unusable_answer" if 200 <= result.status < 300 else f"{result.status // 100}xx"
 
 
 def pending() -> dict[str, float]:
-    """The backlog: how many are `due` and how many wait for a `retry`, and for how long the oldest has waited, in seconds."""
+    """The backlog: how many are `due` and how many wait for a `retry`, and the age of the oldest in seconds."""
     now = timezone.now()
     waiting = WebhookDelivery.objects.filter(status=WebhookDelivery.Status.PENDING)
     created = waiting.order_by("created_at").values_list("created_at", flat=True).first()

@@ -1,4 +1,4 @@
-"""What is reported to developers: events, the endpoints of an account, the secrets that sign, the messages and every attempt."""
+"""Events for developers: endpoints, signing secrets, deliveries and every attempt."""
 
 from django.db import models
 from django.utils import timezone
@@ -19,7 +19,7 @@ class SigningSecret(models.Model):
 
 
 class WebhookEndpoint(models.Model):
-    """An address that gets the events of the whole account. A deleted one is kept for the log of what was sent to it."""
+    """A URL that receives the events of the whole account. A deleted one is kept for the log of its deliveries."""
 
     developer = models.ForeignKey(Developer, models.CASCADE, related_name="webhook_endpoints")
     signing_secret = models.ForeignKey(SigningSecret, models.PROTECT, related_name="+")
@@ -36,10 +36,10 @@ class WebhookEndpoint(models.Model):
 
 
 class Event(models.Model):
-    """Something that happened, written in the transaction that made it happen, whether or not anybody is told.
+    """Something that happened, written in the transaction that made it happen, whether or not it is sent.
 
-    `position` orders an account's events as they became visible: it is given after the commit (`webhooks.event_feed`), so that
-    reading on from a position misses none whose transaction took longer.
+    `position` orders an account's events as they became visible: it is assigned after the commit (`webhooks.event_feed`), so that reading
+    from a position misses no event of a longer transaction.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -88,7 +88,7 @@ class WebhookDelivery(models.Model):
     event_type = models.CharField(max_length=60)
     url = models.URLField(max_length=2000)
     body = models.TextField()
-    # Of a request of a tool with a URL of its own: that tool and the HTTP method. `url` and `body` have no secrets in them.
+    # For a request of a tool with its own URL: the tool and the HTTP method. `url` and `body` contain no secrets.
     tool = models.CharField(max_length=64, blank=True, default="", db_default="")
     method = models.CharField(max_length=6, blank=True, default="", db_default="")
     wants_reply = models.BooleanField(default=False)  # the response is an action: webhooks.sending.replies
@@ -116,10 +116,10 @@ class WebhookDelivery(models.Model):
 
 
 class WebhookAttempt(models.Model):
-    """One POST: what came back and how long it took. Also written for tool calls, which a live call sends directly."""
+    """One POST: the response and its latency. Also written for tool calls, which a live call sends directly."""
 
     delivery = models.ForeignKey(WebhookDelivery, models.CASCADE, related_name="attempts")
-    number = models.PositiveSmallIntegerField()  # 1 for the first
+    number = models.PositiveSmallIntegerField()  # starts at 1
     response_status = models.PositiveSmallIntegerField(null=True)
     response_body = models.TextField(blank=True, default="")
     latency_ms = models.PositiveIntegerField()

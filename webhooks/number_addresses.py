@@ -1,11 +1,11 @@
-"""The addresses of numbers that webhooks go to, as the Webhooks page lists them beside the account's own endpoints."""
+"""The webhook URLs of numbers, as listed on the Webhooks page next to the account's endpoints."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class NumberAddresses:
-    """Of one number. An empty address is not set."""
+    """The URLs of one number. An empty URL is not set."""
 
     number_id: int
     e164: str

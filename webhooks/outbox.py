@@ -22,7 +22,7 @@ EVERY_EVENT = "*"
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A number's webhook URL and the secret that signs for it. `fields` replace those of the payload there."""
+    """A number's webhook URL and the secret that signs for it. `fields` override those of the payload there."""
 
     url: str
     signing_secret_id: int
@@ -66,13 +66,13 @@ def publish(
 
 
 def subscribers(developer_id: int, event_type: str) -> list[WebhookEndpoint]:
-    """The account's endpoints that get events of a type."""
+    """The account's endpoints that subscribe to a type of event."""
     endpoints = WebhookEndpoint.objects.filter(developer_id=developer_id, enabled=True, deleted_at=None)
     return [one for one in endpoints if {EVERY_EVENT, event_type} & set(one.event_types)]
 
 
 def delivery_to(endpoint: WebhookEndpoint, event: Event) -> WebhookDelivery:
-    """The message that tells an endpoint of an event, not saved yet."""
+    """The delivery of an event to an endpoint, not saved yet."""
     return _delivery(
         event,
         webhook_id=event.public_id,

@@ -1,4 +1,4 @@
-"""/api/v1/carriers: which carriers this installation knows, and what they can do."""
+"""/api/v1/carriers: the carriers of this installation, and what they can do."""
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -35,7 +35,7 @@ assert set(CAPABILITIES) <= set(_TEXTS)
 
 
 class CarriersView(APIView):
-    """GET /carriers, a whole list."""
+    """GET /carriers, not paginated."""
 
     def get(self, request: Request) -> Response:
         rows: list[CarrierRow] = carrier_rows()

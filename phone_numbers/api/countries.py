@@ -29,13 +29,13 @@ class SubmissionTooLarge(ApplicationError):
 
 
 class NumberTypeQuery(serializers.Serializer[Any]):
-    """The query of the two reads."""
+    """The query of the two GET endpoints."""
 
     number_type = serializers.ChoiceField(NumberType.choices, default=NumberType.LOCAL)
 
 
 class PaperSerializer(StrictSerializer):
-    """One of `documents`: a requirement's id, and a file, or a text where the requirement is one."""
+    """One of `documents`: a requirement's id and a file, or a text if the requirement accepts one."""
 
     type = serializers.CharField(max_length=100)
     file = serializers.FileField(required=False)
@@ -43,14 +43,14 @@ class PaperSerializer(StrictSerializer):
 
 
 class SubmissionSerializer(StrictSerializer):
-    """The form of POST /countries/{code}/verify, its indexed names put together."""
+    """The form of POST /countries/{code}/verify, with its indexed names combined."""
 
     number_type = serializers.ChoiceField(NumberType.choices)
     documents = PaperSerializer(many=True, allow_empty=False)
 
 
 class CountriesView(APIView):
-    """GET /countries, a whole list."""
+    """GET /countries, not paginated."""
 
     def get(self, request: Request) -> Response:
         return data(
@@ -105,7 +105,7 @@ def _number_type(request: Request) -> str:
 
 
 def _read_form(request: Request) -> dict[str, Any]:
-    """`documents[0][type]=…` as `{"documents": [{"type": …}]}`; other names as they are. Raises InvalidRequest, SubmissionTooLarge."""
+    """`documents[0][type]=…` as `{"documents": [{"type": …}]}`; other names unchanged. Raises InvalidRequest, SubmissionTooLarge."""
     if not (request.content_type or "").startswith("multipart/form-data"):
         raise InvalidRequest({WHOLE_BODY: ["Send the documents as multipart/form-data."]})
     if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_SUBMISSION_BYTES:

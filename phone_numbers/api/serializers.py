@@ -12,7 +12,7 @@ from webhooks.http.outbound_http import MAX_URL_LENGTH
 
 
 class CountryField(serializers.RegexField):
-    """Two letters in either case; given on in capitals."""
+    """Two letters in any case, converted to upper case."""
 
     def __init__(self, **kwargs: Any) -> None:
         text = "Must be a two-letter country code, like US."
@@ -62,7 +62,7 @@ class CarrierAccountSerializer(StrictSerializer):
 
 
 class CarrierAccountUpdateSerializer(StrictSerializer):
-    """The body of PATCH /carrier-accounts/{id}: what it names changes."""
+    """The body of PATCH /carrier-accounts/{id}: only the named fields change."""
 
     label = EmptyableText(max_length=100)  # type: ignore[assignment]  # DRF fields have an attribute of that name
     credentials = serializers.DictField(

@@ -1,4 +1,4 @@
-"""What responses hold of numbers, their prices and verifications."""
+"""Response shapes of numbers, prices and verifications."""
 
 from agents.agent_settings.call_config import CallConfig
 from agents.agent_settings.resolution import resolve

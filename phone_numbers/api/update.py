@@ -1,4 +1,4 @@
-"""PATCH /phone-numbers/{id}: only what the body names changes; null clears."""
+"""PATCH /phone-numbers/{id}: only the named fields change; null clears."""
 
 from typing import Any
 
@@ -16,11 +16,11 @@ from phone_numbers.models import CallMode, PhoneNumber
 
 
 class EmptyableUrl(WebhookUrlField, EmptyableText):
-    """An address to post to; cleared, the column holds ""."""
+    """A URL to post to; when cleared, the column holds ""."""
 
 
 class NumberUpdateSerializer(AgentSettingsSerializer):
-    """The body. Its `validated_data` are the changes that `phone_numbers.configuration.update_number` takes."""
+    """The body. Its `validated_data` is the `changes` of `phone_numbers.configuration.update_number`."""
 
     label = EmptyableText(max_length=100)  # type: ignore[assignment]  # DRF fields have an attribute of that name
     webhook_url = EmptyableUrl(max_length=2000)
@@ -33,7 +33,7 @@ class NumberUpdateSerializer(AgentSettingsSerializer):
 
 
 def patch_number(request: Request, number: PhoneNumber) -> Response:
-    """Answer PATCH for a number of the developer's own. Raises InvalidRequest, NotFound and Forbidden."""
+    """Handle PATCH for one of the developer's numbers. Raises InvalidRequest, NotFound and Forbidden."""
     body = NumberUpdateSerializer(data=request.data, partial=True)
     body.is_valid(raise_exception=True)
     changes: dict[str, Any] = body.validated_data

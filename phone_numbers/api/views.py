@@ -19,7 +19,7 @@ from phone_numbers.api.update import patch_number
 from phone_numbers.models import PhoneNumber
 from webhooks.sending.signing import signing_keys
 
-# With what is behind the functions and properties of the shape.
+# Including the columns behind functions and properties of the shape.
 LISTED = [*NUMBER.columns(PhoneNumber, "carrier", "agent_version_id", "months_paid"), "agent_version__number"]
 
 
@@ -38,7 +38,7 @@ class NumbersView(APIView):
 
     def get(self, request: Request) -> Response:
         numbers = selectors.numbers_of(cast(Developer, request.user))
-        # The list shows nothing of the linked agent, and of its version one column.
+        # The list shows nothing of the linked agent, and one column of its version.
         return page_of(request, numbers.select_related(None).select_related("agent_version").only(*LISTED), NUMBER.of)
 
     def post(self, request: Request) -> Response:
@@ -80,12 +80,12 @@ class PricingView(APIView):
 
 
 def _at_carrier(request: Request, fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields with the key of the carrier in place of its slug and of the developer's account there."""
+    """The fields with the carrier's key instead of its slug and the developer's account there."""
     place = {name: fields[name] for name in ("carrier", "carrier_account_id") if name in fields}
     others = {name: value for name, value in fields.items() if name not in place}
     return {**others, "carrier": carrier_accounts.carrier_key(developer=cast(Developer, request.user), **place)}
 
 
 def _with_secret(number: PhoneNumber, secret: str, *, status: int) -> Response:
-    """The answers to a purchase and a rotation, the only ones that show the webhook secret."""
+    """The responses to a purchase and a rotation, the only ones that contain the webhook secret."""
     return data(BOUGHT_NUMBER.of(number, webhook_secret=secret), status=status)

@@ -31,12 +31,12 @@ class CarrierError(Exception):
 
 
 class InvalidSignature(Exception):
-    """A webhook that does not come from the carrier, or is too old."""
+    """A webhook that is not from the carrier, or is too old."""
 
 
 @dataclass(frozen=True, slots=True)
 class AvailableNumber:
-    """A number on offer, with the fields of GET /phone-numbers/available."""
+    """A number for sale, with the fields of GET /phone-numbers/available."""
 
     phone_number: str
     phone_number_type: str
@@ -55,7 +55,7 @@ class NumberOrder:
 
 @dataclass(frozen=True, slots=True)
 class PostalAddress:
-    """Of the holder of a number, in the holder's country."""
+    """The address of a number's holder, in the holder's country."""
 
     first_name: str
     last_name: str
@@ -106,7 +106,7 @@ class CallState:
 
 @dataclass(frozen=True, slots=True)
 class WebhookRequest:
-    """A carrier's request as it left the carrier: `url` is the public one with its query, whatever proxies are in between."""
+    """A carrier's request as the carrier sent it: `url` is the public one with its query, regardless of proxies in between."""
 
     method: str
     url: str
@@ -116,22 +116,22 @@ class WebhookRequest:
 
 @dataclass(frozen=True, slots=True)
 class WebhookResponse:
-    """What a carrier is answered with."""
+    """The response to a carrier."""
 
     body: str
     content_type: str
 
 
 class Carrier(ABC):
-    """What every carrier is: one who reports calls and brings their audio."""
+    """The interface of all carriers: reporting calls and carrying their audio."""
 
     media_codec: ClassVar[type[MediaCodec]]
-    forged_status: ClassVar[int] = 400  # HTTP status of the response to a webhook that is not the carrier's
+    forged_status: ClassVar[int] = 400  # HTTP status of the response to a webhook that is not from the carrier
 
     @abstractmethod
     def parse_webhook(self, request: WebhookRequest) -> Sequence[CarrierEvent]:
-        """Verify and translate a webhook; nothing for a kind we have no use for. Raises InvalidSignature, ValueError."""
+        """Verify and translate a webhook; empty for a kind that we do not use. Raises InvalidSignature, ValueError."""
 
     def respond(self, request: WebhookRequest) -> WebhookResponse | None:
-        """The response once the events have taken effect, for carriers that take commands that way. Raises nothing."""
+        """The response after the events have been applied, for carriers that receive commands that way. Raises nothing."""
         return None

@@ -1,6 +1,7 @@
-"""What a carrier may be able to do. It derives from those that it has; `registry.get_carrier` refuses the others.
+"""Optional capabilities of carriers.
 
-All methods raise CarrierError. A `command_id` makes a repeat harmless, whatever the vendor needs for that.
+A carrier class derives from those it has; `registry.get_carrier` refuses the others. All methods raise CarrierError. A `command_id` makes
+a repeat harmless, whatever the vendor requires for that.
 """
 
 import re
@@ -38,7 +39,7 @@ class CallControl(ABC):
         time_limit_seconds: int,
         detect_voicemail: bool = False,
     ) -> str:
-        """Place a call; returns the carrier's id of it. A repeat of the command finds the call that it placed."""
+        """Place a call; returns the carrier's id. A repeat of the command finds the call that it placed."""
 
     @abstractmethod
     def answer(
@@ -47,11 +48,11 @@ class CallControl(ABC):
 
     @abstractmethod
     def reject(self, *, carrier_call_id: str, command_id: str) -> None:
-        """Refuse a call that rings, as busy."""
+        """Reject a ringing call as busy."""
 
     @abstractmethod
     def hang_up(self, *, carrier_call_id: str, command_id: str) -> None:
-        """End a call. One that has ended already is no error."""
+        """End a call. Not an error if it has already ended."""
 
     @abstractmethod
     def start_stream(self, *, carrier_call_id: str, command_id: str, stream: StreamSettings) -> None: ...
@@ -68,9 +69,9 @@ class CallControl(ABC):
         timeout_seconds: int,
         time_limit_seconds: int,
     ) -> None:
-        """Call somebody else and connect the caller to them. Unanswered, the call is as it was before.
+        """Call somebody else and connect the caller to them.
 
-        Events of the new leg carry `leg_state` as their `client_state`.
+        If nobody answers, the call continues as before. Events of the new leg carry `leg_state` as their `client_state`.
         """
 
     @abstractmethod
@@ -98,7 +99,7 @@ class Speech(ABC):
 
     @abstractmethod
     def stop_speaking(self, *, carrier_call_id: str, command_id: str) -> None:
-        """Stop speech in progress and drop queued speech."""
+        """Stop current speech and drop queued speech."""
 
     @abstractmethod
     def start_transcription(self, *, carrier_call_id: str, command_id: str, language: str, interim: bool) -> None:
@@ -122,7 +123,7 @@ class Recording(ABC):
 
 
 class NumberInventory(ABC):
-    """Numbers for sale, and those that the account owns."""
+    """Numbers for sale, and the account's own numbers."""
 
     @abstractmethod
     def search_numbers(
@@ -138,9 +139,9 @@ class NumberInventory(ABC):
 
     @abstractmethod
     def order_number(self, *, e164: str, reference: str, requirement_group_id: str = "") -> NumberOrder:
-        """Order a number found by a search, with the holder's documents where its country requires them (`Compliance`).
+        """Order a number found by a search, with the holder's documents if its country requires them (`Compliance`).
 
-        Not repeatable: after an error ask `find_order` before trying again.
+        Not repeatable: after an error check `find_order` before trying again.
         """
 
     @abstractmethod
@@ -148,23 +149,23 @@ class NumberInventory(ABC):
 
     @abstractmethod
     def find_owned_number(self, *, e164: str) -> str | None:
-        """The carrier's own id of a number that the account owns."""
+        """The carrier's id of a number that the account owns."""
 
     @abstractmethod
     def release_number(self, *, carrier_ref: str) -> None:
-        """Release the number. One that was released already is no error."""
+        """Release the number. Not an error if it was already released."""
 
     @abstractmethod
     def routing_of(self, *, carrier_ref: str) -> str:
-        """Where calls to an owned number go, in the carrier's own words, for `restore_routing`."""
+        """Where calls to an owned number go, in the carrier's format, for `restore_routing`."""
 
     @abstractmethod
     def route_here(self, *, carrier_ref: str) -> None:
-        """Have calls to an owned number reported here. Nothing has changed after an error but "outcome_unknown"."""
+        """Route calls to an owned number here. After an error nothing has changed, except for "outcome_unknown"."""
 
     @abstractmethod
     def restore_routing(self, *, carrier_ref: str, routing: str) -> None:
-        """Send a number's calls where `routing_of` said they went. A number that is gone is no error."""
+        """Route a number's calls as `routing_of` described. Not an error if the number is gone."""
 
 
 class Compliance(ABC):
@@ -178,11 +179,11 @@ class Compliance(ABC):
     def submit_requirements(
         self, *, country: str, number_type: str, reference: str, answers: Sequence[RequirementAnswer]
     ) -> str:
-        """Submit a holder's documents; returns the id to order numbers with. `reference` makes a repeat harmless."""
+        """Submit a holder's documents; returns the id for ordering numbers. `reference` makes a repeat harmless."""
 
 
 class OwnAccounts(ABC):
-    """Accounts that developers have at the carrier themselves. Their credentials take the place of ours in the carrier's options."""
+    """Developers' own accounts at the carrier. Their credentials replace ours in the carrier's options."""
 
     required_credentials: ClassVar[tuple[str, ...]]
     optional_credentials: ClassVar[tuple[str, ...]] = ()
@@ -192,10 +193,9 @@ class OwnAccounts(ABC):
 
     @abstractmethod
     def complete_credentials(self) -> Mapping[str, str]:
-        """Verify the credentials with one read request; returns optional ones that it found out.
+        """Verify the credentials with one read request; returns discovered optional ones.
 
-        Raises CarrierError: "unauthorized" for credentials that the carrier does not take, "incomplete" where the developer has
-        to say more.
+        Raises CarrierError: "unauthorized" if the carrier rejects them, "incomplete" if the developer must provide more.
         """
 
 

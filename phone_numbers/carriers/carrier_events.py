@@ -16,7 +16,7 @@ class CarrierEventType(StrEnum):
     SCREENING_DETECTED = "screening_detected"  # the phone asks who is calling; detection starts again afterwards
     SPEAK_STARTED = "speak_started"
     SPEAK_ENDED = "speak_ended"
-    CALLER_SPEAKS = "caller_speaks"  # comes often and says nothing new: not worth keeping
+    CALLER_SPEAKS = "caller_speaks"  # frequent and redundant: not stored
     TRANSCRIPTION = "transcription"
     RECORDING_SAVED = "recording_saved"
     RECORDING_FAILED = "recording_failed"
@@ -44,4 +44,4 @@ class CarrierEvent:
     cause: str = ""
     detail: str = ""
     began_at: datetime | None = None
-    carrier: str = ""  # whose report it is; filled in by `calls.control.carrier_webhooks`
+    carrier: str = ""  # the reporting carrier; filled in by `calls.control.carrier_webhooks`

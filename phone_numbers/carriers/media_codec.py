@@ -9,7 +9,7 @@ from bubblyphone.core.audio import AudioFormat
 
 @dataclass(frozen=True, slots=True)
 class StreamStarted:
-    """The stream begins: the call it belongs to, and the format of the audio that comes to us, whatever we asked for."""
+    """The stream starts: the call it belongs to, and the format of the incoming audio, whatever we requested."""
 
     carrier_call_id: str
     audio_format: AudioFormat
@@ -39,14 +39,17 @@ class StreamError:
     detail: str
 
 
-# A plain str is caller audio, base64 in the stream's format: the frequent case costs no object.
+# A plain str is caller audio, base64 in the stream's format: the most frequent case creates no object.
 MediaFrame = str | StreamStarted | MarkReached | DtmfPressed | StreamStopped | StreamError | None
 
 
 class MediaCodec(ABC):
-    """Frames of one connection, in and out. `decode` gives None for what needs no attention; malformed frames raise ValueError."""
+    """Frames of one connection, in and out.
 
-    shortest_piece_ms: ClassVar[int] = 0  # of audio in one frame
+    `decode` returns None for frames without significance; malformed frames raise ValueError.
+    """
+
+    shortest_piece_ms: ClassVar[int] = 0  # of audio per frame
 
     def __init__(self, started: StreamStarted) -> None:
         self.started = started
@@ -54,10 +57,10 @@ class MediaCodec(ABC):
     @classmethod
     @abstractmethod
     def begin(cls, frame: str) -> Self | None:
-        """The codec of a connection whose stream starts with this frame; None before. Malformed frames raise ValueError."""
+        """The codec of a connection whose stream starts with this frame; None before that. Malformed frames raise ValueError."""
 
     def audio_in(self, frame: str) -> str | None:
-        """The caller's audio in a frame that holds nothing else, as base64; None for all others, which `decode` reads."""
+        """The caller's audio of a pure audio frame, as base64; None for all others, which `decode` reads."""
         return None
 
     @abstractmethod

@@ -1,7 +1,7 @@
-"""The carriers of this installation. `settings.CARRIERS` has a row for each that there is an adapter for.
+"""The carriers of this installation.
 
-Rows name their carrier by a key: its slug there, or `<slug>:<id>` for a developer's own account at it (`CarrierAccount`). What one
-account reports is so never taken for another's.
+`settings.CARRIERS` has a row for each adapter. Rows reference their carrier by a key: its slug there, or `<slug>:<id>` for a developer's
+own account (`CarrierAccount`), so that reports of different accounts cannot be confused.
 """
 
 from collections.abc import Mapping
@@ -21,31 +21,31 @@ from phone_numbers.carriers.capabilities import CAPABILITIES, CallControl, OwnAc
 from phone_numbers.carriers.media_codec import MediaCodec
 
 C = TypeVar("C")
-OWN = "own"  # in the addresses at which developers' own accounts report
+OWN = "own"  # in the webhook URLs of developers' own accounts
 MAX_ID_DIGITS = 19  # of a 64-bit id
 
 
 class AtCarrier(Protocol):
-    """A row that names its carrier: a number, a call, a purchase, a verification."""
+    """A row that references its carrier: a number, a call, a purchase, a verification."""
 
     @property
     def carrier(self) -> str: ...
 
 
 class CarrierCall(AtCarrier, Protocol):
-    """A call as its carrier knows it; a sandbox call has no carrier's id."""
+    """A call as its carrier knows it; a sandbox call has no carrier id."""
 
     @property
     def carrier_call_id(self) -> str | None: ...
 
 
 def get_carrier(owner: AtCarrier, capability: type[C]) -> C:
-    """A capability of the carrier of a number or a call. Raises CarrierError if the carrier lacks it, or is not there any more."""
+    """A capability of the carrier of a number or call. Raises CarrierError if the carrier lacks it, or no longer exists."""
     return able(owner.carrier, capability)
 
 
 def able(slug: str, capability: type[C]) -> C:
-    """A capability of a carrier by its key. Raises CarrierError."""
+    """A capability of a carrier, by key. Raises CarrierError."""
     carrier = carrier_named(slug)
     if not isinstance(carrier, capability):
         name = next((name for name, kind in CAPABILITIES.items() if kind is capability), capability.__name__)
@@ -56,9 +56,10 @@ def able(slug: str, capability: type[C]) -> C:
 
 
 def carrier_named(key: str) -> Carrier:
-    """One for the whole process, safe to use from many threads. Raises CarrierError for one not configured.
+    """One instance per process, thread-safe.
 
-    Asks the database for a developer's own account, whose credentials another process may have replaced.
+    Raises CarrierError if it is not configured. Queries the database for a developer's own account, whose credentials another process may
+    have replaced.
     """
     account_id = account_id_of(key)
     if account_id is None or not settings_of(key):
@@ -81,19 +82,19 @@ def _of_installation(key: str) -> Carrier:
 
 @lru_cache(maxsize=1000)
 def carrier_with(key: str, encrypted: str) -> Carrier:
-    """The carrier over a developer's own account with these credentials (`CarrierAccount.encrypted`), which are new with every change."""
+    """The carrier for a developer's own account with these credentials (`CarrierAccount.encrypted`), which change with every update."""
     credentials: dict[str, str] = parse_stored_json(decrypt(encrypted))
     return carrier_of(slug_of(key), credentials, account_id_of(key) or 0)
 
 
 def forget_carriers() -> None:
-    """After settings.CARRIERS has changed, in a test."""
+    """For tests: settings.CARRIERS has changed."""
     _of_installation.cache_clear()
     carrier_with.cache_clear()
 
 
 def carrier_of(slug: str, credentials: Mapping[str, str], account_id: int = 0) -> Carrier:
-    """The carrier over somebody else's account. Its base URL is this installation's, and no credential of ours is left in it."""
+    """The carrier for another account. It uses this installation's base URL and none of our credentials."""
     adapter: Any = own_accounts_at(slug)
     names = (*adapter.required_credentials, *adapter.optional_credentials)
     options = {**settings_of(slug)["OPTIONS"], **dict.fromkeys(names, ""), **credentials}
@@ -104,7 +105,7 @@ def carrier_of(slug: str, credentials: Mapping[str, str], account_id: int = 0) -
 
 
 def own_accounts_at(slug: str) -> type[OwnAccounts]:
-    """The adapter of a carrier at which developers have accounts. Raises CarrierError for another one."""
+    """The adapter of a carrier that supports developers' own accounts. Raises CarrierError for others."""
     row = settings_of(slug)
     adapter = import_string(row["BACKEND"]) if row else None
     if not (isinstance(adapter, type) and issubclass(adapter, OwnAccounts)):
@@ -113,41 +114,41 @@ def own_accounts_at(slug: str) -> type[OwnAccounts]:
 
 
 def media_codec_of(key: str) -> type[MediaCodec]:
-    """How the carrier's media stream is read and written; asks no database, whosever account it is."""
+    """The codec of the carrier's media stream; does not query the database, whoever owns the account."""
     adapter: type[Carrier] = import_string(settings_of(key)["BACKEND"])
     return adapter.media_codec
 
 
 def slug_of(key: str) -> str:
-    """The carrier's slug in the key of a number or a call."""
+    """The carrier's slug in a key."""
     return key.partition(":")[0]
 
 
 def account_id_of(key: str) -> int | None:
-    """The id of the developer's own account in the key of a number or a call; None for the installation's account."""
+    """The id of the developer's own account in a key; None for the installation's account."""
     account_id = key.partition(":")[2]
     return int(account_id) if account_id.isdecimal() else None
 
 
 def own_webhook_path(slug: str, account_id: int) -> str:
-    """Where a developer's own account reports, below /webhooks/."""
+    """The webhook path of a developer's own account, below /webhooks/."""
     return f"{settings_of(slug).get('WEBHOOKS', slug)}/{OWN}/{account_id}"
 
 
 def settings_of(key: str) -> Mapping[str, Any]:
-    """NAME, BACKEND, OPTIONS and IS_CONFIGURED; nothing for an unknown carrier."""
+    """NAME, BACKEND, OPTIONS and IS_CONFIGURED; empty for an unknown carrier."""
     rows: Mapping[str, Mapping[str, Any]] = settings.CARRIERS
     return rows.get(slug_of(key), {})
 
 
 def default_carrier() -> str:
-    """The slug of the carrier that numbers are bought from if nobody chooses."""
+    """The slug of the carrier for number purchases by default."""
     slug: str = settings.DEFAULT_CARRIER
     return slug
 
 
 def configured_carriers() -> list[str]:
-    """The slugs of those that can be used, in the order of the settings."""
+    """The slugs of the usable carriers, in the order of the settings."""
     return [slug for slug, row in settings.CARRIERS.items() if row["IS_CONFIGURED"]]
 
 
@@ -158,7 +159,7 @@ def offers(slug: str, capability: type) -> bool:
 
 
 def takes_keys_as_sound(key: str) -> bool:
-    """Whether keys are played into a call's stream; asks no database, whosever account it is."""
+    """Whether keys are played into a call's stream; does not query the database, whoever owns the account."""
     adapter = import_string(settings_of(key)["BACKEND"])
     return issubclass(adapter, CallControl) and adapter.takes_keys_as_sound
 
@@ -176,7 +177,7 @@ def detects_screening(key: str) -> bool:
 
 
 def reporting_at(path: str, rest: str = "") -> str:
-    """The key of the carrier whose webhooks arrive under /webhooks/<path>/<rest>; empty if there is none."""
+    """The key of the carrier whose webhooks arrive at /webhooks/<path>/<rest>; empty if there is none."""
     own, _, account = rest.partition("/")
     account_id = account.partition("/")[0]
     if own == OWN:
@@ -188,7 +189,7 @@ def reporting_at(path: str, rest: str = "") -> str:
 
 @dataclass(frozen=True, slots=True)
 class CarrierRow:
-    """A carrier as GET /carriers shows it. `capabilities` by the names there."""
+    """A carrier as shown by GET /carriers, with its `capabilities` by name."""
 
     slug: str
     display_name: str
@@ -198,7 +199,7 @@ class CarrierRow:
 
 
 def carrier_rows() -> list[CarrierRow]:
-    """All that there is an adapter for, configured or not."""
+    """All carriers with an adapter, configured or not."""
     return [
         CarrierRow(
             slug=slug,
@@ -215,6 +216,6 @@ def _capabilities(carrier: type) -> dict[str, bool]:
     return {
         **{name: issubclass(carrier, kind) for name, kind in CAPABILITIES.items()},
         "voicemail_detection": issubclass(carrier, CallControl) and carrier.detects_voicemail,
-        # What the carrier does not report, the words of what answers tell (calls.session.screening).
+        # If the carrier does not report it, the words on the line are analyzed (calls.session.screening).
         "call_screening": issubclass(carrier, CallControl) and carrier.detects_voicemail,
     }

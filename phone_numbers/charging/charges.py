@@ -1,4 +1,4 @@
-"""What a number costs: its setup fee, and each month in advance, once by its key (`number:7:2026-12`)."""
+"""Charges for a number: its setup fee, and each month in advance, once per key (`number:7:2026-12`)."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -10,12 +10,12 @@ from phone_numbers.models import PhoneNumber
 
 
 def charge_setup(number: PhoneNumber, cost: Decimal) -> None:
-    """In the transaction that makes the number."""
+    """Call it in the transaction that creates the number."""
     _charge(number, "setup", LedgerEntry.Kind.NUMBER_SETUP, cost, "setup fee", number.created_at)
 
 
 def charge_month(number: PhoneNumber, start: datetime, *, at: datetime) -> None:
-    """The month from `start` on, paid at `at`."""
+    """Charge the month from `start`, paid at `at`."""
     name, what = f"{start:%Y-%m}", f"month from {start:%Y-%m-%d}"
     _charge(number, name, LedgerEntry.Kind.NUMBER_MONTH, number.monthly_cost, what, at)
 

@@ -1,4 +1,4 @@
-"""Part of `manage.py ledger verify`: what numbers cost against what was booked for them."""
+"""Part of `manage.py ledger verify`: compares the costs of numbers with the booked amounts."""
 
 import re
 from collections import defaultdict
@@ -31,7 +31,7 @@ def check_numbers() -> Iterator[str]:
         cost = bought.get(number.pk, ZERO)
         if setup[number.pk] != cost:
             yield f"number {number.pk}: setup costs {format_money(cost)}, charged {format_money(setup[number.pk])}"
-        # The first month belongs to the purchase.
+        # The first month is part of the purchase.
         owed = number.months_paid if number.pk in bought else number.months_paid - 1
         if number.monthly_cost and months[number.pk] != owed:
             yield f"number {number.pk}: {owed} months due, {months[number.pk]} charged"

@@ -33,30 +33,30 @@ from webhooks.sending.signing import make_signing_secret
 
 logger = logging.getLogger(__name__)
 
-# Carriers carry out most orders within a second or two.
+# Carriers complete most orders within a second or two.
 WAIT_SECONDS = 8.0
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 1.0
-# Longer than a request that is still at it can take: order, look-up and waiting together.
+# Longer than a request in progress can take: order, lookup and waiting together.
 RECONCILE_AFTER = timedelta(seconds=30)
-# What may hold up a purchase of any size: the carrier still works on it, or its answer was lost.
+# States in which a purchase may stay pending: the carrier is still working on it, or its response was lost.
 OPEN_MESSAGE = "The carrier has not confirmed the order yet. If it does, the number appears in your list. If not, nothing is charged."
 
 
 def held(developer_id: int) -> Decimal:
-    """The price of what is being bought, in USD (billing.extension_points.HOLDS)."""
+    """The price of numbers being bought, in USD (billing.extension_points.HOLDS)."""
     return held_by([developer_id]).get(developer_id, ZERO)
 
 
 def held_by(developer_ids: Iterable[int]) -> dict[int, Decimal]:
-    """The same of several accounts; those that buy nothing are left out."""
+    """The same for several accounts; accounts without purchases are omitted."""
     pending = NumberPurchase.objects.filter(developer_id__in=developer_ids, status=NumberPurchase.Status.PENDING)
     prices = pending.order_by().values_list("developer_id")
     return dict(prices.annotate(price=Sum(F("setup_cost") + F("monthly_cost"))))
 
 
 def refuse_if_taken(phone_number: str) -> None:
-    """Raises Conflict for a number that somebody here has, or is about to buy."""
+    """Raises Conflict if somebody here owns the number or is buying it."""
     owned = PhoneNumber.objects.filter(e164=phone_number).exclude(status=PhoneNumber.Status.RELEASED)
     pending = NumberPurchase.objects.filter(e164=phone_number, status=NumberPurchase.Status.PENDING)
     if owned.exists() or pending.exists():
@@ -74,7 +74,7 @@ def begin(
     webhook_url: str = "",
     agent: Agent | None = None,
 ) -> NumberPurchase:
-    """Set setup fee and first month aside. Raises InsufficientFunds and Conflict; then nothing is held."""
+    """Hold setup fee and first month. Raises InsufficientFunds and Conflict, without holding anything."""
     ledger.lock_developer(developer.pk)
     ledger.require_balance(developer.pk, price.setup_cost + price.monthly_cost)
     carrier_accounts.hold(carrier)
@@ -94,14 +94,14 @@ def begin(
             )
     except IntegrityError as error:
         raise Conflict(f"{phone_number} is not available.", code="number_taken") from error
-    # Only now: with our row in, nobody else's purchase of the number can be pending or become so.
+    # Only now: since our row is inserted, no other purchase of the number can be pending.
     if PhoneNumber.objects.filter(e164=phone_number).exclude(status=PhoneNumber.Status.RELEASED).exists():
         raise Conflict(f"{phone_number} is not available.", code="number_taken")
     return purchase
 
 
 def carry_out(purchase: NumberPurchase, *, requirement_group_id: str = "") -> PhoneNumber:
-    """Order at the carrier and wait for the outcome, a few seconds. Raises Conflict and UpstreamFailed."""
+    """Order from the carrier and wait a few seconds for the outcome. Raises Conflict and UpstreamFailed."""
     try:
         order = _place_order(purchase, requirement_group_id)
         order = wait_for_outcome(purchase, order)
@@ -121,7 +121,7 @@ def carry_out(purchase: NumberPurchase, *, requirement_group_id: str = "") -> Ph
 
 
 def reconcile_purchases(now: datetime | None = None) -> None:
-    """Settle what is pending for too long to have anybody waiting for it. Runs every minute; may be repeated."""
+    """Settle purchases that have been pending too long for anybody to be waiting. Runs every minute; can be repeated."""
     before = (now or timezone.now()) - RECONCILE_AFTER
     for purchase in NumberPurchase.objects.filter(status=NumberPurchase.Status.PENDING, created_at__lt=before).order_by(
         "pk"
@@ -141,7 +141,7 @@ def reconcile_purchases(now: datetime | None = None) -> None:
 
 # --- at the carrier ---------------------------------------------------------------------------------------------------
 def _place_order(purchase: NumberPurchase, requirement_group_id: str) -> NumberOrder:
-    """Raises CarrierError: "outcome_unknown" when there may be an order, anything else when there is none."""
+    """Raises CarrierError: "outcome_unknown" if there may be an order, anything else if there is none."""
     try:
         return get_carrier(purchase, NumberInventory).order_number(
             e164=purchase.e164, reference=str(purchase.reference), requirement_group_id=requirement_group_id
@@ -151,7 +151,7 @@ def _place_order(purchase: NumberPurchase, requirement_group_id: str) -> NumberO
             raise
         order = _look_up(purchase)
         if order is None:
-            # It may still be on its way, so this is no refusal yet.
+            # The order may still be on its way, so this is not a refusal yet.
             raise
         return order
 
@@ -167,7 +167,7 @@ def wait_for_outcome(purchase: NumberPurchase, order: NumberOrder) -> NumberOrde
 
 
 def _look_up(purchase: NumberPurchase) -> NumberOrder | None:
-    """The order; None when there is none or the carrier cannot say."""
+    """The order; None if there is none or the carrier cannot tell."""
     try:
         return get_carrier(purchase, NumberInventory).find_order(reference=str(purchase.reference))
     except CarrierError:
@@ -175,14 +175,14 @@ def _look_up(purchase: NumberPurchase) -> NumberOrder | None:
 
 
 def _settle(purchase: NumberPurchase, order: NumberOrder) -> PhoneNumber | None:
-    """Close a purchase by its order's outcome; the number, or None when there is to be none."""
+    """Complete a purchase by its order's outcome; returns the number, or None if it was refused."""
     if order.status != "success":
         refuse(purchase.pk)
         return None
     try:
         carrier_ref = get_carrier(purchase, NumberInventory).find_owned_number(e164=purchase.e164) or ""
     except CarrierError:
-        carrier_ref = ""  # it is asked for again when it is needed
+        carrier_ref = ""  # looked up again when needed
     return complete(purchase.pk, carrier_ref)
 
 
@@ -221,7 +221,7 @@ def refuse(purchase_id: int) -> None:
 
 
 def _locked_agent(purchase_id: int) -> Agent | None:
-    """The agent that is to answer, held before the purchase as deleting an agent does; None if it is gone."""
+    """The agent that should answer, locked before the purchase, like when an agent is deleted; None if it is gone."""
     chosen = NumberPurchase.objects.filter(pk=purchase_id).values("agent_id")
     return Agent.objects.select_for_update(of=("self",)).filter(pk__in=chosen).first()
 

@@ -21,7 +21,7 @@ EVENTS = {
 
 
 def remind(number: PhoneNumber, state: str, now: datetime, *, ends_at: datetime) -> None:
-    """Send 7, 3 and 1 days before something happens at `ends_at`: "upcoming", a renewal; "unpaid", a suspension."""
+    """Send reminders 7, 3 and 1 days before `ends_at`: "upcoming" before a renewal, "unpaid" before a suspension."""
     passed = [days for days in REMINDER_DAYS if ends_at - now <= timedelta(days=days)]
     if passed:
         send(number, state, now, ends_at=ends_at, days_left=min(passed))

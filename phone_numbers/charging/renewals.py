@@ -30,7 +30,7 @@ Status = PhoneNumber.Status
 
 
 def renew_all(now: datetime | None = None) -> None:
-    """The hourly job: take every number that is due, or soon will be, a step further; give back what is to be given back."""
+    """The hourly job: advance every number that is due or soon will be; release numbers whose release was ordered."""
     now = now or timezone.now()
     soon = now + timedelta(days=max(renewal_notices.REMINDER_DAYS))
     for number_id in due_numbers(soon).values_list("pk", flat=True):
@@ -40,7 +40,7 @@ def renew_all(now: datetime | None = None) -> None:
 
 
 def renew_overdue(developer_id: int, now: datetime | None = None) -> None:
-    """The account got credit: pay what is due now instead of at the next hourly run."""
+    """The account received credit: pay what is due now instead of at the next hourly run."""
     now = now or timezone.now()
     due = due_numbers(now).filter(developer_id=developer_id)
     for number_id in due.values_list("pk", flat=True):
@@ -48,9 +48,9 @@ def renew_overdue(developer_id: int, now: datetime | None = None) -> None:
 
 
 def renew(number_id: int, now: datetime) -> None:
-    """Pay what is due as far as the balance goes; otherwise remind, suspend or release."""
+    """Pay what is due as far as the balance allows; otherwise remind, suspend or release."""
     with transaction.atomic():
-        # The account before the number, everywhere.
+        # The account is always locked before the number.
         ledger.lock_developer(PhoneNumber.objects.values_list("developer_id", flat=True).get(pk=number_id))
         number = PhoneNumber.objects.select_for_update(of=("self",)).get(pk=number_id)
         if number.status == Status.RELEASED or number.release_ordered_at is not None:
@@ -65,7 +65,7 @@ def renew(number_id: int, now: datetime) -> None:
 
 
 def release(number: PhoneNumber, now: datetime) -> None:
-    """Give back at the carrier a number whose release was ordered. What fails is tried again by the next run."""
+    """Release a number at the carrier after its release was ordered. The next run retries failures."""
     try:
         imports.give_back(number)
     except CarrierError as error:
@@ -80,7 +80,10 @@ def release(number: PhoneNumber, now: datetime) -> None:
 
 
 def due_numbers(by: datetime) -> QuerySet[PhoneNumber]:
-    """Numbers to be renewed by then, the longest due first, with that moment as `renewal`. PostgreSQL adds months as `add_months` does."""
+    """Numbers due for renewal by then, longest overdue first, with the due time as `renewal`.
+
+    PostgreSQL adds months like `add_months`.
+    """
     months = Func(
         F("months_paid"),
         function="make_interval",
@@ -93,7 +96,7 @@ def due_numbers(by: datetime) -> QuerySet[PhoneNumber]:
 
 
 def _is_affordable(number: PhoneNumber) -> bool:
-    """One that costs nothing here is renewed whatever the balance is."""
+    """A number that is free here is renewed whatever the balance is."""
     return number.monthly_cost == ZERO or ledger.available(number.developer_id) >= number.monthly_cost
 
 
@@ -101,7 +104,7 @@ def _try_to_renew(number_id: int, now: datetime) -> None:
     try:
         renew(number_id, now)
     except (DatabaseError, ledger.KeyReused):
-        # The others must not wait for this one.
+        # One failure must not block the others.
         logger.exception("Renewing a number failed", extra={"phone_number_id": number_id})
 
 
@@ -116,7 +119,7 @@ def _pay(number: PhoneNumber, now: datetime) -> None:
 
 
 def _go_without_payment(number: PhoneNumber, now: datetime) -> None:
-    """The times are counted from what was noticed and told, so that an outage of ours takes nothing from anybody."""
+    """Periods count from when the problem was noticed and reported, so that an outage of ours does not shorten them."""
     if number.unpaid_since is None:
         number.unpaid_since = now
     if number.status == Status.SUSPENDED:
@@ -130,7 +133,7 @@ def _go_without_payment(number: PhoneNumber, now: datetime) -> None:
 
 
 def _remind_in_time(number: PhoneNumber, now: datetime) -> None:
-    """Before the day, where the balance will not suffice for all that the account has to renew until then."""
+    """Remind in advance if the balance does not cover all renewals of the account until then."""
     renewals = due_numbers(number.renews_at).filter(developer_id=number.developer_id)
     needed = sum(renewals.values_list("monthly_cost", flat=True), ZERO)
     if number.monthly_cost > ZERO and ledger.available(number.developer_id) < needed:

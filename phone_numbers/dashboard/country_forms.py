@@ -1,4 +1,4 @@
-"""Documents for a kind of number: one field per requirement of the carrier."""
+"""Documents for a type of number: one field per requirement of the carrier."""
 
 from collections.abc import Sequence
 
@@ -32,7 +32,7 @@ class DocumentsForm(forms.Form):
         return SubmittedAnswer(self._ids[name], file=value)
 
     def show(self, error: ApplicationError) -> None:
-        """A refusal at the fields that it is about."""
+        """Show a refusal at the fields it concerns."""
         errors = error.errors if isinstance(error, InvalidRequest) else {"": [error.message]}
         for path, texts in errors.items():
             index = path.split(".")[1] if path.startswith("documents.") else ""

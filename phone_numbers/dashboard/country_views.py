@@ -23,7 +23,7 @@ from phone_numbers.models import Verification
 from phone_numbers.verification import submissions
 
 Status = Verification.Status
-# What there is to do, the most urgent first.
+# Actions, most urgent first.
 SECTIONS = (
     ("Rejected", {Status.REJECTED}),
     ("In review", {Status.PENDING}),
@@ -58,7 +58,7 @@ def countries(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @page
 def country(request: HttpRequest, code: str, number_type: str) -> HttpResponse:
-    """What a kind of number requires, where its verification stands, and the form for it."""
+    """The requirements of a type of number, the status of its verification, and the form."""
     developer = signed_in(request)
     try:
         eligibility = get_eligibility(developer=developer, country=code, number_type=number_type)

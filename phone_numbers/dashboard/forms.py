@@ -1,4 +1,4 @@
-"""Looking for a number to buy, and saying how its calls are handled."""
+"""Forms for finding a number to buy, and for configuring who answers it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,10 +18,10 @@ from phone_numbers.countries import country_name
 from phone_numbers.models import CallMode, NumberPrice, NumberType, PhoneNumber
 
 TYPE_LABELS = {"local": "Local", "mobile": "Mobile", "toll_free": "Toll-free", "national": "National"}
-# The hidden input that static/js/forms.js fills once the reader touched `mode`: then it does not follow the agent.
+# Hidden input that static/js/forms.js sets once the user has changed `mode`: it then no longer follows the agent.
 VERSIONS_SHOWN = 50  # the newest
 MODE_WAS_CHOSEN = "mode_was_chosen"
-# Who answers, where it is not an agent. A number that nobody answers is one of a server without a URL.
+# Choices besides an agent. A number that nobody answers is stored as one with a server but no URL.
 SERVER, NOBODY = "server", "nobody"
 NO_SERVER = "Enter the URL of your server. Without one, callers hear a busy signal."
 # The groups of the configuration form.
@@ -41,7 +41,7 @@ SECTIONS = (
 
 
 def countries() -> list[tuple[str, str]]:
-    """What is on sale, by name, the United States first."""
+    """Countries with numbers for sale, by name, the United States first."""
     codes = NumberPrice.objects.order_by().values_list("country_code", flat=True).distinct()
     return sorted(((code, country_name(code)) for code in codes), key=lambda pair: (pair[0] != "US", pair[1]))
 
@@ -51,7 +51,7 @@ def _agent_choices(developer: Developer) -> list[tuple[int, str]]:
 
 
 def _version_choices(number: PhoneNumber) -> list[tuple[int, str]]:
-    """The newest versions of a number's agent, and the one it is set to."""
+    """The newest versions of a number's agent, and the selected one."""
     if number.agent is None:
         return []
     rows = list(number.agent.versions.values_list("number", "published_at")[:VERSIONS_SHOWN])
@@ -83,7 +83,7 @@ class NumberSearchForm(forms.Form):
 
 
 class BuyForm(forms.Form):
-    """The number that was chosen; what it costs is the services' business."""
+    """The chosen number; the services determine its price."""
 
     phone_number = forms.CharField(max_length=20, widget=forms.HiddenInput)
     country_code = forms.CharField(max_length=2, widget=forms.HiddenInput)
@@ -110,7 +110,7 @@ class BuyForm(forms.Form):
         self.fields["answered_by"].choices = choices  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
-        """With `agent_id` and `webhook_url` as `services.buy_number` takes them."""
+        """Returns `agent_id` and `webhook_url` in the format of `services.buy_number`."""
         values: dict[str, Any] = super().clean() or {}
         answered_by = values.pop("answered_by", "")
         url = values["webhook_url"] = values.get("webhook_url", "") if answered_by == SERVER else ""
@@ -128,9 +128,10 @@ class BuyForm(forms.Form):
 
 
 class NumberForm(SettingsForm):
-    """A number's configuration. Valid, `changes` is what `phone_numbers.configuration.update_number` takes.
+    """A number's configuration.
 
-    Choosing an agent or writing the first prompt means that the model is to answer: the mode follows, unless it was chosen too.
+    Once valid, `changes` is the input of `phone_numbers.configuration.update_number`. Choosing an agent or writing the first prompt means
+    that the model should answer: the mode follows, unless it was changed too.
     """
 
     label = forms.CharField(label="Name", required=False, max_length=100)

@@ -1,4 +1,4 @@
-"""What a number says itself beside its agent: which of it calls use, and which they take from the agent instead."""
+"""A number's own settings next to its agent's: which of them calls use, and which the agent overrides."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ MAX_SHOWN = 80  # characters of a value
 
 @dataclass(frozen=True, slots=True)
 class OwnSetting:
-    """A setting of a number. `of_agent`: what the agent says instead, "" where it says nothing and the number's applies."""
+    """A setting of a number. `of_agent`: the agent's value, "" if it has none and the number's applies."""
 
     label: str
     value: str
@@ -19,7 +19,9 @@ class OwnSetting:
 
 
 def own_settings(number: PhoneNumber) -> list[OwnSetting]:
-    """What is set on a number and differs from its agent, with what that says. [] without an agent: the number decides alone then."""
+    """Settings of a number that differ from its agent's, with the agent's values. [] without an agent, because the number then decides
+    alone.
+    """
     if number.agent is None:
         return []
     pinned = number.agent_version

@@ -27,13 +27,13 @@ from webhooks.sending.signing import signing_keys
 
 SEARCH_LIMIT = 20
 RECENT_CALLS = 6
-# In the session: the number whose webhook secret is new, which its page shows once.
+# In the session: the number whose new webhook secret its page shows once.
 SHOW_SECRET_OF = "show_secret_of"  # noqa: S105
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A number on offer as the page shows it."""
+    """An available number, as shown on the page."""
 
     e164: str
     place: str
@@ -62,7 +62,7 @@ def numbers(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @page
 def buy_number(request: HttpRequest) -> HttpResponse:
-    """Search by the URL's query; POST buys one of what was found."""
+    """Search by the URL's query; POST buys one of the results."""
     developer = signed_in(request)
     buy_form = BuyForm(request.POST or None, developer=developer, initial={"answered_by": _who_is_to_answer(request)})
     if buy_form.is_valid():
@@ -80,7 +80,7 @@ def buy_number(request: HttpRequest) -> HttpResponse:
 
 
 def _who_is_to_answer(request: HttpRequest) -> str:
-    """The agent that the address names; without one, the account's only agent, or nobody where there is none. "": to be chosen."""
+    """The agent named in the URL; without one, the account's only agent, or nobody if there is none. "": the user must choose."""
     if "agent" in request.GET:
         return request.GET["agent"]
     owned = list(agents_of(signed_in(request)).values_list("pk", flat=True)[:2])
@@ -121,7 +121,7 @@ def _search(request: HttpRequest) -> dict[str, object]:
         "price": price,
         "eligibility": eligibility,
         "total": price.setup_cost + price.monthly_cost,
-        # Test credit is a button away, and leads back to the purchase.
+        # Test credit is one click away, and leads back to the purchase.
         "credit_reference": uuid.uuid4() if checkout.is_test_mode() else None,
     }
 
@@ -156,7 +156,7 @@ def number(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _secret_to_show(request: HttpRequest, owned: PhoneNumber) -> str:
-    """The webhook secret on the first look at a number that was bought or given a new one, and never again."""
+    """The webhook secret, shown once after a purchase or rotation."""
     if request.session.get(SHOW_SECRET_OF) != owned.pk:
         return ""
     del request.session[SHOW_SECRET_OF]
@@ -166,7 +166,7 @@ def _secret_to_show(request: HttpRequest, owned: PhoneNumber) -> str:
 @require_POST
 @page
 def link_agent(request: HttpRequest, pk: int) -> HttpResponse:
-    """From an agent's page: it answers one more number."""
+    """From an agent's page: the agent answers another number."""
     agent = get_agent(developer=signed_in(request), pk=pk)
     number_id = read_id(request.POST.get("number"))
     if number_id is None:
@@ -183,7 +183,7 @@ def link_agent(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @page
 def rotate_secret(request: HttpRequest, pk: int) -> HttpResponse:
-    """The next look at the number shows the new secret, once."""
+    """The number's page then shows the new secret, once."""
     services.rotate_webhook_secret(number=selectors.get_number(developer=signed_in(request), pk=pk))
     request.session[SHOW_SECRET_OF] = pk
     messages.success(request, "Webhook secret replaced. We sign with both secrets for 24 hours.")
@@ -193,7 +193,7 @@ def rotate_secret(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @page
 def test_webhook(request: HttpRequest, pk: int) -> HttpResponse:
-    """Send a test event; the page of webhooks shows what came of it."""
+    """Send a test event; the webhooks page shows the result."""
     owned = selectors.get_number(developer=signed_in(request), pk=pk)
     try:
         services.send_test_webhook(number=owned)

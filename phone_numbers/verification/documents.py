@@ -1,4 +1,4 @@
-"""Files that developers submit: accepted types, judged by content alone, and their storage."""
+"""Files submitted by developers: accepted types, detected from content alone, and their storage."""
 
 import uuid
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from phone_numbers.models import VerificationDocument
 
 MAX_FILE_BYTES = 10 * 1024 * 1024
-# All the files of one submission and its form around them.
+# Total size of a submission, including the form.
 MAX_SUBMISSION_BYTES = 64 * 1024 * 1024
 # How files of these types begin: ISO 32000-1 §7.5.2, W3C PNG §5.2, ITU-T T.81 annex B (SOI and the next marker).
 _SIGNATURES = ((b"%PDF-", "application/pdf"), (b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"))
@@ -22,7 +22,7 @@ _EXTENSIONS = {"application/pdf": "pdf", "image/png": "png", "image/jpeg": "jpg"
 
 
 def detect_type(file: File[bytes]) -> str | None:
-    """The media type of a PDF, PNG or JPEG by how it begins, whatever its name says; None for anything else."""
+    """The media type of a PDF, PNG or JPEG, detected from its first bytes regardless of its name; None for anything else."""
     file.seek(0)
     beginning = file.read(16)
     file.seek(0)
@@ -30,7 +30,7 @@ def detect_type(file: File[bytes]) -> str | None:
 
 
 def file_problem(file: File[bytes]) -> str | None:
-    """What is wrong with an upload, in a sentence; None when nothing is."""
+    """The problem with an upload, as a sentence; None if there is none."""
     if file.size > MAX_FILE_BYTES:
         return "The file is too large. The maximum is 10 MiB."
     if detect_type(file) is None:
@@ -39,7 +39,7 @@ def file_problem(file: File[bytes]) -> str | None:
 
 
 def document_storage() -> Storage:
-    """Outside everything that is served."""
+    """Not publicly served."""
     return storages["documents"]
 
 
@@ -54,6 +54,6 @@ def backed_up() -> FileSource:
 
 
 def document_path(document: "VerificationDocument", filename: str) -> str:
-    """A generated name: the developer's file name never reaches the disk."""
+    """A generated name: the developer's file name is never used on disk."""
     extension = _EXTENSIONS[document.content_type]
     return f"{document.verification.public_id}/{uuid.uuid4().hex}.{extension}"

@@ -1,4 +1,4 @@
-"""What the carrier requires of the holders of numbers: asked of it at most once a day, and kept for when it does not answer."""
+"""A carrier's requirements for number holders, fetched at most once a day, and stored for when the carrier does not respond."""
 
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -14,17 +14,17 @@ from phone_numbers.carriers.capabilities import Compliance
 from phone_numbers.carriers.registry import able, offers
 from phone_numbers.models import CountryRequirements
 
-# Numbers here need no proof of identity.
+# Numbers in these countries require no proof of identity.
 FREE_COUNTRIES = {"US"}
 FRESH = timedelta(days=1)
-# After a failure, what was known is good for so long before the carrier is troubled again.
+# After a failure, the stored requirements are used for this long before the carrier is asked again.
 RETRY_AFTER = timedelta(minutes=5)
 REQUESTS_AT_ONCE = 8
 Kind = tuple[str, str]  # country code, number type
 
 
 class Requirement(TypedDict):
-    """One thing to hand in, as GET /countries/{code}/requirements shows it. `type`: textual, document or address."""
+    """One item to submit, as shown by GET /countries/{code}/requirements. `type`: textual, document or address."""
 
     id: str
     name: str
@@ -35,17 +35,20 @@ class Requirement(TypedDict):
 
 
 def is_sold(country: str, carrier: str) -> bool:
-    """Whether a carrier's numbers of a country can be had here: some need documents, which not every carrier takes."""
+    """Whether a carrier's numbers in a country are for sale here: some require documents, which not every carrier accepts."""
     return country in FREE_COUNTRIES or offers(carrier, Compliance)
 
 
 def requirements_of(*, country: str, number_type: str, carrier: str) -> list[Requirement]:
-    """What a kind of number requires; nothing when anybody may hold one. Raises UpstreamFailed."""
+    """The requirements of a type of number; empty if anybody may hold one. Raises UpstreamFailed."""
     return all_requirements([(country, number_type)], carrier)[country, number_type]
 
 
 def all_requirements(kinds: Collection[Kind], carrier: str) -> dict[Kind, list[Requirement]]:
-    """The same for many kinds. Raises UpstreamFailed when the carrier has never said it and does not now. No transaction."""
+    """The same for several types.
+
+    Raises UpstreamFailed if the carrier's requirements are unknown and cannot be fetched now. Not inside a transaction.
+    """
     known = {(row.country_code, row.number_type): row for row in CountryRequirements.objects.filter(carrier=carrier)}
     oldest = timezone.now() - FRESH
     unknown = [
@@ -79,7 +82,7 @@ def _fetch(kinds: list[Kind], known: dict[Kind, CountryRequirements], slug: str)
         )
 
     before_waiting()
-    # Threads for the network alone; the rows are written here, at once.
+    # The threads are only for network requests; the rows are written here, at once.
     with ThreadPoolExecutor(min(REQUESTS_AT_ONCE, len(kinds))) as threads:
         rows = list(threads.map(ask, kinds))
     CountryRequirements.objects.bulk_create(
@@ -92,7 +95,7 @@ def _fetch(kinds: list[Kind], known: dict[Kind, CountryRequirements], slug: str)
 
 
 def _in_order(items: list[Requirement]) -> list[Requirement]:
-    """PostgreSQL does not keep the order of JSON keys; responses always have the same one."""
+    """PostgreSQL does not keep the order of JSON keys; responses always have the same order."""
     return [cast(Requirement, {name: item[name] for name in Requirement.__annotations__}) for item in items]  # type: ignore[literal-required]
 
 

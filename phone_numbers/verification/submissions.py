@@ -24,7 +24,7 @@ ADDRESS_FORM = "Street and number, city, postal code, state"
 
 @dataclass(frozen=True, slots=True)
 class SubmittedAnswer:
-    """The answer to one requirement, as it came: a file, or a text where the requirement takes one."""
+    """The submitted answer to one requirement: a file, or a text if the requirement accepts one."""
 
     requirement_id: str
     file: File[bytes] | None = None
@@ -49,7 +49,7 @@ def submit(*, developer: Developer, country: str, number_type: str, answers: Seq
         _write_down(verification, documents)
     except BaseException as error:
         for document in documents:
-            document.file.delete(save=False)  # nothing where there is none yet
+            document.file.delete(save=False)  # does nothing if there is none yet
         if isinstance(error, IntegrityError):
             _refuse_second(developer, country, number_type)
         raise
@@ -90,7 +90,7 @@ def reject(*, verification_id: int, staff: Developer, reason: str) -> None:
 
 
 def require_approval(*, developer: Developer, country: str, number_type: str, carrier: str = "") -> Verification | None:
-    """The approved verification; None where none is needed. Raises Forbidden, InvalidRequest, UpstreamFailed."""
+    """The approved verification; None if none is required. Raises Forbidden, InvalidRequest, UpstreamFailed."""
     try:
         eligibility = get_eligibility(developer=developer, country=country, number_type=number_type, carrier=carrier)
     except NotFound as error:
@@ -128,7 +128,7 @@ def requirement_group_of(verification: Verification) -> str:
 
 
 def parse_address(text: str) -> tuple[str, ...] | None:
-    """Street, city, postal code, state; the last two may be empty. None for what is no address in that form."""
+    """Street, city, postal code, state; the last two can be empty. None if the text is not an address in that form."""
     parts = [part.strip() for part in text.replace("\n", ",").split(",") if part.strip()]
     return tuple([*parts, "", ""][:4]) if 2 <= len(parts) <= 4 else None
 
@@ -147,7 +147,7 @@ def _refuse_second(developer: Developer, country: str, number_type: str) -> None
 
 
 def _end_expired(developer: Developer, country: str, number_type: str) -> None:
-    """An expired approval makes room for new documents."""
+    """An expired approval can be replaced by new documents."""
     approved = Verification.objects.select_for_update().filter(
         developer=developer,
         carrier=default_carrier(),
@@ -164,7 +164,7 @@ def _end_expired(developer: Developer, country: str, number_type: str) -> None:
 
 
 def _check(wanted: Sequence[Requirement], answers: Sequence[SubmittedAnswer]) -> None:
-    """Raises InvalidRequest with all that is wrong."""
+    """Raises InvalidRequest with all problems."""
     by_id = {requirement["id"]: requirement for requirement in wanted}
     errors: dict[str, list[str]] = {}
     seen: set[str] = set()
@@ -185,7 +185,7 @@ def _check(wanted: Sequence[Requirement], answers: Sequence[SubmittedAnswer]) ->
 
 
 def _answer_problem(requirement: Requirement, answer: SubmittedAnswer) -> tuple[str, str] | None:
-    """Where and what."""
+    """Path and problem."""
     if answer.file is not None:
         problem = file_problem(answer.file)
         return ("file", problem) if problem else None
@@ -216,7 +216,7 @@ def _document(
 
 
 def _store_files(documents: Sequence[VerificationDocument], given: Mapping[str, SubmittedAnswer]) -> None:
-    """Before the rows that name them: the storage may be another machine, for which no transaction waits."""
+    """Stored before the rows that name them: the storage may be remote, and no transaction may wait for it."""
     for document in documents:
         answer = given.get(document.requirement_id)
         if answer is not None and answer.file is not None:

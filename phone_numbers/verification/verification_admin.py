@@ -27,7 +27,7 @@ from phone_numbers.verification import submissions
 
 
 class DocumentForm(forms.ModelForm[VerificationDocument]):
-    """Only texts can be written by staff: files are what the developer handed in."""
+    """Staff can only edit texts: files stay as the developer submitted them."""
 
     class Meta:
         model = VerificationDocument
@@ -59,7 +59,7 @@ class DocumentInline(admin.TabularInline[VerificationDocument, Verification]):
 
     @admin.display(description="file")
     def document_file(self, document: VerificationDocument) -> str | SafeString:
-        """The file itself, a picture or a PDF, and a link to it."""
+        """The file as an image or a PDF, and a link to it."""
         if not document.file:
             return "–"
         url = reverse("admin:numbers_verification_document", args=[document.verification_id, document.pk])
@@ -85,7 +85,7 @@ class EventInline(admin.TabularInline[VerificationEvent, Verification]):
 
 
 def _day(text: str) -> date | None:
-    """What was typed as a day; None for nothing. Raises InvalidRequest."""
+    """The typed day; None if empty. Raises InvalidRequest."""
     try:
         found: date | None = forms.DateField(required=False).clean(text)
     except forms.ValidationError as error:
@@ -95,7 +95,7 @@ def _day(text: str) -> date | None:
 
 @admin.register(Verification)
 class VerificationAdmin(ReadOnlyAdmin):
-    """Approving and rejecting are buttons of the page (templates/admin/numbers/verification/change_form.html)."""
+    """Approving and rejecting are buttons on the page (templates/admin/numbers/verification/change_form.html)."""
 
     list_display = [
         "public_id", "status", "developer", "country", "number_type", "waiting", "submitted_at", "reviewed_at",
@@ -103,7 +103,7 @@ class VerificationAdmin(ReadOnlyAdmin):
     list_filter = ["status", "country_code", "number_type"]
     list_select_related = ["developer"]
     search_fields = ["public_id", "developer__email"]
-    # What waits comes first, the longest waiting before the others.
+    # Pending ones first, oldest first.
     ordering = [Case(When(status=Verification.Status.PENDING, then=0), default=1), "submitted_at"]
     fields = [
         ("status", "rejection_reason"), "developer", ("country", "number_type"), ("submitted_at", "reviewed_at", "expires_on"),
@@ -125,7 +125,7 @@ class VerificationAdmin(ReadOnlyAdmin):
         return timesince(row.submitted_at) if row.status == Verification.Status.PENDING else "–"
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """The list, with how many wait and since when the first of them does."""
+        """The list, with the number of pending verifications and the age of the oldest."""
         pending: QuerySet[Verification] = Verification.objects.filter(status=Verification.Status.PENDING)
         oldest = pending.order_by("submitted_at").first()
         queue = {"pending_count": pending.count(), "oldest": oldest, "now": timezone.now()}
@@ -139,7 +139,7 @@ class VerificationAdmin(ReadOnlyAdmin):
         """Nothing: the row changes in `phone_numbers.verification.submissions` alone."""
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
-        """Texts are saved; now the decision, if a button for one was pressed."""
+        """The texts are saved; now apply the decision, if one of its buttons was pressed."""
         staff = signed_in(request)
         try:
             if "_approve" in request.POST:
@@ -167,11 +167,11 @@ class VerificationAdmin(ReadOnlyAdmin):
         )
         return [document, *super().get_urls()]
 
-    # The page of the verification shows it in a frame.
+    # The verification's page shows it in a frame.
     @method_decorator(xframe_options_sameorigin)
     @method_decorator(csp_replace({"frame-ancestors": ["'self'"], "object-src": ["'self'"]}))
     def document_view(self, request: HttpRequest, pk: int, document_pk: int) -> HttpResponse:
-        """A file, to staff who may see verifications."""
+        """A file, for staff who may view verifications."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         document = VerificationDocument.objects.filter(pk=document_pk, verification_id=pk).first()

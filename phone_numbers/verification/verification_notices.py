@@ -49,13 +49,13 @@ def announce(verification: Verification) -> None:
 
 
 def addressed_numbers(developer_id: int) -> Iterable[PhoneNumber]:
-    """For each webhook address of an account the oldest of the active numbers that have it: its secret signs."""
+    """The oldest active number of each webhook URL of an account: its secret signs."""
     numbers = PhoneNumber.objects.filter(developer_id=developer_id, status=PhoneNumber.Status.ACTIVE)
     return {one.webhook_url: one for one in numbers.exclude(webhook_url="").order_by("-pk")}.values()
 
 
 def publish_to_account(*, developer_id: int, subject: str, event_type: str, payload: Mapping[str, Any]) -> None:
-    """An event of no number in particular, once to each address, in the caller's transaction.
+    """Publish an event that belongs to no number, once per URL, in the caller's transaction.
 
     Registered as webhooks.extension_points.PUBLISH_TO_ACCOUNT.
     """
@@ -70,7 +70,7 @@ def publish_to_account(*, developer_id: int, subject: str, event_type: str, payl
 
 
 def publish_failing_account(account: CarrierAccount, now: datetime) -> None:
-    """The carrier does not accept the credentials of this account any more. In the transaction that notes it."""
+    """The carrier no longer accepts the credentials of this account. Call it in the transaction that records this."""
     publish_to_account(
         developer_id=account.developer_id,
         subject=f"carrier_account:{account.pk}",
@@ -86,7 +86,7 @@ def publish_failing_account(account: CarrierAccount, now: datetime) -> None:
 
 
 def send_verification_email(verification_id: int) -> None:
-    """The job. Says what holds when it runs."""
+    """The job. Reports the current decision."""
     verification = Verification.objects.select_related("developer").get(pk=verification_id)
     context = {
         "verification": verification,

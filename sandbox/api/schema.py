@@ -1,4 +1,4 @@
-"""What the API's description says about the sandbox."""
+"""The API description of the sandbox."""
 
 from bubblyphone.core.json_schema import data_of
 from bubblyphone.core.schema import Operation

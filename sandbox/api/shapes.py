@@ -1,4 +1,4 @@
-"""What responses hold of sandbox calls, as `sandbox.services` starts them."""
+"""Response shapes of sandbox calls, as started by `sandbox.services`."""
 
 from bubblyphone.core.json_schema import Read, Schema, record, text, whole
 

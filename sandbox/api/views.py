@@ -20,7 +20,7 @@ from sandbox.api.shapes import DEMO, STARTED
 
 
 class OverridesSerializer(StrictSerializer):
-    """What may be otherwise in a test call."""
+    """Settings that override the number's in a test call."""
 
     system_prompt = body_field(KINDS["system_prompt"])
     model = ModelSlugField(max_length=80)

@@ -21,7 +21,7 @@ from sandbox.dashboard.views import connection_details
 @require_http_methods(["GET", "HEAD", "POST"])
 @page
 def new_agent(request: HttpRequest) -> HttpResponse:
-    """ "What should your agent do?": a POST names a template, and opens the editor of an agent made from it."""
+    """ "What should your agent do?": a POST names a template, creates an agent from it, and opens the editor."""
     template = BY_KEY.get(request.POST.get("template", ""))
     if template is not None:
         try:
@@ -39,7 +39,7 @@ def new_agent(request: HttpRequest) -> HttpResponse:
 @require_POST
 @page
 def test_agent(request: HttpRequest, pk: int) -> JsonResponse:
-    """Begin a test with the form as it is; answers what the editor needs to connect, or `{"message"}`."""
+    """Start a test with the current form; returns what the editor needs to connect, or `{"message"}`."""
     agent = selectors.get_agent(developer=signed_in(request), pk=pk)
     editor = Editor(request.POST, agent=agent)
     try:

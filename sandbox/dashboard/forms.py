@@ -1,4 +1,4 @@
-"""What a sandbox call is started with."""
+"""The form that starts a sandbox call."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ DEMO = "demo"
 
 
 class SandboxForm(VariablesForm):
-    """`agent` is one of the developer's streaming numbers by its id, or "demo". Each variable of its texts is a field of its own."""
+    """`agent` is one of the developer's streaming numbers by id, or "demo". Each variable of its texts has its own field."""
 
     without_default = "No default. Left out if empty."
     agent = forms.ChoiceField(label="Talk to")
@@ -42,12 +42,12 @@ class SandboxForm(VariablesForm):
 
     @property
     def number(self) -> PhoneNumber | None:
-        """The chosen number; without a known choice the first, as the browser shows it. None: the demo agent."""
+        """The chosen number; without a valid choice the first, as the browser shows it. None: the demo agent."""
         chosen = str(self._said.get("agent", ""))
         return self.numbers.get(chosen) or (None if chosen == DEMO else next(iter(self.numbers.values()), None))
 
     @property
     def overrides(self) -> dict[str, str]:
-        """What this call is to have instead of the number's own."""
+        """Settings that override the number's in this call."""
         prompt = str(self._said.get("system_prompt", "")).strip()
         return {"system_prompt": prompt} if prompt else {}

@@ -1,4 +1,4 @@
-"""The Phone and the Sandbox."""
+"""The Phone and Sandbox pages."""
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -26,7 +26,7 @@ KEYS = (
 @require_safe
 @page
 def phone(request: HttpRequest) -> HttpResponse:
-    """The browser as a telephone at the built-in exchange."""
+    """The browser as a phone at the built-in exchange."""
     if not settings.EXCHANGE_URL:
         raise Http404
     developer = signed_in(request)
@@ -67,7 +67,7 @@ def sandbox(request: HttpRequest) -> HttpResponse:
 @require_safe
 @page
 def sandbox_price(request: HttpRequest) -> HttpResponse:
-    """What a call to the chosen agent costs, as a fragment."""
+    """The price of a call to the chosen agent, as a fragment."""
     developer = signed_in(request)
     form = SandboxForm(developer=developer, initial={"agent": request.GET.get("agent", "")})
     return render(request, "sandbox/_price.html", _price_context(developer, form))
@@ -77,7 +77,7 @@ def sandbox_price(request: HttpRequest) -> HttpResponse:
 @require_POST
 @page
 def sandbox_variables(request: HttpRequest) -> HttpResponse:
-    """The variables of the chosen agent and of the prompt as typed, as a fragment. What was typed for them stays."""
+    """The variables of the chosen agent and the typed prompt, as a fragment. Typed values are kept."""
     typed = SandboxForm(request.POST, developer=signed_in(request))
     values = {field.name: request.POST[field.name] for field in typed.variables() if request.POST.get(field.name)}
     said = {name: request.POST.get(name, "") for name in ("agent", "system_prompt")}
@@ -92,7 +92,7 @@ def _price_context(developer: Developer, form: SandboxForm) -> dict[str, object]
 @require_POST
 @page
 def start_sandbox(request: HttpRequest) -> JsonResponse:
-    """Begin a sandbox call; answers what its page needs to connect, or `{"message"}`."""
+    """Start a sandbox call; returns what its page needs to connect, or `{"message"}`."""
     developer = signed_in(request)
     form = SandboxForm(request.POST, developer=developer)
     if not form.is_valid():
@@ -105,7 +105,7 @@ def start_sandbox(request: HttpRequest) -> JsonResponse:
 
 
 def connection_details(started: services.SandboxCall) -> JsonResponse:
-    """What a page needs to connect to a call that has begun, and to show how it goes."""
+    """What a page needs to connect to a started call and to show its progress."""
     call = started.call
     return JsonResponse(
         {

@@ -1,4 +1,4 @@
-"""A browser's WebSocket that carries JSON frames, which a spoken and a written conversation share."""
+"""A browser's WebSocket with JSON frames, shared by spoken and written conversations."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -12,7 +12,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class BrowserConnection:
-    """An accepted connection. What is sent after its end goes nowhere."""
+    """An accepted connection. Frames sent after its end are dropped."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
@@ -30,7 +30,7 @@ class BrowserConnection:
 
 
 def read_frame(message: Mapping[str, Any], max_kibibytes: int) -> tuple[Any, str]:
-    """The JSON of a frame and "", or None and what is wrong with it."""
+    """The JSON of a frame and "", or None and the problem."""
     text = message.get("text")
     if not text or len(text) > max_kibibytes * 1024:
         return None, f"Frames must be JSON text of at most {max_kibibytes} KiB."

@@ -1,4 +1,4 @@
-"""What a browser is told of its sandbox call while that goes on; everything is written down beside it."""
+"""Reports a running sandbox call to its browser, in addition to the database."""
 
 import asyncio
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ class Browser(Protocol):
 
 
 class BrowserObserver:
-    """Writes everything down and shows the browser what concerns it."""
+    """Records everything and sends the browser what concerns it."""
 
     def __init__(self, recorder: EventWriter, browser: Browser) -> None:
         self._recorder = recorder
@@ -55,7 +55,7 @@ class BrowserObserver:
         self.show({"type": "tool_call", "tool": tool, "arguments": dict(arguments)})
 
     def show(self, frame: Mapping[str, Any]) -> None:
-        """Send a frame after those before it, without waiting."""
+        """Send a frame after the previous ones, without waiting."""
         self._frames.put_nowait(frame)
 
     async def _forward(self) -> None:
@@ -63,6 +63,6 @@ class BrowserObserver:
             await self._browser.send_json(frame)
 
     async def finish(self) -> None:
-        """Send what is still waiting, then stop."""
+        """Send the remaining frames, then stop."""
         self._frames.put_nowait(None)
         await self._task

@@ -21,15 +21,15 @@ from sandbox.sockets.browser_observer import BrowserObserver
 
 logger = logging.getLogger(__name__)
 MAX_FRAME_KIBIBYTES = 16
-MAX_TEXT = 2000  # characters of one message
-MAX_MESSAGES = 200  # of one conversation, well-formed or not
+MAX_TEXT = 2000  # characters per message
+MAX_MESSAGES = 200  # messages per conversation, valid or not
 
 
 class ChatBrowser(BrowserConnection):
     """The browser's connection."""
 
     async def read(self, session: ChatSession) -> None:
-        """Hand on what is typed until the browser is gone."""
+        """Forward what is typed until the browser is gone."""
         for _ in range(MAX_MESSAGES):
             message = await self._receive()
             if message["type"] == "websocket.disconnect":
@@ -48,7 +48,7 @@ class ChatBrowser(BrowserConnection):
 
 
 def read_text(message: Mapping[str, Any]) -> tuple[str, str]:
-    """The text of a frame and "", or "" and what is wrong with it."""
+    """The text of a frame and "", or "" and the problem."""
     frame, problem = read_frame(message, MAX_FRAME_KIBIBYTES)
     if problem:
         return "", problem

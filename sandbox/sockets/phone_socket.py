@@ -22,17 +22,17 @@ from sandbox.handsets import handset_number
 
 logger = logging.getLogger(__name__)
 CONNECT_SECONDS = 5.0
-# Two seconds of audio: a page may gather before it sends. A command is shorter.
+# Two seconds of audio: a page may collect audio before it sends. Commands are shorter.
 MAX_FRAME_BYTES = 64_000
 CLOSE_NOT_ALLOWED, CLOSE_EXCHANGE_LOST = 4403, 4502
-CLOSE_TAKEN_OVER = 4001  # the exchange's: another window has registered the same number
+CLOSE_TAKEN_OVER = 4001  # the exchange's code: another window has registered the same number
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 async def phone_socket(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-    """One browser handset, from page load to leaving the page. Wrapped in Channels' session authentication."""
+    """A browser handset, from page load to leaving the page. Wrapped in Channels' session authentication."""
     await receive()  # websocket.connect
     developer = developer_of(scope)
     if not settings.EXCHANGE_URL or developer is None or not is_same_origin(scope):
@@ -58,7 +58,7 @@ async def phone_socket(scope: dict[str, Any], receive: Receive, send: Send) -> N
 
 
 def exchange_address() -> str:
-    """Where the exchange lets handsets in, with its key."""
+    """The exchange's handset URL, including its key."""
     options: Any = settings.CARRIERS["exchange"]["OPTIONS"]
     base = settings.EXCHANGE_URL.replace("http", "ws", 1)
     return f"{base}/handset?{urlencode({'token': options['api_key']})}"
@@ -67,7 +67,7 @@ def exchange_address() -> str:
 async def _connect_through(
     exchange: ClientConnection, receive: Receive, send: Send, signed_out: asyncio.Task[None]
 ) -> None:
-    """Pass frames both ways until one side leaves, or the page is signed out."""
+    """Forward frames both ways until one side leaves, or the user is signed out."""
     ways = [asyncio.create_task(_to_exchange(exchange, receive)), asyncio.create_task(_to_browser(exchange, send))]
     pumps = [*ways, signed_out]
     try:
@@ -90,7 +90,7 @@ async def _to_exchange(exchange: ClientConnection, receive: Receive) -> None:
 
 
 def is_command(text: str) -> bool:
-    """Whether a text frame is for the exchange: a JSON object, and not a registration."""
+    """Whether a text frame may go to the exchange: a JSON object that is not a registration."""
     try:
         frame = parse_json(text)
     except InvalidJSON:
@@ -104,7 +104,7 @@ async def _to_browser(exchange: ClientConnection, send: Send) -> None:
 
 
 async def _close(send: Send, code: int) -> None:
-    """Close the browser's side, which may be gone already."""
+    """Close the browser's side, which may already be gone."""
     try:
         await send({"type": "websocket.close", "code": code})
     except (OSError, RuntimeError):

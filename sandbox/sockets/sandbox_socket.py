@@ -27,13 +27,13 @@ from sandbox.sockets.browser_observer import BrowserObserver
 
 logger = logging.getLogger(__name__)
 MAX_FRAME_KIBIBYTES = 128
-# So many malformed frames within so many seconds are answered with an error each; one more is a flood and ends the call.
+# This many malformed frames within this many seconds each get an error response; one more ends the call as a flood.
 TOLERATED_ERRORS, FLOOD_SECONDS = 50, 10.0
 FLOODED = "Too many invalid frames. The call was ended."
 
 
 class SandboxTransport(BrowserConnection):
-    """The browser's connection as a media connection: 16 kHz in both directions for the session, 24 kHz on the wire out."""
+    """The browser's connection as a media connection: 16 kHz in both directions for the session, 24 kHz to the browser."""
 
     audio_format: AudioFormat = PCM16_16K
 
@@ -67,7 +67,7 @@ class SandboxTransport(BrowserConnection):
                     return
 
     def _is_flood(self) -> bool:
-        """Whether this malformed frame, counted here, is one too many."""
+        """Whether this malformed frame, which is counted here, exceeds the limit."""
         now = asyncio.get_running_loop().time()
         is_flood = len(self._errors) == TOLERATED_ERRORS and now - self._errors[0] < FLOOD_SECONDS
         self._errors.append(now)
@@ -78,14 +78,14 @@ class SandboxTransport(BrowserConnection):
         await self.send_json({"type": "audio", "data": wire, "sample_rate": PCM16_24K.sample_rate})
 
     async def send_mark(self, name: str) -> None:
-        """A browser plays what it is sent; the clock alone tells what was heard."""
+        """A browser plays what it receives; only the clock tells what was heard."""
 
     async def clear(self) -> None:
         await self.send_json({"type": "clear"})
 
 
 def read_audio(message: Mapping[str, Any]) -> tuple[str | None, str]:
-    """The audio of a client's frame, or what is wrong with it."""
+    """The audio of a client's frame, or the problem with it."""
     frame, problem = read_frame(message, MAX_FRAME_KIBIBYTES)
     if problem:
         return None, problem

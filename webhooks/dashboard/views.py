@@ -1,4 +1,4 @@
-"""The page Webhooks: where events go, what was sent, and sending it again."""
+"""The Webhooks page: URLs, deliveries, and resending."""
 
 from django import forms
 from django.contrib import messages
@@ -37,7 +37,7 @@ class DeliveryFilterForm(forms.Form):
 @require_safe
 @page
 def webhooks(request: HttpRequest) -> HttpResponse:
-    """Addresses, and deliveries newest first by status, event, and endpoint of the account."""
+    """URLs, and deliveries newest first, filtered by status, event, and account endpoint."""
     developer = signed_in(request)
     form = DeliveryFilterForm(request.GET, developer=developer)
     is_valid = form.is_valid()
@@ -62,7 +62,7 @@ def webhooks(request: HttpRequest) -> HttpResponse:
 @require_POST
 @page
 def resend(request: HttpRequest, pk: int) -> HttpResponse:
-    """Send one again, and go back to the page that asked (`next`)."""
+    """Resend one delivery, and return to the requesting page (`next`)."""
     with reported(request, "Resending the webhook."):
         redelivery.resend(developer=signed_in(request), delivery_id=pk)
     return redirect(_target(request))

@@ -1,7 +1,7 @@
-"""Requests to URLs that developers give: never into our own network, at most 10 s, at most 64 KB of a response read.
+"""Requests to URLs provided by developers: never into our own network, at most 10 s, at most 64 KB of a response.
 
-An address is checked when it is configured (`validate_webhook_url`) and again at every connection, against what DNS
-says then; the connection goes to the very address that was checked. Used by the dispatcher and by live calls alike.
+An address is checked when it is configured (`validate_webhook_url`) and again at every connection, with current DNS results; the
+connection uses exactly the checked address. Used by the dispatcher and by live calls.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from webhooks.http.public_addresses import is_public
 TIMEOUT_SECONDS = 10.0
 MAX_RESPONSE_BYTES = 64 * 1024
 MAX_URL_LENGTH = 2000
-# An address that does not respond must leave time for the host's next one.
+# An unresponsive address must leave time for the host's next one.
 CONNECT_TIMEOUT_SECONDS = 3.0
 # Below the 5 s after which Node's servers, the shortest in wide use, close an idle connection.
 KEEP_ALIVE_SECONDS = 4.0
@@ -62,14 +62,14 @@ class DownloadFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PostResult:
-    """The result of one POST. `status` is None without a response; `error` is None if the exchange itself succeeded."""
+    """The result of one POST. `status` is None without a response; `error` is None if the request itself succeeded."""
 
     status: int | None
     body: str
     latency_ms: int
     error: str | None
     is_whole: bool = True  # False: the body is longer than the part that was read
-    is_final: bool = False  # a failure that a retry would only repeat
+    is_final: bool = False  # retrying would fail again
     is_timeout: bool = False
     is_unsent: bool = False  # no connection was made
 
@@ -94,7 +94,7 @@ def validate_webhook_url(url: str) -> None:
 
 
 def _addresses_now(url: httpx2.URL) -> list[str]:
-    """The host's current addresses; empty if DNS does not know it or does not respond."""
+    """The host's current addresses; empty if DNS has none or does not respond."""
     host = url.raw_host.decode("ascii")
     if _is_address(host):
         return [host]
@@ -158,7 +158,7 @@ def _is_address(host: str) -> bool:
 # --- at every connection ----------------------------------------------------------------------------------------------
 @cache
 def _lookup_threads() -> ThreadPoolExecutor:
-    """Separate threads for DNS, and many: a name server that hangs blocks one for as long as it takes."""
+    """Separate threads for DNS, and many: an unresponsive name server blocks one for as long as it takes."""
     return ThreadPoolExecutor(128, thread_name_prefix="dns")
 
 
@@ -178,7 +178,7 @@ async def resolve(host: str, port: int) -> list[str]:
 
 
 class _GuardedNetwork(httpcore2.AsyncNetworkBackend):
-    """Connects to checked addresses. Host header, SNI and certificate go by the name, in the pool above."""
+    """Connects to checked addresses. Host header, SNI and certificate use the name, in the pool above."""
 
     def __init__(self, resolver: Resolver, *, allow_private: bool) -> None:
         self._resolve = resolver
@@ -211,9 +211,9 @@ class _GuardedNetwork(httpcore2.AsyncNetworkBackend):
 
 
 class OutboundClient:
-    """A pool of connections for one event loop. No redirects, no proxies, no cookies.
+    """A connection pool for one event loop.
 
-    `allow_private`: for an address that is known to be our own.
+    No redirects, no proxies, no cookies. `allow_private`: for an address known to be our own.
     """
 
     def __init__(
@@ -242,7 +242,7 @@ class OutboundClient:
         timeout_seconds: float | None = None,
         retries: int = 0,
     ) -> PostResult:
-        """One request with another time limit. `retries`: how often it is made again where nothing was sent yet."""
+        """A request with another time limit. `retries`: how often it is repeated if nothing was sent yet."""
         started = time.monotonic()
         limit = timeout_seconds or self._timeout_seconds
         while True:
@@ -302,7 +302,10 @@ class OutboundClient:
         )
 
     async def download(self, url: str, path: Path, *, max_bytes: int, headers: Mapping[str, str] | None = None) -> None:
-        """GET a file with these headers and put it at `path`, whole or not at all. Raises DownloadFailed, OSError of the disk."""
+        """GET a file with these headers and store it at `path`, completely or not at all.
+
+        Raises DownloadFailed, and OSError of the disk.
+        """
         partial = path.with_name(f"{path.name}.part")
         try:
             async with (

@@ -1,26 +1,26 @@
-"""What a developer's server sent, as text: compression, character sets and the limits of both.
+"""The text of a developer's response: compression, character sets and limits.
 
-Used for everything that such servers answer (tools, actions, transfers), so that a quirk is understood everywhere or nowhere.
+Used for all responses (tools, actions, transfers), so that a quirk is handled everywhere or nowhere.
 """
 
 import codecs
 import zlib
 from collections.abc import Mapping
 
-MAX_LAYERS = 3  # of compression, one inside the other
+MAX_LAYERS = 3  # nested compressions
 _GZIP_MAGIC = b"\x1f\x8b"
 _UNDO = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # zlib's wbits; raw deflate (-15) is tried where 15 fails
 _BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"), (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"),
 )  # fmt: skip
-# Codecs of Python's that are no character sets of the web, and would execute escapes or lose text.
+# Python codecs that are not character sets of the web, and would execute escapes or lose text.
 _NO_CHARSETS = frozenset({"unicode_escape", "raw_unicode_escape", "idna", "punycode", "undefined", "mbcs", "oem"})
 _JSON_STARTS = b'{["-0123456789tfn \t\r\n'
 
 
 class ResponseUnreadable(ValueError):
-    """The body is compressed in a way that we cannot undo; the message is for the author of the server."""
+    """The body's compression cannot be undone; the message is for the author of the server."""
 
 
 def decompress(body: bytes, content_encoding: str, max_bytes: int) -> tuple[bytes, bool]:
@@ -30,7 +30,7 @@ def decompress(body: bytes, content_encoding: str, max_bytes: int) -> tuple[byte
     """
     names = [name.strip().lower() for name in content_encoding.split(",")]
     layers = [name for name in names if name not in ("", "identity")]
-    if not layers and body.startswith(_GZIP_MAGIC):  # compressed and not declared: JSON and text never start like this
+    if not layers and body.startswith(_GZIP_MAGIC):  # compressed but not declared: JSON and text never start like this
         layers = ["gzip"]
     if unknown := [name for name in layers if name not in _UNDO]:
         raise ResponseUnreadable(f'The response uses the unsupported encoding "{unknown[0][:40]}".')
@@ -39,7 +39,7 @@ def decompress(body: bytes, content_encoding: str, max_bytes: int) -> tuple[byte
     is_whole = True
     for name in reversed(layers):
         if name != "deflate" and not body.startswith(_GZIP_MAGIC):
-            continue  # declared and not done
+            continue  # declared but not compressed
         body, is_complete = _inflate(body, _UNDO[name], max_bytes)
         is_whole = is_whole and is_complete
     return body[:max_bytes], is_whole and len(body) <= max_bytes
@@ -55,7 +55,7 @@ def _inflate(body: bytes, wbits: int, max_bytes: int) -> tuple[bytes, bool]:
         if attempt > 0 or stream.eof or len(content) > max_bytes:  # other data may look like raw deflate for a while
             return content, stream.eof
     if wbits == 15:
-        return body, True  # "deflate" declared and not done
+        return body, True  # "deflate" declared but not compressed
     raise ResponseUnreadable("The compressed response is damaged.")
 
 
@@ -84,12 +84,12 @@ def _charset_of(body: bytes, content_type: str) -> str:
         return "utf-8"
     if declared and not (declared == "utf-8" and not is_utf8):
         return declared
-    # Neither UTF-8 nor said to be anything else: what browsers take it for. Binary data is not text at all.
+    # Neither UTF-8 nor declared as anything else: use what browsers assume. Binary data is not text at all.
     return "utf-8" if is_utf8 or b"\x00" in body else "cp1252"
 
 
 def _declared_charset(content_type: str) -> str:
-    """Python's name of the charset in a Content-Type header; "" for none, and for one that is not known."""
+    """Python's name of the charset in a Content-Type header; "" if missing or unknown."""
     for parameter in content_type.split(";")[1:]:
         name, _, value = parameter.partition("=")
         if name.strip().lower() != "charset":
@@ -102,14 +102,14 @@ def _declared_charset(content_type: str) -> str:
         known = codec.name.replace("-", "_")
         if known in _NO_CHARSETS:
             return ""
-        # As browsers do (WHATWG Encoding): what is called Latin-1 is Windows-1252, and UTF-16 without a mark little-endian.
+        # Like browsers (WHATWG Encoding): Latin-1 means Windows-1252, and UTF-16 without a mark is little-endian.
         names = {"iso8859_1": "cp1252", "ascii": "cp1252", "utf_16": "utf-16-le", "utf_32": "utf-32-le"}
         return names.get(known, "utf-8" if known in {"utf_8", "utf_8_sig"} else codec.name)
     return ""
 
 
 def _wide_charset(body: bytes) -> str:
-    """UTF-16 or UTF-32 without a mark, told by where the first character of a JSON text has its zeros (RFC 4627, section 3)."""
+    """UTF-16 or UTF-32 without a mark, detected from the zeros in the first character of a JSON text (RFC 4627, section 3)."""
     first = body[:4]
     for zeros, name in (
         ((1, 2, 3), "utf-32-le"), ((0, 1, 2), "utf-32-be"), ((1,), "utf-16-le"), ((0,), "utf-16-be"),
@@ -124,7 +124,7 @@ def _wide_charset(body: bytes) -> str:
 
 def _is_utf8(body: bytes) -> bool:
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(body)  # may end within a character, where it was cut
+        codecs.getincrementaldecoder("utf-8")().decode(body)  # may end within a character, where it was truncated
     except UnicodeDecodeError:
         return False
     return True

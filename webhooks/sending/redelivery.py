@@ -1,4 +1,4 @@
-"""Resending a webhook on the developer's request: the same message and id, as one more attempt."""
+"""Resending a webhook at the developer's request: the same message and id, as one more attempt."""
 
 from django.db import transaction
 from django.db.models import CharField, F, OuterRef, Prefetch, QuerySet, Subquery, Value
@@ -11,19 +11,19 @@ from webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from webhooks.outbox import wake_dispatcher
 
 Status = WebhookDelivery.Status
-# They ask for a response now: each can be resent to test a server, but not with "resend all failed".
+# They require an immediate response: each can be resent to test a server, but not with "resend all failed".
 QUESTIONS = ("call.incoming", "call.speech", "call.tool_call", "call.lookup")
-# Of a body or an answer, on a page; the whole of it is in the API.
+# Characters of a body or response on a page; the API returns all of it.
 SHOWN_CHARACTERS = 4000
 
 
 def deliveries_of(developer: Developer) -> QuerySet[WebhookDelivery]:
-    """Everything that was sent, or is on its way, to the developer's servers."""
+    """Everything sent, or being sent, to the developer's servers."""
     return WebhookDelivery.objects.filter(developer=developer)
 
 
 def with_attempts(rows: QuerySet[WebhookDelivery], *, whole: bool = False) -> QuerySet[WebhookDelivery]:
-    """As a page shows them: attempts oldest first, and of bodies and answers the beginning as `shown` (`whole`: all, too)."""
+    """For a page: attempts oldest first, with the beginning of bodies and responses as `shown` (`whole`: everything)."""
     attempts = WebhookAttempt.objects.order_by("number").annotate(shown=_beginning("response_body"))
     rows = rows.annotate(shown=_beginning("body"))
     if not whole:
@@ -36,7 +36,7 @@ def _beginning(name: str) -> Left:
 
 
 def resend(*, developer: Developer, delivery_id: int) -> WebhookDelivery:
-    """Send it again at once. Raises NotFound, Conflict while it is on its way or when its endpoint has been deleted."""
+    """Resend immediately. Raises NotFound, and Conflict while it is being sent or if its endpoint was deleted."""
     found = deliveries_of(developer).filter(pk=delivery_id)
     if found.exclude(endpoint=None).exclude(endpoint__deleted_at=None).exists():
         raise Conflict("The endpoint of this webhook was deleted.")
@@ -50,19 +50,19 @@ def resend(*, developer: Developer, delivery_id: int) -> WebhookDelivery:
 
 
 def resend_failed(*, developer: Developer) -> int:
-    """Resend all failed webhooks; returns their number. Skips those that asked for a response, which is no longer needed."""
+    """Resend all failed webhooks; returns their number. Skips those that required an immediate response."""
     return send_again(failed_notices(developer))
 
 
 def failed_notices(developer: Developer) -> QuerySet[WebhookDelivery]:
-    """What `resend_failed` would send."""
+    """The deliveries that `resend_failed` would resend."""
     failed = deliveries_of(developer).filter(status=Status.FAILED, endpoint__deleted_at=None)
     return failed.exclude(event_type__in=QUESTIONS, endpoint=None).exclude(endpoint__enabled=False)
 
 
 @transaction.atomic
 def send_again(rows: QuerySet[WebhookDelivery]) -> int:
-    """Put finished deliveries back into the outbox, to where their endpoint is now. Their responses are no longer carried out."""
+    """Put finished deliveries back into the outbox, with their endpoint's current URL. Their responses are no longer carried out."""
     settled = rows.exclude(status=Status.PENDING)
     moved_to = WebhookEndpoint.objects.filter(pk=OuterRef("endpoint_id")).values("url")
     count = settled.update(

@@ -1,4 +1,4 @@
-"""Sending an endpoint the events of a time range again, for example after its server was down or had lost them."""
+"""Resending the events of a time range to an endpoint, for example after its server was down or lost them."""
 
 from datetime import datetime
 
@@ -19,12 +19,11 @@ BATCH = 100  # rows with bodies in memory at a time
 def resend_events(
     *, developer: Developer, endpoint_id: int, since: datetime, until: datetime, event_type: str = ""
 ) -> int:
-    """Send every event from `since` up to `until` that the endpoint subscribes to, also those it never received; returns how many.
-
-    Each has the `X-Webhook-Id` it always had. Those on their way are left alone. Raises NotFound, and InvalidRequest for more than
-    MAX_EVENTS, of which none is sent then.
+    """Send every event from `since` up to `until` that the endpoint subscribes to, including events it never received; returns their
+    number. Each keeps its `X-Webhook-Id`. Deliveries in progress are left alone. Raises NotFound, and InvalidRequest for more than
+    MAX_EVENTS, without sending any.
     """
-    # Locked: disabling or deleting it waits, then cancels what is written here.
+    # Locked: disabling or deleting the endpoint waits, then cancels what is written here.
     endpoint = account_endpoints.endpoints_of(developer).select_for_update(no_key=True).filter(pk=endpoint_id).first()
     if endpoint is None:
         raise NotFound("Not found.")

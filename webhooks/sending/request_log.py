@@ -1,4 +1,4 @@
-"""Requests that a live call sends itself: logged beside the outbox, never sent again."""
+"""Requests that a live call sends itself: logged next to the outbox, never resent automatically."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from webhooks.outbox import record_attempt
 
 @dataclass(frozen=True, slots=True)
 class LoggedRequest:
-    """A request that a live call makes itself, outside of the outbox: it is sent once, whatever becomes of it."""
+    """A request that a live call sends itself, outside the outbox: it is sent once, whatever happens."""
 
     developer_id: int
     signing_secret_id: int
@@ -22,15 +22,15 @@ class LoggedRequest:
     url: str
     body: str
     started_at: datetime
-    # Of a tool with a URL of its own, whose body is not an event of ours.
+    # For a tool with its own URL, whose body is not one of our events.
     tool: str = ""
     method: str = ""
 
 
 def begin_request(request: LoggedRequest) -> WebhookDelivery:
-    """Write down that a POST is about to leave, so that it is in the log even if this process dies before the answer.
+    """Record that a POST is about to be sent, so that it is in the log even if this process dies before the response.
 
-    No dispatcher sends it: it has no time of a next attempt.
+    The dispatcher does not send it, because it has no next attempt.
     """
     return WebhookDelivery.objects.get_or_create(
         webhook_id=request.webhook_id,
@@ -51,7 +51,7 @@ def begin_request(request: LoggedRequest) -> WebhookDelivery:
 
 
 def end_request(request: LoggedRequest, result: PostResult) -> None:
-    """Write down what came of it, once."""
+    """Record the result, once."""
     with transaction.atomic():
         delivery = begin_request(request)
         status = WebhookDelivery.Status.DELIVERED if result.is_success else WebhookDelivery.Status.FAILED
@@ -61,7 +61,7 @@ def end_request(request: LoggedRequest, result: PostResult) -> None:
 
 
 def lost_requests(before: datetime) -> list[WebhookDelivery]:
-    """Requests begun before that time whose process died before it could write down the answer; none of them is running.
+    """Requests from before that time whose process died before it could record the response; none of them is still running.
 
     Call it in a transaction: they are locked, and `end_request` waits.
     """
@@ -70,6 +70,6 @@ def lost_requests(before: datetime) -> list[WebhookDelivery]:
 
 
 def give_up_request(delivery: WebhookDelivery, reason: str) -> None:
-    """End a lost request, of which nothing more will be known."""
+    """Complete a lost request, whose result will never be known."""
     WebhookDelivery.objects.filter(pk=delivery.pk).update(status=WebhookDelivery.Status.FAILED, attempt_count=1)
     record_attempt(delivery=delivery, number=1, result=PostResult(None, "", 0, reason), started_at=delivery.created_at)

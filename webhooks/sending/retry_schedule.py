@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-# Seconds after the previous failure: short enough for a call that waits for the answer, long enough for a restart.
+# Seconds after the previous failure: short enough for a call that waits for the response, long enough for a restart.
 RETRY_DELAYS_SECONDS = (5.0, 30.0, 120.0)
-# An account endpoint is told what happened, and nobody waits: it also gets 10 minutes, 1, 6 and 16 hours.
+# An account endpoint is only notified, and nobody waits: it also gets 10 minutes, 1, 6 and 16 hours.
 ENDPOINT_RETRY_DELAYS_SECONDS = (*RETRY_DELAYS_SECONDS, 600.0, 3600.0, 21_600.0, 57_600.0)
-# The failed attempt of which the account gets an email.
+# The failed attempt that triggers an email to the account.
 EMAILED_ATTEMPT = 4
 
 

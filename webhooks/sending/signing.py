@@ -18,7 +18,7 @@ PREVIOUS_SECRET_LIFETIME = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class SigningKeys:
-    """A signing secret in the clear, for as long as something is to be signed with it. Never logged, never stored."""
+    """A decrypted signing secret, for as long as something must be signed. Never logged, never stored."""
 
     current: str = field(repr=False)
     previous: str = field(default="", repr=False)
@@ -39,7 +39,7 @@ def make_signing_secret(*, developer: Developer) -> tuple[SigningSecret, str]:
 
 
 def rotate_signing_secret(*, secret_id: int) -> str:
-    """Replace the key and give its plaintext. The old one signs beside it for 24 h; one before that ends now."""
+    """Replace the key and return its plaintext. The old one also signs for 24 h; an even older one expires now."""
     plaintext = make_secret("whsec_")
     with transaction.atomic():
         secret = SigningSecret.objects.select_for_update().get(pk=secret_id)
@@ -57,7 +57,7 @@ def signing_keys(secret: SigningSecret) -> SigningKeys:
 
 
 def signature_headers(keys: SigningKeys, body: str, webhook_id: str, timestamp: int) -> dict[str, str]:
-    """All headers of one attempt at `timestamp` (Unix seconds). Of two valid keys both sign, the newest first."""
+    """All headers of one attempt at `timestamp` (Unix seconds). If two keys are valid, both sign, newest first."""
     message = f"{timestamp}.{body}".encode()
     digests = [hmac.new(key.encode(), message, hashlib.sha256).hexdigest() for key in keys.valid_at(timestamp)]
     return {

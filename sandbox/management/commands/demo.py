@@ -1,4 +1,4 @@
-"""`manage.py demo`: make the demo account, or find it again, and say how to get in."""
+"""`manage.py demo`: create the demo account, or reuse it, and print its login."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`manage.py dial +14155550100 --say "What are your opening hours?"`: a scripted telephone of the built-in exchange."""
+"""`manage.py dial +14155550100 --say "What are your opening hours?"`: a scripted phone at the built-in exchange."""
 
 import base64
 import sys
@@ -15,9 +15,9 @@ from bubblyphone.core.json_documents import parse_json
 from bubblyphone.env import env_secret
 
 CALLER = "+12025550199"
-# What the agent is given to begin speaking after the caller's last word, before the next step follows.
+# How long the agent may take to start speaking after the caller's last word, before the next step runs.
 SILENCE_MS = 900
-# On top of the call's own length: the voice has to be made ready, and the telephone may ring for a minute.
+# In addition to the call's duration: the voice must be loaded, and the phone may ring for a minute.
 PATIENCE_SECONDS = 90
 
 
@@ -68,18 +68,18 @@ class Command(BaseCommand):
             self.stdout.write(f"recorded to {options['record']}")
         if result["error"]:
             raise CommandError(result["error"])
-        # Who refuses a call by script has done what was wanted.
+        # A script that declines the call has succeeded.
         if result["cause"] != "normal_clearing" and options["ring"] == "answer":
             sys.exit(1)
 
     def _follow(self, response: httpx2.Response) -> dict[str, Any]:
-        """Print what happens; the result at the end."""
+        """Print events as they happen; finally the result."""
         for line in response.iter_lines():
             event = parse_json(line)
             if event["kind"] == "result":
                 return dict(event)
             self.stdout.write(f"{event['at_seconds']:8.2f} s  {event['kind']:9} {event['detail']}")
-            # Also into a pipe, while the call goes on.
+            # also into a pipe, while the call continues
             self.stdout.flush()
         raise CommandError("The connection to the exchange was lost.")
 
