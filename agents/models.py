@@ -85,6 +85,24 @@ class ModelKey(models.Model):
         return f"{self.provider} …{self.last_four}"
 
 
+class VoiceSample(models.Model):
+    """A sentence in the voice of a vendor's model, for the agent editor: made once, and the same for all accounts."""
+
+    provider = models.CharField(max_length=10)
+    upstream_model = models.CharField(max_length=100)
+    voice = models.CharField(max_length=100)
+    sound = models.BinaryField()  # a WAV file of some 200 KB
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "upstream_model", "voice"], name="voice_sample_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.upstream_model} {self.voice}"
+
+
 class AgentSettings(models.Model):
     """Settings of an agent, or of a number without one, for its calls: a column for each of `SETTINGS`.
 

@@ -17,7 +17,8 @@ from agents import secrets, selectors, services, variables
 from agents.agent_settings.form import parse_tools
 from agents.dashboard.forms import READY_MADE, AgentForm, analysis_fields
 from agents.dashboard.variable_fields import VALUE_PREFIX
-from agents.models import Agent, AIModel
+from agents.model_catalog.custom_models import is_custom
+from agents.models import Agent, AIModel, ModelKey
 from agents.providers.base import ToolSpec
 from agents.tools.definitions import example_arguments, tool_problems, widen
 from bubblyphone.core.errors import InvalidRequest
@@ -153,6 +154,12 @@ class Editor:
             return []
         heard = self.model.can.session_voice(self._text("voice").strip())
         return [(voice, voice == heard) for voice in self.model.can.voices]
+
+    def has_samples(self) -> bool:
+        """Whether the account has a key by which these voices can be heard."""
+        if self.model is None or is_custom(self.model):
+            return False
+        return ModelKey.objects.filter(developer=self.agent.developer, provider=self.model.provider).exists()
 
     @property
     def caller(self) -> str:

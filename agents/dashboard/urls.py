@@ -18,6 +18,7 @@ urlpatterns = [
     path("agents/<int:pk>/versions/<int:number>", version_views.agent_version, name="agent-version"),
     path("agents/<int:pk>/versions/<int:number>/restore", version_views.restore_version, name="restore-agent-version"),
     path("voices/offline.wav", voice_views.offline_voice, name="offline-voice"),
+    path("voices/sample.wav", voice_views.vendor_voice, name="vendor-voice"),
     path("secrets", secret_views.secrets_page, name="secrets"),
     path("secrets/<int:pk>/replace", secret_views.replace_secret, name="replace-secret"),
     path("secrets/<int:pk>/delete", secret_views.delete_secret, name="delete-secret"),

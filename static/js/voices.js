@@ -20,16 +20,27 @@ field.addEventListener("input", () => {
   }
 });
 
+/** The sample of the chosen voice; the offline model has but one. */
+function addressOf({ dataset: { listen } }) {
+  const chosen = document.querySelector("[data-voice][aria-pressed='true']");
+  return listen.includes("?") && chosen ? `${listen}&voice=${encodeURIComponent(chosen.dataset.voice)}` : listen;
+}
+
 async function play(button) {
-  button.setAttribute("aria-busy", "true");
-  if (!audio.src) audio.src = button.dataset.listen;
-  audio.currentTime = 0;
-  button.nextElementSibling.textContent = "";
+  const status = button.nextElementSibling;
+  button.disabled = true;
+  status.textContent = "Loading…";
   try {
-    await audio.play();
+    const response = await fetch(addressOf(button));
+    const isSound = response.headers.get("Content-Type") === "audio/wav";
+    status.textContent = isSound || response.redirected ? "" : await response.text();
+    if (isSound) {
+      URL.revokeObjectURL(audio.src);
+      audio.src = URL.createObjectURL(await response.blob());
+      await audio.play();
+    }
   } catch {
-    audio.removeAttribute("src");
-    button.nextElementSibling.textContent = "The voice cannot be played right now. Try again.";
+    status.textContent = "The voice cannot be played now. Try again.";
   }
-  button.removeAttribute("aria-busy");
+  button.disabled = false;
 }

@@ -11,7 +11,7 @@ from django.test import Client
 from accounts.models import Developer
 from agents import versions
 from agents.models import Agent
-from agents.services import update_agent
+from agents.services import create_model_key, update_agent
 from agents.tools.definitions import tool_problems
 from calls.models import Call
 from sandbox.agent_templates import TEMPLATES
@@ -279,6 +279,9 @@ def test_the_voices_and_abilities_of_the_chosen_model_are_shown(client: Client, 
     looked = client.post(f"/agents/{agent.pk}", chosen).content.decode()
     assert_sound(looked)
     assert 'data-voice="cedar" aria-pressed="true"' in looked
-    assert "No samples are available for these voices." in looked
+    assert "Add your OpenAI key</a> to hear samples" in looked
     assert "data-listen" not in looked
+    create_model_key(developer=agent.developer, provider="openai", api_key="sk-proj-0123456789")
+    looked = client.post(f"/agents/{agent.pk}", chosen).content.decode()
+    assert 'data-listen="/voices/sample.wav?model=gpt-realtime-1.5"' in looked
     assert Client().get("/voices/offline.wav")["Location"].startswith("/login?next=")
