@@ -17,7 +17,7 @@ from phone_numbers.carriers.registry import detects_screening
 from phone_numbers.models import CallScript, PhoneNumber
 from tests import factories
 from tests.calls.control.conftest import Clock
-from tests.calls.control.dialects import OURS, PERSON, Dialect, Happening, TwilioDialect
+from tests.calls.control.dialects import OURS, PERSON, Dialect, Happening, Report, TwilioDialect
 from tests.calls.rows import make_account, make_streaming_number
 from tests.fakes.recording_server import Answer
 from tests.long_runs import how_many
@@ -240,6 +240,12 @@ def test_a_transfer_that_the_carrier_may_have_taken_is_not_given_up(
 # --- reports that come in any order, more than once, or not at all ------------------------------------------------------
 
 
+def forged(dialect: Dialect, *, inbound: bool, state: str) -> Report:
+    """A report that nobody answered, with the signature of another one."""
+    over, other = (dialect.report(each, inbound=inbound, state=state) for each in (ended(2, "busy"), CALLED[1]))
+    return replace(over, headers=other.headers)
+
+
 @pytest.mark.parametrize("seed", range(how_many(4, long=34)))
 @pytest.mark.parametrize("inbound", [True, False])
 def test_any_order_and_any_repeats_come_to_the_same(dialect: Dialect, clock: Clock, inbound: bool, seed: int) -> None:
@@ -247,12 +253,13 @@ def test_any_order_and_any_repeats_come_to_the_same(dialect: Dialect, clock: Clo
     state = "" if inbound else str(place(number).pk)
     reports = [dialect.report(each, inbound=inbound, state=state) for each in CALLED]
     dice = random.Random(seed)
-    order = [*reports, *dice.choices(reports, k=3)]
+    fake = forged(dialect, inbound=inbound, state=state)
+    order = [*reports, *dice.choices(reports, k=3), fake, fake]
     dice.shuffle(order)
     for report in order:
         # Twilio's request for a document is no report: it comes when it is needed, or not at all.
         clock.at = CALLED[1].at if report.path == "/webhooks/twilio/next" else CALLED[2].at
-        assert report.deliver(Client()) == 200
+        assert (report.deliver(Client()) == 200) is (report is not fake)
     clock.at = 106
     sweeper.finish_hung_up(clock())
     came_to = outcome(Call.objects.get())
@@ -293,6 +300,7 @@ def test_any_order_of_all_callbacks_comes_to_the_same(dialect: Dialect, clock: C
     for each in order:
         told = replace(each, leg_state=leg_state) if each.leg_state else each
         assert dialect.report(told, inbound=False, state=str(call.pk)).deliver(Client()) == 200
+        assert forged(dialect, inbound=False, state=str(call.pk)).deliver(Client()) in {400, 403}
     for clock.at in (66, 72):
         sweeper.fail_lost_transfers(clock())
         sweeper.finish_hung_up(clock())
