@@ -9,6 +9,8 @@ from typing import Any
 Answer = tuple[int, bytes]
 # Until who hears 409 asks again: what asks more often has the processor to itself.
 PAUSE_SECONDS = 0.5
+# For an answer, and for the others of a turn: a busy machine has needed more than a minute.
+PATIENCE_SECONDS = 300
 
 
 def post_repeatedly(
@@ -21,11 +23,11 @@ def post_repeatedly(
     address = url.removeprefix("http://")
     keys = list(bodies)
     answers: dict[str, list[Answer]] = {key: [] for key in keys}
-    barrier = threading.Barrier(threads, timeout=60)
+    barrier = threading.Barrier(threads, timeout=PATIENCE_SECONDS)
 
     def connect() -> http.client.HTTPConnection:
         # One after the other: the test server lets few wait at its door.
-        connection = http.client.HTTPConnection(address, timeout=60)
+        connection = http.client.HTTPConnection(address, timeout=PATIENCE_SECONDS)
         connection.request("GET", "/healthz")
         connection.getresponse().read()
         return connection
