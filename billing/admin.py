@@ -20,7 +20,7 @@ from billing.exports import rates_csv
 from billing.models import Adjustment, Booking, LedgerEntry, MeteredCost, SpendingCap, TelephonyRate
 from billing.payments import admin as payment_admin
 from billing.switched_admin import BillingAdmin, MeteringAdmin
-from bubblyphone.core.admin import EditableListAdmin, ReadOnlyAdmin
+from bubblyphone.core.admin import EditableListAdmin, GrowingListAdmin, ReadOnlyAdmin
 
 __all__ = ["payment_admin"]
 
@@ -108,13 +108,13 @@ class SpendingCapAdmin(admin.ModelAdmin[SpendingCap]):
         super().save_model(request, obj, form, change)
 
 
-class _BookingAdmin(ReadOnlyAdmin):
+class _BookingAdmin(GrowingListAdmin):
     """The list of bookings, linked to the objects they are for."""
 
     list_display = ["id", "developer", "kind", "amount", "description", "what_for", "created_at"]
     list_select_related = ["developer"]
     list_filter = ["kind"]
-    search_fields = ["developer__email", "key", "description"]
+    lookups = ("key__startswith",)
     ordering = ["-id"]
 
     @admin.display(description="for", ordering="key")

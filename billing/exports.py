@@ -52,8 +52,8 @@ def _pieces(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[b
         yield text.getvalue().encode()
 
 
-def transactions_csv(entries: QuerySet[LedgerEntry]) -> HttpResponse:
-    """Transactions, newest first. Debits are negative here, so the column can be summed."""
+def transactions_csv(entries: QuerySet[LedgerEntry], moment: str = "") -> HttpResponse:
+    """Transactions, newest first, with `moment` by the time in that field. Debits are negative here, so the column can be summed."""
     rows = (
         [
             entry.pk,
@@ -64,7 +64,7 @@ def transactions_csv(entries: QuerySet[LedgerEntry]) -> HttpResponse:
             "USD",
             harmless(entry.description),
         ]
-        for entry in in_pages(entries, newest_first=True)
+        for entry in in_pages(entries, moment, newest_first=True)
     )
     return csv_file("transactions.csv", TRANSACTION_COLUMNS, rows)
 

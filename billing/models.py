@@ -81,6 +81,12 @@ class LedgerEntry(Booking):
             models.Index(fields=["developer", "-id"], include=["amount"], name="ledger_by_developer"),
             # For sums of a week, a month, or each month, without reading the entries themselves.
             models.Index(fields=["developer", "created_at"], include=["kind", "amount"], name="ledger_sums"),
+            # To find what is rare among the entries of calls.
+            models.Index(
+                fields=["developer", "kind", "-id"],
+                condition=~Q(kind__in=["telephony", "model"]),
+                name="ledger_rare_kinds",
+            ),
             # To find credits among very many charges: whether there are any, and those of a month.
             models.Index(fields=["developer", "created_at"], condition=Q(amount__gt=0), name="ledger_credits"),
         ]

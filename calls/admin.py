@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from bubblyphone.core.admin import ReadOnlyAdmin
+from bubblyphone.core.admin import GrowingListAdmin, ReadOnlyAdmin
 from calls.models import Call, CallEvent, MediaNode
 
 
@@ -25,16 +25,15 @@ class EventInline(admin.TabularInline[CallEvent, Call]):
 
 
 @admin.register(Call)
-class CallAdmin(ReadOnlyAdmin):
+class CallAdmin(GrowingListAdmin):
     list_display = [
         "id", "developer", "direction", "from_number", "to_number", "mode", "status", "hangup_cause", "duration_seconds",
         "total_cost", "started_at",
     ]  # fmt: skip
     list_select_related = ["developer"]
     list_filter = ["status", "hangup_cause", "direction", "mode", "sandbox"]
-    search_fields = ["=id", "=from_number", "=to_number", "developer__email", "=carrier_call_id"]
+    lookups = ("from_number", "to_number", "carrier_call_id")
     ordering = ["-id"]
-    show_full_result_count = False
     inlines = [EventInline]
     fields = [
         "developer", "phone_number", "agent", "direction", "from_number", "to_number", "mode", "model_slug", "sandbox", "status",

@@ -1,11 +1,13 @@
 """Accounts, background jobs and the log of staff actions. The other apps register their own parts of the admin."""
 
 import re
+from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.models import LogEntry
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
@@ -38,6 +40,18 @@ BELONGINGS = (
     ("Limits", "billing_spendingcap", "developer__id__exact"),
 )
 PREFIX = re.compile(r"[1-9][0-9]{0,14}")
+
+
+class AccountList(ChangeList):
+    """A page of accounts with their balances, asked for all at once."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        found = list(self.result_list)
+        balances = ledger.balances(developer.pk for developer in found)
+        for developer in found:
+            developer.listed_balance = balances[developer.pk]
+        self.result_list = found
 
 
 class DeveloperForm(forms.ModelForm[Developer]):
@@ -130,9 +144,13 @@ class DeveloperAdmin(admin.ModelAdmin[Developer]):
             found.pop("reset_second_factor", None)
         return found
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return AccountList
+
     @admin.display(description="balance (USD)")
     def balance(self, developer: Developer) -> str:
-        return format_money(ledger.balance(developer.pk))
+        known: Decimal | None = getattr(developer, "listed_balance", None)
+        return format_money(ledger.balance(developer.pk) if known is None else known)
 
     @admin.display(description="related objects")
     def belongings(self, developer: Developer) -> SafeString:

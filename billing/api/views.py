@@ -14,7 +14,7 @@ from billing.api.serializers import TransactionsQuerySerializer, UsageQuerySeria
 from billing.api.shapes import BALANCE, TRANSACTION
 from billing.extension_points import USAGE_REPORT
 from billing.periods import read_month
-from bubblyphone.core.api import data, page_of
+from bubblyphone.core.api import NewestFirstPagination, data, page_of
 
 
 class BalanceView(APIView):
@@ -38,9 +38,12 @@ class TransactionsView(APIView):
             first_day=wanted.get("from"),
             last_day=wanted.get("to"),
         )
+        # In a period PostgreSQL finds entries by their time: by the ids it would go back from the newest one.
+        moment = "created_at" if {"from", "to"} & wanted.keys() else ""
         if wanted.get("format") == "csv" or ("format" not in wanted and _asks_for_csv(request)):
-            return exports.transactions_csv(entries)
-        return page_of(request, entries, TRANSACTION.of)
+            return exports.transactions_csv(entries, moment)
+        every = selectors.entries_of(cast(Developer, request.user).pk)
+        return page_of(request, entries, TRANSACTION.of, NewestFirstPagination(moment, every))
 
 
 class UsageView(APIView):

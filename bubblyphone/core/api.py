@@ -43,7 +43,7 @@ from bubblyphone.core.http import MESSAGES
 from bubblyphone.core.json_documents import InvalidJSON, parse_json
 from bubblyphone.core.json_types import type_problem
 from bubblyphone.core.money import format_money
-from bubblyphone.core.queries import beyond
+from bubblyphone.core.queries import beyond, first_rows
 from bubblyphone.core.readable_body import UNKNOWN_FIELD
 
 logger = logging.getLogger(__name__)
@@ -180,10 +180,10 @@ class NewestFirstPagination(BasePagination):
         size = self.read_size(request)
         backward, boundary = self._read_cursor(request)
         descends = self.descends != backward
-        page = queryset.order_by(*(f"-{name}" if descends else name for name in self.order))
+        page = queryset
         if boundary is not None:
             page = page.filter(self._beyond(queryset, boundary, "lt" if descends else "gt"))
-        rows = list(page[: size + 1])
+        rows = first_rows(page, [f"-{name}" if descends else name for name in self.order], size + 1)
         has_more = len(rows) > size
         rows = rows[:size]
         came_from = boundary is not None and bool(rows)

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_http_methods
 
 from bubblyphone.core.errors import ApplicationError, InvalidRequest, NotFound, TooManyRequests
 from bubblyphone.core.once import act_once
-from bubblyphone.core.queries import beyond
+from bubblyphone.core.queries import beyond, first_rows
 
 P = ParamSpec("P")
 Row = TypeVar("Row", bound=Model)
@@ -188,7 +188,7 @@ def slice_of(
         wanted = rows.filter(pk__lt=boundary)
     if before is not None and boundary is None:
         return Slice(rows=[], older=None, is_first=False, is_wrong=True)
-    found: list[Row] = list(wanted.order_by(*newest_first(moment))[: PAGE_SIZE + 1])
+    found: list[Row] = first_rows(wanted, newest_first(moment), PAGE_SIZE + 1)
     older = found[PAGE_SIZE - 1].pk if len(found) > PAGE_SIZE else None
     return Slice(rows=found[:PAGE_SIZE], older=older, is_first=boundary is None)
 

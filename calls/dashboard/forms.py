@@ -92,7 +92,7 @@ class CallFilterForm(FilterForm):
         data.setlist("columns", [name for name in data.getlist("columns") if name in known][:MAX_COLUMNS])
         super().__init__(data)
         self.fields["columns"].choices = [(name, in_words(name)) for name in known]  # type: ignore[attr-defined]
-        numbers = number_selectors.numbers_of(developer).order_by("pk")
+        numbers = number_selectors.numbers_of(developer).select_related(None).only("label", "e164").order_by("pk")
         self._offer("number", "All numbers", [(number.pk, number.label or phone(number.e164)) for number in numbers])
         self._offer("agent", "All agents", [(agent.pk, agent.name) for agent in agents])
         self.choose()

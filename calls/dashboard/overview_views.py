@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 from accounts.access import signed_in
 from billing import billing_switch, burn_rate, ledger
 from bubblyphone.core.pages import page
+from bubblyphone.core.queries import first_rows
 from calls import selectors
 from calls.dashboard import call_page, checklist
 from calls.dashboard import overview as shown
@@ -38,7 +39,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "figures": shown.figures(developer, now),
         "steps": checklist.first_steps(developer, numbers),
         "running": call_page.running_calls_of(developer).count(),
-        "calls": selectors.calls_of(developer).order_by("-pk")[:RECENT],
+        "calls": first_rows(selectors.calls_of(developer), ["-pk"], RECENT),
         "numbers": numbers,
     }
     return render(request, "calls/overview.html", context)

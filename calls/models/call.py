@@ -71,9 +71,9 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
     `config` is the agent configuration as resolved when the call started. Only `calls.control.lifecycle` changes a row.
     """
 
-    developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="calls")
-    phone_number = models.ForeignKey(PhoneNumber, models.PROTECT, null=True, related_name="calls")
-    agent = models.ForeignKey(Agent, models.SET_NULL, null=True, related_name="calls")
+    developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="calls", db_index=False)
+    phone_number = models.ForeignKey(PhoneNumber, models.PROTECT, null=True, related_name="calls", db_index=False)
+    agent = models.ForeignKey(Agent, models.SET_NULL, null=True, related_name="calls", db_index=False)
     agent_version = models.PositiveIntegerField(null=True)  # the version of the agent that spoke
     api_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, related_name="+")  # the API key that placed it
     direction = models.CharField(max_length=10, choices=Direction)
@@ -126,11 +126,15 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
         indexes = [
             models.Index(fields=["developer", "-id"], name="call_by_developer"),
             models.Index(fields=["phone_number", "-id"], name="call_by_number"),
+            models.Index(fields=["agent", "-id"], name="call_by_agent"),
             # For list filters that may match very few of many calls.
             models.Index(fields=["developer", "status", "-id"], name="call_by_status"),
             models.Index(fields=["developer", "hangup_cause", "-id"], name="call_by_outcome"),
             models.Index(fields=["developer", "outcome", "-id"], condition=~Q(outcome=""), name="call_by_whom_reached"),
             models.Index(fields=["developer", "direction", "-id"], name="call_by_direction"),
+            models.Index(fields=["developer", "-id"], condition=~Q(refusal_reason=""), name="call_not_dialed"),
+            models.Index(fields=["developer", "-id"], condition=Q(sandbox=True), name="call_in_sandbox"),
+            models.Index(fields=["developer", "-id"], condition=Q(voicemail_detected=True), name="call_with_voicemail"),
             models.Index(fields=["developer", "started_at"], name="call_by_start"),
             GinIndex(fields=["metadata"], name="call_by_metadata", opclasses=["jsonb_path_ops"]),
             models.Index(fields=["developer"], condition=~Q(status__in=["completed", "failed"]), name="call_running"),
@@ -200,7 +204,7 @@ class CallEvent(models.Model):
         WEBHOOK = "webhook"
         API = "api"
 
-    call = models.ForeignKey(Call, models.CASCADE, related_name="events")
+    call = models.ForeignKey(Call, models.CASCADE, related_name="events", db_index=False)
     event_type = models.CharField(max_length=40)
     source = models.CharField(max_length=10, choices=Source)
     event_timestamp = models.DateTimeField(default=timezone.now)
@@ -226,7 +230,7 @@ class TranscriptEntry(models.Model):
         MODEL = "model"
         HUMAN = "human"  # a person who took over the call from the agent
 
-    call = models.ForeignKey(Call, models.CASCADE, related_name="transcript")
+    call = models.ForeignKey(Call, models.CASCADE, related_name="transcript", db_index=False)
     role = models.CharField(max_length=5, choices=Role)
     text = models.TextField()
     spoken_at = models.DateTimeField()
@@ -251,7 +255,7 @@ class TranscriptEntry(models.Model):
 class SpeechTime(models.Model):
     """A stretch of time in which one side was heard, detected from the audio."""
 
-    call = models.ForeignKey(Call, models.CASCADE, related_name="speech")
+    call = models.ForeignKey(Call, models.CASCADE, related_name="speech", db_index=False)
     role = models.CharField(max_length=5, choices=TranscriptEntry.Role)
     began_at = models.DateTimeField()
     ended_at = models.DateTimeField()
@@ -267,7 +271,7 @@ class SpeechTime(models.Model):
 class CallTurn(models.Model):
     """How long the caller waited for one answer, in milliseconds and by parts (`calls.session.turn_clock`)."""
 
-    call = models.ForeignKey(Call, models.CASCADE, related_name="turns")
+    call = models.ForeignKey(Call, models.CASCADE, related_name="turns", db_index=False)
     answered_at = models.DateTimeField()
     carrier_in_ms = models.PositiveIntegerField()
     detection_ms = models.PositiveIntegerField(null=True)
