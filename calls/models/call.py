@@ -126,7 +126,7 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
         indexes = [
             models.Index(fields=["developer", "-id"], name="call_by_developer"),
             models.Index(fields=["phone_number", "-id"], name="call_by_number"),
-            models.Index(fields=["agent", "-id"], name="call_by_agent"),
+            models.Index(fields=["agent", "-id"], include=["developer"], name="call_by_agent"),
             # For list filters that may match very few of many calls.
             models.Index(fields=["developer", "status", "-id"], name="call_by_status"),
             models.Index(fields=["developer", "hangup_cause", "-id"], name="call_by_outcome"),

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.http import QueryDict
 from django.test import Client
 
 from calls.dashboard.call_list import COLUMNS
+from calls.dashboard.forms import CallFilterForm
 from calls.models import Analysis, Call, CallEvent, Recording, SavedView, TranscriptEntry, Transcription
-from calls.search import entries_with, search
+from calls.search import FEW, entries_with, search
 from phone_numbers.models import PhoneNumber
 from tests.calls.rows import make_account, make_streaming_number
 from tests.factories import make_agent, make_developer
@@ -39,7 +41,11 @@ def call_of(number: PhoneNumber, *said: str, **fields: Any) -> Call:
     return call
 
 
-def test_calls_are_found_by_number_and_by_what_was_said(client: Client, number: PhoneNumber) -> None:
+@pytest.mark.parametrize("few", [FEW, 0])  # with 0 every word is frequent
+def test_calls_are_found_by_number_and_by_what_was_said(
+    client: Client, number: PhoneNumber, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("calls.search.FEW", few)
     calls = [
         call_of(number, "Do you have a gluten-free cake?", "For my daughter’s birthday.", from_number="+12025550111"),
         call_of(number, "Haben Sie Brötchen?", "A cake, please.", direction="outbound", to_number="+442071838750"),
@@ -66,6 +72,32 @@ def test_searches_have_an_index() -> None:
     assert "transcript_words" in entries_with("cake").order_by().explain()
     plan = search(Call.objects.order_by(), "(202) 555-0111").explain()
     assert (plan.count("call_numbers"), plan.count("call_connected_numbers")) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "index"),
+    [
+        ({"agent": 1}, "call_by_agent"),
+        ({"sandbox": True}, "call_in_sandbox"),
+        ({"voicemail_detected": True}, "call_with_voicemail"),
+    ],
+)
+def test_filters_that_fit_few_calls_have_an_index(chosen: dict[str, Any], index: str) -> None:
+    only_by_index(cursor_settings=("enable_seqscan", "enable_sort"))
+    assert index in Call.objects.filter(developer=1, **chosen).order_by("-pk")[:26].explain()
+
+
+def test_calls_that_were_not_dialed_have_an_index(number: PhoneNumber) -> None:
+    only_by_index(cursor_settings=("enable_seqscan", "enable_sort"))
+    form = CallFilterForm(QueryDict("ending=refused"), developer=number.developer)
+    assert "call_not_dialed" in form.narrow(Call.objects.filter(developer=number.developer)).order_by("-pk").explain()
+
+
+def only_by_index(*, cursor_settings: tuple[str, ...]) -> None:
+    """A small table is read otherwise, whatever indexes it has."""
+    with connection.cursor() as cursor:
+        for name in cursor_settings:
+            cursor.execute(f"SET LOCAL {name} = off")
 
 
 def test_the_file_has_all_that_the_filters_choose(client: Client, number: PhoneNumber) -> None:

@@ -15,11 +15,11 @@ def _without_index(
 class Migration(migrations.Migration):
     atomic = False  # a table of many rows is not locked while an index is made
 
-    dependencies = [("calls", "0022_day_sums")]
+    dependencies = [("calls", "0023_search_by_connected_number")]
 
     operations = [
         AddIndexConcurrently(
-            model_name="call", index=models.Index(fields=["agent", "-id"], name="call_by_agent")
+            model_name="call", index=models.Index(fields=["agent", "-id"], include=["developer"], name="call_by_agent")
         ),
         AddIndexConcurrently(
             model_name="call",

@@ -1,0 +1,70 @@
+"""Lists of tables that grow forever: what they count, how they are searched, and how often accounts are asked for."""
+
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts.models import Developer
+from billing import ledger
+from bubblyphone.core.admin import BoundedPaginator
+from calls.models import Call
+from tests.calls.rows import make_account, make_call, make_streaming_number
+from tests.factories import make_developer
+from tests.staff.sign_in import staff_client
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
+CALLS, ENTRIES, ACCOUNTS = "/admin/calls/call/", "/admin/billing/ledgerentry/", "/admin/accounts/developer/"
+
+
+@pytest.fixture
+def client() -> Client:
+    return staff_client(make_developer(is_staff=True, is_superuser=True))
+
+
+def test_calls_and_entries_are_found_by_their_indexes(client: Client) -> None:
+    owner = make_developer(email="ada@example.org")
+    number, other = make_streaming_number(owner), make_streaming_number(make_account())
+    call = make_call(number, timezone.now(), from_number="+12025550111", carrier_call_id="v3:one")
+    stranger = make_call(other, timezone.now(), from_number="+12025550199", carrier_call_id="v3:two")
+    for one in (call, stranger):
+        ledger.post_entry(
+            developer_id=one.developer_id, key=f"call:{one.pk}:model", kind="model", amount=Decimal(-1), description="AI model",
+        )  # fmt: skip
+
+    def found(page: str, text: str) -> set[int]:
+        return {row.developer_id for row in client.get(page, {"q": text}).context["cl"].result_list}
+
+    for text in ("ada@", "+12025550111", number.e164, "v3:one", str(call.pk)):
+        assert found(CALLS, text) == {owner.pk}, text
+    assert found(CALLS, "+120255501") == set()
+    assert found(ENTRIES, "ADA@example") == found(ENTRIES, f"call:{call.pk}:") == {owner.pk}
+    assert found(ENTRIES, "nobody") == set()
+    assert found(CALLS, " ") == {owner.pk, stranger.developer_id}
+
+
+def test_no_more_rows_are_counted_than_anybody_looks_through(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BoundedPaginator, "MOST", 2)
+    number = make_streaming_number(make_account())
+    calls = [make_call(number, timezone.now(), carrier_call_id=f"v3:{place}") for place in range(3)]
+    shown = client.get(CALLS).context["cl"]
+    assert (shown.result_count, [call.pk for call in shown.result_list]) == (2, [call.pk for call in reversed(calls)])
+    assert Call.objects.count() == 3
+
+
+def test_balances_of_a_page_of_accounts_are_one_question(client: Client) -> None:
+    make_account("1.25")
+    client.get(ACCOUNTS)
+    with CaptureQueriesContext(connection) as few:
+        page = client.get(ACCOUNTS).content.decode()
+    assert "1.25" in page
+    for _ in range(5):
+        make_account("2.50")
+    with CaptureQueriesContext(connection) as many:
+        page = client.get(ACCOUNTS).content.decode()
+    assert page.count("2.50") == 5
+    assert len(many) == len(few)
+    assert Developer.objects.count() == 7
