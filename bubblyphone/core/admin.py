@@ -1,6 +1,6 @@
 """What the apps' admin pages share."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.contrib import admin
 from django.contrib.auth import get_user_model
@@ -21,7 +21,8 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
 
     @cached_property
     def count(self) -> int:
-        return int(self.object_list[: self.MOST].count())
+        rows = cast(QuerySet[Any], self.object_list)
+        return rows[: self.MOST].count()
 
 
 class EditableListAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
