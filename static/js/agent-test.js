@@ -1,4 +1,4 @@
-// The agent in its editor: written to and talked to, with what the editor's form says at that moment.
+// Testing an agent in its editor, in writing or by voice, with the current values of the form.
 import { showTrouble } from "./audio.js";
 import { Conversation } from "./conversation.js";
 import { REASONS, VoiceTest, askForTest } from "./voice-test.js";
@@ -16,7 +16,7 @@ function ask(mode) {
 
 // --- what was said --------------------------------------------------------------------------------------------------
 
-/** What is on its way: shown at once, and taken away when the server shows it (in the order of each role). */
+/** Pending messages: shown immediately, and removed when the server shows them (in the order of each role). */
 class Provisional {
   constructor(place) {
     this.place = place;
@@ -49,7 +49,7 @@ class Provisional {
     this.writing.line.item.scrollIntoView({ block: "nearest" });
   }
 
-  /** An answer is complete, whether or not it was written in pieces. */
+  /** An answer is complete, whether or not it arrived in pieces. */
   complete() {
     if (!this.writing) this.counts.model++;
     this.writing = null;
@@ -88,7 +88,7 @@ class Chat {
     return this.socket !== null;
   }
 
-  /** Sends what is typed; the first message begins the test. */
+  /** Sends the typed message; the first one starts the test. */
   async send(text) {
     if (this.socket?.readyState === WebSocket.OPEN) return this.post(text);
     this.waiting.push(text);
@@ -175,7 +175,7 @@ element("restart").addEventListener("click", () => {
   voice.finish("Call ended");
   provisional.reset();
   element("conversation").innerHTML = empty;
-  conversation.looks++; // a look under way is for the test before
+  conversation.looks++; // a request in progress belongs to the previous test
   showTrouble("");
   showButtons();
   message.focus();
@@ -198,7 +198,7 @@ function showButtons() {
 
 for (const button of root.querySelectorAll("button[data-mode]")) button.addEventListener("click", () => choose(button.dataset.mode));
 choose("chat");
-for (const button of root.querySelectorAll("button:disabled")) button.disabled = false; // until here a click would be lost
+for (const button of root.querySelectorAll("button:disabled")) button.disabled = false; // before this, clicks would be lost
 window.addEventListener("pagehide", () => chat.socket?.close());
 document.addEventListener("keydown", (event) => {
   if (event.altKey && event.key.toLowerCase() === "t") {

@@ -1,4 +1,4 @@
-// Small things on every page: dialogs, copying, and <details> that stay open when htmx replaces what is around them.
+// Small features of every page: dialogs, copying, and <details> that stay open when htmx replaces the elements around them.
 
 document.addEventListener("click", (event) => {
   const target = event.target.closest("button")?.popoverTargetElement;
@@ -14,14 +14,14 @@ document.addEventListener("click", (event) => {
   if (copier) copy(copier);
 });
 
-/** A dialog that is a popover, so that it opens without JavaScript: with it, it keeps the focus to itself. */
+/** A dialog that is a popover, so that it opens without JavaScript; with JavaScript it also traps the focus. */
 function toggleDialog(event, dialog) {
   event.preventDefault();
   if (dialog.open) dialog.close();
   else dialog.showModal();
 }
 
-/** Opens the dialog that the button (or link) names and puts its data-fill-… into it. */
+/** Opens the dialog named by the button (or link) and fills in its data-fill-… values. */
 function openDialog(event, button) {
   event.preventDefault();
   const dialog = document.getElementById(button.dataset.open);
@@ -49,7 +49,7 @@ for (const input of document.querySelectorAll("[data-time-zone]")) {
   input.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
 }
 
-/** Results can be put away; what is there without JavaScript goes with the page. */
+/** Makes messages dismissible; without JavaScript they disappear with the page. */
 function addDismissers() {
   for (const message of document.querySelectorAll("#messages .message:not(:has(button))")) {
     const button = document.createElement("button");
@@ -60,7 +60,7 @@ function addDismissers() {
 }
 addDismissers();
 
-/** Too many requests: the answer is a sentence for the reader. What is on the page stays, and what polls goes on. */
+/** Too many requests: the response is a sentence for the reader. The page stays, and polling continues. */
 document.addEventListener("htmx:responseError", (event) => {
   const { status, responseText } = event.detail.xhr;
   const messages = document.getElementById("messages");
@@ -73,7 +73,7 @@ document.addEventListener("htmx:responseError", (event) => {
 
 let openDetails = [];
 document.addEventListener("htmx:beforeSwap", (event) => {
-  // The session has ended meanwhile: the sign-in page must not be put into the middle of this one.
+  // The session has ended: the sign-in page must not be inserted into this page.
   if (new URL(event.detail.xhr.responseURL).pathname === "/login") {
     event.detail.shouldSwap = false;
     document.dispatchEvent(new Event("signed-out"));

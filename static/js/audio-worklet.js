@@ -1,6 +1,6 @@
 // The two ends of a voice line that run on the audio thread: a microphone that gives 20 ms frames of 16 kHz PCM16, and a
-// loudspeaker that plays PCM16 of any rate through a jitter buffer. Both resample by themselves, so that the context may
-// have whatever rate the sound card has.
+// loudspeaker that plays PCM16 of any rate through a jitter buffer. Both resample, so that the context can
+// use the sound card's own rate.
 
 const CAPTURE_RATE = 16000;
 const FRAME_SAMPLES = 320; // 20 ms
@@ -102,7 +102,7 @@ class CaptureProcessor extends AudioWorkletProcessor {
 
 /**
  * Takes {frame: ArrayBuffer of PCM16, rate} and {clear: true}; posts {level, playedMs, queuedMs}.
- * Options: `prefillMs` is gathered before it plays, `maxQueuedMs` is the most that may wait (0: any amount).
+ * Options: `prefillMs` is buffered before playback starts, `maxQueuedMs` is the maximum queue (0: unlimited).
  */
 class PlaybackProcessor extends AudioWorkletProcessor {
   constructor({ processorOptions }) {
@@ -133,7 +133,7 @@ class PlaybackProcessor extends AudioWorkletProcessor {
     if (samples.length === 0) return;
     this.queue.push(samples);
     this.queued += samples.length;
-    // Two clocks never agree: what has piled up beyond the limit is skipped, down to the prefill.
+    // Two clocks never agree: a backlog beyond the limit is skipped, down to the prefill.
     if (this.most > 0 && this.queued > this.most) this.take(this.queued - this.prefill);
   }
 
@@ -141,7 +141,7 @@ class PlaybackProcessor extends AudioWorkletProcessor {
     const wanted = output[0].length;
     if (!this.playing && this.queued > 0) {
       this.waited += wanted;
-      // A short last word may be less than the prefill and must still be heard.
+      // A short last word may be shorter than the prefill and must still be heard.
       this.playing = this.queued >= this.prefill || this.waited >= 2 * this.prefill;
     }
     let at = 0;

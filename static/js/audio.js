@@ -13,7 +13,7 @@ export function microphoneProblem(error) {
 
 const WANTED = { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 };
 
-/** The microphone with an id; the system's own for "", and where that one is gone. */
+/** The microphone with an id; the system default for "", or if that microphone is gone. */
 async function openMicrophone(id) {
   const wanted = id ? { ...WANTED, deviceId: { exact: id } } : WANTED;
   try {
@@ -33,7 +33,7 @@ export class VoiceLine {
   /**
    * @param {{worklet: string, prefillMs?: number, maxQueuedMs?: number, onFrame: (pcm: ArrayBuffer) => void,
    *   onOpen?: () => void, levelIn: HTMLMeterElement, levelOut: HTMLMeterElement | HTMLMeterElement[]}} options
-   *   onFrame gets 20 ms of PCM16, 16 kHz, mono. With several meters for the way out, each is a side that plays beside the others.
+   *   onFrame gets 20 ms of PCM16, 16 kHz, mono. With several output meters, each belongs to a side that plays in parallel.
    */
   constructor({ prefillMs = 60, maxQueuedMs = 0, ...options }) {
     this.options = { prefillMs, maxQueuedMs, ...options };
@@ -41,7 +41,7 @@ export class VoiceLine {
     this.isMuted = false;
   }
 
-  /** Asks for the microphone, unless it is only to play, and starts. Call it from a click: browsers keep audio still until there was one. */
+  /** Requests the microphone, unless the line only plays, and starts. Call it from a click: browsers block audio before the first one. */
   async open({ microphone = true } = {}) {
     if (!navigator.mediaDevices) throw new Error("browsers allow it only on https or localhost");
     this.context = new AudioContext({ latencyHint: "interactive" });
@@ -83,12 +83,12 @@ export class VoiceLine {
     });
   }
 
-  /** Asks for the microphone of a line that has only played so far. Throws as getUserMedia does. */
+  /** Requests the microphone for a line that has only played so far. Throws like getUserMedia. */
   async openMicrophone() {
     this.listenTo(await openMicrophone(this.microphoneId));
   }
 
-  /** Only plays from now on. */
+  /** From now on the line only plays. */
   closeMicrophone() {
     this.source?.disconnect();
     this.hangUpMicrophone();
@@ -106,24 +106,24 @@ export class VoiceLine {
     this.muted = this.isMuted;
   }
 
-  /** Takes another microphone, now or when the line is opened. Throws as getUserMedia does. */
+  /** Switches to another microphone, now or when the line is opened. Throws like getUserMedia. */
   async chooseMicrophone(id) {
     this.microphoneId = id;
     if (this.capture) this.listenTo(await openMicrophone(id));
   }
 
-  /** Plays on another loudspeaker, where the browser can; one that is gone leaves it as it is. */
+  /** Switches to another loudspeaker if the browser supports it; does nothing if that loudspeaker is gone. */
   async chooseLoudspeaker(id) {
     this.loudspeakerId = id;
     await this.context?.setSinkId?.(id).catch(() => {});
   }
 
-  /** Plays PCM16 of a sample rate behind what is still to be played on that side. */
+  /** Queues PCM16 of a sample rate behind the pending audio of that side. */
   play(pcm, rate, side = 0) {
     this.playbacks?.[side].port.postMessage({ frame: pcm, rate }, [pcm]);
   }
 
-  /** Drops what is still to be played. */
+  /** Drops pending audio. */
   clear() {
     for (const playback of this.playbacks ?? []) playback.port.postMessage({ clear: true });
   }
@@ -146,7 +146,7 @@ export class VoiceLine {
   }
 }
 
-/** Counts the time of a call into an element, "0:42"; `onTick` gets the seconds. */
+/** Shows the time of a call in an element, "0:42"; `onTick` receives the seconds. */
 export class CallTimer {
   constructor(element, onTick = () => {}) {
     this.element = element;
@@ -171,7 +171,7 @@ export class CallTimer {
   }
 }
 
-/** Shows what belongs to a state: elements with data-when="state other-state". */
+/** Shows the elements of a state: those with data-when="state other-state". */
 export function showState(root, state) {
   root.dataset.state = state;
   for (const element of root.querySelectorAll("[data-when]")) {
@@ -179,7 +179,7 @@ export function showState(root, state) {
   }
 }
 
-/** A problem under the screen; "" takes it away. */
+/** Shows a problem below the screen; "" removes it. */
 export function showTrouble(text) {
   const element = document.getElementById("trouble");
   element.textContent = text;

@@ -1,5 +1,5 @@
-// One clock for a call's page: the recording (where there is one), the timeline chart, the transcript and the timeline follow each other.
-// Everything with a moment carries it as data-at, in seconds of that clock (see calls/dashboard/timeline_chart.py).
+// One clock for a call's page: the recording (if there is one), the timeline chart, the transcript and the timeline follow each other.
+// Everything with a time carries it as data-at, in seconds of that clock (see calls/dashboard/timeline_chart.py).
 
 const SPEEDS = [1, 1.5, 2];
 const STEP_SECONDS = 5;
@@ -10,7 +10,7 @@ const element = (id) => document.getElementById(id);
 const timelineChart = () => element("timeline-chart");
 const player = () => document.querySelector("#call-player audio");
 const length = () => Number(timelineChart()?.dataset.seconds ?? 0);
-/** Seconds of the clock at which the recording begins. */
+/** When the recording starts, in seconds of the clock. */
 const offset = () => Number(player()?.dataset.begins ?? 0);
 
 function shown(seconds) {
@@ -18,7 +18,7 @@ function shown(seconds) {
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
 
-/** Show a moment everywhere. */
+/** Shows a time everywhere. */
 function show(seconds) {
   now = Math.min(length(), Math.max(0, seconds));
   const cursor = timelineChart()?.querySelector(".cursor");
@@ -59,7 +59,7 @@ function togglePlaying() {
   const audio = player();
   if (!audio.paused) return audio.pause();
   if (audio.ended || now >= length()) seek(0);
-  audio.play().catch(showPlaying); // refused, or paused before it began
+  audio.play().catch(showPlaying); // refused, or paused before it started
 }
 
 function nextSpeed() {
@@ -68,7 +68,7 @@ function nextSpeed() {
   element("speed").textContent = `${audio.playbackRate}×`;
 }
 
-/** What an address ends in is shown: a moment on the clock, or an opened entry of a log. */
+/** Shows the target of the URL's fragment: a time on the clock, or an opened log entry. */
 function showTarget() {
   const target = element(location.hash.slice(1));
   if (target instanceof HTMLDetailsElement) target.open = true;
@@ -94,7 +94,7 @@ document.addEventListener("keydown", (event) => {
   if (step && event.target.closest("#play")) seek(now + step);
 });
 
-// Media events do not bubble; they can be caught on the way down.
+// Media events do not bubble, but can be captured.
 for (const name of ["play", "pause", "ended"]) {
   document.addEventListener(name, (event) => { if (event.target === player()) showPlaying(); }, true);
 }

@@ -1,4 +1,4 @@
-// The list of calls: selecting all, and no exchange of what somebody has selected.
+// The list of calls: "select all", and no refresh while rows are selected.
 
 const list = () => document.getElementById("calls");
 const boxes = () => Array.from(list().querySelectorAll("td.pick input"));
@@ -12,7 +12,7 @@ document.addEventListener("change", ({ target }) => {
   if (target.matches("#select-all")) for (const box of boxes()) box.checked = target.checked;
 });
 document.addEventListener("htmx:beforeRequest", (event) => {
-  if (event.target !== list()) return; // the filters exchange it all the same
+  if (event.target !== list()) return; // filters still replace it
   if (boxes().some((box) => box.checked) || list().querySelector("dialog[open]")) event.preventDefault();
 });
 document.addEventListener("htmx:afterSettle", showSelectAll);

@@ -1,7 +1,7 @@
-// A call as the platform sees it, beside the phone or the sandbox: what is said, the tools, how long answers take, the cost.
+// A call as the platform sees it, next to the phone or sandbox: transcript, tools, answer times, cost.
 
 const POLL_MS = 1000;
-// Calls that the platform never hears of (to another handset) are given up after so many looks.
+// Calls that the platform does not know (to another handset) are given up after this many requests.
 const LOOKS_AFTER_THE_END = 10;
 
 export class Conversation {
@@ -14,18 +14,18 @@ export class Conversation {
     this.looks = 0;
   }
 
-  /** Shows the fragment at an address (templates/calls/_live_summary.html), each second until the call is over at both ends. */
+  /** Shows the fragment at a URL (templates/calls/_live_summary.html), every second until the call is over at both ends. */
   follow(address) {
     Object.assign(this, { address, shown: "", left: LOOKS_AFTER_THE_END });
     this.look();
   }
 
-  /** Looks at once: something is known to have happened. */
+  /** Refreshes immediately: something is known to have happened. */
   async look() {
     clearTimeout(this.timer);
     const look = ++this.looks;
     const html = await this.fetch();
-    if (look !== this.looks) return; // a later look goes on
+    if (look !== this.looks) return; // a later request continues
     if (html && html !== this.shown) this.show(html);
     if (this.isBusy()) this.left = LOOKS_AFTER_THE_END;
     else if (this.isOver()) return this.onOver(Number(this.call().dataset.callId));

@@ -1,7 +1,7 @@
-// Which microphone and which loudspeaker a voice line uses: chosen on the page, remembered by this browser.
+// The microphone and loudspeaker of a voice line: chosen on the page, remembered by this browser.
 import { microphoneProblem, showTrouble } from "./audio.js";
 
-/** Offers what the machine has in the selects #microphone and #loudspeaker (templates/sandbox/_line.html), and tells the line. */
+/** Lists the available devices in the selects #microphone and #loudspeaker (templates/sandbox/_line.html), and configures the line. */
 export function wireDevices(line) {
   if (!navigator.mediaDevices) return;
   const pickers = [
@@ -9,7 +9,7 @@ export function wireDevices(line) {
     { kind: "audiooutput", select: document.getElementById("loudspeaker"), use: (id) => line.chooseLoudspeaker(id) },
   ];
   if (!("setSinkId" in AudioContext.prototype)) {
-    pickers.pop().select.closest(".field").hidden = true; // this browser plays where the system says
+    pickers.pop().select.closest(".field").hidden = true; // this browser only uses the system's default
   }
   for (const { kind, select, use } of pickers) {
     use(localStorage.getItem(kind) ?? "");
@@ -23,7 +23,7 @@ export function wireDevices(line) {
     for (const { kind, select } of pickers) offer(select, devices.filter((device) => device.kind === kind), localStorage.getItem(kind));
   };
   navigator.mediaDevices.addEventListener("devicechange", refresh);
-  line.options.onOpen = refresh; // names are told only to pages that may use a microphone
+  line.options.onOpen = refresh; // browsers reveal names only to pages that may use a microphone
   refresh();
 }
 

@@ -1,4 +1,4 @@
-// A copy button on every piece of code.
+// A copy button on every code sample.
 
 for (const code of document.querySelectorAll("pre[data-copyable]")) {
   const frame = document.createElement("div");

@@ -1,4 +1,4 @@
-// What was typed outlives a session that ended before it was saved. It is kept in this tab until the same person sees the form again.
+// Keeps typed values when a session ends before they are saved, in this tab, until the same person sees the form again.
 //
 //   sent ──(a page of ours follows)──▶ forgotten
 //     └──(sign-in, or an expired page)──▶ unsaved ──(a page with the form)──▶ put back
@@ -8,16 +8,16 @@ const user = document.querySelector("meta[name='user']")?.content;
 const write = (draft) => sessionStorage.setItem(KEY, JSON.stringify(draft));
 const formsOf = () => Array.from(document.querySelectorAll("form[method='post']"));
 
-/** Where a form is sent, which names it. (The property `action` may be one of its buttons.) */
+/** A form's URL, which identifies it. (The property `action` may be one of its buttons.) */
 function addressOf(form) {
   const { pathname, search } = new URL(form.getAttribute("action") ?? location.href, location.href);
   return pathname + search;
 }
 
-/** Not passwords and files. Of what is hidden, how many rows there are. */
+/** Excludes passwords and files. Of hidden inputs, only the number of rows. */
 const typedIn = (form) => Array.from(form.elements).filter(({ name, type }) => name && !/^(password|file|submit|button|fieldset)$/.test(type) && (type !== "hidden" || /-TOTAL_FORMS$/.test(name)));
 
-/** [name, value] pairs, as they would be sent. */
+/** [name, value] pairs in the format in which they are sent. */
 function valuesOf(form) {
   const names = new Set(typedIn(form).map(({ name }) => name));
   return Array.from(new FormData(form)).filter(([name]) => names.has(name));
@@ -58,7 +58,7 @@ function fill(element, values) {
   else if (given.length) element.value = given[0];
 }
 
-/** The server draws the rows that were added: they are not in the page as it was loaded. */
+/** Added rows are rendered by the server: the page as loaded does not contain them. */
 function askForRows(rows, values) {
   const area = `#${rows.id}`;
   const sent = { ...Object.fromEntries(values), action: "look" };

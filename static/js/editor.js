@@ -1,4 +1,4 @@
-// The agent editor: its tabs, the draft that saves itself, and keys. Without this script all tabs are below each other and a button
+// The agent editor: tabs, automatic saving of the draft, and keyboard shortcuts. Without this script all tabs are below each other and a button
 // saves the draft.
 
 const form = document.getElementById("agent-form");
@@ -30,7 +30,7 @@ for (const link of links) {
     history.replaceState(null, "", link.hash);
   });
 }
-/** Tabs with errors in them say so. */
+/** Marks tabs that contain errors. */
 function markErrors() {
   for (const link of links) link.classList.toggle("wrong", panelOf(link).querySelector("[aria-invalid='true']") !== null);
 }
@@ -59,7 +59,7 @@ const isPartOfIt = ({ form: owner, name }) => owner === form && name && !name.st
 function body() {
   const data = new FormData(form);
   data.set("action", "draft");
-  data.set("press", `${Date.now()}-${Math.random()}`); // each of them is saved
+  data.set("press", `${Date.now()}-${Math.random()}`); // every save takes effect
   return data;
 }
 
@@ -95,7 +95,7 @@ document.addEventListener("htmx:afterSwap", ({ detail }) => {
   if (form.contains(detail.target) && detail.target.closest("[data-rows]")) changed({ target: form.querySelector("input[name]") });
 });
 form.addEventListener("submit", () => {
-  isLeaving = true; // published, or refused: then the form comes back with what was typed
+  isLeaving = true; // published, or refused: the form then returns with the typed values
 });
 window.addEventListener("pageshow", () => (isLeaving = false));
 window.addEventListener("pagehide", () => {
@@ -104,7 +104,7 @@ window.addEventListener("pagehide", () => {
   sessionStorage.setItem(UNSAVED, new URLSearchParams(body()).toString());
 });
 
-/** The page that is loaded again may have been asked for before the beacon was saved: then it shows what was there before. */
+/** A reloaded page may have been requested before the beacon was saved, and then shows the previous values. */
 async function restore() {
   const unsaved = sessionStorage.getItem(UNSAVED);
   sessionStorage.removeItem(UNSAVED);

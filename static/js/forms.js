@@ -1,8 +1,8 @@
-// Forms on every page: the first wrong field has the focus, one press is one submission, and the browser asks before unsaved changes are lost.
+// Forms on every page: the first invalid field gets the focus, a double click submits once, and the browser asks before unsaved changes are lost.
 
 // --- what is wrong --------------------------------------------------------------------------------------------------
 
-/** Opens whatever hides a field; static/js/editor.js opens its tab. */
+/** Opens the elements that hide a field; static/js/editor.js opens its tab. */
 function reveal(field) {
   field.dispatchEvent(new CustomEvent("reveal", { bubbles: true }));
   for (let parent = field.closest("details"); parent; parent = parent.parentElement.closest("details")) parent.open = true;
@@ -12,7 +12,7 @@ function reveal(field) {
   dialog.showModal();
 }
 
-/** Focuses the first field that was refused, else the summary of what is wrong. */
+/** Focuses the first invalid field, otherwise the error summary. */
 function focusFirstError(root) {
   const target = root.querySelector("[aria-invalid='true']:not([type='hidden'])") ?? root.querySelector(".form-errors[tabindex]");
   if (!target) return;
@@ -30,7 +30,7 @@ document.addEventListener("click", (event) => {
 });
 
 document.addEventListener("htmx:afterSettle", (event) => {
-  // Parts that follow what is typed must not take the focus away from it.
+  // Fragments that update while typing must not take the focus.
   if (event.detail.requestConfig?.triggeringEvent?.type === "submit") focusFirstError(event.target);
 });
 
@@ -45,12 +45,12 @@ document.addEventListener("change", ({ target }) => {
 // --- changes that are not saved -------------------------------------------------------------------------------------
 
 const NO_SETTING = /^(action|trial-|variable\.)/;
-// The admin's forms, too, whose tag is Django's.
+// Including the admin's forms, whose tag is Django's.
 const GUARDED = "form[data-guard], .change-form #content-main > form[method='post']";
-const before = new WeakMap(); // form → its values as they are saved
+const before = new WeakMap(); // form → its saved values
 let isLeaving = false;
 
-/** The values of a form as text; `defaults`: as the server sent them, whatever the browser has filled in since. */
+/** The values of a form as text; `defaults`: as sent by the server, ignoring what the browser has filled in since. */
 function valuesOf(form, defaults = false) {
   const values = [];
   for (const element of form.elements) {
@@ -74,14 +74,14 @@ function valueOf(element, defaults) {
   return defaults ? element.defaultValue : element.value;
 }
 
-/** A row in which nothing is written is no row. */
+/** An empty row is ignored. */
 function isInEmptyRow(element, defaults) {
   const row = element.closest("[data-row]");
   if (!row) return false;
   return Array.from(row.querySelectorAll("input, textarea")).every((field) => valueOf(field, defaults) === "");
 }
 
-/** A form that came back with errors is compared with what it was before it was sent. */
+/** A form that returned with errors is compared with its values before it was sent. */
 function rememberSaved() {
   const key = `saved:${location.pathname}`;
   for (const form of document.querySelectorAll(GUARDED)) {

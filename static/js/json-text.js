@@ -1,4 +1,4 @@
-// JSON as it is written: parsing and printing lose nothing. JavaScript's own objects would put names like "10" first, keep one of two
+// JSON as text: parsing and printing lose nothing. JavaScript's own objects would put names like "10" first, keep one of two
 // equal names, and round long numbers.
 //
 // A node is {kind: "object", members: [[name, node], …]}, {kind: "array", items: [node, …]}, or {kind: "scalar", text: "1.0"}.
@@ -13,7 +13,7 @@ export const scalar = (value) => ({ kind: "scalar", text: JSON.stringify(value) 
 export const object = () => ({ kind: "object", members: [] });
 export const array = (items = []) => ({ kind: "array", items });
 
-/** The node of a text. Throws InvalidText with a sentence that says where it is wrong. */
+/** Parses a text into a node. Throws InvalidText with a sentence that names the position. */
 export function parse(text) {
   const reader = { text, at: 0 };
   skip(reader);
@@ -79,7 +79,7 @@ function wrong({ text, at }, expected) {
   throw new InvalidText(`Line ${lines.length}, column ${lines.at(-1).length + 1}: expected ${expected}.`);
 }
 
-/** The text of a node, laid out as the server does it. */
+/** The text of a node, formatted like the server's. */
 export function print(node, indent = "") {
   if (node.kind === "scalar") return node.text;
   const deeper = `${indent}  `;
@@ -91,14 +91,14 @@ export function print(node, indent = "") {
   return parts.length ? `${open}\n${parts.join(",\n")}\n${indent}${close}` : open + close;
 }
 
-/** The node of an object's member, of equal ones the last, which counts; undefined where there is none, or it is null. */
+/** The node of an object's member, the last of equal names; undefined if it is missing or null. */
 export function get(node, name) {
   if (node?.kind !== "object") return undefined;
   const found = node.members.findLast(([key]) => key === name)?.[1];
   return found?.text === "null" ? undefined : found;
 }
 
-/** Sets a member in its place, else as the last; undefined removes it. */
+/** Replaces a member in its place, or appends it; undefined removes it. */
 export function set(node, name, inner) {
   const index = node.members.findLastIndex(([key]) => key === name);
   if (inner === undefined) {

@@ -1,4 +1,4 @@
-// A running call's page: listen to it, and take it over. The frames are described in calls/live/live_socket.py.
+// A running call's page: listening and taking over. The frames are described in calls/live/live_socket.py.
 import { VoiceLine, microphoneProblem, setMuted, showState, showTrouble, wireMute } from "./audio.js";
 
 const HEARD_EVERY = 20; // pieces of audio
@@ -26,9 +26,9 @@ const line = new VoiceLine({
   onFrame: (pcm) => root.dataset.state === "talking" && socket?.send(pcm),
 });
 let socket = null;
-let wantsCall = false; // as soon as the line is there
+let wantsCall = false; // take over once the line is open
 let heard = 0;
-let isOpen = false; // a socket that is refused never is, and has no code
+let isOpen = false; // a refused socket never opens, and has no code
 
 function show(state, text = IDLE) {
   showState(root, state);
@@ -89,7 +89,7 @@ function returned({ reason, own, by }) {
 }
 
 function onLost(code) {
-  if (socket === null) return; // we have closed it
+  if (socket === null) return; // we closed it
   finish();
   const why = isOpen ? (CLOSED[code] ?? LOST) : REFUSED;
   if (why) showTrouble(why);

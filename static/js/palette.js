@@ -1,4 +1,4 @@
-// The command palette: a combobox in a dialog. The server finds what fits (calls/dashboard/palette.py).
+// The command palette: a combobox in a dialog. The server finds the matches (calls/dashboard/palette.py).
 
 const dialog = document.getElementById("palette");
 const input = dialog.querySelector("input");
@@ -7,8 +7,8 @@ const status = dialog.querySelector("[role=status]");
 const opener = document.querySelector("[data-open=palette]");
 const options = () => Array.from(list.querySelectorAll("[role=option]"));
 let running = new AbortController();
-let waiting = 0; // the timer of what was typed last
-let asked = Promise.resolve(); // until what was asked last is shown
+let waiting = 0; // the timer of the last input
+let asked = Promise.resolve(); // resolves when the last results are shown
 
 opener.hidden = false;
 if (/Mac|iPhone|iPad/.test(navigator.platform)) for (const key of opener.querySelectorAll("kbd")) key.textContent = "⌘ K";
@@ -18,7 +18,7 @@ document.addEventListener("keydown", (event) => {
   if (!(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey || event.key.toLowerCase() !== "k") return;
   event.preventDefault();
   if (dialog.open) return dialog.close();
-  dialog.showModal(); // keeps the focus to itself, closes on Escape, and gives the focus back
+  dialog.showModal(); // traps the focus, closes on Escape, and restores the focus
   start();
 });
 
@@ -83,7 +83,7 @@ list.addEventListener("pointermove", (event) => {
 });
 dialog.querySelector("form").addEventListener("submit", async (event) => {
   event.preventDefault();
-  let last; // Enter right after the last letter means what that letter finds
+  let last; // Enter right after the last letter uses the results for that letter
   do {
     if (waiting) ask();
     await (last = asked);
@@ -91,5 +91,5 @@ dialog.querySelector("form").addEventListener("submit", async (event) => {
   if (dialog.open) active()?.click();
 });
 dialog.addEventListener("click", (event) => {
-  if (event.target === dialog) dialog.close(); // beside it
+  if (event.target === dialog) dialog.close(); // clicked outside
 });

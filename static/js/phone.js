@@ -87,7 +87,7 @@ function isBusy() {
   return ["calling", "incoming", "talking"].includes(root.dataset.state);
 }
 
-/** Shows the call that comes after the last one. */
+/** Shows the next call. */
 function follow() {
   conversation.follow(`${root.dataset.call}?after=${lastCall}`);
 }
@@ -130,7 +130,7 @@ function finish(text) {
   show("ended", text, screen.party.textContent);
 }
 
-/** A North American number as people write it; others as they are. */
+/** A North American number in national notation; others unchanged. */
 function inGroups(number) {
   return number.replace(/^\+1(\d{3})(\d{3})(\d{4})$/, "+1 $1-$2-$3");
 }

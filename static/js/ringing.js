@@ -1,4 +1,4 @@
-// How a page tells of an incoming call: a sound, the tab's title, and a desktop notification where the user has allowed it.
+// Signals an incoming call: a sound, the tab's title, and a desktop notification if the user has allowed it.
 
 const TONES = [440, 480]; // Hz, as North American telephones ring back
 const RING_SECONDS = 2;
@@ -9,7 +9,7 @@ const VOLUME = 0.12;
 export class Ringing {
   constructor() {
     this.title = document.title;
-    // Browsers keep audio still until the page was used.
+    // Browsers block audio until the page was used.
     for (const kind of ["pointerdown", "keydown"]) document.addEventListener(kind, () => this.wake(), { once: true });
   }
 
@@ -34,7 +34,7 @@ export class Ringing {
     const { context } = this;
     this.volume = new GainNode(context, { gain: 0 });
     this.volume.connect(context.destination);
-    // Without a ramp it would click.
+    // Without a ramp the sound would click.
     for (const [at, gain] of [[0.03, VOLUME], [RING_SECONDS - 0.03, VOLUME], [RING_SECONDS, 0]]) {
       this.volume.gain.linearRampToValueAtTime(gain, context.currentTime + at);
     }
@@ -74,7 +74,7 @@ function mayNotify() {
   return "Notification" in window && Notification.permission === "granted";
 }
 
-/** A button that asks whether the page may notify; it is there as long as that is open. */
+/** A button that requests permission for notifications; visible until the user decides. */
 export function wireNotifications(button, status) {
   const refresh = () => {
     const permission = "Notification" in window ? Notification.permission : "denied";

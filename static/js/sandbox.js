@@ -8,7 +8,7 @@ const conversation = new Conversation(document.getElementById("conversation"), {
 const test = new VoiceTest(root, {
   ask: () => askForTest(form.action, new FormData(form)),
   conversation,
-  onStart: () => document.body.dispatchEvent(new Event("sandbox-started")), // one demo call less
+  onStart: () => document.body.dispatchEvent(new Event("sandbox-started")), // one fewer demo call left
 });
 form.addEventListener("submit", (event) => {
   event.preventDefault();

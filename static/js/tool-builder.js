@@ -1,5 +1,5 @@
-// The tools of an agent as fields beside their JSON. The JSON field is all that is sent and kept in a draft: each change of a field is
-// written into it at once, and what is typed there shows in the fields. Without this script the JSON field stays.
+// An agent's tools as fields next to their JSON. Only the JSON field is sent and saved in drafts: each change of a field is
+// written into it immediately, and changes of the JSON appear in the fields. Without this script only the JSON field is shown.
 
 import { InvalidText, array, parse, print } from "./json-text.js";
 import * as definitions from "./tool-definitions.js";
@@ -15,7 +15,7 @@ let count = 0;
 
 // --- between the text and the fields --------------------------------------------------------------------------------
 
-/** Shows what the text says; text that is no list of tools stays as it is, and is explained. */
+/** Shows the tools in the JSON; if it is not a list of tools, it stays unchanged, with an explanation. */
 function read() {
   let said = "";
   try {
@@ -37,7 +37,7 @@ function write() {
   json.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
-/** The tools are checked and shown as the model gets them. */
+/** Has the tools checked and shows them as the model receives them. */
 const check = () => json.dispatchEvent(new Event("change", { bubbles: true }));
 
 // --- the fields -----------------------------------------------------------------------------------------------------
@@ -50,7 +50,7 @@ function copyOf(name) {
   return copy;
 }
 
-/** A field of a copy, filled; `change` is called with what is typed. */
+/** A field of a copied template, filled in; `change` is called with the typed value. */
 function bind(copy, name, value, change) {
   const field = copy.querySelector(`[data-part="${name}"]`);
   const isCheckbox = field.type === "checkbox";
@@ -101,7 +101,7 @@ function shownTool(tool, index, isOpen) {
   return row;
 }
 
-/** The rows of a part of a tool; null: only JSON can show them. */
+/** The rows of a tool's section; null if only JSON can represent them. */
 function fill(row, name, rows, one) {
   row.querySelector(`[data-rows="${name}"]`).replaceChildren(...(rows ? rows.map(one) : [inJson()]));
   row.querySelector(`[data-press="add-${name.slice(0, -1)}"]`).hidden = rows === null;

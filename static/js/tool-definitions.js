@@ -1,4 +1,4 @@
-// Tool definitions as the builder edits them: nodes of json-text.js, of which only what is edited changes.
+// Tool definitions for the builder: nodes of json-text.js, where only edited parts change.
 
 import { array, get, object, scalar, set, textOf } from "./json-text.js";
 
@@ -7,7 +7,7 @@ const NUMBERS = ["number", "integer"];
 
 const text = (node) => textOf(node) ?? "";
 
-/** A new tool, with all that a definition needs. */
+/** A new tool with all required members. */
 export function newTool() {
   const tool = object();
   set(tool, "name", scalar(""));
@@ -23,13 +23,13 @@ function newSchema() {
   return schema;
 }
 
-/** A text of a tool; `isEditable` is false for what is there and no text. */
+/** A text of a tool; `isEditable` is false if the value exists but is not a text. */
 export function readText(tool, name) {
   const node = get(tool, name);
   return { value: text(node), isEditable: node === undefined || textOf(node) !== undefined };
 }
 
-/** Emptied, a text that a definition may lack is left out. */
+/** Removes an optional text when it is emptied. */
 export function writeText(tool, name, value) {
   set(tool, name, value || ["name", "description"].includes(name) ? scalar(value) : undefined);
 }
@@ -38,7 +38,7 @@ export function writeText(tool, name, value) {
 
 const isSchema = (parameters) => text(get(parameters, "type")) === "object" || get(parameters, "properties")?.kind === "object";
 
-/** The members that are the parameters: those of a JSON Schema, else of the short form; null for what is neither. */
+/** The parameters: members of a JSON Schema, otherwise of the short form; null if it is neither. */
 function propertiesOf(tool) {
   const parameters = get(tool, "parameters");
   if (parameters === undefined) return [];
@@ -52,7 +52,7 @@ const requiredOf = (tool) => get(get(tool, "parameters"), "required");
 const isRequired = (tool, name) =>
   !isSchema(get(tool, "parameters")) || (requiredOf(tool)?.items ?? []).some((item) => textOf(item) === name);
 
-/** The parameters as shown; null where only JSON can show them. */
+/** The parameters for the fields; null if only JSON can represent them. */
 export function readParameters(tool) {
   const members = propertiesOf(tool);
   if (members === null) return null;
@@ -72,7 +72,7 @@ export function readParameters(tool) {
   });
 }
 
-/** Whether a choice can stand on a line of its own. */
+/** Whether a choice fits on its own line. */
 const isPlain = (line) => Boolean(line) && line.trim() === line && !line.includes("\n");
 
 export function addParameter(tool) {
@@ -90,7 +90,7 @@ export function removeParameter(tool, index) {
   if (isSchema(get(tool, "parameters")) && !propertiesOf(tool).some(([other]) => other === name)) setRequired(tool, name, false);
 }
 
-/** In its place, and among those that are required. */
+/** Renames it in its place, and in the list of required parameters. */
 export function renameParameter(tool, index, name) {
   const members = propertiesOf(tool);
   const before = members[index][0];
@@ -103,7 +103,7 @@ export function renameParameter(tool, index, name) {
   else if (at >= 0) setRequired(tool, name, true);
 }
 
-/** In the short form all are required: with one that is not, it becomes a JSON Schema that says the same. */
+/** In the short form all parameters are required: an optional one converts it into an equivalent JSON Schema. */
 export function requireParameter(tool, index, isRequired) {
   if (!isSchema(get(tool, "parameters"))) {
     if (isRequired) return;
@@ -131,7 +131,7 @@ function typed(type) {
   return node;
 }
 
-/** `part`: "type", "description", or "choices", one on a line. */
+/** `part`: "type", "description", or "choices" (one per line). */
 export function changeParameter(tool, index, part, value) {
   const member = propertiesOf(tool)[index];
   if (part === "type" && textOf(member[1]) !== undefined) {
@@ -147,7 +147,7 @@ export function changeParameter(tool, index, part, value) {
   else set(node, "enum", choices(node, value));
 }
 
-/** A line that was there keeps how it was written. */
+/** An existing line keeps its notation. */
 function choices(node, lines) {
   const before = get(node, "enum")?.items ?? [];
   const isNumber = NUMBERS.includes(text(get(node, "type")));
@@ -164,7 +164,7 @@ function choices(node, lines) {
 
 // --- headers --------------------------------------------------------------------------------------------------------
 
-/** [[name, value], …]; null where only JSON can show them. */
+/** [[name, value], …]; null if only JSON can represent them. */
 export function readHeaders(tool) {
   const headers = get(tool, "headers");
   if (headers === undefined) return [];

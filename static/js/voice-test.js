@@ -13,12 +13,12 @@ export const REASONS = {
 };
 const element = (id) => document.getElementById(id);
 
-/** Dollars and cents, as every page shows them (core/templatetags/ui.py). */
+/** Dollars and cents, formatted like all pages (core/templatetags/ui.py). */
 const cents = (amount) => (amount > 0 && amount < 0.005 ? "<$0.01" : `$${amount.toFixed(2)}`);
 
-/** Asks the server for a test; `{ws_url, summary_url, …}`, or null with what is wrong shown. */
+/** Requests a test from the server; `{ws_url, summary_url, …}`, or null after showing the problem. */
 export async function askForTest(address, body) {
-  body.set("press", `${Date.now()}-${Math.random()}`); // the same form starts another call
+  body.set("press", `${Date.now()}-${Math.random()}`); // lets the same form start another call
   const response = await fetch(address, { method: "POST", body }).catch(() => null);
   if (response?.redirected) {
     document.dispatchEvent(new Event("signed-out"));

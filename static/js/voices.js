@@ -1,4 +1,4 @@
-// The voices of the chosen model in the agent editor: a press chooses one, "Listen" plays a sample. The field takes any name.
+// The voices of the chosen model in the agent editor: a click selects one, "Listen" plays a sample. The field accepts any name.
 
 const field = document.getElementById("id_voice");
 const audio = new Audio();
