@@ -1,4 +1,4 @@
-"""What the apps' admin pages share."""
+"""Shared by the apps' admin pages."""
 
 from typing import Any, ClassVar, cast
 
@@ -26,7 +26,7 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
 
 
 class EditableListAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Rows that staff edit in the list, where the fields have no labels of their own for screen readers."""
+    """Rows edited in the list, whose fields have no labels of their own for screen readers."""
 
     def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> FormField | None:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
@@ -36,7 +36,7 @@ class EditableListAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Rows that staff may look at; they are written elsewhere."""
+    """Rows that staff can view but not edit; they are written elsewhere."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -52,14 +52,14 @@ Row = TypeVar("Row", bound=Model)
 # The key of errors that belong to no field of the body.
 WHOLE_BODY = "body"
 TOO_MANY_FIELDS = "The request has too many fields or files."
-# Times in the form that DRF gives them, which orjson has another one for.
+# Times in DRF's format, which differs from orjson's.
 _AS_DRF = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 NOT_OUR_CURSOR = "Invalid cursor."
 
 
 # --- bodies -----------------------------------------------------------------------------------------------------------
 class AnyJSONParser(BaseParser):
-    """Reads a JSON object whatever its Content-Type, since curl's default is not JSON's. Raises InvalidRequest."""
+    """Parses a JSON object whatever its Content-Type, because curl's default is not JSON's. Raises InvalidRequest."""
 
     media_type = "*/*"
 
@@ -80,7 +80,7 @@ class AnyJSONParser(BaseParser):
 
 
 class AlwaysJSON(BaseContentNegotiation):
-    """Responses are JSON whatever the Accept header says; bodies go to the first parser whose type fits."""
+    """Responses are JSON whatever the Accept header says; bodies go to the first parser whose type matches."""
 
     def select_parser(self, request: Request, parsers: Any) -> BaseParser | None:
         content_type = request.content_type.partition(";")[0].strip().lower()
@@ -96,9 +96,10 @@ class AlwaysJSON(BaseContentNegotiation):
 
 
 class FastJSONRenderer(JSONRenderer):
-    """DRF's JSON by orjson: compact, UTF-8. What orjson does not know is written as DRF does.
+    """DRF's JSON rendered by orjson: compact, UTF-8.
 
-    A float may have another form there, of the same number: `0.00001`, not `1e-05`. Infinity and what is no number are null.
+    Types unknown to orjson are rendered like DRF does. A float may have another notation of the same number: `0.00001` instead of
+    `1e-05`. Infinity and NaN are null.
     """
 
     def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
@@ -106,14 +107,14 @@ class FastJSONRenderer(JSONRenderer):
             return b""
         try:
             written = orjson.dumps(data, self.encoder_class().default, _AS_DRF)
-        except TypeError:  # keys that are no text, integers beyond 64 bits
+        except TypeError:  # keys that are not text, integers beyond 64 bits
             return bytes(super().render(data, accepted_media_type, renderer_context))
         # The line and paragraph separators, which end a line in old JavaScript.
         return written.replace(b"\xe2\x80\xa8", rb"\u2028").replace(b"\xe2\x80\xa9", rb"\u2029")
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """A serializer for request bodies: a field that it does not know, or of another JSON type, is an error naming it."""
+    """A serializer for request bodies: an unknown field, or one of another JSON type, is an error that names it."""
 
     def to_internal_value(self, data: Any) -> Any:
         errors: dict[str, Any] = {}
@@ -134,7 +135,7 @@ class StrictSerializer(serializers.Serializer[Any]):
 
 
 def validated(serializer_class: type[serializers.Serializer[Any]], request: Request, **options: Any) -> dict[str, Any]:
-    """The request's body through a serializer. Raises DRF's ValidationError, which answers 422."""
+    """Validate the request's body with a serializer. Raises DRF's ValidationError, which becomes a 422."""
     serializer = serializer_class(data=request.data, **options)
     serializer.is_valid(raise_exception=True)
     return dict(serializer.validated_data)
@@ -156,15 +157,16 @@ def format_time(moment: datetime | None) -> str | None:
 
 
 def data(content: Any, *, status: int = 200, warnings: Sequence[str] = ()) -> Response:
-    """The envelope of success: `{"data": …}`, with `warnings` beside it where there are any."""
+    """The envelope of a success: `{"data": …}`, with `warnings` next to it if there are any."""
     return Response({"data": content, **({"warnings": list(warnings)} if warnings else {})}, status=status)
 
 
 # --- lists ------------------------------------------------------------------------------------------------------------
 class NewestFirstPagination(BasePagination):
-    """Lists by cursor over the id: stable while rows are added. `?per_page=` 1 to 100 (25), `?cursor=`.
+    """Lists with a cursor over the id: stable while rows are added.
 
-    With `moment` they go by the time in that field and then the id, and a cursor is the id of one of `among` (None: the list itself).
+    `?per_page=` 1 to 100 (25), `?cursor=`. With `moment` they are ordered by the time in that field and then the id, and a cursor is the
+    id of one of `among` (None: the list itself).
     """
 
     default_size: ClassVar[int] = 25
@@ -239,9 +241,9 @@ class NewestFirstPagination(BasePagination):
 
 
 class OldestFirstPagination(NewestFirstPagination):
-    """What happened in a call, oldest first by the time in `moment`: ids follow the order of writing, which can differ.
+    """Events of a call, oldest first by the time in `moment`: ids follow the order of writing, which can differ.
 
-    Such a list is read as a whole, so that a page is as large as it may be.
+    Such lists are read as a whole, so a page has the maximum size by default.
     """
 
     default_size = NewestFirstPagination.largest_size
@@ -255,14 +257,14 @@ def _write_cursor(direction: str, boundary: int) -> str:
 def page_of(
     request: Request, rows: QuerySet[Row], present: Callable[[Row], Any], paginator: NewestFirstPagination | None = None
 ) -> Response:
-    """One page of `rows`, each shown by `present`, newest first unless another paginator is given."""
+    """One page of `rows`, each converted by `present`, newest first unless another paginator is given."""
     paginator = paginator or NewestFirstPagination()
     return paginator.get_paginated_response([present(row) for row in paginator.paginate_queryset(rows, request)])
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
-    """Every error that leaves a view, as JSON with a `message`. Unexpected errors are logged and answered with a plain 500."""
+    """Every error raised by a view, as JSON with a `message`. Unexpected errors are logged and answered with a plain 500."""
     match error:
         case InvalidRequest():
             return _unprocessable(error.errors, error.message)
@@ -302,7 +304,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
 
 
 def _refusal(error: ApplicationError) -> dict[str, str | None]:
-    """With the `reason` for machines, like `insufficient_balance`, `too_many_calls` or `premium_destination`."""
+    """With the machine-readable `reason`, like `insufficient_balance`, `too_many_calls` or `premium_destination`."""
     return {"message": error.message, "reason": error.code, **error.details}
 
 
@@ -311,7 +313,7 @@ def _unprocessable(errors: Mapping[str, list[str]], message: str = "The given da
 
 
 def flatten_errors(detail: Any, path: str = "") -> dict[str, list[str]]:
-    """DRF's nested errors as `{path: [text, …]}` with paths like `tools.0.name`; of no field at all: `body`."""
+    """DRF's nested errors as `{path: [text, …]}` with paths like `tools.0.name`; errors without a field are under `body`."""
     if isinstance(detail, Mapping):
         items: list[tuple[str | int, Any]] = list(detail.items())
     elif isinstance(detail, list | tuple) and any(isinstance(item, dict | list) for item in detail):

@@ -17,7 +17,7 @@ class CoreConfig(AppConfig):
         from bubblyphone.core.clock_tasks import CLOCK_TASKS
         from bubblyphone.core.jobs import delete_old_logs, end_trace, name_in_log
 
-        # In the name of django-q2, whose table it is.
+        # Named like django-q2, whose table it is.
         post_migrate.connect(apply_schedules, sender=apps.get_app_config("django_q"))
         pre_execute.connect(name_in_log)
         post_execute_in_worker.connect(platform_metrics.note_job)
@@ -29,7 +29,7 @@ class CoreConfig(AppConfig):
 
 
 def _shorten_form_errors() -> None:
-    """Say what to enter: "Use at least 8 characters." for "Ensure this value has at least 8 characters (it has 3)."."""
+    """Say what to enter: "Use at least 8 characters." instead of "Ensure this value has at least 8 characters (it has 3)."."""
     forms.CharField.default_error_messages = {
         "min_length": "Use at least %(limit_value)s characters.",
         "max_length": "Use at most %(limit_value)s characters.",

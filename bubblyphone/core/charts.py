@@ -1,13 +1,13 @@
-"""Bar charts as SVG, worked out here and drawn by templates/components/chart.html; colors come from the stylesheet."""
+"""Bar charts as SVG, computed here and drawn by templates/components/chart.html; colors come from the stylesheet."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-HEIGHT = 220  # pixels; what lies sideways is in percent of the width, so that a chart is as wide as its place
+HEIGHT = 220  # pixels; horizontal values are percentages, so that a chart fills the available width
 TOP, BOTTOM = 10, 26  # space for the texts above and below the bars
-BAR = 0.66  # of the room of each
+BAR = 0.66  # share of the space per bar
 LABELS_AT_MOST = 8
 FEW = 3  # bars whose labels fit on narrow screens too
 STEPS = tuple(Decimal(step) for step in ("1", "1.2", "1.6", "2", "2.4", "3", "4", "5", "6", "8", "10"))
@@ -24,8 +24,11 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A bar and its tooltip. `before` is the height of the same bar of an earlier period, if there is one; `label` is the text below
-    it, if any; labels with `is_minor` are hidden on narrow screens."""
+    """A bar and its tooltip.
+
+    `before` is the height of the same bar in the previous period, if there is one; `label` is the text below it, if any; labels with
+    `is_minor` are hidden on narrow screens.
+    """
 
     left: float
     room: float
@@ -47,7 +50,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Stacked bars, and the same in words for a table beside the drawing: `heads` of its columns, and a row for each bar."""
+    """Stacked bars, and the same data for a table next to the drawing: `heads` of its columns, and a row for each bar."""
 
     title: str
     names: list[str]
@@ -68,10 +71,10 @@ def stacked_bars(
     what: str = "Day",
     before: Sequence[Decimal] | None = None,
 ) -> Chart | None:
-    """A bar for each label, of a piece for each series that has anything. None where there is nothing to be seen.
+    """A bar for each label, with a piece for each non-empty series.
 
-    `labels` are in order, and of the kind that `what` names; `unit` precedes each value, as in "$0.50". `before` has the sums of the
-    bars in an earlier period, which are marked.
+    None if there is nothing to show. `labels` are in order, and of the kind that `what` names; `unit` precedes each value, as in "$0.50".
+    `before` has the totals of the bars in the previous period, which are marked.
     """
     shown = {name: values for name, values in series.items() if any(values)}
     if not shown and not (before and any(before)):
@@ -91,7 +94,7 @@ def stacked_bars(
 
 
 def _compared(chart: Chart, before: Sequence[Decimal], top: Decimal, unit: str) -> Chart:
-    """With the earlier period: a mark in each bar, and a column of the table."""
+    """Adds the previous period: a mark in each bar, and a column in the table."""
     words = [_text(value, unit) for value in before]
     bars = [
         replace(bar, before=_y(value, top) if value else None, text=f"{bar.text}; before: {text}")
@@ -128,7 +131,7 @@ def _y(value: Decimal, top: Decimal) -> float:
 
 
 def _round_up(value: Decimal) -> Decimal:
-    """To a value whose half people read at a glance: 1, 1.2, 2, 5 … with zeros."""
+    """Round up to a value whose half is easy to read: 1, 1.2, 2, 5 … with zeros."""
     power = Decimal(10) ** value.adjusted()
     return next(step * power for step in STEPS if step * power >= value)
 

@@ -1,4 +1,4 @@
-"""What `manage.py clock` keeps running. Registered in `AppConfig.ready`."""
+"""The tasks of `manage.py clock`. Registered in `AppConfig.ready`."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any

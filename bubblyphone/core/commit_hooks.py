@@ -1,4 +1,4 @@
-"""What follows a commit and must neither undo nor repeat it: counting and tracing."""
+"""Actions after a commit that must neither undo nor repeat it: counting and tracing."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,6 @@
-"""Secrets at rest: Fernet (newest key of ENCRYPTION_KEYS first) for what must be read again, SHA-256 for what must only match."""
+"""Stored secrets: Fernet (newest key of ENCRYPTION_KEYS first) for secrets that must be read again, SHA-256 for those that must only be
+compared.
+"""
 
 import hashlib
 import secrets
@@ -24,12 +26,12 @@ def encrypt(text: str) -> str:
 
 
 def decrypt(token: str) -> str:
-    """Decrypt what `encrypt` gave, under any of the configured keys. Raises cryptography.fernet.InvalidToken."""
+    """Decrypt the output of `encrypt`, with any of the configured keys. Raises cryptography.fernet.InvalidToken."""
     return _fernet(tuple(settings.ENCRYPTION_KEYS)).decrypt(token.encode()).decode()
 
 
 def renew(token: str) -> str:
-    """The same secret under the newest key; what is under it already stays as it is. Raises cryptography.fernet.InvalidToken."""
+    """The same secret encrypted with the newest key; unchanged if it already is. Raises cryptography.fernet.InvalidToken."""
     try:
         Fernet(settings.ENCRYPTION_KEYS[0]).decrypt(token.encode())
     except InvalidToken:
@@ -38,7 +40,7 @@ def renew(token: str) -> str:
 
 
 def key_fingerprints() -> list[str]:
-    """By which the configured keys can be told apart, and nothing else: 64 bits of their SHA-256, newest first."""
+    """Identify the configured keys without revealing them: 64 bits of their SHA-256, newest first."""
     return [hashlib.sha256(key.encode()).hexdigest()[:16] for key in settings.ENCRYPTION_KEYS]
 
 
@@ -48,5 +50,5 @@ def make_secret(prefix: str = "") -> str:
 
 
 def hash_secret(secret: str) -> str:
-    """Fingerprint of a secret that we generated. No salt and no stretching: 240 random bits cannot be guessed."""
+    """Fingerprint of a secret that we generated. No salt and no key stretching: 240 random bits cannot be guessed."""
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Which of the API's described operations a request is."""
+"""Finds the described API operation of a request."""
 
 import re
 from functools import cache
@@ -15,7 +15,7 @@ _PARAMETER = re.compile(r"<\w+:\w+>|\{\w+\}")
 
 
 def operation_of(request: Request) -> "Operation | None":
-    """None for a path that the description does not have."""
+    """None for a path that is not in the description."""
     match = request.resolver_match
     route = match.route.removeprefix(_PREFIX) if match else ""
     method = "GET" if request.method == "HEAD" else request.method
@@ -24,6 +24,6 @@ def operation_of(request: Request) -> "Operation | None":
 
 @cache
 def _by_pattern() -> "dict[str, Operation]":
-    # REST framework imports the permissions that ask while the views that `core.schema` needs are being made.
+    # REST framework imports permissions, which use this, while the views that `core.schema` needs are being created.
     description = import_string("bubblyphone.core.schema.description")
     return {_PARAMETER.sub("{}", key): operation for key, (_, operation) in description().by_route.items()}

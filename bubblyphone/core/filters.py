@@ -7,10 +7,10 @@ from django.forms import BoundField
 
 
 class FilterForm(forms.Form):
-    """While one of the filters is wrong there is nothing to show. `chosen` are the cleaned values that filter.
+    """While a filter is invalid, the list is empty.
 
-    `first` are the names of those that are always in sight; the others are behind "More filters" on phones. What is `apart` does not
-    filter, and has its own place in the form.
+    `chosen` are the cleaned filter values. `first` are the names of filters that are always visible; the others are behind "More filters"
+    on phones. Fields in `apart` are not filters, and have their own place in the form.
     """
 
     first: ClassVar[tuple[str, ...]] = ()
@@ -32,5 +32,5 @@ class FilterForm(forms.Form):
         return [field for field in self if field.name not in {*self.first, *self.apart}]
 
     def has_more_chosen(self) -> bool:
-        """Whether one that is not in sight filters, or is wrong."""
+        """Whether a hidden filter is set or invalid."""
         return bool((self.chosen.keys() | self.errors.keys()) - {*self.first, *self.apart})

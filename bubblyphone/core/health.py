@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 BEAT_KEY = "clock:beat"
 BEAT_EVERY_SECONDS = 2
 BEAT_LASTS_SECONDS = 8
-CHECK_SECONDS = 1.5  # what takes longer counts as unavailable
+CHECK_SECONDS = 1.5  # slower checks count as unavailable
 
 
 @require_safe
@@ -47,12 +47,12 @@ def run_checks() -> dict[str, bool]:
 
 
 def add_check(name: str, run: Callable[[], bool]) -> None:
-    """Have /readyz of this process ask one thing more."""
+    """Add a check to this process's /readyz."""
     _CHECKS[name] = _Check(run)
 
 
 class _Check:
-    """A check that may hang: it has a thread of its own, which neither holds up the others nor the end of the process."""
+    """A check that may hang: its thread blocks neither the others nor the end of the process."""
 
     def __init__(self, run: Callable[[], bool]) -> None:
         self._run = run
@@ -61,7 +61,7 @@ class _Check:
         self._passed = False
 
     def begin(self) -> None:
-        """Start the check, unless the one before still runs."""
+        """Start the check, unless the previous one is still running."""
         with self._lock:
             if not self._thread.is_alive():
                 self._passed = False
@@ -69,7 +69,7 @@ class _Check:
                 self._thread.start()
 
     def passes_by(self, deadline: float) -> bool:
-        """Whether it has passed; waits for it until `deadline` (time.monotonic)."""
+        """Whether it has passed; waits until `deadline` (time.monotonic)."""
         self._thread.join(max(0.0, deadline - time.monotonic()))
         return self._passed
 
@@ -78,7 +78,7 @@ class _Check:
 
 
 async def beat() -> None:
-    """The clock process's heartbeat. Runs until cancelled."""
+    """The clock process's heartbeat. Runs until canceled."""
     while True:
         try:
             await asyncio.to_thread(get_redis().set, BEAT_KEY, "1", ex=BEAT_LASTS_SECONDS)

@@ -1,4 +1,4 @@
-"""Who sent a request, and responses made outside the API's views."""
+"""The client of a request, and responses made outside the API's views."""
 
 import ipaddress
 from collections.abc import Iterable
@@ -25,12 +25,12 @@ def client_address(request: HttpRequest) -> str:
 
 
 def client_network(request: HttpRequest) -> str:
-    """What limits by address count by: see `network_of`."""
+    """The key for limits by address: see `network_of`."""
     return network_of(client_address(request))
 
 
 def forwarded_client(headers: Iterable[bytes]) -> str:
-    """The client that trusted proxies name in the values of X-Forwarded-For; "" without such proxies."""
+    """The client that trusted proxies name in X-Forwarded-For; "" without such proxies."""
     return _forwarded(b",".join(headers).decode("latin-1"))
 
 
@@ -41,7 +41,7 @@ def _forwarded(header: str) -> str:
 
 
 def network_of(address: str) -> str:
-    """An IPv4 address itself; of an IPv6 address its /64, all of which one subscriber has. Anything else stays as it is."""
+    """An IPv4 address itself; for an IPv6 address its /64, all of which belongs to one subscriber. Anything else stays unchanged."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -63,7 +63,7 @@ def _is_address(text: str) -> bool:
 
 
 def is_this_machine(host: str) -> bool:
-    """Whether a host is loopback, by its name. Requests to it must bypass a proxy configured in the environment."""
+    """Whether a host is loopback, by name. Requests to it must bypass a proxy configured in the environment."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -71,10 +71,10 @@ def is_this_machine(host: str) -> bool:
 
 
 def json_error(status: int) -> JsonResponse:
-    """The API's error body for a refusal that comes from no view (middleware, unknown route)."""
+    """The API's error body for an error that does not come from a view (middleware, unknown route)."""
     return compact_json({"message": MESSAGES.get(status, MESSAGES[500 if status >= 500 else 400])}, status)
 
 
 def compact_json(content: dict[str, Any], status: int) -> JsonResponse:
-    """JSON without spaces and with unescaped text, byte for byte as the API's views write it."""
+    """JSON without spaces and with unescaped text, byte for byte like the API's views."""
     return JsonResponse(content, status=status, json_dumps_params={"separators": (",", ":"), "ensure_ascii": False})

@@ -23,12 +23,12 @@ def enqueue(function: Callable[..., Any], *ids: int | str) -> None:
 
 
 def delete_old_logs() -> None:
-    """The nightly job: the log of jobs from before settings.JOB_LOG_DAYS. (Of those that succeeded django-q2 keeps the last hundred.)"""
+    """The nightly job: delete the log of jobs from before settings.JOB_LOG_DAYS. (django-q2 keeps the last hundred successful ones.)"""
     Task.objects.filter(stopped__lt=timezone.now() - timedelta(days=settings.JOB_LOG_DAYS)).delete()
 
 
 def name_in_log(sender: object, func: Callable[..., Any], task: Mapping[str, Any], **_: Any) -> None:
-    """Have a job's log lines and span carry its name and the ids it was given, such as `call_id`: a handler of `pre_execute`."""
+    """Add a job's name and its ids, such as `call_id`, to its log lines and span: a handler of `pre_execute`."""
     clear_contextvars()
     given = zip(inspect.signature(func).parameters, task.get("args", ()), strict=False)
     ids = {name: value for name, value in given if name.endswith("_id")}
@@ -41,5 +41,5 @@ def name_in_log(sender: object, func: Callable[..., Any], task: Mapping[str, Any
 
 
 def end_trace(sender: object, task: Mapping[str, Any], **_: Any) -> None:
-    """The span of a job is over: a handler of django-q2's `post_execute_in_worker`."""
+    """End the span of a job: a handler of django-q2's `post_execute_in_worker`."""
     tracing.current().end("" if task["success"] else "failed")

@@ -1,8 +1,8 @@
-"""The one parser for JSON that comes from outside: strict RFC 8259, bounded in depth, and storable in PostgreSQL.
+"""The only parser for external JSON: strict RFC 8259, bounded in depth, and storable in PostgreSQL.
 
 Python's own parser accepts NaN and lone surrogates and fails with a RecursionError whose threshold differs between versions. Every
-document from a client, developer, vendor or browser is parsed here instead, and so is what we stored ourselves: ruff bans other
-parsers (pyproject.toml). Size is limited where a document is received.
+document from a client, developer, vendor or browser is parsed here, and so are stored documents: ruff bans other parsers
+(pyproject.toml). Size is limited where a document is received.
 """
 
 import json
@@ -15,9 +15,9 @@ import orjson
 
 # An object or list counts as one level, so `{"a": [1]}` has two.
 MAX_DEPTH = 64
-# Documents that we stored ourselves wrap accepted ones, such as the arguments of a tool call inside its webhook.
+# Stored documents wrap accepted ones, such as the arguments of a tool call inside its webhook.
 MAX_STORED_DEPTH = 2 * MAX_DEPTH
-# A NUL as JSON escapes it, after any number of escaped backslashes.
+# A NUL in a JSON escape, after any number of escaped backslashes.
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 _TEXT_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{\]}]', re.DOTALL)
 
@@ -43,7 +43,7 @@ def parse_json(document: str | bytes, *, max_depth: int = MAX_DEPTH) -> Any:
 
 
 def parse_foreign_json(document: str | bytes) -> Any:
-    """Like parse_json, for a server's response or event: NUL characters are removed, so that they do not cost the rest."""
+    """Like parse_json, for a server's response or event: NUL characters are removed, so that the rest can be used."""
     raw = document.encode("utf-8", "replace") if isinstance(document, str) else document
     return _parse(_NUL.sub(rb"\1", raw) if b"\\u0000" in raw else raw, MAX_DEPTH)
 
@@ -54,10 +54,10 @@ def parse_stored_json(document: str | bytes) -> Any:
 
 
 def parse_lenient_json(document: str) -> Any:
-    """What a developer's server wrote, with whatever its language puts into JSON, as a value that can be stored and sent on.
+    """JSON from a developer's server, including what languages add to JSON, as a value that can be stored and forwarded.
 
-    Of a name that comes twice the last value counts, as in JavaScript. NaN, infinities and numbers beyond a float's range are null.
-    Lone surrogates become U+FFFD, NUL characters are left out, integers beyond 64 bits become floats. Raises InvalidJSON.
+    For a repeated name the last value counts, as in JavaScript. NaN, infinities and numbers beyond a float's range become null. Lone
+    surrogates become U+FFFD, NUL characters are removed, integers beyond 64 bits become floats. Raises InvalidJSON.
     """
     try:
         value = orjson.loads(document)  # noqa: TID251
@@ -77,7 +77,7 @@ def _parse(document: bytes, max_depth: int) -> Any:
 
 
 def _check_depth(document: bytes, value: Any, max_depth: int) -> None:
-    """Level by level, without recursion. Documents with few brackets, audio frames among them, need no walk."""
+    """Checks level by level, without recursion. Documents with few brackets, including audio frames, need no walk."""
     if document.count(b"[") + document.count(b"{") <= max_depth:
         return
     level = [value]
@@ -90,7 +90,7 @@ def _check_depth(document: bytes, value: Any, max_depth: int) -> None:
 
 
 def _parse_with_extensions(document: str) -> Any:
-    """By Python's parser, which knows NaN and surrogates, and is kept from nesting that it could not take."""
+    """Uses Python's parser, which accepts NaN and surrogates, after limiting the nesting."""
     depth = 0
     for match in _TEXT_OR_BRACKET.finditer(document):
         depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(match[0], 0)

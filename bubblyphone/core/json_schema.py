@@ -21,14 +21,14 @@ _MONEY = r"^-?[0-9]+\.[0-9]{2,6}$"
 
 
 class Read(NamedTuple):
-    """A property that is no attribute of that name: its source is another attribute, or a function that gives it as it is shown."""
+    """A property whose source is another attribute, or a function that returns its value."""
 
     source: str | Callable[[Any], Any]
     schema: Schema
 
 
 class Record(Schema):
-    """The schema of an object, or a reference to it, that also makes the object."""
+    """The schema of an object, or a reference to it, that also builds the object."""
 
     def __init__(self, schema: Schema, properties: Mapping[str, Schema | Read], optional: Collection[str]) -> None:
         super().__init__(schema)
@@ -43,19 +43,16 @@ class Record(Schema):
         self._attributes = attrgetter(*self._paths, "__class__")
 
     def columns(self, model: type[Model], *also: str) -> list[str]:
-        """The columns of the model that the object is made from, for `QuerySet.only`; `also` those behind its properties and functions.
+        """The model columns that the object is built from, for `QuerySet.only`; `also` names those behind its properties and functions.
 
-        A function is taken to read the column of its own name, if there is one.
+        A function is assumed to read the column of its own name, if there is one.
         """
         sources = {*self.properties, *(part.source for part in self.properties.values() if isinstance(part, Read))}
         names = [field.attname for field in model._meta.concrete_fields]
         return [name for name in names if name in sources or name in also]
 
     def of(self, row: Any, **given: Any) -> dict[str, Any]:
-        """The object as responses show it. An optional property that is None is left out.
-
-        `given`: what properties are made of that the row does not have.
-        """
+        """The object for a response. An optional property that is None is omitted. `given`: values that the row does not have."""
         if given:
             found = {
                 name: given[name] if name in given else attrgetter(path)(row)
@@ -76,7 +73,7 @@ class Record(Schema):
 def shape(
     name: str, properties: Mapping[str, Schema | Read], description: str = "", *, optional: Collection[str] = ()
 ) -> Record:
-    """Name an object of which every property but the optional ones is always there; gives a reference to it."""
+    """Name an object whose properties, except the optional ones, are always present; returns a reference to it."""
     SHAPES[name] = {**record(properties, optional=optional), **_described(description)}
     return Record({"$ref": f"{_PREFIX}{name}"}, properties, optional)
 
@@ -93,7 +90,7 @@ def record(properties: Mapping[str, Schema | Read], *, optional: Collection[str]
 
 
 def _shown(part: Read) -> Callable[[Any], Any] | None:
-    """What a schema makes of an attribute; None where it is shown as it is. A text that is empty says null where it can."""
+    """The value of an attribute as the schema shows it; None if it is unchanged. An empty text becomes null if the schema allows it."""
     schema = part.schema
     types = schema.get("type", ())
     if callable(part.source):
@@ -152,12 +149,12 @@ def listing(items: Schema, description: str = "", example: Any = None) -> Schema
 
 
 def free_object(example: Mapping[str, Any], description: str = "") -> Schema:
-    """An object whose keys are not ours to name."""
+    """An object with arbitrary keys."""
     return {"type": "object", **_described(description), "examples": [dict(example)]}
 
 
 def nullable(schema: Schema, *, example: Any = ...) -> Schema:
-    """The same or null; `example` where null itself, or another value, shows better what is usual."""
+    """The same or null; `example` if null, or another value, is a better example."""
     if "$ref" in schema:
         return {"anyOf": [schema, {"type": "null"}]}
     found = {**schema, "type": [schema["type"], "null"]}
@@ -169,12 +166,12 @@ def nullable(schema: Schema, *, example: Any = ...) -> Schema:
 
 
 def data_of(content: Schema) -> Schema:
-    """The envelope of success."""
+    """The envelope of a success."""
     return record({"data": content})
 
 
 def data_with_warnings(content: Schema) -> Schema:
-    """The same, perhaps with warnings about what was saved."""
+    """The same, with optional warnings about what was saved."""
     warnings = {
         "type": "array",
         "items": {"type": "string"},
@@ -185,7 +182,7 @@ def data_with_warnings(content: Schema) -> Schema:
 
 
 def page_of(row: Schema, *, size: int = 25) -> Schema:
-    """A list with cursors. `size` is the number of rows on a page unless the request asks for another."""
+    """A list with cursors. `size` is the default number of rows on a page."""
     return record(
         {
             "data": listing(row),
@@ -213,7 +210,7 @@ def page_size(schema: Schema | None) -> int | None:
 
 
 def example_of(schema: Schema) -> Any:
-    """An example, put together from those of its parts."""
+    """An example, composed of those of its parts."""
     if schema.get("examples"):
         return schema["examples"][0]
     if "$ref" in schema:

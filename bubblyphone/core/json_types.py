@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 
 def type_problem(field: serializers.Field[Any, Any, Any, Any], value: Any) -> str | None:
-    """Why `value` is not what the API's description calls this field, as a sentence; None when it is, or is null."""
+    """Why `value` does not have the type that the API's description gives this field, as a sentence; None if it does, or is null."""
     match field:
         case _ if value is None:
             return None
@@ -16,12 +16,12 @@ def type_problem(field: serializers.Field[Any, Any, Any, Any], value: Any) -> st
             return "A valid integer is required."
         case serializers.CharField() if not isinstance(value, str):
             return "Not a valid string."
-        # Counted before spaces at the ends are taken away.
+        # Counted before surrounding spaces are removed.
         case serializers.CharField() if field.max_length is not None and len(value) > field.max_length:
             return f"Ensure this field has no more than {field.max_length} characters."
     return None
 
 
 def _is_whole(value: Any) -> bool:
-    """JSON knows one kind of number: 5 and 5.0 are the same."""
+    """JSON has one number type: 5 and 5.0 are the same."""
     return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, float) and value.is_integer())

@@ -1,4 +1,4 @@
-"""The refusal of query parameters that an endpoint of the API does not have."""
+"""Refuses unknown query parameters of API endpoints."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from bubblyphone.core.json_schema import page_size
 class KnownParameters(BasePermission):
     """Refuses unknown query parameters of GET endpoints with lists or filters by name, so that a typo never passes silently.
 
-    A permission, since those run for every view after authentication. What is known is what the API's description has.
+    A permission, because those run for every view after authentication. Known parameters are those in the API's description.
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:
@@ -27,13 +27,13 @@ class KnownParameters(BasePermission):
 
 
 def _is_known(name: str, known: set[str]) -> bool:
-    """`metadata[order_id]` is a key of `metadata[`, a filter that takes any."""
+    """`metadata[order_id]` is a key of `metadata[`, a filter that accepts any key."""
     start, bracket, _ = name.partition("[")
     return start + bracket in known
 
 
 def _known_parameters(request: Request) -> set[str] | None:
-    """None for an endpoint that shows one object, which takes no parameters and ignores them."""
+    """None for an endpoint that shows one object, which has no parameters and ignores them."""
     operation = operation_of(request)
     if operation is None:
         return None

@@ -1,16 +1,16 @@
-"""What `ratelimit` counts with while Redis is away: the same rules in the memory of this process alone."""
+"""Fallback for `ratelimit` while Redis is unavailable: the same rules in the memory of this process."""
 
 import time
 from collections import OrderedDict, deque
 from threading import Lock
 from typing import Any
 
-# Buckets kept at most; of more, those longest unused are forgotten.
+# Maximum number of buckets; beyond that, those unused for longest are dropped.
 MAX_BUCKETS = 10_000
 
 
 class LocalLimits:
-    """Logs of requests and places taken, by bucket. For many threads. Times in seconds."""
+    """Logs of requests and taken places, by bucket. Thread-safe. Times in seconds."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -18,7 +18,7 @@ class LocalLimits:
         self._places: OrderedDict[str, dict[str, float]] = OrderedDict()
 
     def count(self, bucket: str, limit: int, window: float) -> tuple[bool, int, float]:
-        """Whether there is room, how many requests count now, and the age of the oldest; counts this one if there is."""
+        """Whether there is room, how many requests count now, and the age of the oldest; counts this one if there is room."""
         now = time.monotonic()
         with self._lock:
             log = self._hits.setdefault(bucket, deque())
@@ -39,7 +39,10 @@ class LocalLimits:
                 log.pop()
 
     def take(self, bucket: str, holder: str, limit: int, lease: float) -> float:
-        """Take a place for at most `lease` seconds. 0 when it is taken, else the seconds until the next is free at the latest."""
+        """Take a place for at most `lease` seconds.
+
+        Returns 0 if it was taken, otherwise the seconds until the next one is free at the latest.
+        """
         now = time.monotonic()
         with self._lock:
             held = {name: ends for name, ends in self._places.get(bucket, {}).items() if ends > now}
@@ -51,7 +54,7 @@ class LocalLimits:
             return 0.0
 
     def give_back(self, bucket: str, holder: str) -> None:
-        """Free a place; one that is not held does not mind."""
+        """Free a place; does nothing if it is not held."""
         with self._lock:
             held = self._places.get(bucket, {})
             held.pop(holder, None)

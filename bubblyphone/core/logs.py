@@ -1,4 +1,4 @@
-"""The log: what is worth a line in it, and what every line says about its request, call, account, and job.
+"""Logging: which records are logged, and the context of every line: request, call, account, and job.
 
 Code that starts work on one of these binds its id with `structlog.contextvars`. Every line it logs then carries the id.
 """
@@ -15,7 +15,7 @@ from structlog.stdlib import ExtraAdder, ProcessorFormatter
 from structlog.types import EventDict, Processor, WrappedLogger
 
 R = TypeVar("R")
-# Objects that Django and django-q attach to records. What they say is in the message.
+# Objects that Django and django-q attach to records. The message contains what they say.
 _OBJECTS = ("request", "server_time", "taskName", "exc_text")
 
 
@@ -59,7 +59,7 @@ def _upper_level(logger: WrappedLogger, method: str, event: EventDict) -> EventD
 
 
 def formatter(form: str) -> ProcessorFormatter:
-    """For `text` or `json`: a line of values that log collectors read, with the same names."""
+    """For `text` or `json`: a line of values for log collectors, with the same names."""
     renderer: Processor = structlog.processors.JSONRenderer(default=str) if form == "json" else as_text
     return ProcessorFormatter(
         foreign_pre_chain=[
@@ -77,7 +77,7 @@ def formatter(form: str) -> ProcessorFormatter:
 
 
 def logging_settings(level: str, form: str) -> dict[str, Any]:
-    """settings.LOGGING: everything from `level` on goes to stderr, as `text` or `json`."""
+    """settings.LOGGING: everything from `level` up goes to stderr, as `text` or `json`."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -88,7 +88,7 @@ def logging_settings(level: str, form: str) -> dict[str, Any]:
         "loggers": {
             "django.channels.server": {"level": "WARNING"},
             "httpx2": {"level": "WARNING"},
-            "picows": {"level": "WARNING"},  # a line for each connection and its end
+            "picows": {"level": "WARNING"},  # one line per connection and its end
             "stripe": {"level": "WARNING"},
             "psycopg.pool": {"level": "WARNING"},
             "django-q": {"level": "WARNING"},

@@ -1,4 +1,4 @@
-"""A ZIP file that is made while it is sent: it is never whole, neither in memory nor on disk."""
+"""A ZIP file that is streamed while it is created: it never exists as a whole, neither in memory nor on disk."""
 
 import asyncio
 import json
@@ -17,14 +17,14 @@ PAGE_ROWS = 500
 
 
 class StreamedArchive:
-    """Files one after the other. Each method yields the bytes of the ZIP file that are ready; `end` those of its directory."""
+    """Files one after another. Each method yields the bytes of the ZIP file that are ready; `end` yields its directory."""
 
     def __init__(self) -> None:
         self._ready = _Ready()
         self._zip = zipfile.ZipFile(self._ready, "w", zipfile.ZIP_DEFLATED)
 
     def add_rows(self, name: str, rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
-        """JSON lines."""
+        """Add rows as JSON lines."""
         with self._zip.open(self._entry(name, zipfile.ZIP_DEFLATED), "w", force_zip64=True) as entry:
             for row in rows:
                 entry.write(json.dumps(row, ensure_ascii=False, default=str).encode() + b"\n")
@@ -32,7 +32,7 @@ class StreamedArchive:
                     yield self._ready.take()
 
     def add_file(self, name: str, file: IO[bytes]) -> Iterator[bytes]:
-        """A file as it is: sound and pictures hardly get smaller. It is closed afterwards."""
+        """Add a file uncompressed: audio and images hardly get smaller. It is closed afterwards."""
         with file, self._zip.open(self._entry(name, zipfile.ZIP_STORED), "w", force_zip64=True) as entry:
             while piece := file.read(PIECE_BYTES):
                 entry.write(piece)
@@ -49,7 +49,7 @@ class StreamedArchive:
 
 
 class _Ready:
-    """What `zipfile` has written and nobody has taken yet. It cannot be sought in, so sizes come after the contents."""
+    """Bytes that `zipfile` has written and nobody has taken yet. Not seekable, so sizes follow the contents."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -64,7 +64,7 @@ class _Ready:
         """There is nothing behind it."""
 
     def close(self) -> None:
-        """What is ready can still be taken."""
+        """Remaining bytes can still be taken."""
 
     def take(self) -> bytes:
         taken = b"".join(self._pieces)
@@ -91,7 +91,7 @@ def in_pages(rows: QuerySet[Any, Any], moment: str = "", *, newest_first: bool =
 
 
 async def in_threads(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Take each piece in a thread, which gives its database connection back before the piece is sent."""
+    """Produce each piece in a thread, which returns its database connection before the piece is sent."""
 
     def following() -> bytes | None:
         try:

@@ -27,14 +27,14 @@ from bubblyphone.server.daphne_http import last_response
 from bubblyphone.server.daphne_websocket import buffered, has_answer_begun
 from bubblyphone.server.request_turns import Start, Turns
 
-# A client that is refused may still be sending, and may read the answer only then: what it sends is thrown away for so long while it
-# comes at the least rate, and no more of it than this. Closed at once, the connection would be reset and the answer lost.
+# A refused client may still be sending and may only read the answer afterwards. Its data is discarded for this long if it arrives at the
+# minimum rate, and up to this size. If we closed immediately, the connection would be reset and the answer lost.
 CLOSE_SECONDS = 5
 LINGER_SECONDS = 30
 LINGER_BYTES = 256 * 1024 * 1024
 # A connection this young may have a request on its way, and a request this young its body.
 YOUNG_SECONDS = 1
-# The part of all connections that one address may have.
+# The share of all connections that one address may have.
 SHARE = 4
 # Reverse proxies on this machine and the built-in exchange share these addresses, so their requests in progress are not limited.
 THIS_MACHINE = frozenset({"127.0.0.1", "::1"})
@@ -56,14 +56,14 @@ SENDING = frozenset({Phase.BODY, Phase.CLOSING})
 
 
 class Connection:
-    """A client's connection. `since` is when its phase began or its response last moved, on the monotonic clock."""
+    """A client's connection. `since` is when its phase started or its response last progressed, on the monotonic clock."""
 
     def __init__(self, channel: Any, now: float) -> None:
         self.channel = channel
         self.transport = channel.transport
-        self.client = ""  # the network that it counts for; "" while it counts for none
+        self.client = ""  # the network that it counts for; "" if it counts for none
         self.phase, self.since = Phase.HEADERS, now
-        self.received: Flow | None = None  # of a body, or of what is thrown away
+        self.received: Flow | None = None  # of a body, or of discarded data
         self.taken: Flow | None = None  # by the client, while a response waits in our buffer
         self.written = 0  # bytes of responses
         self._seen_written = 0
@@ -76,25 +76,25 @@ class Connection:
         return self.received is not None and self.received.is_too_slow(now)
 
     def throw_away(self, size: int) -> None:
-        """So much more has come from a client that is refused."""
+        """Discard more data from a refused client."""
         if self.received is not None:
             self.received.count(size)
             if self.received.total > LINGER_BYTES:
                 self.transport.abortConnection()
 
     def has_new_output(self) -> bool:
-        """Whether the application has written since the last call."""
+        """Whether the application has written anything since the last call."""
         before, self._seen_written = self._seen_written, self.written
         return self.written > before
 
     def reads_too_slowly(self, now: float) -> bool:
-        """Called every second: a response that waits in our buffer must be taken at the least rate."""
+        """Called every second: a response that waits in our buffer must be read at the minimum rate."""
         if not buffered(self.transport):
             self.taken = None
             return False
         taken = self.written - untaken(self.transport)
         if self.taken is None:
-            # The kernels on both sides pass large pieces on, so a slow reader seems to stop for long.
+            # The kernels on both sides pass on large pieces, so a slow reader seems to pause for a long time.
             self.taken, self._seen_taken = Flow(now, settings.KEEP_ALIVE_SECONDS), taken
         self.taken.count(max(0, taken - self._seen_taken))
         self._seen_taken = max(taken, self._seen_taken)
@@ -102,9 +102,9 @@ class Connection:
 
 
 class Connections:
-    """Every open connection of this process, and the one place that refuses or ends them.
+    """Every open connection of this process, and the only place that refuses or ends them.
 
-    Both orders have the connection first that has waited longest, so that a flood costs little for each newcomer.
+    Both orders start with the connection that has waited longest, so that a flood costs little for each newcomer.
     """
 
     def __init__(self, *, per_address: int, total: int) -> None:
@@ -117,7 +117,7 @@ class Connections:
         self._by_client: dict[str, OrderedDict[Connection, None]] = {}
 
     def has_room_for(self, address: str) -> bool:
-        """Whether one more may come from `address`. Ends the connection that has waited longest where that makes room."""
+        """Whether one more connection from `address` is allowed. If necessary, ends the one that has waited longest."""
         now = time.monotonic()
         if len(self._by_transport) >= self._total and not self._replace_any(now):
             return False
@@ -157,14 +157,14 @@ class Connections:
             self._count_for(connection, "")
 
     def forwarded(self, connection: Connection, client: str) -> bool:
-        """A proxy's connection carries a request of this client's. Whether the client may have one more."""
+        """A proxy's connection carries a request of this client. Whether the client may have another one."""
         if self._per_address and len(self._by_client.get(client, ())) >= self._per_burst:
             return False
         self._count_for(connection, client)
         return True
 
     def run(self, connection: Connection, start: Start) -> None:
-        """A request is complete: call `start` when it is its client's turn. This machine's need not wait."""
+        """A request is complete: call `start` when it is its client's turn. Local requests do not wait."""
         if connection.client and connection.client not in THIS_MACHINE:
             self.enter(connection, Phase.QUEUED)
             self._turns.ask(connection.client, connection, partial(self._run, connection, start))
@@ -186,7 +186,7 @@ class Connections:
             self.enter(connection, Phase.WEBSOCKET)
 
     def check(self) -> None:
-        """End what takes too long, and what an address has too many of. Called once a second."""
+        """End connections that take too long, and excess connections of an address. Called once a second."""
         now = time.monotonic()
         for connection in list(self._by_transport.values()):
             self._check(connection, now)
@@ -200,7 +200,7 @@ class Connections:
                 self._end_bodies(ours, now)
 
     def _end_bodies(self, connections: OrderedDict[Connection, None], now: float) -> None:
-        """Of one client's requests that are still being sent, end the latest that are too many."""
+        """Of a client's requests that are still being sent, end the latest excess ones."""
         sending = [one for one in connections if one.phase is Phase.BODY and now - one.since >= YOUNG_SECONDS]
         sending.sort(key=lambda one: one.since)
         for connection in sending[self._per_address :]:
@@ -227,7 +227,7 @@ class Connections:
         return False
 
     def _replace_any(self, now: float) -> bool:
-        """Every place is taken: end what has waited longest, even if it has just come, or else the oldest body."""
+        """All places are taken: end the one that has waited longest, even if it has just arrived, otherwise the oldest body."""
         if self._replace(self._waiting, now):
             return True
         victim = next(iter(self._waiting), None)
@@ -245,12 +245,12 @@ class Connections:
 
     def _check(self, connection: Connection, now: float) -> None:
         if connection.phase is Phase.WEBSOCKET:
-            return  # Autobahn's pings end one whose peer has disappeared
+            return  # Autobahn's pings end connections whose peer has disappeared
         if connection.reads_too_slowly(now):
             connection.transport.abortConnection()
             return
         if connection.has_new_output() or connection.taken:
-            # A response is on its way: how long it takes is the client's affair as long as it reads.
+            # A response is being sent: the client decides how long it takes, as long as it reads.
             if connection.phase in (Phase.BUSY, Phase.IDLE):
                 self.enter(connection, connection.phase, now)
             return

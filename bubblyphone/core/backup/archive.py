@@ -24,12 +24,12 @@ MANIFEST = "manifest.json"
 PIECE = 1024 * 1024
 FORMAT = 1
 MAX_MANIFEST_BYTES = 4 * PIECE
-# Of every manifest of this format: what `restore` reads of it.
+# Required in every manifest of this format: the fields that `restore` reads.
 STATED = {"version", "created_at", "migrations", "encryption_key_fingerprints", "rows", "files", "checksums_sha256"}
 
 
 class _Hashing:
-    """A file to read from that knows the checksum of what was read."""
+    """A readable file that computes the checksum of what was read."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -49,7 +49,7 @@ class ArchiveWriter:
         self._checksums = tempfile.TemporaryFile(dir=settings.DATA_DIR)  # noqa: SIM115  `finish` closes it
 
     def add(self, name: str, size: int, file: IO[bytes]) -> None:
-        """Add `size` bytes of a file. Raises OSError if it has fewer."""
+        """Add `size` bytes of a file. Raises OSError if it is shorter."""
         reader = _Hashing(file)
         self._add(name, size, reader)
         self._checksums.write(_line(name, reader.digest.hexdigest()))
@@ -67,7 +67,7 @@ class ArchiveWriter:
         self._checksums.close()
 
     def abandon(self) -> None:
-        """End it unfinished: what it holds back is written if it still can be, and not when somebody else has the stream."""
+        """End it unfinished: buffered data is written if possible, unless somebody else has the stream."""
         with suppress(OSError, ValueError):
             self._tar.fileobj.close()
         self._checksums.close()
@@ -81,7 +81,7 @@ class ArchiveWriter:
 
 @contextmanager
 def members(path: Path) -> Iterator[Iterator[tuple[str, IO[bytes]]]]:
-    """The members of a backup in their order, each to be read before the next. Raises BackupError for what is no tar."""
+    """The members of a backup in order, each to be read before the next. Raises BackupError if it is not a tar."""
     try:
         with tarfile.open(path, mode="r:") as tar:
             yield _members(tar)
@@ -91,7 +91,7 @@ def members(path: Path) -> Iterator[Iterator[tuple[str, IO[bytes]]]]:
 
 def _members(tar: tarfile.TarFile) -> Iterator[tuple[str, IO[bytes]]]:
     for member in tar:
-        # Not a link, which would be another member or a file beside it, nor one with holes, which may be of any size.
+        # Links are not allowed, because they would be another member or an outside file, nor sparse files, which can be of any size.
         file = tar.extractfile(member) if member.isreg() and not member.issparse() else None
         if file is None:
             raise BackupError(f"{member.name} is not an ordinary file.")
@@ -100,7 +100,7 @@ def _members(tar: tarfile.TarFile) -> Iterator[tuple[str, IO[bytes]]]:
 
 
 def verify(path: Path) -> dict[str, Any]:
-    """Read a backup whole; its manifest. Raises BackupError if anything of it is missing or altered."""
+    """Read a whole backup; returns its manifest. Raises BackupError if anything is missing or altered."""
     checksums, stated, text = hashlib.sha256(), "", b""
     with members(path) as found:
         for name, file in found:

@@ -28,7 +28,7 @@ GZIP = 31  # zlib's window, with gzip's header
 LOCK_SECONDS = 30
 # Servers before 17 do not know it.
 NEW_SETTING = b"SET transaction_timeout = 0;\n"
-# What a backup replaces: all of our schema that does not belong to an extension.
+# What a backup replaces: everything in our schema that does not belong to an extension.
 DROPS = """
 SELECT format('DROP %s IF EXISTS %s CASCADE', kind, name) FROM (
     SELECT 1 AS turn, CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind,
@@ -56,7 +56,7 @@ def is_piece(name: str) -> bool:
 
 
 def program(name: str) -> str:
-    """The newest `pg_dump` or `psql` that is here and not older than the server. Raises BackupError."""
+    """The newest installed `pg_dump` or `psql` that is not older than the server. Raises BackupError."""
     found = {version: path for path in _places(name) if (version := _major_version(path))}
     newest = max(found, default=0)
     if newest < server_version():
@@ -88,7 +88,7 @@ def _major_version(path: Path) -> int:
 
 
 def _arguments() -> tuple[str, dict[str, str]]:
-    """How a program reaches the database: a connection string without the password, and the environment with it."""
+    """Connection arguments of a program: a connection string without the password, and the environment with it."""
     parameters: dict[str, Any] = connection.get_connection_params()
     ours = ("cursor_factory", "context", "password", "client_encoding", "prepare_threshold", "pool")
     conninfo = make_conninfo(**{name: value for name, value in parameters.items() if name not in ours})
@@ -96,7 +96,7 @@ def _arguments() -> tuple[str, dict[str, str]]:
 
 
 class Dump:
-    """pg_dump at work on the state `snapshot` (pg_export_snapshot), of our schema alone."""
+    """A running pg_dump of the state `snapshot` (pg_export_snapshot), of our schema only."""
 
     def __init__(self, snapshot: str) -> None:
         conninfo, environment = _arguments()
@@ -109,18 +109,18 @@ class Dump:
         self._first = b""
 
     def wait_for_snapshot(self) -> None:
-        """Until the transaction that exported the snapshot may end: pg_dump writes nothing before it reads from it."""
+        """Wait until the transaction that exported the snapshot may end: pg_dump writes nothing before it reads from it."""
         self._first = self._output.read1(PIECE)  # type: ignore[attr-defined]
 
     def write(self, archive: ArchiveWriter) -> None:
-        """Add it to a backup. Raises BackupError in pg_dump's words."""
+        """Add the dump to a backup. Raises BackupError with pg_dump's message."""
         for number, piece in enumerate(_pieces(self._compressed()), 1):
             archive.add(piece_name(number), len(piece), BytesIO(piece))
         if self._process.wait():
             raise BackupError(f"pg_dump failed: {_tail(self._errors)}")
 
     def stop(self) -> None:
-        """End it, wherever it is."""
+        """Stop pg_dump, wherever it is."""
         self._process.kill()
         self._process.wait()
         self._output.close()
@@ -162,16 +162,16 @@ def _other_schemas() -> list[str]:
 
 
 def load(pieces: Iterable[IO[bytes]]) -> None:
-    """Replace everything in our schema: all of it, or nothing. Raises BackupError in psql's words."""
+    """Replace everything in our schema: all of it, or nothing. Raises BackupError with psql's message."""
     with connection.cursor() as cursor:
         cursor.execute(DROPS)
         drops = [row[0] for row in cursor.fetchall()]
-    connection.close()  # its locks would be in the way
+    connection.close()  # its locks would block us
     with tempfile.TemporaryFile() as errors:
         psql = _psql(errors)
         assert psql.stdin is not None
         try:
-            # Committed by ourselves: whatever ends early leaves all as it was.
+            # We commit: if anything ends early, nothing has changed.
             psql.stdin.write(f"BEGIN;\nSET LOCAL lock_timeout = '{LOCK_SECONDS}s';\n".encode())
             psql.stdin.write("".join(f"{drop};\n" for drop in drops).encode())
             for text in _sql(pieces):
@@ -190,7 +190,7 @@ def load(pieces: Iterable[IO[bytes]]) -> None:
 
 
 def _psql(errors: IO[bytes]) -> subprocess.Popen[bytes]:
-    """psql on our database, which reads SQL from its standard input and stops at the first error."""
+    """psql on our database, which reads SQL from standard input and stops at the first error."""
     conninfo, environment = _arguments()
     options = ("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--output=/dev/null")
     return subprocess.Popen(
@@ -208,7 +208,7 @@ def _sql(pieces: Iterable[IO[bytes]]) -> Iterator[bytes]:
     try:
         for piece in pieces:
             while data := piece.read(PIECE):
-                while data:  # a piece can hold a thousand times its size
+                while data:  # a piece can expand to a thousand times its size
                     text, data = decompressor.decompress(data, PIECE), decompressor.unconsumed_tail
                     if is_beginning and text:
                         text, is_beginning = text.replace(NEW_SETTING, b"", 1), False

@@ -1,4 +1,4 @@
-"""The files that rows name: recordings and documents. Each app registers its own (`BACKED_UP_FILES`)."""
+"""Files named in database rows: recordings and documents. Each app registers its own (`BACKED_UP_FILES`)."""
 
 import hashlib
 import logging
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class FileSource:
-    """`folder` is their place in the backup. `names` asks the database which there should be in `storage`."""
+    """`folder` is their place in the backup. `names` queries the database for the files expected in `storage`."""
 
     folder: str
     storage: Callable[[], Storage]
@@ -35,7 +35,7 @@ BACKED_UP_FILES: Registry[FileSource] = Registry()
 
 @dataclass(slots=True)
 class Copied:
-    """`missing`: what rows name and the storage does not have, such as a recording that was deleted meanwhile."""
+    """`missing`: files named in rows but not in the storage, such as a recording that was deleted meanwhile."""
 
     count: int = 0
     size: int = 0
@@ -43,13 +43,15 @@ class Copied:
 
 
 class FileList:
-    """Names of files as of one moment, kept on disk, as there may be very many: in DATA_DIR, as /tmp may be small or in memory."""
+    """The names of files at one moment, stored on disk because there may be very many: in DATA_DIR, because /tmp may be small or in
+    memory.
+    """
 
     def __init__(self) -> None:
         self._names = tempfile.TemporaryFile("w+", encoding="utf-8", dir=settings.DATA_DIR)  # noqa: SIM115  as long as the list lives
 
     def fill(self) -> None:
-        """Ask every source."""
+        """Query every source."""
         for source in BACKED_UP_FILES:
             for name in source.names():
                 self._names.write(f"{source.folder}/{name}\n")
@@ -60,7 +62,7 @@ class FileList:
 
 
 def copy_to(archive: ArchiveWriter, paths: Iterable[str]) -> Copied:
-    """Add the files to a backup. Raises BackupError for one that the storage does not hand out."""
+    """Add the files to a backup. Raises BackupError if the storage cannot provide one."""
     copied = Copied()
     for path in paths:
         source, name = _source_of(path)
@@ -80,9 +82,10 @@ def copy_to(archive: ArchiveWriter, paths: Iterable[str]) -> Copied:
 
 
 def restore(path: str, file: IO[bytes]) -> None:
-    """Put a file of a backup into its storage. One that is there already stays if it is the same, and is replaced if not.
+    """Put a file of a backup into its storage.
 
-    Raises BackupError for one that has no place here (`check_place`), and where the storage does not take it.
+    An identical existing file stays, a different one is replaced. Raises BackupError for a file that has no place here (`check_place`),
+    and if the storage does not accept it.
     """
     source, name = _source_of(path)
     try:
@@ -92,7 +95,7 @@ def restore(path: str, file: IO[bytes]) -> None:
 
 
 def check_place(path: str) -> None:
-    """Raises BackupError for the name of a file that `restore` would put nowhere, or outside its storage."""
+    """Raises BackupError if `restore` would put the file nowhere, or outside its storage."""
     _source_of(path)
 
 

@@ -1,4 +1,4 @@
-"""Making a backup: of one moment, while everything runs."""
+"""Making a backup of one moment, while everything runs."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,9 +21,10 @@ COUNTED: Registry[str] = Registry()
 
 
 def make(stream: IO[bytes], *, with_files: bool = True) -> dict[str, Any]:
-    """Write a backup to `stream`; its manifest. Raises BackupError, and OSError where the stream or a storage fails.
+    """Write a backup to `stream`; returns its manifest.
 
-    The dump, the list of files and the counts are of one state of the database. Files never change, so they are copied afterwards.
+    Raises BackupError, and OSError if the stream or a storage fails. The dump, the list of files and the counts are from one state of the
+    database. Files never change, so they are copied afterwards.
     """
     archive, names = ArchiveWriter(stream), files.FileList()
     try:
@@ -67,7 +68,7 @@ def _about() -> dict[str, Any]:
         "version": VERSION,
         "created_at": timezone.now().isoformat(timespec="seconds"),
         "postgresql": database.server_version(),
-        # Of each app the last: what the code that restores must know.
+        # The last migration of each app, which the restoring code must know.
         "migrations": dict(applied),
         "encryption_key_fingerprints": key_fingerprints(),
         "rows": count_rows(COUNTED),

@@ -23,7 +23,7 @@ OWN = (archive.CHECKSUMS, archive.MANIFEST)
 
 
 def check(path: Path, *, force: bool, without_keys: bool) -> dict[str, Any]:
-    """The manifest of a backup that can be restored here. Raises BackupError with everything that is in the way."""
+    """The manifest of a backup that can be restored here. Raises BackupError with every obstacle."""
     about = archive.verify(path)
     _check_places(path)
     problems = [*_unknown_migrations(about)]
@@ -42,7 +42,7 @@ def check(path: Path, *, force: bool, without_keys: bool) -> dict[str, Any]:
 
 
 def _check_places(path: Path) -> None:
-    """Raises BackupError if a member belongs nowhere, or the pieces of the dump are not all there in their order."""
+    """Raises BackupError if a member belongs nowhere, or the pieces of the dump are incomplete or out of order."""
     pieces = 0
     with archive.members(path) as found:
         for name, _ in found:
@@ -55,7 +55,7 @@ def _check_places(path: Path) -> None:
 
 
 def is_empty() -> bool:
-    """Whether nobody has an account here; also where there are no tables yet."""
+    """Whether nobody has an account here; also true if there are no tables yet."""
     accounts = get_user_model()._default_manager
     if accounts.model._meta.db_table not in connection.introspection.table_names():
         return True
@@ -63,7 +63,7 @@ def is_empty() -> bool:
 
 
 def restore(path: Path, about: dict[str, Any]) -> None:
-    """Put back files, then the database in one transaction, and migrate it to this version. Raises BackupError."""
+    """Restore the files, then the database in one transaction, and migrate it to this version. Raises BackupError."""
     with archive.members(path) as found:
         for name, file in found:
             if name not in OWN and not database.is_piece(name):

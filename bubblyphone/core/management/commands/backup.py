@@ -39,7 +39,7 @@ class Command(BaseCommand):
 
 
 def _make_file(path: Path, *, with_files: bool) -> dict[str, Any]:
-    """Under another name until it is complete and on disk: an earlier backup is replaced by a whole one or not at all."""
+    """Under another name until it is complete and on disk: an earlier backup is only replaced by a complete one."""
     beside = path.with_name(f"{path.name}.unfinished")
     with _ours_alone(beside) as file:
         try:
@@ -54,14 +54,14 @@ def _make_file(path: Path, *, with_files: bool) -> dict[str, Any]:
 
 @contextmanager
 def _ours_alone(path: Path) -> Iterator[IO[bytes]]:
-    """The file, empty; what a backup that was killed left in it goes. Raises BackupError while another one is written to it."""
+    """The file, emptied of leftovers of a killed backup. Raises BackupError while another one is written to it."""
     with open(path, "ab", opener=_open_for_us) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno == errno.EWOULDBLOCK:
                 raise BackupError(f"Another backup is being written to {path}.") from error
-            # Some network file systems have no locks.
+            # Some network file systems do not support locks.
         if not path.exists() or not os.path.samestat(path.stat(), os.fstat(file.fileno())):
             raise BackupError(f"Another backup was completed just now: {path} is not ours.")
         file.truncate(0)

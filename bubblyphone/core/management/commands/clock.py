@@ -1,4 +1,4 @@
-"""`manage.py clock`: the process for everything driven by time and not by requests."""
+"""`manage.py clock`: the process for everything triggered by time instead of requests."""
 
 import asyncio
 import logging
@@ -45,18 +45,18 @@ async def _keep_running(function: ClockTask) -> None:
         try:
             await function()
             logger.error("%s stopped unexpectedly and is being restarted", path)
-        except Exception:  # one task's fault must not end the others
+        except Exception:  # one failing task must not end the others
             logger.exception("%s failed and is being restarted", path)
         await asyncio.sleep(RESTART_AFTER_SECONDS)
 
 
 def _allow_many_sockets() -> None:
-    """Every hanging endpoint holds a socket for 10 s, and the usual soft limit is 1024."""
+    """Every unresponsive endpoint holds a socket for 10 s, and the usual soft limit is 1024."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _keep_connections() -> None:
-    """Its tasks look into the database every second or two: a new connection each time was most of what they cost."""
+    """Its tasks query the database every second or two: new connections were most of their cost."""
     for database in connections.settings.values():
         database |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}

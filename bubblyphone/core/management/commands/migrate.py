@@ -37,7 +37,7 @@ class Command(migrate.Command):
         new = [label for label in settings.TABLES_MADE_AT_ONCE if label not in known]
         if new and not options["app_label"] and not (options["plan"] or options["check_unapplied"] or options["fake"]):
             usual = settings.MIGRATION_MODULES
-            # An app without migrations is left alone by `migrate`.
+            # `migrate` ignores apps without migrations.
             settings.MIGRATION_MODULES = {**usual, **dict.fromkeys(new)}
             try:
                 super().handle(*args, **{**options, "run_syncdb": False})
@@ -49,7 +49,7 @@ class Command(migrate.Command):
 
 
 def make_tables(connection: BaseDatabaseWrapper, label: str) -> None:
-    """All tables of an app as its models are now, and its migrations as applied; both or neither."""
+    """Create all tables of an app from its current models, and mark its migrations as applied; both or neither."""
     with connection.schema_editor(atomic=True) as editor:
         for model in apps.get_app_config(label).get_models():
             if model._meta.managed and not model._meta.proxy:
@@ -61,7 +61,7 @@ def make_tables(connection: BaseDatabaseWrapper, label: str) -> None:
 
 
 def refuse_half_migrated(connection: BaseDatabaseWrapper, applied: Set[tuple[str, str]]) -> None:
-    """Raises CommandError if an app's migrations are all applied and yet one of its columns is missing, or if their order is wrong."""
+    """Raises CommandError if an app's migrations are all applied but one of its columns is missing, or if their order is wrong."""
     loader = MigrationLoader(connection)
     try:
         loader.check_consistent_history(connection)
