@@ -131,9 +131,19 @@ def _named(choices: Mapping[str, Mapping[str, bool]]) -> Iterator[tuple[str, Not
             yield name, BY_NAME[name], Channel(channel), is_on
 
 
-def wants_email(developer_id: int, template: str) -> bool:
-    """Whether the account receives this email. KeyError for a template without a kind."""
-    return not _is_muted(developer_id, _BY_TEMPLATE[template], Channel.EMAIL)
+def is_optional(template: str) -> bool:
+    """Whether an account can turn this email off. KeyError for a template of no kind."""
+    return not _BY_TEMPLATE[template].is_security
+
+
+def wants_email(developer: Developer, template: str) -> bool:
+    """Whether the account gets this email. KeyError for a template of no kind.
+
+    An account that staff deactivated cannot sign in to act on it, and gets those about its security alone.
+    """
+    if not developer.is_active and is_optional(template):
+        return False
+    return not _is_muted(developer.pk, _BY_TEMPLATE[template], Channel.EMAIL)
 
 
 def wants_webhook(developer_id: int, event_type: str) -> bool:

@@ -8,7 +8,7 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from accounts import email_verification, notifications, passwords
+from accounts import email_verification, emails, notifications, passwords
 from accounts.models import Developer, MutedNotification
 from billing import notices
 from billing.models import Notice
@@ -135,3 +135,15 @@ def test_security_emails_are_always_sent(developer: Developer) -> None:
     email_verification.tell_old_address(developer.pk, "old@example.com")
     passwords.send_notice(developer.pk)
     assert [email.to for email in mail.outbox] == [[developer.email], ["old@example.com"], [developer.email]]
+
+
+def test_a_deactivated_account_gets_emails_about_its_security_alone(developer: Developer) -> None:
+    cap = {"percent": "50", "spent": "5.00", "cap": "10.00", "link": "https://example.com/billing/caps"}
+    for is_active in (True, False):
+        developer.is_active = is_active
+        assert emails.send(developer, "cap_reached", cap) == is_active
+        assert emails.send(developer, "email_changed", {"old": "old@example.com"})
+    limit, *security = mail.outbox
+    assert [message.subject for message in security] == ["The email address of your account was changed"] * 2
+    where = f"Choose which emails you get: {settings.PUBLIC_URL}/account/notifications"
+    assert [where in str(message.body) for message in (limit, *security)] == [True, False, False]
