@@ -3,8 +3,8 @@
 from agents.models import AgentSettings
 from bubblyphone.core.errors import Conflict
 from phone_numbers import services
-from phone_numbers.account_data import forget
 from phone_numbers.models import CarrierAccount, NumberPurchase, PhoneNumber, VerificationDocument
+from phone_numbers.retention import forget
 
 
 def release_numbers(developer_id: int) -> None:

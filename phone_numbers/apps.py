@@ -24,7 +24,7 @@ def _register_account_data() -> None:
         DeletionStep,
     )
     from bubblyphone.core.backup.files import BACKED_UP_FILES
-    from phone_numbers import account_data, account_deletion
+    from phone_numbers import account_deletion, account_export, retention
     from phone_numbers.verification import documents
 
     DELETION_STEPS.register(
@@ -33,9 +33,9 @@ def _register_account_data() -> None:
         DeletionStep(DeletionPhase.NUMBERS, account_deletion.delete_carrier_accounts),
         DeletionStep(DeletionPhase.NUMBERS, account_deletion.delete_documents),
     )
-    RETENTION_KINDS.register(account_data.KIND)
-    EXPORT_TABLES.register(*account_data.TABLES)
-    EXPORT_FILES.register(account_data.files)
+    RETENTION_KINDS.register(retention.KIND)
+    EXPORT_TABLES.register(*account_export.TABLES)
+    EXPORT_FILES.register(account_export.files)
     BACKED_UP_FILES.register(documents.backed_up())
 
 

@@ -14,7 +14,7 @@ class WebhooksConfig(AppConfig):
         )
         from bubblyphone.core.clock_tasks import CLOCK_TASKS
         from bubblyphone.core.schedules import SCHEDULED_JOBS, ScheduledJob
-        from webhooks import account_data, account_endpoints, event_feed
+        from webhooks import account_endpoints, account_export, event_feed, retention
         from webhooks.sending import delivery
 
         CLOCK_TASKS.register(delivery.run)
@@ -22,6 +22,6 @@ class WebhooksConfig(AppConfig):
             DeletionStep(DeletionPhase.CALLS, account_endpoints.delete_all),
             DeletionStep(DeletionPhase.AGENTS, account_endpoints.forget_all),
         )
-        RETENTION_KINDS.register(account_data.KIND)
-        EXPORT_TABLES.register(*account_data.TABLES)
+        RETENTION_KINDS.register(retention.KIND)
+        EXPORT_TABLES.register(*account_export.TABLES)
         SCHEDULED_JOBS.register(ScheduledJob("delete old events", event_feed.delete_expired, 60))

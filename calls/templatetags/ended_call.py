@@ -5,7 +5,7 @@ from typing import Any
 from django import template
 from django.conf import settings
 
-from calls.after_call import analysis, recording_access, transcription
+from calls.after_call import analysis, recording_access
 from calls.dashboard.timeline_chart import clock_zero
 from calls.dashboard.wording import value_in_words
 from calls.models import Call, Recording, Transcription
@@ -52,8 +52,3 @@ def analysis_values(call: Call) -> list[tuple[str, str]]:
         (name.replace("_", " "), value_in_words(call.analysis_result.get(name)))
         for name in analysis.schema_of(call) or ()
     ]
-
-
-@register.filter
-def is_transcribed_soon(call: Call) -> bool:
-    return transcription.is_expected(call)

@@ -1,27 +1,14 @@
-"""Webhook logs: how long accounts keep them, and their part of an export (accounts.extension_points)."""
+"""Webhook logs, events and endpoints in the export of an account's data (accounts.extension_points.EXPORT_TABLES)."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
-from accounts.extension_points import ExportTable, RetentionKind
+from accounts.extension_points import ExportTable
 from accounts.models import Developer
 from bubblyphone.core.api import format_time
 from bubblyphone.core.zip_stream import in_pages
 from webhooks.api.shapes import ENDPOINT, EVENT, WEBHOOK_LOG
 from webhooks.models import Event, WebhookDelivery, WebhookEndpoint
-
-BATCH = 1000
-
-
-def delete_deliveries(developer_id: int, before: datetime) -> Iterator[int]:
-    """Whole log entries and events, with bodies and responses; what is still to be sent is kept."""
-    old = {"developer_id": developer_id, "created_at__lt": before}
-    finished = WebhookDelivery.objects.filter(**old).exclude(status=WebhookDelivery.Status.PENDING)
-    for rows in (finished, Event.objects.filter(**old)):
-        while batch := list(rows.order_by("pk").values_list("pk", flat=True)[:BATCH]):
-            rows.model._default_manager.filter(pk__in=batch).delete()
-            yield len(batch)
 
 
 def _deliveries(developer: Developer) -> Iterator[dict[str, Any]]:
@@ -39,12 +26,6 @@ def _endpoints(developer: Developer) -> Iterator[dict[str, Any]]:
         yield {**ENDPOINT.of(endpoint), "deleted_at": format_time(endpoint.deleted_at)}
 
 
-KIND = RetentionKind(
-    "webhook_logs",
-    "Webhook logs",
-    "Events and tool requests we sent to your servers, with their bodies and responses. Events are never kept longer than 30 days.",
-    delete_deliveries,
-)
 TABLES = (
     ExportTable("webhook_endpoints", _endpoints),
     ExportTable("webhook_events", _events),

@@ -1,49 +1,15 @@
-"""Numbers and documents: their retention, and their part of an export (accounts.extension_points)."""
+"""Numbers, carrier accounts and documents in the export of an account's data (accounts.extension_points)."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from functools import partial
 from typing import Any
 
-from django.db.models import Q
-
-from accounts.extension_points import ExportFile, ExportTable, RetentionKind
+from accounts.extension_points import ExportFile, ExportTable
 from accounts.models import Developer
 from bubblyphone.core.api import format_time
-from bubblyphone.core.errors import StorageUnavailable
 from bubblyphone.core.zip_stream import in_pages
 from phone_numbers.api.shapes import CARRIER_ACCOUNT, NUMBER
 from phone_numbers.models import CarrierAccount, PhoneNumber, Verification, VerificationDocument
-
-BATCH = 100
-
-
-def delete_documents(developer_id: int, before: datetime) -> Iterator[int]:
-    """Delete the content of documents whose verification was rejected or expired before the given time.
-
-    Raises StorageUnavailable at the end if some could not be deleted.
-    """
-    rejected = Q(verification__status=Verification.Status.REJECTED, verification__reviewed_at__lt=before)
-    expired = Q(verification__status=Verification.Status.APPROVED, verification__expires_on__lt=before.date())
-    documents = VerificationDocument.objects.filter(rejected | expired, verification__developer_id=developer_id)
-    last, failed = 0, None
-    while batch := list(documents.exclude(value="", file="").filter(pk__gt=last).order_by("pk")[:BATCH]):
-        for document in batch:
-            try:
-                forget(document)
-            except StorageUnavailable as error:
-                failed = error
-        last = batch[-1].pk
-        yield len(batch)
-    if failed is not None:
-        raise failed
-
-
-def forget(document: VerificationDocument) -> None:
-    """Delete the content; the record of the submission stays. Raises StorageUnavailable."""
-    document.file.delete(save=False)
-    document.value = document.filename = document.content_type = ""
-    document.save()
 
 
 def _numbers(developer: Developer) -> Iterator[dict[str, Any]]:
@@ -85,13 +51,6 @@ def _path(document: VerificationDocument) -> str:
     return f"documents/{document.file.name}"
 
 
-KIND = RetentionKind(
-    "documents",
-    "Documents",
-    "Proof of identity and address you submitted for a country, counted from the day they were rejected or expired. "
-    "Documents in use are kept.",
-    delete_documents,
-)
 TABLES = (
     ExportTable("phone_numbers", _numbers),
     ExportTable("carrier_accounts", _carrier_accounts),
