@@ -1,4 +1,4 @@
-"""Rejects files of more than 400 lines and functions of more than 40 in our Python.
+"""Rejects files of more than 400 lines (Python, templates, stylesheets, scripts) and functions of more than 40 in our Python.
 
 A unit that does not fit one look is hard to change safely. Prints file:line of each, exits 1 if there is any, or if an exception is
 no longer needed.
@@ -23,6 +23,7 @@ CODE = (
     "tests",
     "webhooks",
 )
+PAGES = {"static/css": "*.css", "static/js": "*.js", "templates": "*.html"}
 FILE_LINES = 400
 FUNCTION_LINES = 40
 # A test may list every field of an object, line by line, or follow a call from its first event to its bill: pieces are harder to read.
@@ -42,7 +43,7 @@ def problems(path: Path) -> Iterator[tuple[str, int, int, int]]:
     if lines > FILE_LINES:
         yield name, 1, lines, FILE_LINES
     bound = TEST_FUNCTION_LINES if name.startswith("tests/") else FUNCTION_LINES
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(ast.parse(source)) if path.suffix == ".py" else ():
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno:
             lines = node.end_lineno - node.lineno + 1
             if lines > bound:
@@ -54,6 +55,8 @@ def files() -> Iterator[Path]:
         for path in sorted((ROOT / folder).rglob("*.py")):
             if GENERATED not in path.parts:
                 yield path
+    for folder, pattern in PAGES.items():
+        yield from sorted((ROOT / folder).rglob(pattern))
 
 
 def main() -> int:
