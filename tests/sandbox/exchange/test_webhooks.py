@@ -22,6 +22,12 @@ async def run_call(exchange: Exchange, platform: FakePlatform, telnyx, *steps) -
     await platform.event("call.hangup")
 
 
+async def settled(exchange, *kinds):
+    """Until nothing more is sent of these kinds."""
+    for kind in kinds:
+        await exchange.tasks.settle(f"webhook {kind}", 30)
+
+
 async def test_a_refused_event_comes_again(exchange, platform, telnyx):
     platform.statuses = [500]
     caller = exchange.handset(CALLER)
@@ -37,7 +43,7 @@ async def test_an_event_refused_for_good_does_not(exchange, platform, telnyx):
     platform.statuses = [404]
     await exchange.call(exchange.handset(CALLER), OWNED)
     await platform.event("call.initiated")
-    await asyncio.sleep(0.7)
+    await settled(exchange, "call.initiated", "retry")
     assert len(platform.events) == 1
 
 
@@ -58,7 +64,7 @@ async def test_a_policy_replaces_the_schedule(exchange, platform, telnyx):
         webhook_retries_policies={"call.hangup": {"retries_ms": [100, 200]}},
     )
     await platform.event("call.hangup", count=3)
-    await asyncio.sleep(0.5)
+    await settled(exchange, "retry")
     attempts = [event["meta"]["attempt"] for event in platform.events]
     assert attempts == [1, 1, 1, 2, 3]
 
@@ -84,7 +90,7 @@ async def test_events_can_be_reordered_and_doubled(exchange, platform, telnyx):
     exchange.faults.reorder = True
     exchange.faults.duplicate = 1.0
     await run_call(exchange, platform, telnyx, Press("123456"))
-    await asyncio.sleep(1.5)
+    await settled(exchange, "call.initiated", "call.answered", "call.dtmf.received", "call.hangup", "duplicate")
     ids = [event["data"]["id"] for event in platform.events]
     assert len(set(ids)) == 9
     assert all(ids.count(event_id) == 2 for event_id in ids)
