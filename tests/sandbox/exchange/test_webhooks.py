@@ -1,6 +1,5 @@
 """Delivery of webhooks: order, retries, time-outs, and what may be made to go wrong."""
 
-import asyncio
 from itertools import pairwise
 
 import pytest
