@@ -18,6 +18,19 @@ TIME_ZONES = [
 SELECTED = mark_safe(" selected")
 
 
+def _new_password(label: str = "New password") -> forms.CharField:
+    """8 to 128 characters, except the most common passwords."""
+    return forms.CharField(
+        label=label,
+        min_length=8,
+        max_length=128,
+        strip=False,
+        validators=[refuse_common],
+        help_text="At least 8 characters.",
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+
 class LongSelect(forms.Select):
     """A select with hundreds of choices. Django's widget renders a template for each, which takes 0.1 s."""
 
@@ -38,15 +51,7 @@ class SignUpForm(forms.Form):
     company_name = forms.CharField(
         label="Company", max_length=150, required=False, widget=forms.TextInput(attrs={"autocomplete": "organization"})
     )
-    password = forms.CharField(
-        label="Password",
-        min_length=8,
-        max_length=128,
-        strip=False,
-        validators=[refuse_common],
-        help_text="At least 8 characters.",
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-    )
+    password = _new_password("Password")
     # Reported by the browser (static/js/app.js); can be changed on the account page.
     time_zone = forms.CharField(
         required=False, max_length=64, widget=forms.HiddenInput(attrs={"data-time-zone": "", "autocomplete": "off"})
@@ -66,19 +71,6 @@ class SignInForm(forms.Form):
         max_length=128,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-    )
-
-
-def _new_password() -> forms.CharField:
-    """8 to 128 characters, except the most common passwords."""
-    return forms.CharField(
-        label="New password",
-        min_length=8,
-        max_length=128,
-        strip=False,
-        validators=[refuse_common],
-        help_text="At least 8 characters.",
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
 
 

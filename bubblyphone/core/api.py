@@ -5,7 +5,6 @@ import binascii
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
 
 import orjson
@@ -42,7 +41,6 @@ from bubblyphone.core.errors import (
 from bubblyphone.core.http import MESSAGES
 from bubblyphone.core.json_documents import InvalidJSON, parse_json
 from bubblyphone.core.json_types import type_problem
-from bubblyphone.core.money import format_money
 from bubblyphone.core.queries import beyond, first_rows
 from bubblyphone.core.readable_body import UNKNOWN_FIELD
 
@@ -139,16 +137,6 @@ def validated(serializer_class: type[serializers.Serializer[Any]], request: Requ
     serializer = serializer_class(data=request.data, **options)
     serializer.is_valid(raise_exception=True)
     return dict(serializer.validated_data)
-
-
-class MoneyField(serializers.Field[Decimal, Any, str, Any]):
-    """An exact amount as text, like "0.10" or "0.063" (`format_money`). For responses only."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(read_only=True, **kwargs)
-
-    def to_representation(self, value: Decimal) -> str:
-        return format_money(value)
 
 
 def format_time(moment: datetime | None) -> str | None:

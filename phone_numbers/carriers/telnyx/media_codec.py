@@ -20,12 +20,6 @@ from phone_numbers.carriers.media_codec import (
     StreamStopped,
 )
 
-# With quotes and colon these cannot occur inside a string of JSON, where quotes are escaped.
-_AUDIO_MARKS = (
-    ('"event":"media"', '"track":"inbound"', '"payload":"'),
-    ('"event": "media"', '"track": "inbound"', '"payload": "'),
-)
-
 _AUDIO_PREFIX = '{"event":"media","media":{"payload":"'
 _AUDIO_SUFFIX = '"}}'
 _CLEAR = '{"event":"clear"}'
@@ -38,26 +32,18 @@ class TelnyxMediaCodec(MediaCodec):
     """
 
     shortest_piece_ms = 20
+    audio_marks = (
+        ('"event":"media"', '"track":"inbound"', '"payload":"'),
+        ('"event": "media"', '"track": "inbound"', '"payload": "'),
+    )
 
     @classmethod
     def begin(cls, frame: str) -> Self | None:
         started = _parse(frame)
         return cls(started) if isinstance(started, StreamStarted) else None
 
-    def audio_in(self, frame: str) -> str | None:
-        for media_event, track, payload in _AUDIO_MARKS:
-            if media_event in frame and track in frame and (start := frame.find(payload)) >= 0:
-                start += len(payload)
-                end = frame.find('"', start)
-                text = frame[start:end]
-                # JSON may write base64's slash as "\/"; found, the frame is parsed.
-                if end > 0 and "\\" not in text:
-                    return text
-        return None
-
-    def decode(self, frame: str) -> MediaFrame:
-        audio = self.audio_in(frame)
-        return _parse(frame) if audio is None else audio
+    def parse(self, frame: str) -> MediaFrame:
+        return _parse(frame)
 
     def encode_audio(self, payload: str) -> str:
         return _AUDIO_PREFIX + payload + _AUDIO_SUFFIX

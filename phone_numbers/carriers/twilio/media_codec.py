@@ -18,15 +18,14 @@ from phone_numbers.carriers.media_codec import (
     StreamStopped,
 )
 
-# With quotes and colon these cannot occur inside a string of JSON, where quotes are escaped.
-_AUDIO_MARKS = (
-    ('"event":"media"', '"track":"inbound"', '"payload":"'),
-    ('"event": "media"', '"track": "inbound"', '"payload": "'),
-)
-
 
 class TwilioMediaCodec(MediaCodec):
     """Frames of one stream. Audio may have any length; Twilio plays it in the order it came."""
+
+    audio_marks = (
+        ('"event":"media"', '"track":"inbound"', '"payload":"'),
+        ('"event": "media"', '"track": "inbound"', '"payload": "'),
+    )
 
     def __init__(self, started: StreamStarted, stream_sid: str) -> None:
         super().__init__(started)
@@ -49,21 +48,7 @@ class TwilioMediaCodec(MediaCodec):
         except (KeyError, TypeError) as error:
             raise ValueError("Not a start of Twilio's Media Streams.") from error
 
-    def audio_in(self, frame: str) -> str | None:
-        for media_event, track, payload in _AUDIO_MARKS:
-            if media_event in frame and track in frame and (start := frame.find(payload)) >= 0:
-                start += len(payload)
-                end = frame.find('"', start)
-                text = frame[start:end]
-                # JSON may write base64's slash as "\/"; found, the frame is parsed.
-                if end > 0 and "\\" not in text:
-                    return text
-        return None
-
-    def decode(self, frame: str) -> MediaFrame:
-        audio = self.audio_in(frame)
-        if audio is not None:
-            return audio
+    def parse(self, frame: str) -> MediaFrame:
         try:
             return _translate(_read(frame))
         except (KeyError, TypeError, AttributeError) as error:
