@@ -13,9 +13,8 @@ from accounts import account_deletion, browser_sessions, email_verification, pas
 from accounts.access import signed_in
 from accounts.dashboard.forms import ChangePasswordForm, DeleteAccountForm, ProfileForm
 from accounts.models import Developer
-from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.http import client_address
-from bubblyphone.core.pages import add_errors, page, posted_from, reported
+from bubblyphone.core.pages import page, posted_from, refusals_on, reported
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -40,11 +39,8 @@ def change_password(request: HttpRequest) -> HttpResponse:
     developer = signed_in(request)
     form = ChangePasswordForm(request.POST)
     if form.is_valid():
-        try:
+        with refusals_on(form):
             passwords.change(developer=developer, **form.cleaned_data, address=client_address(request))
-        except ApplicationError as error:
-            add_errors(form, error)
-        else:
             developer.refresh_from_db()
             update_session_auth_hash(request, developer)
             browser_sessions.note_anew(request)
@@ -86,13 +82,10 @@ def delete_account(request: HttpRequest) -> HttpResponse:
     """Delete the account permanently, after checking the password."""
     form = DeleteAccountForm(request.POST)
     if form.is_valid():
-        try:
+        with refusals_on(form):
             account_deletion.close_account(
                 developer=signed_in(request), **form.cleaned_data, address=client_address(request)
             )
-        except ApplicationError as error:
-            add_errors(form, error)
-        else:
             logout(request)
             messages.success(request, "Your account is deleted. We are ending its calls and releasing its numbers.")
             return redirect("login")

@@ -9,10 +9,10 @@ from django.views.decorators.http import require_http_methods
 
 from accounts import email_verification, passwords
 from accounts.dashboard.forms import ForgotPasswordForm, ResetPasswordForm
-from bubblyphone.core.errors import ApplicationError, InvalidRequest, NotFound
+from bubblyphone.core.errors import InvalidRequest, NotFound
 from bubblyphone.core.http import client_address
 from bubblyphone.core.once import once
-from bubblyphone.core.pages import add_errors
+from bubblyphone.core.pages import refusals_on
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -21,11 +21,9 @@ def forgot(request: HttpRequest) -> HttpResponse:
     """Request a link. The response is the same whether or not the address is known."""
     form = ForgotPasswordForm(request.POST or None)
     if form.is_valid():
-        try:
+        with refusals_on(form):
             passwords.request_reset(email=form.cleaned_data["email"], address=client_address(request))
             return redirect(f"{request.path}?sent=1")
-        except ApplicationError as error:
-            add_errors(form, error)
     return render(request, "accounts/forgot_password.html", {"form": form, "is_sent": "sent" in request.GET})
 
 

@@ -12,10 +12,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts import selectors, services
 from accounts.access import signed_in
 from accounts.dashboard.forms import ApiKeyForm, SignInForm, SignUpForm
-from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.http import client_address
 from bubblyphone.core.once import once, show_once, take_shown_once
-from bubblyphone.core.pages import add_errors, next_page, page
+from bubblyphone.core.pages import next_page, page, refusals_on
 
 NEW_KEY = "api-key"  # values that the page after the POST shows once
 
@@ -30,11 +29,8 @@ def sign_up(request: HttpRequest) -> HttpResponse:
         return redirect("overview")
     form = SignUpForm(request.POST or None)
     if form.is_valid():
-        try:
+        with refusals_on(form):
             developer = services.register(**form.cleaned_data, address=client_address(request))
-        except ApplicationError as error:
-            add_errors(form, error)
-        else:
             login(request, developer)
             return redirect("new-agent")
     return render(request, "accounts/signup.html", {"form": form})
@@ -50,11 +46,8 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         return redirect(target or "overview")
     form = SignInForm(request.POST or None)
     if form.is_valid():
-        try:
+        with refusals_on(form):
             developer = services.sign_in(**form.cleaned_data, address=client_address(request))
-        except ApplicationError as error:
-            add_errors(form, error)
-        else:
             login(request, developer)
             return redirect(target or resolve_url(settings.LOGIN_REDIRECT_URL))
     return render(request, "accounts/login.html", {"form": form, "next": target})

@@ -9,8 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.access import signed_in
 from agents import secrets
 from agents.dashboard.forms import ReplaceSecretForm, SecretForm
-from bubblyphone.core.errors import ApplicationError
-from bubblyphone.core.pages import add_errors, page, posted_from, reported
+from bubblyphone.core.pages import page, posted_from, refusals_on, reported
 
 
 @never_cache
@@ -20,11 +19,8 @@ def secrets_page(request: HttpRequest) -> HttpResponse:
     """The list; POST adds one."""
     form = SecretForm(request.POST or None)
     if form.is_valid():
-        try:
+        with refusals_on(form):
             secrets.create_secret(developer=signed_in(request), **form.cleaned_data)
-        except ApplicationError as error:
-            add_errors(form, error)
-        else:
             messages.success(request, "Secret saved. Use it in the headers or the URL of a tool.")
             return redirect("secrets")
     return _show(request, form=form)

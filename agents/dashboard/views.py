@@ -16,7 +16,7 @@ from agents.extension_points import TEST_TERMS
 from agents.models import Agent
 from agents.providers.registry import expect_sessions
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
-from bubblyphone.core.pages import add_errors, page, reported, show_refusal
+from bubblyphone.core.pages import page, refusals_on, reported, show_refusal
 
 RECENT_CALLS = 6
 
@@ -46,11 +46,8 @@ def agent(request: HttpRequest, pk: int) -> HttpResponse:
             messages.success(request, "Draft saved. Calls still use the live version.")
             return redirect("agent", pk)
     if editor.is_valid():
-        try:
+        with refusals_on(editor.form):
             _publish(request, editor)
-        except ApplicationError as error:
-            add_errors(editor.form, error)
-        else:
             return redirect("agent", pk)
     expect_sessions()  # its test call comes to a web process
     context = {

@@ -118,6 +118,15 @@ def posted_from(
     return decorate
 
 
+@contextmanager
+def refusals_on(form: forms.Form) -> Iterator[None]:
+    """What a service refuses within becomes errors of `form`, and the view goes on after it."""
+    try:
+        yield
+    except ApplicationError as error:
+        add_errors(form, error)
+
+
 def add_errors(form: forms.Form, error: ApplicationError) -> None:
     """Put a service's refusal where its reader looks for it: at the field it names (the first part of a path), else above the form."""
     if not isinstance(error, InvalidRequest):

@@ -17,8 +17,7 @@ from agents.agent_settings import resolution
 from agents.dashboard.variable_fields import VariablesForm
 from agents.models import Agent
 from agents.selectors import agents_of
-from bubblyphone.core.errors import ApplicationError
-from bubblyphone.core.pages import add_errors, page, read_id
+from bubblyphone.core.pages import page, read_id, refusals_on
 from bubblyphone.core.templatetags.ui import phone
 from calls.control import me_first, outbound, scheduled_calls
 from calls.dashboard.forms import TelephoneField
@@ -166,15 +165,12 @@ def call_someone(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and request.POST.get("action") != LOOK:
         form = PlaceCallForm(request.POST, developer=developer)
         if form.is_valid():
-            try:
+            with refusals_on(form):
                 if form.is_me_first:
                     request.session[OWN_PHONE] = form.cleaned_data["own_phone"]
                 if form.due_at is None:
                     return redirect("call", form.place(developer).pk)
                 row = form.schedule(developer, form.due_at)
-            except ApplicationError as error:
-                add_errors(form, error)
-            else:
                 messages.success(request, f"Call to {phone(row.to_number)} scheduled for {when_words(row)}.")
                 return redirect("scheduled-calls")
     else:

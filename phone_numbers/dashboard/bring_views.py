@@ -8,7 +8,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import signed_in
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
-from bubblyphone.core.pages import add_errors, page, posted_from, reported, show_refusal
+from bubblyphone.core.pages import add_errors, page, posted_from, refusals_on, reported, show_refusal
 from phone_numbers import carrier_accounts, imports
 from phone_numbers.carriers.registry import settings_of
 from phone_numbers.dashboard.bring_forms import CarrierAccountForm, CredentialsForm, ImportForm
@@ -49,11 +49,8 @@ def import_number(request: HttpRequest) -> HttpResponse:
     developer = signed_in(request)
     form = ImportForm(request.POST, developer=developer)
     if form.is_valid():
-        try:
+        with refusals_on(form):
             number = imports.import_number(developer=developer, **form.cleaned_data)
-        except ApplicationError as error:
-            add_errors(form, error)
-        else:
             request.session[SHOW_SECRET_OF] = number.pk
             messages.success(request, "Number imported. Choose who answers it.")
             return redirect("number", number.pk)

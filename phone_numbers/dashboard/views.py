@@ -14,7 +14,7 @@ from accounts.access import signed_in
 from agents.selectors import agents_of, get_agent
 from billing.payments import checkout
 from bubblyphone.core.errors import ApplicationError
-from bubblyphone.core.pages import add_errors, page, read_id, reported, show_refusal
+from bubblyphone.core.pages import add_errors, page, read_id, refusals_on, reported, show_refusal
 from bubblyphone.core.templatetags.ui import phone
 from phone_numbers import selectors, services
 from phone_numbers.carriers.base import AvailableNumber
@@ -66,11 +66,8 @@ def buy_number(request: HttpRequest) -> HttpResponse:
     developer = signed_in(request)
     buy_form = BuyForm(request.POST or None, developer=developer, initial={"answered_by": _who_is_to_answer(request)})
     if buy_form.is_valid():
-        try:
+        with refusals_on(buy_form):
             bought = services.buy_number(developer=developer, **buy_form.cleaned_data)
-        except ApplicationError as error:
-            add_errors(buy_form, error)
-        else:
             request.session[SHOW_SECRET_OF] = bought.pk
             messages.success(request, _bought_text(bought))
             _warn_of_variables(request, bought)
@@ -134,11 +131,8 @@ def number(request: HttpRequest, pk: int) -> HttpResponse:
     owned = selectors.get_number(developer=signed_in(request), pk=pk)
     form = NumberForm(request.POST or None, number=owned)
     if form.is_valid():
-        try:
+        with refusals_on(form):
             saved = update_number(number=owned, changes=form.changes)
-        except ApplicationError as error:
-            add_errors(form, error)
-        else:
             messages.success(request, "Saved. Changes apply from the next call.")
             _warn_of_variables(request, saved)
             return redirect("number", pk)

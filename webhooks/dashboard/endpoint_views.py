@@ -8,9 +8,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import signed_in
-from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.once import show_once, take_shown_once
-from bubblyphone.core.pages import add_errors, page
+from bubblyphone.core.pages import page, refusals_on
 from webhooks import account_endpoints
 from webhooks.dashboard.forms import EndpointForm
 from webhooks.models import WebhookDelivery
@@ -28,11 +27,8 @@ def endpoints(request: HttpRequest) -> HttpResponse:
     developer = signed_in(request)
     form = EndpointForm(request.POST or None)
     if form.is_valid():
-        try:
+        with refusals_on(form):
             created, secret = account_endpoints.create(developer=developer, **form.fields_of_endpoint())
-        except ApplicationError as error:
-            add_errors(form, error)
-        else:
             show_once(request, SHOWN_ONCE, secret)
             messages.success(request, "Endpoint added.")
             return redirect("webhook-endpoint", created.pk)

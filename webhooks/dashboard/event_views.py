@@ -12,9 +12,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
-from bubblyphone.core.errors import ApplicationError, InvalidRequest
+from bubblyphone.core.errors import InvalidRequest
 from bubblyphone.core.json_documents import parse_stored_json
-from bubblyphone.core.pages import add_errors, page, posted_from, read_id, slice_of
+from bubblyphone.core.pages import page, posted_from, read_id, refusals_on, slice_of
 from webhooks import event_feed
 from webhooks.dashboard.forms import EventFilterForm, ResendEventsForm
 from webhooks.sending import redelivery, replay
@@ -101,7 +101,7 @@ def resend_events(request: HttpRequest) -> HttpResponse:
     form = ResendEventsForm(request.POST, developer=developer, auto_id="resend_%s")
     if form.is_valid():
         chosen = form.cleaned_data
-        try:
+        with refusals_on(form):
             count = replay.resend_events(
                 developer=developer,
                 endpoint_id=chosen["endpoint"],
@@ -109,9 +109,6 @@ def resend_events(request: HttpRequest) -> HttpResponse:
                 until=chosen["until"],
                 event_type=chosen["type"],
             )
-        except ApplicationError as error:
-            add_errors(form, error)
-        else:
             messages.success(request, f"Resending {count} event{'' if count == 1 else 's'}.")
             return redirect("events")
     return _show(request, refused=form)
