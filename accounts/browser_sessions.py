@@ -66,7 +66,7 @@ def _write(request: HttpRequest) -> None:
     request.session[SEEN] = int(time.time())
 
 
-def note_anew(request: HttpRequest) -> None:
+def forget_session_row(request: HttpRequest) -> None:
     """The session has a new key, or its row was deleted: the next page request writes a new one."""
     request.session.pop(SEEN, None)
 

@@ -35,7 +35,7 @@ def dying_after(statements: int) -> Iterator[_Countdown]:
 
 
 def deaths(work: Callable[[], object], *, every: int = 1) -> Iterator[int]:
-    """Do a thing and die in it after 0, 1, 2 … statements; ends with the time that it came through. `work` begins anew each time.
+    """Do a thing and die in it after 0, 1, 2 … statements; ends with the time that it came through. `work` starts over each time.
 
     `every` skips some: 4 is 0, 4, 8 … statements.
     """

@@ -43,7 +43,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
             passwords.change(developer=developer, **form.cleaned_data, address=client_address(request))
             developer.refresh_from_db()
             update_session_auth_hash(request, developer)
-            browser_sessions.note_anew(request)
+            browser_sessions.forget_session_row(request)
             messages.success(request, "Password changed.")
             return redirect("account")
     return show_account(request, password_form=form)

@@ -47,17 +47,17 @@ class AgentForm(SettingsForm):
     def __init__(self, data: Mapping[str, Any] | None = None, *, agent: Agent) -> None:
         super().__init__(data, settings=agent, developer=agent.developer)
         for name in ("system_prompt", "greeting_message"):
-            self.fields[name].widget.attrs |= show_anew("prompt-preview", on="input changed delay:500ms")
+            self.fields[name].widget.attrs |= render_again("prompt-preview", on="input changed delay:500ms")
             self.fields[name].widget.attrs["hx-select-oob"] = "#test-variables"
         for name in ("model_slug", "model_key_id"):
-            self.fields[name].widget.attrs |= show_anew("test-price", on="change")
+            self.fields[name].widget.attrs |= render_again("test-price", on="change")
             self.fields[name].widget.attrs["hx-select-oob"] = "#abilities,#languages"
         self.fields["language"].widget.attrs["list"] = "languages"
         for name in ("tools", "tool_webhook_url"):
-            self.fields[name].widget.attrs |= show_anew("tools-check", on="change")
+            self.fields[name].widget.attrs |= render_again("tools-check", on="change")
 
 
-def show_anew(place: str, *, on: str) -> dict[str, str]:
+def render_again(place: str, *, on: str) -> dict[str, str]:
     """htmx attributes: at an event, render the page again from the input and swap one part of it."""
     return {
         "hx-post": "",

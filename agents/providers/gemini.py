@@ -1,5 +1,5 @@
 """Gemini Live. The vendor's types configure a session (gemini_setup); the socket is ours (model_socket), because the SDK's own
-connection is several times dearer for each frame, and refuses a plain ws:// address.
+connection costs several times as much CPU per frame, and refuses a plain ws:// address.
 
 A connection lasts some ten minutes, a call up to sixty: when the vendor says that it is about to close (goAway), or just
 closes, the session goes on over a new connection by its resumption handle. https://ai.google.dev/gemini-api/docs/live-session

@@ -62,7 +62,7 @@ class Speech:
     async def synthesize(self, text: str, sample_rate: int = 16_000) -> AsyncGenerator[bytes, None]:
         """Speak `text`: PCM16 mono at `sample_rate`, a sentence (or a clause of a long one) at a time.
 
-        Each piece waits its turn anew, so that calls take turns. Raises SpeechError.
+        Each piece is queued again, so that calls take turns. Raises SpeechError.
         """
         for piece in split_for_speech(text):
             body = struct.pack("<I", sample_rate) + piece.encode()

@@ -107,7 +107,7 @@ def _read_tokenizer(data: bytes) -> list[bytes]:
 
 
 def _split_long(samples: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """Cut what is longer than the model bears at the quietest tenth of a second between half and the whole of it."""
+    """Split audio that is too long for the model at the quietest tenth of a second of its second half."""
     longest, window = int(MAXIMUM_SECONDS * SAMPLE_RATE), SAMPLE_RATE // 10
     pieces = []
     while len(samples) > longest:

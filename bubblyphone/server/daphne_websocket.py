@@ -122,7 +122,7 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
             return  # Autobahn would raise; the reading side notices the end
         if not self.is_direct or self.state != self.STATE_OPEN or self.transport.disconnecting:
             super().serverSend(content, binary)
-            self._mind_stall()
+            self._drop_if_stalled()
             return
         self._write(frame(content if isinstance(content, bytes) else content.encode(), binary=binary))
 
@@ -137,7 +137,7 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
         # Data that Twisted still buffers goes first. A TLS transport has no such buffer.
         if not hasattr(transport, "writeSomeData") or transport.dataBuffer or transport._tempDataBuffer:
             transport.write(data)
-            self._mind_stall()
+            self._drop_if_stalled()
             return
         try:
             written = transport.socket.send(data)
@@ -148,7 +148,7 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
         if written < len(data):
             transport.write(data[written:])
 
-    def _mind_stall(self) -> None:
+    def _drop_if_stalled(self) -> None:
         """Drop a connection whose peer takes nothing; its reader learns it. Twisted itself would keep all that is written."""
         transport: Any = self.transport
         if buffered(transport) > MOST_UNSENT_BYTES and not getattr(transport, "_aborting", False):

@@ -1,7 +1,7 @@
 """Summing up the calls of each day once, after it, so that no chart reads them one by one (`calls.charging.call_figures`).
 
 A cost that is booked later, and a call that is settled late, are noted by PostgreSQL in the same transaction (`calls.models.StaleDay`).
-Until that day is summed up anew it is read from the calls again, so figures are never old.
+Until that day's totals are computed again, they are read from the calls, so figures are never outdated.
 """
 
 import time
@@ -55,7 +55,7 @@ def _sum_up(day: date) -> None:
 @transaction.atomic
 def _sum_up_again(developer_id: int, day: date) -> None:
     _lock()
-    # Before the calls are read: what is changed from here on is noted anew.
+    # Before the calls are read: later changes are marked again.
     StaleDay.objects.filter(developer_id=developer_id, day=day).delete()
     if SummedDay.objects.filter(day=day).exists():
         CallSums.objects.filter(developer_id=developer_id, day=day).delete()

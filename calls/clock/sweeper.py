@@ -121,7 +121,7 @@ def finish_hung_up(now: datetime) -> None:
         lifecycle.finish_hung_up(call_id)
 
 
-def mend_streams(now: datetime) -> None:
+def reconnect_streams(now: datetime) -> None:
     """A call whose media stream broke and whose session is gone: the carrier connects to another process.
 
     If none takes the call in time, it ends, billed up to the last sign of life.
@@ -282,7 +282,7 @@ RULES: list[Callable[[datetime], None]] = [
     answer_again,
     finish_hung_up,
     end_abandoned,
-    mend_streams,
+    reconnect_streams,
     hang_up_again,
     end_never_dialled,
     end_ringing_forever,

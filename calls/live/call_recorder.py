@@ -106,10 +106,10 @@ class Mix:
             self._zero += late / self._rate
             if self._is_new:
                 self._file.began_at += timedelta(seconds=late / self._rate)
-        self._mind_gap(at, late)
+        self._track_gap(at, late)
         self._caller.put(self._caller.end, data)
 
-    def _mind_gap(self, at: float, late: int) -> None:
+    def _track_gap(self, at: float, late: int) -> None:
         if late < LATE_SECONDS * self._rate:
             self._late_since = None
             return

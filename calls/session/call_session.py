@@ -105,7 +105,7 @@ class CallSession(SessionOrders):
         self._silence = SilenceClock(now, silent_for)
         self._transfer = TransferState(request_transfer, self.link.tell, self.link.answer)
         self._connect_ends(fallback_tts, unheard)
-        self._mind_who_listens(config, screening)
+        self._handle_interruptions(config, screening)
         self._tools = ToolExecutor(
             run_tool=run_tool,
             observer=observer,
@@ -142,7 +142,7 @@ class CallSession(SessionOrders):
         self._vad = self._caller_input.vad
         self._short_way = ShortWay(self._transport, self.link, hear=self._caller_input.take, play=self._play)
 
-    def _mind_who_listens(self, config: SessionConfig, plan: ScreeningPlan) -> None:
+    def _handle_interruptions(self, config: SessionConfig, plan: ScreeningPlan) -> None:
         """Handle interruptions by the caller, machines, and the model's goodbye."""
         self._barge_in = BargeIn(
             is_enabled=config.interruptible,
@@ -177,9 +177,9 @@ class CallSession(SessionOrders):
             now=self._now,
         )
         self._farewell = Farewell(self._agent_output, self._transfer, self.answering, self.end, self._now)
-        self.take_over = self._ready_for_a_person()
+        self.take_over = self._make_take_over()
 
-    def _ready_for_a_person(self) -> TakeOver:
+    def _make_take_over(self) -> TakeOver:
         """Let somebody on the call's page take the agent's place."""
         return TakeOver(
             audio_format=self._transport.audio_format,
@@ -255,7 +255,7 @@ class CallSession(SessionOrders):
         for task in (tasks := [*filter(None, begun)]):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self.link.close(self._is_of_use)
+        await self.link.close(self._still_counts)
         self._conversation.release()
         self._turns.finish()
         self._spoken.finish()
@@ -312,7 +312,7 @@ class CallSession(SessionOrders):
         is_greeting_due = self._agent_begins and not self._agent_output.sounding_item
         return self._greeting if is_greeting_due else Cue.ANSWER_NOW
 
-    def _is_of_use(self, event: ModelEvent) -> bool:
+    def _still_counts(self, event: ModelEvent) -> bool:
         """Whether an event still counts: after the end, only what the caller said and heard before."""
         if not self._is_over or isinstance(event, InputTranscript):
             return True
@@ -324,7 +324,7 @@ class CallSession(SessionOrders):
         if isinstance(event, AudioDelta):
             await self._play(session, event.item_id, event.payload)
             return
-        if not self._is_of_use(event):
+        if not self._still_counts(event):
             return
         match event:
             case SpeechStarted():

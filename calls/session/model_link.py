@@ -170,13 +170,13 @@ class ModelLink:
         if session is not None:
             await session.close()
 
-    async def close(self, is_of_use: Callable[[ModelEvent], bool]) -> None:
+    async def close(self, still_counts: Callable[[ModelEvent], bool]) -> None:
         """The call is over, possibly in the middle of an answer, or of the caller's sentence."""
         session, self.session = self.session, None
         self._connection.end()
         if session is not None:
             await session.close()
-            for said in filter(is_of_use, session.unfinished()):
+            for said in filter(still_counts, session.unfinished()):
                 if isinstance(said, InputTranscript):
                     self._conversation.caller_said(said.text)
                     continue

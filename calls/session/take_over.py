@@ -138,7 +138,7 @@ class TakeOver:
             self.make_scribe(self._format, self._caller_said),
             self.make_scribe(PCM16_16K, self._person_said),
         )
-        self.task = asyncio.create_task(self._mind_person())
+        self.task = asyncio.create_task(self._watch_person())
         return ""
 
     def _agent_is_not_expected(self) -> None:
@@ -216,7 +216,7 @@ class TakeOver:
         self._said.append(f"Colleague: {text}")
         self._conversation.person_said(text)
 
-    async def _mind_person(self) -> None:
+    async def _watch_person(self) -> None:
         """The browser may vanish without notice."""
         person = self.person
         while person is not None and self.person is person:

@@ -108,7 +108,7 @@ class VoiceActivityDetector:
         self._clock += length_ms / 1000
         if payload == self._silent_payload:
             if self._ending.is_possible:
-                self._mind_ending(now, length_ms, is_soft=False)
+                self._track_ending(now, length_ms, is_soft=False)
             return
         level = self._level(payload)
         is_voice = self._is_voice(level, length_ms)
@@ -119,7 +119,7 @@ class VoiceActivityDetector:
             self._spoke(now - length_ms / 1000, now)
         elif self._ending.is_possible:
             is_soft = level >= max(QUIETEST_CONSONANT, self._noise * ABOVE_NOISE)
-            self._mind_ending(now, length_ms, is_soft=is_soft)
+            self._track_ending(now, length_ms, is_soft=is_soft)
         if not counts:
             return
         if is_voice or level >= MOST_NOISE:
@@ -128,7 +128,7 @@ class VoiceActivityDetector:
             self.voiced_ms += length_ms
             self.voice_at, self.voice_lag_ms = now, lag * 1000
 
-    def _mind_ending(self, now: float, length_ms: float, *, is_soft: bool) -> None:
+    def _track_ending(self, now: float, length_ms: float, *, is_soft: bool) -> None:
         """A piece without voice soon after one with voice."""
         if consonant_ms := self._ending.take(length_ms, is_soft=is_soft):
             end = now - length_ms / 1000

@@ -74,7 +74,7 @@ class MachineDetection:
             leg.report(f"{self._prefix}.detection.ended", result=result)
 
     def hear(self, leg: DetectedLeg, signal: Signal) -> None:
-        """Take what sounds on the line. After the tone of a phone that screens calls detection begins anew with the person."""
+        """Take what sounds on the line. After the tone of a phone that screens calls detection starts again with the person."""
         if signal == "person":
             if self._is_screened:
                 self.verdict = ""

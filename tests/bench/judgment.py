@@ -1,4 +1,4 @@
-"""Whether a change made a call dearer: CPU of the web process by the floor's, both of one run, beside the ratio on record."""
+"""Whether a change made calls more expensive: CPU of the web process relative to the floor's in the same run, compared with the recorded ratio."""
 
 from collections.abc import Awaitable, Callable
 from statistics import median

@@ -1,4 +1,4 @@
-"""When a call has become dearer: in every try, on a machine that had time for it."""
+"""When a call counts as more expensive: in every try, on a machine with spare time."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def tried(ratio: float, round_trip: float = QUICK) -> Pair:
         ([tried(GOOD, SLOW), tried(GOOD, SLOW), tried(GOOD, SLOW)], 3, False),
     ],
 )
-async def test_only_what_is_dearer_in_every_fair_try_fails(tries: list[Pair], measured: int, is_worse: bool) -> None:
+async def test_only_what_costs_more_in_every_fair_try_fails(tries: list[Pair], measured: int, is_worse: bool) -> None:
     done = list(tries)
 
     async def again() -> Pair:

@@ -143,7 +143,7 @@ def test_a_refusal_switches_it_off_and_is_told_once(
     (delivery,) = WebhookDelivery.objects.filter(event_type="billing.auto_topup.failed")
     assert f'"reason":"{code}"' in delivery.body
     assert delivery.url == "https://agent.example.com/hook"
-    # Switched on again, it starts anew.
+    # Turned on again, it starts over.
     switch_on(developer)
     run_jobs()
     assert len(stripe.posts(INTENTS)) == 2

@@ -183,7 +183,7 @@ def test_a_stripe_that_cannot_be_reached(developer: Developer, stripe: FakeStrip
     assert not StripeCustomer.objects.exists()
 
 
-def test_a_customer_of_another_stripe_account_is_made_anew(developer: Developer, stripe: FakeStripe) -> None:
+def test_a_customer_of_another_stripe_account_is_created_again(developer: Developer, stripe: FakeStripe) -> None:
     StripeCustomer.objects.create(developer=developer, stripe_id="cus_of_test_mode")
     Card.objects.create(developer=developer, stripe_id="pm_of_test_mode", is_default=True)
     begin_top_up(developer)
@@ -288,7 +288,7 @@ def story(stripe: FakeStripe, developer: Developer) -> tuple[list[dict[str, Any]
 def test_events_repeated_reordered_and_delayed(
     client: Client, story: tuple[list[dict[str, Any]], Developer], data: st.DataObject
 ) -> None:
-    """20 less 3 and 2, and 50: a delay is an order, since each delivery is signed anew when it is sent."""
+    """20 less 3 and 2, and 50: the delays determine the order, because each delivery is signed again when it is sent."""
     events, developer = story
     order = data.draw(st.permutations(range(len(events))))
     repeats = data.draw(st.lists(st.sampled_from(order), max_size=6))

@@ -121,7 +121,9 @@ def build_a_tool(page: Page) -> None:
     builder.get_by_label("Description").press("Tab")
     assert json.loads(text.input_value()) == TOOLS
     expect(page.locator("#tools-check")).to_contain_text("check_availability")
-    expect(page.locator(".htmx-request")).to_have_count(0)  # each change asks for the check anew; the last one has come
+    expect(page.locator(".htmx-request")).to_have_count(
+        0
+    )  # each change requests another check; the last one has arrived
 
 
 def test_an_agent_with_a_tool(demo_page: Page, platform: Platform) -> None:

@@ -42,7 +42,7 @@ async def test_variables_notes_and_keys_reach_the_conversation(platform: Platfor
     assert {"context.injected", "dtmf.received"} <= set(await platform.events(placed["id"]))
 
 
-async def test_the_developers_server_says_whom_a_caller_is_handed_over_to(platform: Platform, voices: Voices) -> None:
+async def test_the_developers_server_chooses_the_transfer_recipient(platform: Platform, voices: Voices) -> None:
     async with handset(platform) as caller, handset(platform) as person:
         answers: dict[str, Any] = {"call.tool_call": (200, {"result": {"transfer_to": person.number}})}
         async with WebhookReceiver(answers) as receiver:

@@ -109,7 +109,7 @@ def test_a_late_cost_shows_at_once_and_no_other_day_is_read_again(client: Client
         assert numbers_of(rows_of(client, "days=7")[-2]) == ["2", "1", "1", "0", "0", "4", "0.38", "600"]
         day_sums.keep(noon())
     assert not_summed_up(developer.pk, every) == {today}
-    # Settled anew, because its answer was reported late: it counts on another day.
+    # Settled again, because its answer was reported late: it counts on another day.
     Call.objects.filter(pk=call.pk).update(settled_at=timezone.now())
     for _ in range(2):
         rows = rows_of(client, "days=7")

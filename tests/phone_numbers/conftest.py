@@ -60,6 +60,6 @@ def forgetful(
 @pytest.fixture
 def documents(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Where handed-in files are kept, for this test alone."""
-    # The field's own: the one of `storages` is made anew when a test changes the settings.
+    # The field's own: the one of `storages` is recreated when a test changes the settings.
     monkeypatch.setattr(VerificationDocument._meta.get_field("file").storage, "location", str(tmp_path / "documents"))
     return tmp_path / "documents"

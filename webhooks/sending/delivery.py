@@ -202,12 +202,12 @@ class Dispatcher:
                 async with await psycopg.AsyncConnection.connect(**_connection_parameters()) as listener:
                     await listener.execute(f"LISTEN {CHANNEL}")
                     self._wake.set()
-                    await self._heed(listener)
+                    await self._wake_on_notify(listener)
             except psycopg.Error:
                 logger.warning("Lost the database connection that listens for new webhooks", exc_info=True)
             await asyncio.sleep(PAUSE_AFTER_ERROR_SECONDS)
 
-    async def _heed(self, listener: psycopg.AsyncConnection) -> None:
+    async def _wake_on_notify(self, listener: psycopg.AsyncConnection) -> None:
         """Wake at each notification. Without psycopg's `notifies`, which wakes ten times a second to check whether to stop."""
         loop, socket, readable = asyncio.get_running_loop(), listener.fileno(), asyncio.Event()
         loop.add_reader(socket, readable.set)

@@ -186,7 +186,7 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
         if script.stream and not script.to_say:
             url, script.stream = script.stream, ""
             return twiml.stream(url, following)
-        # What another response says already: Twilio heeds the latest.
+        # What another response says already: Twilio follows the latest.
         pieces: list[Piece] = script.saying + script.to_say
         script.to_say, script.saying, script.saying_since = [], pieces, timezone.now().isoformat()
         number, script.hears = str(script.number), script.listens

@@ -123,7 +123,7 @@ async def test_line_that_drops_in_the_middle_of_an_answer_is_known_for_it() -> N
         assert reading.of(Reconnected) == [Reconnected("dropped", mid_answer=True)]
 
 
-async def test_session_that_cannot_be_resumed_begins_anew_with_the_transcript() -> None:
+async def test_session_that_cannot_be_resumed_restarts_with_the_transcript() -> None:
     script = Script(
         [Reply(tone(24000, 80), "Nine to five.", hears="Your hours?"), Reply(tool_calls=(("get_weather", {}),))],
         drop_after_frames=len(SPEECH) + 3,

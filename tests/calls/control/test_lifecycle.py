@@ -180,11 +180,11 @@ def test_a_call_whose_process_died_is_ended_and_billed_to_the_last_sign_of_life(
     call = running_call(session_seen_at=after(40))
     for seconds in (54, 56, 80):
         sweeper.end_abandoned(after(seconds))
-        sweeper.mend_streams(after(seconds))
+        sweeper.reconnect_streams(after(seconds))
         call.refresh_from_db()
         assert call.end_requested_at is None
     assert call.stream_lost_at == after(56)
-    sweeper.mend_streams(after(82))
+    sweeper.reconnect_streams(after(82))
     call.refresh_from_db()
     assert call.end_requested_at == after(40)
     hang_up_report(call, 57)

@@ -131,10 +131,10 @@ def test_rows_of_machines_that_are_gone_are_deleted() -> None:
 def test_the_sweeper_leaves_a_broken_stream_to_its_session_first() -> None:
     now = timezone.now()
     call = running_call(session_seen_at=now, stream_lost_at=now - timedelta(seconds=0.5))
-    sweeper.mend_streams(now)
+    sweeper.reconnect_streams(now)
     call.refresh_from_db()
     assert call.stream_restarts == 0
-    sweeper.mend_streams(now + timedelta(seconds=1))
+    sweeper.reconnect_streams(now + timedelta(seconds=1))
     call.refresh_from_db()
     assert call.stream_restarts == 1
 

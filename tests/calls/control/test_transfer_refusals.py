@@ -206,7 +206,7 @@ async def test_a_server_that_does_not_answer_is_passed_over(monkeypatch: pytest.
 
 @dynamic
 @pytest.mark.django_db(transaction=True)
-async def test_nobody_is_called_whom_the_server_named_too_late() -> None:
+async def test_a_number_named_too_late_is_not_called() -> None:
     async with tool_server(says({RESULT: SALES})) as url:
         call = await in_database(asked_call, url, FIXED)
         assert await ask(call, is_wanted=False) == TAKEN_OVER

@@ -267,6 +267,6 @@ def expected_ends(kind: str, name: str) -> set[str]:
     if kind == "lost" and name.startswith("line"):
         return {"carrier_failed", "normal_clearing"}  # nobody says that the caller is gone, or was about to be
     if kind == "refused" or (kind in {"closed", "lost"} and name == "model.connect"):
-        # A model that is there no more, or will not be again, ends the call; whatever can be mended is.
+        # If the model is gone permanently, the call ends; other faults are repaired.
         return {"normal_clearing", "model_failed"} if name.startswith("model") else {"normal_clearing"}
     return {"normal_clearing"}

@@ -167,7 +167,7 @@ async def test_what_a_broken_line_had_not_played_is_heard_when_it_is_back() -> N
         await settled()
         assert talk.caller.sent[10:] == [audio(100)] * 8 + [
             audio(60)
-        ]  # the third piece was being played: it is begun anew
+        ]  # the third piece was being played: it starts over
         assert ("stream.reconnected", {"reason": "connection_lost"}) in talk.notes.events
         await asyncio.sleep(0.05)
         model.queue.put_nowait(SpeechStarted())
