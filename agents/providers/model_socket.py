@@ -1,7 +1,7 @@
 """A model's WebSocket, on `picows`: no task, queue, lock or object beyond the message itself for a frame of audio.
 
-The vendors' own connections cost several times as much CPU, and there are 50 frames a second and call in each direction. What is sent goes to the socket at
-once. What comes is read in the order in which it came.
+The vendors' own connections cost several times as much CPU, and there are 50 frames a second and call in each direction. Messages are sent
+to the socket immediately, and received messages are read in the order in which they arrived.
 """
 
 import asyncio

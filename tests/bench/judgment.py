@@ -1,4 +1,4 @@
-"""Whether a change made calls more expensive: CPU of the web process relative to the floor's in the same run, compared with the recorded ratio."""
+"""Whether calls cost more CPU: the web process relative to the floor in the same run, compared with the recorded ratio."""
 
 from collections.abc import Awaitable, Callable
 from statistics import median
