@@ -1,4 +1,4 @@
-"""Reading the environment: a missing variable takes its default, an invalid one stops the start with the variable's name.
+"""Reads environment variables: a missing one gets its default, an invalid one stops the start with an error that names it.
 
 A read with a `purpose` is a declaration: `bubblyphone.environment_variables_page` generates docs/environment-variables.md and
 .env.example from it.
@@ -22,7 +22,7 @@ LEAST, MOST = Decimal("0.01"), 100_000
 
 
 class Described(TypedDict, total=False):
-    """What a declaration says to people. Defaults that depend on other variables are `shown` as text."""
+    """The documentation of a variable. Defaults that depend on other variables are `shown` as text."""
 
     purpose: str
     unit: str
@@ -47,7 +47,7 @@ DECLARED: dict[str, list[Variable]] = {}
 
 
 def section(title: str) -> None:
-    """Declarations that follow belong to this section."""
+    """The following declarations belong to this section."""
     DECLARED[title] = []
 
 
@@ -102,7 +102,7 @@ def env_int(name: str, default: int, minimum: int = 0, **described: Unpack[Descr
 
 
 def env_count(name: str, default: int, **described: Unpack[Described]) -> int | None:
-    """A whole number from 1 to 10,000; None where the variable is set and empty. Raises ImproperlyConfigured for anything else."""
+    """A whole number from 1 to 10,000; None if the variable is set but empty. Raises ImproperlyConfigured for anything else."""
     _declare(name, f"whole number from 1 to {MOST_CALLS:,}, or empty", default, described)
     if _is_emptied(name):
         return None
@@ -112,7 +112,7 @@ def env_count(name: str, default: int, **described: Unpack[Described]) -> int | 
 
 
 def env_amount(name: str, default: str, **described: Unpack[Described]) -> Decimal | None:
-    """An amount in USD from 0.01 to 100,000; None where the variable is set and empty. Raises ImproperlyConfigured for anything else."""
+    """An amount in USD from 0.01 to 100,000; None if the variable is set but empty. Raises ImproperlyConfigured for anything else."""
     _declare(name, f"amount in USD from {LEAST} to {MOST:,}, or empty", default, described)
     if _is_emptied(name):
         return None

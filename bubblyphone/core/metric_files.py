@@ -1,8 +1,7 @@
-"""Where the processes of one machine keep their counts, so that one of them can show the sum: prometheus_client's files, in slots.
-
-prometheus_client names a process's files after its process id, and leaves those of every process that has ever lived. Here a process takes
-the lowest free slot, held by a lock that the system releases however the process ends, and continues the counts it finds there. So
-nothing that was counted is lost, and there are never more files than processes that ran at the same time.
+"""Shares the counts of all processes of a machine, so that one of them can show the sum: prometheus_client's files, in slots.
+prometheus_client names a process's files after its process id, and leaves those of every process that has ever run. Here a process
+takes the lowest free slot, held by a lock that the system releases however the process ends, and continues the counts it finds there.
+So no count is lost, and there are never more files than processes that ran at the same time.
 """
 
 import fcntl
@@ -24,8 +23,8 @@ from bubblyphone.core.json_documents import parse_stored_json
 
 logger = logging.getLogger(__name__)
 
-# Written in full before they are mapped: on a disk without space this fails with an error, and not later with a signal that kills
-# the process. Some two thousand values fit in.
+# Written in full before they are mapped: on a full disk this fails with an error instead of a later signal that kills the process. Holds
+# about two thousand values.
 FILE_BYTES = 512 * 1024
 GAUGES = "gauge_livesum"
 KINDS = ("counter", "histogram", GAUGES)
@@ -33,7 +32,7 @@ UNREADABLE = (RuntimeError, ValueError, struct.error)
 
 
 class _Slot:
-    """This process's place in `folder`; none until it counts something."""
+    """This process's slot in `folder`; taken with the first count."""
 
     def __init__(self) -> None:
         self.folder: Path | None = None
@@ -42,7 +41,7 @@ class _Slot:
         os.register_at_fork(after_in_child=self._leave_to_parent)
 
     def number(self) -> str:
-        """The slot's number, taking a slot first where there is none. Raises OSError, and RuntimeError without a folder."""
+        """The slot's number; takes a slot first if necessary. Raises OSError, and RuntimeError without a folder."""
         if self._lock is None:
             if self.folder is None:
                 raise RuntimeError("No folder for metrics is set.")
@@ -67,7 +66,7 @@ class _Slot:
             return
 
     def _leave_to_parent(self) -> None:
-        """In a process that was forked: the lock is its parent's and must end with that."""
+        """In a forked process: the lock belongs to the parent and must end with it."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -83,7 +82,7 @@ def keep_in(folder: Path) -> None:
 
 
 def _prepare(folder: Path, number: str) -> None:
-    """Files of full size. Counts of earlier processes stay; gauges do not, nor does what cannot be read."""
+    """Files of full size. Counts of earlier processes are kept; gauges and unreadable values are not."""
     for kind in KINDS:
         path = folder / f"{kind}_{number}.db"
         if path.exists() and kind != GAUGES and _is_readable(path):
@@ -110,7 +109,7 @@ def _mapped() -> Any:
 
 
 def _value(*args: Any, **kwargs: Any) -> Any:
-    """A value in this process's files; in its memory, unseen by others, where files are impossible."""
+    """A value in this process's files, or only in its memory if files are not possible."""
     try:
         return _mapped()(*args, **kwargs)
     except (OSError, RuntimeError) as error:
@@ -118,25 +117,25 @@ def _value(*args: Any, **kwargs: Any) -> Any:
         return values.MutexValue(*args, **kwargs)
 
 
-# Asked for each value that an instrument makes.
+# Called for each value that an instrument creates.
 values.ValueClass = _value
 
 
 def collect() -> Iterable[Metric]:
-    """What all processes have counted, and the gauges of those that live."""
+    """The counts of all processes, and the gauges of running ones."""
     folder = _slot.folder
     if folder is None or not folder.exists():
         return ()
     paths = [path for path in folder.glob("*.db") if not path.name.startswith(GAUGES) or _is_held(path)]
     try:
         found: Iterable[Metric] = MultiProcessCollector.merge([str(path) for path in paths])
-    except UNREADABLE:  # left by a machine that lost its power; the next process in this slot starts them again
+    except UNREADABLE:  # left after a power failure; the next process in this slot restarts them
         found = MultiProcessCollector.merge([str(path) for path in paths if _is_readable(path)])
     return found
 
 
 def _is_held(path: Path) -> bool:
-    """Whether the process that wrote this file lives."""
+    """Whether the process that wrote this file is running."""
     number = path.stem.rpartition("_")[2]
     try:
         lock = os.open(path.with_name(f"{number}.lock"), os.O_RDONLY | os.O_CLOEXEC)

@@ -1,7 +1,8 @@
-"""What this installation measures of itself, for Prometheus. Apps declare instruments in `metrics.py`; docs/observability.md lists them.
+"""Metrics of this installation, for Prometheus.
 
-Counters and histograms are kept by the processes (`metric_files`). A `Sampled` is asked when somebody looks, mostly from the database.
-What happens for each frame of audio is counted in plain integers, which `FLUSHES` copy every two seconds. Labels take few values.
+Apps declare instruments in `metrics.py`; docs/observability.md lists them. The processes store counters and histograms (`metric_files`).
+A `Sampled` is evaluated at each scrape, mostly from the database. Per-frame audio counts are plain integers, which `FLUSHES` copy every
+two seconds. Labels have few values.
 """
 
 import logging
@@ -18,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 PREFIX = "bubblyphone_"
 FLUSH_SECONDS = 2.0
-# From a hundredth of a second to half a minute.
+# From 0.01 s to 30 s.
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
 Samples = Iterable[tuple[Sequence[str], float]]
 
@@ -43,7 +44,7 @@ class Instrument:
         raise NotImplementedError
 
     def _write(self, action: str, labels: tuple[str, ...], value: float) -> None:
-        """What is measured goes on, whatever becomes of the measurement."""
+        """The measured code continues even if recording the measurement fails."""
         try:
             made = _made(self)
             getattr(made.labels(*labels) if labels else made, action)(value)
@@ -59,7 +60,9 @@ _by_instrument: dict[str, Any] = {}
 
 
 def _made(instrument: Instrument) -> Any:
-    """Made at the first use, since from then on the process has files; once, since two would overwrite each other's values."""
+    """Created at the first use, because from then on the process has files; only once, because two instances would overwrite each other's
+    values.
+    """
     made = _by_instrument.get(instrument.name)
     if made is None:
         with _making:
@@ -71,10 +74,10 @@ def _made(instrument: Instrument) -> Any:
 
 @dataclass(frozen=True)
 class Counter(Instrument):
-    """Only grows, over all processes that have ever run. Its name ends in `_total`."""
+    """Only grows, summed over all processes that have ever run. Its name ends in `_total`."""
 
     def add(self, *labels: str, amount: float = 1) -> None:
-        """From any thread; in the time of a write to memory."""
+        """Thread-safe; as fast as a memory write."""
         self._write("inc", labels, amount)
 
     def _make(self) -> Any:
@@ -98,7 +101,7 @@ class Histogram(Instrument):
 
 @dataclass(frozen=True)
 class Gauge(Instrument):
-    """A present value of this process; shown is the sum over the processes that live."""
+    """A current value of this process; shown as the sum over running processes."""
 
     def set(self, value: float, *labels: str) -> None:
         self._write("set", labels, value)
@@ -111,7 +114,7 @@ class Gauge(Instrument):
 
 @dataclass(frozen=True)
 class Sampled(Instrument):
-    """A present value that `sample` finds out: (label values, value) for each. It may raise DatabaseError and RedisError."""
+    """Current values computed by `sample`: (label values, value) for each. It may raise DatabaseError and RedisError."""
 
     sample: Callable[[], Samples] = field(kw_only=True)
     needs_database: bool = field(kw_only=True, default=True)
@@ -122,7 +125,7 @@ FLUSHES: Registry[Callable[[], None]] = Registry()
 
 
 def start_flushing() -> None:
-    """In a thread of its own, until the process ends."""
+    """Runs in its own thread until the process ends."""
     threading.Thread(target=_keep_flushing, name="metrics", daemon=True).start()
 
 
@@ -137,5 +140,5 @@ def flush() -> None:
     for bring in FLUSHES:
         try:
             bring()
-        except Exception:  # one part's fault must not end the others
+        except Exception:  # one failing function must not end the others
             logger.exception("Updating metrics failed")

@@ -1,4 +1,7 @@
-"""Every response gets a request id, and under /api/ it is JSON even if no view was reached. What no view accepts is refused."""
+"""Every response gets a request id, and under /api/ it is JSON even if no view was reached.
+
+Methods and bodies that no view accepts are refused.
+"""
 
 import re
 import uuid
@@ -35,7 +38,7 @@ class ApiMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        # A quoted cookie can hold any byte, and PostgreSQL's texts have no null character.
+        # A quoted cookie can contain any byte, but PostgreSQL's texts cannot contain null characters.
         request.COOKIES = {name: value for name, value in request.COOKIES.items() if "\0" not in value}
         sent_id = request.headers.get("X-Request-Id", "")
         request_id = sent_id if _REQUEST_ID.fullmatch(sent_id) else uuid.uuid4().hex
@@ -53,17 +56,17 @@ class ApiMiddleware:
     def process_view(
         self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponseBase | None:
-        """Answer OPTIONS; read the body, to 1 MiB. Files are limited by the views that take them."""
+        """Answer OPTIONS; read the body, up to 1 MiB. Views that accept files limit them."""
         if not is_api(request):
             return _refusal_of_method(request, view) or _refusal_of_null_characters(request, view)
         if "\0" in request.path_info:
-            return json_error(404)  # PostgreSQL has no such character, and so no such name
+            return json_error(404)  # PostgreSQL cannot store this character, so no such name exists
         if request.method == "OPTIONS":
             return HttpResponse(status=204, headers={"Allow": ", ".join(_allowed_methods(view))})
         if is_form_with_files(request, view):
             return None
         if limit := _limit_of_file(request, view):
-            # What `request.body` gives from now on; it would read 1 MiB at most.
+            # The result of `request.body` from now on; by itself it would read at most 1 MiB.
             request._body = request.read(limit + 1)
             return None
         try:
@@ -75,7 +78,7 @@ class ApiMiddleware:
         return None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Pages that show or take files say when these cannot be reached; `core.api.exception_handler` says it for the API."""
+        """Pages that show or accept files report when storage is unavailable; `core.api.exception_handler` does so for the API."""
         if not isinstance(exception, StorageUnavailable):
             return None
         response = render(request, "503.html", {"message": exception.message}, status=exception.status)
@@ -84,9 +87,9 @@ class ApiMiddleware:
 
 
 class CachesMiddleware:
-    """No cache keeps a page that depends on who reads it; what a view lets every cache keep carries nobody's cookies.
+    """No cache stores a page that depends on its reader; responses that every cache may store set no cookies.
 
-    Outside the sessions' middleware, which says in `Vary` whether a response depends on its reader.
+    Outside the session middleware, which says in `Vary` whether a response depends on its reader.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -103,7 +106,7 @@ class CachesMiddleware:
 
 
 def _refusal_of_method(request: HttpRequest, view: Callable[..., Any]) -> HttpResponse | None:
-    """For pages: OPTIONS is answered, and what a page does not take is 405, also without the token against forged requests."""
+    """For pages: OPTIONS is answered, and an unsupported method is 405, even without a CSRF token."""
     if request.method in ("GET", "HEAD") or request.path_info.startswith(ADMIN_PREFIX):
         return None
     allowed = _methods_of_page(view)
@@ -114,7 +117,7 @@ def _refusal_of_method(request: HttpRequest, view: Callable[..., Any]) -> HttpRe
 
 @cache
 def _methods_of_page(view: Callable[..., Any]) -> tuple[str, ...]:
-    """As its decorator (django.views.decorators.http) says before anything else, to a request that has nothing but a method."""
+    """As its decorator (django.views.decorators.http) responds before anything else, to a request that has nothing but a method."""
     probe = HttpRequest()
     probe.method = "OPTIONS"
     refusal = async_to_sync(view)(probe) if iscoroutinefunction(view) else view(probe)
@@ -136,7 +139,7 @@ def _refusal_of_null_characters(request: HttpRequest, view: Callable[..., Any]) 
         return bad_request(request, BadRequest())
     sent = [*request.GET.lists(), *form]
     if any("\0" in text for name, values in sent for text in (name, *values)):
-        return bad_request(request, BadRequest())  # returned, as Django logs a traceback for one that is raised
+        return bad_request(request, BadRequest())  # returned, because Django logs a traceback for a raised one
     return None
 
 
@@ -145,13 +148,13 @@ def is_api(request: HttpRequest) -> bool:
 
 
 def is_form_with_files(request: HttpRequest, view: Callable[..., Any]) -> bool:
-    """Whether the body is multipart, and the view one that takes that. To any other view it is a body like all."""
+    """Whether the body is multipart and the view accepts files. For any other view it is an ordinary body."""
     parsers = getattr(getattr(view, "view_class", None), "parser_classes", [])
     return request.content_type == MultiPartParser.media_type and MultiPartParser in parsers
 
 
 def _limit_of_file(request: HttpRequest, view: Callable[..., Any]) -> int:
-    """How many bytes a view takes of a body that is a file (`RawFileParser`); 0 for any other request."""
+    """The maximum size of a body that is a file (`RawFileParser`); 0 for any other request."""
     parsers = getattr(getattr(view, "view_class", None), "parser_classes", [])
     files = (parser for parser in parsers if issubclass(parser, RawFileParser))
     return next((parser.max_bytes for parser in files if parser.media_type == request.content_type), 0)
@@ -159,7 +162,7 @@ def _limit_of_file(request: HttpRequest, view: Callable[..., Any]) -> int:
 
 def _allowed_methods(view: Callable[..., Any]) -> list[str]:
     view_class = getattr(view, "view_class", None)
-    # Django has every view that knows GET answer HEAD, and every one OPTIONS.
+    # Django makes every view that supports GET answer HEAD, and every view OPTIONS.
     sources = {"head": "get", "options": "http_method_names"}
     return [name.upper() for name in View.http_method_names if hasattr(view_class, sources.get(name, name))]
 

@@ -1,10 +1,10 @@
-"""What belongs to no app: forms that were sent."""
+"""Models that belong to no app: submitted forms."""
 
 from django.db import models
 
 
 class Press(models.Model):
-    """A form of a page that was sent (`once`): its hash, and where its answer led; nowhere yet while it is carried out."""
+    """A submitted form of a page (`once`): its hash, and the redirect of its response; empty while it is processed."""
 
     key = models.CharField(max_length=64, primary_key=True)
     place = models.TextField(blank=True, default="")

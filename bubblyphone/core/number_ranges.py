@@ -12,9 +12,9 @@ import phonenumbers
 import regex
 from phonenumbers import PhoneMetadata, PhoneNumberDesc, PhoneNumberType, shortnumberinfo
 
-# Nobody holds these: the built-in exchange and other test systems answer them (500 is a range of personal numbers).
+# Not assigned to anybody: the built-in exchange and other test systems answer them (500 is a range of personal numbers).
 TEST_NUMBERS = "+1500555"
-# A number of at most so many digits that is no subscriber's is a short number, known to `phonenumbers` or not.
+# A number of at most this many digits that is not a subscriber's is a short number, whether or not `phonenumbers` knows it.
 MAX_SHORT_DIGITS = 6
 TOLL_FREE_COUNTRY_CODE = 800
 NON_GEOGRAPHIC = "001"
@@ -27,7 +27,7 @@ COSTLY_TYPES = {
 }
 COSTLY_RANGES = ("premium_rate", "shared_cost", "personal_number", "pager", "uan")
 ORDINARY_RANGES = ("fixed_line", "mobile", "toll_free", "voip", "voicemail")
-# Pay-per-call services of North America that `phonenumbers` counts as ordinary: 900 and 700 numbers, 976 as area code or exchange.
+# North American pay-per-call services that `phonenumbers` counts as ordinary: 900 and 700 numbers, 976 as area code or exchange.
 NORTH_AMERICAN_SERVICES = regex.compile(r"[79]00\d{7}|976\d{7}|\d{3}976\d{4}")
 
 
@@ -68,7 +68,7 @@ def _is_short(digits: str, region: str) -> bool:
 
 
 def _nearest_kind(digits: str, regions: tuple[str, ...]) -> RangeKind:
-    """The kind of the ranges with which a number has most leading digits in common; costly if there are both kinds."""
+    """The kind of the ranges that share the most leading digits with a number; costly if there are both kinds."""
     for length in range(len(digits), 0, -1):
         if _begins(digits[:length], regions, COSTLY_RANGES):
             return RangeKind.COSTLY
@@ -78,7 +78,7 @@ def _nearest_kind(digits: str, regions: tuple[str, ...]) -> RangeKind:
 
 
 def _begins(prefix: str, regions: tuple[str, ...], ranges: tuple[str, ...]) -> bool:
-    """Whether a number of any of these ranges begins with these digits."""
+    """Whether numbers of any of these ranges start with these digits."""
     return any(pattern.fullmatch(prefix, partial=True) for region in regions for pattern in _patterns(region, ranges))
 
 

@@ -1,4 +1,4 @@
-"""Actions that happen once however often their form is sent, and secrets that are shown once."""
+"""Actions that run once however often their form is submitted, and secrets that are shown once."""
 
 import time
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from bubblyphone.core.waiting import before_waiting
 P = ParamSpec("P")
 Answer = TypeVar("Answer", bound=HttpResponseBase)
 
-# A second press of a button comes within seconds. Later the same form may be meant again.
+# A second click comes within seconds. Later, submitting the same form may be intended.
 SAME_PRESS_SECONDS = 60
 LONGEST_WAIT_SECONDS = 20.0
 POLL_SECONDS = 0.05
@@ -35,14 +35,14 @@ INSERT INTO core_press (key, place, expires_at) VALUES (%s, %s, %s)
 ON CONFLICT (key) DO UPDATE SET place = EXCLUDED.place, expires_at = EXCLUDED.expires_at WHERE core_press.expires_at <= %s
 RETURNING key
 """
-# A page carries a token of its own, masked differently each time it is rendered; the cookie's, as scripts send it, is shorter.
+# A page contains its own token, masked differently on each rendering; the cookie's token, as sent by scripts, is shorter.
 PAGE_TOKEN_LENGTH = 64
 
 
 def show_once(request: HttpRequest, name: str, text: str) -> None:
-    """Keep a secret for the page after the redirect, which gets it by `take_shown_once`.
+    """Store a secret for the page after the redirect, which reads it with `take_shown_once`.
 
-    Saved at once: a second press may be redirected to that page before the session's middleware would save.
+    Saved immediately: a second click may be redirected to that page before the session middleware would save.
     """
     request.session[f"once:{name}"] = encrypt(text)
     request.session.save()
@@ -53,14 +53,14 @@ def take_shown_once(request: HttpRequest, name: str) -> str:
     encrypted = request.session.pop(f"once:{name}", "")
     try:
         return decrypt(encrypted) if encrypted else ""
-    except InvalidToken:  # the keys were exchanged between the two requests
+    except InvalidToken:  # the encryption keys changed between the two requests
         return ""
 
 
 def once(
     view: Callable[Concatenate[HttpRequest, P], Answer],
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
-    """The view as `act_once` calls it."""
+    """A view that runs through `act_once`."""
 
     @wraps(view)
     def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
@@ -75,10 +75,11 @@ def act_once(
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> Answer | HttpResponse:
-    """Answer a POST. The same form of the same page, sent again within a minute, does nothing and gets the first one's answer.
+    """Handle a POST.
 
-    Only a redirect, or JSON with status 200, says that something was done; after any other answer the next request is
-    carried out. Requests of htmx are not forms that a browser repeats, and are always carried out.
+    Submitting the same form of the same page again within a minute has no effect and gets the first response. Only a redirect, or JSON
+    with status 200, counts as done; after any other response the next request is executed. Browsers do not repeat htmx requests, which
+    are always executed.
     """
     token = request.POST.get("csrfmiddlewaretoken", "") if request.method == "POST" else ""
     if len(token) != PAGE_TOKEN_LENGTH or "HX-Request" in request.headers:
@@ -109,14 +110,17 @@ def act_once(
 
 
 def _key_of(request: HttpRequest) -> str:
-    """Of a press: who, where, and all that is sent. Scripts that send a form more than once add a value of their own each time."""
+    """The key of a submission: user, page, and all posted data.
+
+    Scripts that submit a form more than once add a unique value each time.
+    """
     files = sorted((name, file.name, file.size) for name, found in request.FILES.lists() for file in found)
     pressed = [str(request.user.pk or ""), request.get_full_path(), request.POST.urlencode(), repr(files)]
     return sha256("\0".join(pressed).encode()).hexdigest()
 
 
 def _place_of(response: HttpResponseBase) -> str:
-    """What another press gets; "" where nothing was done."""
+    """The response for repeated submissions; "" if nothing was done."""
     if isinstance(response, HttpResponseRedirect):
         return response.url
     if isinstance(response, JsonResponse) and response.status_code == 200:
@@ -131,17 +135,17 @@ def _replayed(place: str) -> HttpResponse:
 
 
 def _store_messages(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Save messages before another press is redirected, not after the response: its page may be loaded before that."""
+    """Save messages before a repeated submission is redirected, not after the response: its page may load before that."""
     stored = get_messages(request)
     if isinstance(stored, BaseStorage) and isinstance(response, HttpResponse):
         stored.update(response)
     if request.session.modified:
-        with suppress(UpdateError):  # signed out meanwhile; the session's middleware answers that
+        with suppress(UpdateError):  # signed out meanwhile; the session middleware handles that
             request.session.save()
 
 
 def _claim(key: str) -> bool:
-    """Whether the press is ours to carry out: nobody has sent it in the last minute."""
+    """Whether this submission should run: there was no identical one in the last minute."""
     with connection.cursor() as cursor:
         cursor.execute(CLAIM, [key, IN_FLIGHT, _expiry(), timezone.now()])
         return cursor.fetchone() is not None
@@ -152,5 +156,5 @@ def _expiry() -> datetime:
 
 
 def purge() -> None:
-    """Forget presses that may be meant again by now."""
+    """Delete submissions older than the repeat window."""
     Press.objects.filter(expires_at__lt=timezone.now()).delete()

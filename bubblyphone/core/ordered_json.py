@@ -1,4 +1,4 @@
-"""JSON in the database whose objects keep the order of their keys, since people read them in that order."""
+"""JSON in the database whose objects keep the order of their keys, because people read them in that order."""
 
 import json
 from typing import Any
@@ -9,7 +9,10 @@ from psycopg.types.json import Json, Jsonb
 
 
 class OrderedJSONField(models.JSONField):
-    """PostgreSQL's `json`, which keeps the text; `jsonb` sorts keys. It has no equality and no index: nothing is looked up by it."""
+    """PostgreSQL's `json`, which keeps the text; `jsonb` sorts keys.
+
+    It supports neither equality nor an index, so nothing is looked up by it.
+    """
 
     def db_type(self, connection: BaseDatabaseWrapper) -> str:
         return "json"
@@ -19,9 +22,9 @@ class OrderedJSONField(models.JSONField):
         return Json(adapted.obj, dumps=adapted.dumps) if isinstance(adapted, Jsonb) else adapted
 
     def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
-        return value  # psycopg has read it already
+        return value  # psycopg has already parsed it
 
 
 def is_same(one: Any, other: Any) -> bool:
-    """Whether two values of such a field are equal, and in the same order. Of equal dicts Python does not ask the order."""
+    """Whether two values of such a field are equal, including their order, which Python ignores when it compares dicts."""
     return json.dumps(one) == json.dumps(other)

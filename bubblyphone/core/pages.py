@@ -1,4 +1,4 @@
-"""What every page's view needs: who is signed in, refusals of services as form errors or messages, pages of lists."""
+"""Shared by all page views: sign-in, showing service errors as form errors or messages, and pagination."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ MAX_ID = 2**63 - 1
 def page(
     view: Callable[Concatenate[HttpRequest, P], HttpResponse],
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
-    """A view for those who are signed in, in their time zone; what a service does not find is a 404, too many requests are a 429."""
+    """A view for signed-in users, in their time zone; objects that a service does not find are 404, too many requests are 429."""
 
     @wraps(view)
     def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
@@ -49,9 +49,9 @@ def page(
 
 
 def too_many(request: HttpRequest, error: TooManyRequests) -> HttpResponse:
-    """The 429 of pages, with Retry-After and the way back.
+    """The 429 of pages, with Retry-After and a link back.
 
-    To htmx it is a sentence, which static/js/app.js shows: what is on the page stays.
+    For htmx it is a sentence, which static/js/app.js shows without replacing the page.
     """
     headers = {"Retry-After": str(error.retry_after)}
     if "HX-Request" in request.headers:
@@ -63,7 +63,7 @@ def too_many(request: HttpRequest, error: TooManyRequests) -> HttpResponse:
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:
-    """Off to sign in, and back. A form that was sent goes back to its page: its own address may take POSTs alone."""
+    """Redirect to sign-in and back. A submitted form returns to its page, because its own URL may only accept POST."""
     if request.method != "POST":
         return redirect_to_login(request.get_full_path())
     answer = redirect_to_login(referring_page(request) or reverse("overview"))
@@ -72,7 +72,7 @@ def _to_sign_in(request: HttpRequest) -> HttpResponse:
 
 
 def referring_page(request: HttpRequest) -> str:
-    """Path and query of the page of ours that sent the request; "" where the browser names none, or a foreign one."""
+    """Path and query of the page on this site that sent the request; "" if the browser sends none, or another site's."""
     referrer = request.headers.get("Referer", "")
     if not url_has_allowed_host_and_scheme(referrer, {request.get_host()}, require_https=request.is_secure()):
         return ""
@@ -90,7 +90,7 @@ def next_page(request: HttpRequest) -> str:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """A form of a page that was loaded before its reader signed in again. static/js/drafts.js keeps what was typed."""
+    """A form of a page that was loaded before its user signed in again. static/js/drafts.js keeps the typed values."""
     return render(request, "403_csrf.html", {"page": referring_page(request)}, status=403)
 
 
@@ -99,9 +99,9 @@ def posted_from(
 ) -> Callable[
     [Callable[Concatenate[HttpRequest, P], HttpResponse]], Callable[Concatenate[HttpRequest, P], HttpResponse]
 ]:
-    """A view that takes the POST of a form on another page, and shows that page with the errors of a refused form.
+    """A view that handles the POST of a form on another page, and shows that page with the errors of a rejected form.
 
-    Its address, loaded without a form, redirects to that page, whose URL has those of the view's `parameters`.
+    A GET of its URL redirects to that page, whose URL has the view's `parameters`.
     """
 
     def decorate(
@@ -128,7 +128,7 @@ def refusals_on(form: forms.Form) -> Iterator[None]:
 
 
 def add_errors(form: forms.Form, error: ApplicationError) -> None:
-    """Put a service's refusal where its reader looks for it: at the field it names (the first part of a path), else above the form."""
+    """Show a service's refusal where users look for it: at the field it names (the first part of a path), otherwise above the form."""
     if not isinstance(error, InvalidRequest):
         form.add_error(None, error.message)
         return
@@ -142,14 +142,14 @@ def add_errors(form: forms.Form, error: ApplicationError) -> None:
 
 
 def show_refusal(request: HttpRequest, error: ApplicationError) -> None:
-    """A refusal as a message on the next page."""
+    """Show a refusal as a message on the next page."""
     texts = [text for found in error.errors.values() for text in found] if isinstance(error, InvalidRequest) else []
     messages.error(request, " ".join(texts) or error.message)
 
 
 @contextmanager
 def reported(request: HttpRequest, done: str = "") -> Iterator[None]:
-    """What is done within is reported on the next page: a refusal, or `done` (if it is not empty). Raises NotFound."""
+    """Report the result of the block on the next page: a refusal, or `done` (if not empty). Raises NotFound."""
     try:
         yield
     except NotFound:
@@ -163,9 +163,9 @@ def reported(request: HttpRequest, done: str = "") -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Slice(Generic[Row]):
-    """One page of a list that is newest first. `older` is the `?before=` of the next page, None on the last.
+    """One page of a list that is newest first.
 
-    `is_wrong`: the `?before=` is no id, so there are no rows to show.
+    `older` is the `?before=` of the next page, None on the last. `is_wrong`: the `?before=` is invalid, so there are no rows to show.
     """
 
     rows: list[Row]
@@ -175,7 +175,7 @@ class Slice(Generic[Row]):
 
 
 def read_id(text: str | None) -> int | None:
-    """The id in a query or form; None for anything that is no id of PostgreSQL's."""
+    """The id in a query or form; None if it is not a valid PostgreSQL id."""
     is_number = text is not None and text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_ID))
     return number if is_number and (number := int(text or 0)) <= MAX_ID else None
 
@@ -183,9 +183,9 @@ def read_id(text: str | None) -> int | None:
 def slice_of(
     rows: QuerySet[Row], before: str | None, moment: str = "", among: QuerySet[Row] | None = None
 ) -> Slice[Row]:
-    """The page of `rows` behind the row with the id `before`; the first page without one.
+    """The page of `rows` after the row with the id `before`; the first page without one.
 
-    With `moment` they go by the time in that field, and the row is one of `among` (None: of `rows`).
+    With `moment`, rows are ordered by the time in that field, and the row is one of `among` (None: of `rows`).
     """
     boundary = read_id(before)
     wanted: Any = rows

@@ -1,4 +1,4 @@
-"""Sums of days and months that are over: they do not change, so they are summed up once and remembered for a day."""
+"""Caches totals of past days and months: they do not change, so they are computed once and kept for a day."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
@@ -11,13 +11,13 @@ from bubblyphone.core.redis import get_redis
 Period = TypeVar("Period")
 Sums = TypeVar("Sums")
 
-# A transaction under way may write into a period this long after its end. Later writes raise the owner's `sums_version`.
+# A transaction in progress may write into a period this long after its end. Later writes increment the owner's `sums_version`.
 SETTLES = timedelta(hours=1)
 REMEMBERED_SECONDS = 86_400
 
 
 class Owner(Protocol):
-    """Whose sums they are. `sums_version` is raised in the transaction of whatever changes them."""
+    """The owner of the totals. `sums_version` is incremented in the transaction of every late change."""
 
     @property
     def pk(self) -> Any: ...
@@ -27,7 +27,7 @@ class Owner(Protocol):
 
 
 def forget() -> None:
-    """Forget all sums: the database is another one. Raises RedisError."""
+    """Delete all cached totals, because the database was replaced. Raises RedisError."""
     client = get_redis()
     for key in client.scan_iter(match="*:past:*"):
         client.delete(key)

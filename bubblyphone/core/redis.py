@@ -1,4 +1,4 @@
-"""The synchronous Redis clients of a process: ours, and that of Django's cache; and doing without Redis while it is away."""
+"""The synchronous Redis clients of a process, ours and that of Django's cache, and operation without Redis while it is unavailable."""
 
 import logging
 import time
@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as NoAnswer
 
 logger = logging.getLogger(__name__)
-# An answer that takes longer than 2 s is an error.
+# A response that takes longer than 2 s is an error.
 LIMITS = {"socket_timeout": 2, "socket_connect_timeout": 1}
 # While Redis is down, one request tries it per interval (seconds); all others fail immediately.
 TRY_AGAIN_SECONDS = 5.0
@@ -25,14 +25,14 @@ R = TypeVar("R")
 
 
 class Breaker:
-    """Whether Redis is away, for the threads of this process."""
+    """Whether Redis is unavailable, shared by the threads of this process."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._try_again_at = 0.0  # 0: it is there
+        self._try_again_at = 0.0  # 0: available
 
     def check(self) -> None:
-        """Raises NoConnection while Redis is away, unless it is time to try again."""
+        """Raises NoConnection while Redis is unavailable, unless it is time to try again."""
         with self._lock:
             if self._try_again_at > time.monotonic():
                 raise NoConnection("Redis was unavailable a moment ago.")
@@ -54,7 +54,7 @@ breaker = Breaker()
 
 @contextmanager
 def reached() -> Iterator[None]:
-    """Around whatever asks Redis. Raises RedisError, and at once while Redis is known to be away."""
+    """Wraps Redis commands. Raises RedisError, immediately while Redis is known to be unavailable."""
     breaker.check()
     try:
         yield
@@ -65,7 +65,7 @@ def reached() -> Iterator[None]:
 
 
 class GuardedRedis(Redis):
-    """A client whose commands do not wait for a Redis that is away."""
+    """A client whose commands do not wait for an unavailable Redis."""
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         with reached():
@@ -73,12 +73,12 @@ class GuardedRedis(Redis):
 
 
 class SharedPool(ConnectionPool):
-    """Of Django's cache: each request makes a cache object, and that asks for a pool, which is always this one."""
+    """For Django's cache: each request creates a cache object that requests a pool, which is always this one."""
 
     @classmethod
     @cache
     def from_url(cls, url: str, **options: Any) -> "SharedPool":
-        """The one pool of this process for that address."""
+        """The only pool of this process for that URL."""
         return super().from_url(url, **LIMITS, **options)
 
 

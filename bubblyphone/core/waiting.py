@@ -1,8 +1,8 @@
-"""Waits on the network, and the database connection that must not wait with them.
+"""Network requests, and the database connection that must not wait for them.
 
-A web process has few connections (settings.DATABASE_POOL_SIZE), and a server of somebody else's may take ten seconds or never answer.
-So whatever is about to wait for another machine gives its thread's connection back first; the next query takes one again. The
-doors through which requests leave do that for all who use them: `http_client` here, the carrier's client, Stripe's, e-mail, the storage.
+A web process has few connections (settings.DATABASE_POOL_SIZE), and an external server may take ten seconds or never respond. So code
+that is about to wait for another machine first returns its thread's connection; the next query takes one again. The clients that send
+requests do this for all their users: `http_client` here, the carrier's client, Stripe's, email, the storage.
 """
 
 import asyncio
@@ -22,12 +22,13 @@ logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# What threads of requests wait for on the loop, also when their clients have left. A process that stops cancels it, or would not end.
+# Coroutines on the loop that request threads wait for, even after their clients have left. A stopping process cancels them, because
+# otherwise it would not end.
 waited_for: set[asyncio.Task[Any]] = set()
 
 
 class WaitInTransaction(RuntimeError):
-    """Somebody waits on the network and keeps rows locked meanwhile."""
+    """Code waits on the network while it keeps rows locked."""
 
 
 def before_waiting() -> None:
@@ -37,7 +38,7 @@ def before_waiting() -> None:
     request goes on; with settings.FAIL_ON_WAIT_IN_TRANSACTION, as in tests, it raises WaitInTransaction.
     """
     for connection in connections.all(initialized_only=True):
-        # Around a test Django opens a transaction of its own, which says so.
+        # Tests run inside a transaction opened by Django, which is marked as such.
         if any(not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
             if settings.FAIL_ON_WAIT_IN_TRANSACTION:
                 raise WaitInTransaction("A request to another machine is made inside a database transaction.")

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
 
 class DocsConfig(AppConfig):
-    """The last app: it puts together what all others say about their part of the API."""
+    """The last app: it combines the other apps' descriptions of the API."""
 
     name = "bubblyphone.docs"
     label = "docs"

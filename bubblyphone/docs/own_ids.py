@@ -1,4 +1,4 @@
-"""The reader's own agent, number and call in the documentation's samples, so that they run as they are."""
+"""Puts the user's own agent, number and call IDs into the documentation's samples, so that they run unchanged."""
 
 import re
 from collections.abc import Callable
@@ -23,7 +23,7 @@ _PLACES = {
 
 
 def with_own_ids(request: HttpRequest, page: HttpResponse) -> HttpResponse:
-    """The page with the IDs of the account's newest agent, number and call in its samples; as it is for everybody else."""
+    """The page with the IDs of the account's newest agent, number and call in its samples; unchanged for visitors."""
     if not isinstance(request.user, Developer) or not (own := own_ids(request.user)):
         return page
     page.content = _CODE.sub(lambda code: code[1] + _filled(code[2], own) + code[3], page.content.decode())

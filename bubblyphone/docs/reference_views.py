@@ -22,7 +22,7 @@ MOST_RESULTS = 40
 
 @dataclass(frozen=True)
 class Result:
-    """What a search finds: an operation, a webhook event or a guide."""
+    """A search result: an operation, a webhook event or a guide."""
 
     title: str
     url: str
@@ -33,7 +33,7 @@ class Result:
 
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
-    """Every section with its operations, or what `q` finds."""
+    """Every section with its operations, or the results for `q`."""
     query = request.GET.get("q", "").strip()[:MAX_QUERY]
     found = search(query) if query else []
     shown = {
@@ -49,7 +49,7 @@ def index(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def section(request: HttpRequest, slug: str) -> HttpResponse:
-    """The operations of one section; who is signed in sees own IDs in the samples."""
+    """The operations of one section; signed-in users see their own IDs in the samples."""
     every = sections(settings.PUBLIC_URL)
     shown = next((group for group in every if group["slug"] == slug), None)
     if shown is None:
@@ -65,7 +65,7 @@ def section(request: HttpRequest, slug: str) -> HttpResponse:
 
 @lru_cache(1)
 def sections(base_url: str) -> list[dict[str, Any]]:
-    """The groups of operations: the same for everybody, so made once per process."""
+    """The groups of operations: the same for everybody, so built once per process."""
     return groups(openapi(), base_url)
 
 
@@ -77,7 +77,7 @@ def rendered_section(base_url: str, slug: str) -> str:
 
 
 def search(query: str) -> list[Result]:
-    """All that has every word of the query, or words that begin with it: those with the words in their title or path first."""
+    """Entries that contain every word of the query, or words that start with it; matches in title or path come first."""
     words = [re.compile(rf"(?<![a-z0-9])/?{re.escape(word.lstrip('/'))}") for word in query.lower().split()]
     found = [
         (not _has(words, f"{result.method} {result.route} {result.title}".lower()), place, result)
@@ -93,7 +93,7 @@ def _has(words: list[re.Pattern[str]], text: str) -> bool:
 
 @lru_cache(1)
 def searchable_texts(base_url: str) -> list[tuple[Result, str]]:
-    """Everything that can be found, with the text it is found by in lower case."""
+    """Everything that can be found, with its searchable text in lower case."""
     texts = []
     for group in sections(base_url):
         for operation in group["operations"]:

@@ -1,4 +1,4 @@
-"""The description of the API for programs at /api/v1/schema, the guides, and what is shown of each operation."""
+"""The OpenAPI description at /api/v1/schema, the guides, and the data shown for each operation."""
 
 import json
 import re
@@ -22,7 +22,7 @@ from bubblyphone.core.webhook_schema import table
 from bubblyphone.docs import code_samples
 from bubblyphone.docs.own_ids import with_own_ids
 
-# Deeper parts of bodies are shown by their examples only.
+# Deeper parts of bodies are only shown in the examples.
 DEEPEST = 3
 _PATH_ID = re.compile(r"/([a-z-]+)/\{\w+\}")
 GUIDES = {
@@ -122,7 +122,7 @@ class Field:
 
 
 def groups(document: dict[str, Any], base_url: str) -> list[dict[str, Any]]:
-    """Operations by tag, in the order in which the apps describe them, as the template shows them."""
+    """Operations by tag, in the order of their declaration, in the format of the template."""
     found: dict[str, list[dict[str, Any]]] = {}
     order = {name: place for place, name in enumerate(("get", "post", "put", "patch", "delete"))}
     for path, methods in document["paths"].items():
@@ -178,7 +178,7 @@ def _unfilled(path: str) -> str:
 
 
 def _filled(path: str, parameters: list[Schema]) -> str:
-    """The path with the example of each of its parameters, so that it can be copied and run."""
+    """The path with an example for each parameter, so that it can be copied and run."""
     for one in parameters:
         if one["in"] == "path":
             path = path.replace(f"{{{one['name']}}}", str(one["example"]))
@@ -207,7 +207,7 @@ def _fields(document: dict[str, Any], schema: Schema, path: str = "", depth: int
 
 
 def _inner(document: dict[str, Any], part: Schema) -> Schema | None:
-    """The object within: itself, an item of a list, or the one that is not null."""
+    """The object inside: itself, an item of a list, or the alternative that is not null."""
     for choice in [part, *part.get("oneOf", []), *part.get("anyOf", [])]:
         resolved = _resolve(document, choice)
         resolved = _resolve(document, resolved["items"]) if "items" in resolved else resolved

@@ -19,7 +19,7 @@ class Console:
         self._coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
     def line(self, name: str, text: str) -> None:
-        """One line of the process called `name`. A reader that went away (a closed pipe) is no reason to stop."""
+        """Write a line of the process called `name`. A reader that has gone away (a closed pipe) is no reason to stop."""
         label = f"{name:<{NAME_WIDTH}} |"
         if self._coloured:
             label = f"\x1b[{COLOURS.get(name, 0)}m{label}\x1b[0m"
@@ -32,12 +32,12 @@ class Console:
                 sys.stdout.write(f"{text}\n")
                 sys.stdout.flush()
             except OSError:
-                # Point the descriptor elsewhere, or the interpreter complains again when it flushes at exit.
+                # Redirect the descriptor, otherwise the interpreter reports the error again when it flushes at exit.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def format_banner(url: str, demo_file: Path | None) -> str:
-    """The server's address and, with the `demo_file` of a demo account, its login."""
+    """The server's URL and, with the `demo_file` of a demo account, its login."""
     rows = [("Open", url)]
     if demo_file is not None:
         demo = parse_stored_json(demo_file.read_text())

@@ -1,4 +1,4 @@
-"""The environment of the platform's processes: the user's variables, and generated values for absent ones."""
+"""The environment of the platform's processes: the user's variables, and generated values for missing ones."""
 
 import base64
 import json
@@ -50,7 +50,7 @@ def is_given(given: Mapping[str, str], name: str) -> bool:
 
 
 def read_port(given: Mapping[str, str]) -> int:
-    """PORT, 8000 when absent. Raises ServiceError when it is no port number."""
+    """PORT, by default 8000. Raises ServiceError for an invalid port number."""
     text = given.get("PORT", "").strip() or "8000"
     if not text.isdecimal() or not 0 < int(text) < 65536:
         raise ServiceError(f"PORT={text!r} must be a whole number between 1 and 65535.")
@@ -65,7 +65,7 @@ def base_environment(given: Mapping[str, str], data_dir: Path, secrets_store: Se
     made = {
         "PORT": str(port),
         "PUBLIC_URL": public_url,
-        # Reachable from other machines only when the user says that there are any.
+        # Reachable from other machines only if the user configures it.
         "HOST": "127.0.0.1" if is_local else "0.0.0.0",  # noqa: S104
         "DEMO": "1",
         "ALLOW_PRIVATE_WEBHOOKS": "1",
@@ -122,9 +122,9 @@ def store_environment(data_dir: Path, environment: Mapping[str, str]) -> None:
 
 
 def adopt_environment() -> None:
-    """Adopt the environment of the `make run` in DATA_DIR, and its .env file, for variables that are not set.
+    """Use the environment of the `make run` in DATA_DIR, and its .env file, for variables that are not set.
 
-    Only without a SECRET_KEY: an installation configured by its environment stays as it is.
+    Only without a SECRET_KEY: an installation configured by its environment stays unchanged.
     """
     if is_given(os.environ, "SECRET_KEY"):
         return
@@ -133,7 +133,7 @@ def adopt_environment() -> None:
     try:
         stored = parse_stored_json((data_dir / ENVIRONMENT_FILE).read_text())
     except (OSError, ValueError):
-        return  # nothing runs there; the settings report what is missing
+        return  # nothing is running there; the settings report what is missing
     for name, value in {**from_file, **stored}.items():
         os.environ.setdefault(name, value)
 

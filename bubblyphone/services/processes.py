@@ -12,7 +12,7 @@ from bubblyphone.services.groups import kill_group, signal_leader
 from bubblyphone.services.orphan_reaper import OrphanReaper
 
 LONGEST_DELAY_SECONDS = 30.0
-# A process that has run this long was healthy: its next crash starts the back-off afresh.
+# A process that ran this long was healthy: its next crash restarts the back-off.
 HEALTHY_SECONDS = 60.0
 
 
@@ -48,7 +48,7 @@ class PlatformProcess:
         return self.popen is not None and self.popen.poll() is None
 
     def revive(self) -> None:
-        """Called again and again: start a process that ended, after 1, 2, 4 … 30 s, and say so."""
+        """Called repeatedly: restart a process that ended, after 1, 2, 4 … 30 s, and report it."""
         if self.is_running:
             return
         if self.popen is not None:
@@ -67,7 +67,7 @@ class PlatformProcess:
                 self.console.line("run", f"{self.name} could not start ({error.strerror}). Retrying.")
 
     def signal(self, number: int) -> None:
-        """Send a signal to the process; its children are for it to end."""
+        """Send a signal to the process, which is responsible for its children."""
         if self.popen is not None:
             signal_leader(self.popen.pid, number)
 

@@ -1,4 +1,4 @@
-"""`python -m bubblyphone.services.run`: everything that `make run` starts, watched until Ctrl-C or SIGTERM."""
+"""`python -m bubblyphone.services.run`: starts everything for `make run` and watches it until Ctrl-C or SIGTERM."""
 
 import contextlib
 import fcntl
@@ -49,14 +49,14 @@ TICK_SECONDS = 0.1
 
 
 class StopRequested(Exception):
-    """Ctrl-C or SIGTERM arrived while things were still starting."""
+    """Ctrl-C or SIGTERM arrived during startup."""
 
 
 class Supervisor:
     """Starts, watches and stops every process of one installation."""
 
     def __init__(self, given: dict[str, str]) -> None:
-        """`given` is the user's environment, which always wins over generated values."""
+        """`given` is the user's environment, which always overrides generated values."""
         self.console = Console()
         self.given = given
         self.data_dir = Path(given.get("DATA_DIR", "").strip() or PROJECT / "var").resolve()
@@ -135,7 +135,7 @@ class Supervisor:
         self._wait_until(lambda: not is_free(port), 60, "The built-in exchange did not start. See the lines above.")
 
     def _add_media(self, secrets_store: SecretsStore) -> int | None:
-        """Start a media process; its port. Only where the exchange reaches it: a real carrier knows PUBLIC_URL alone."""
+        """Start a media process; returns its port. Only if the exchange can reach it: a real carrier only knows PUBLIC_URL."""
         if not self.environment.get("EXCHANGE_URL"):
             return None
         port = keep_port(secrets_store, "MEDIA_PORT")
@@ -176,7 +176,7 @@ class Supervisor:
     # --- while it runs ------------------------------------------------------------------------------------------------
 
     def _watch(self) -> None:
-        """Start again whatever has ended."""
+        """Restart every process that has ended."""
         code = self.reaper.revive()
         if code is not None:
             self.console.line("run", f"cleanup helper stopped ({describe_exit(code)}) and was restarted")
@@ -187,7 +187,7 @@ class Supervisor:
             process.revive()
 
     def _move_service(self, variable: str, service: SupervisedService) -> None:
-        """Another program took the port while the service was down: all processes start again with the new address."""
+        """Another program took the port while the service was down: all processes restart with the new address."""
         self.environment[variable] = service.url
         store_environment(self.data_dir, self.environment)
         for process in self.processes:
@@ -226,7 +226,7 @@ class Supervisor:
 
 @contextlib.contextmanager
 def hold_data_dir(data_dir: Path) -> Iterator[IO[str]]:
-    """Be the only one to run in this folder, by a locked file. Raises ServiceError when that cannot be, or the disk is full."""
+    """Ensure that this is the only run in this folder, with a locked file. Raises ServiceError if it is not, or the disk is full."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         data_dir.chmod(0o700)  # secrets, recordings and documents are in it, even if the folder existed before
@@ -249,7 +249,7 @@ def hold_data_dir(data_dir: Path) -> Iterator[IO[str]]:
 
 
 def _take(lock: IO[str], data_dir: Path) -> None:
-    """Lock the file. After a run that was killed its reaper has it until the last of what it had started is gone."""
+    """Lock the file. After a killed run, its reaper holds the lock until the last of its processes is gone."""
     deadline = time.monotonic() + LEFTOVERS_SECONDS
     while True:
         try:
@@ -278,7 +278,7 @@ def _is_running(pid: str) -> bool:
 
 
 def check_port(port: int, host: str) -> None:
-    """Raises ServiceError when the port cannot be ours."""
+    """Raises ServiceError if the port is not available."""
     if port < 1024 and os.geteuid() != 0:
         raise ServiceError(f"Port {port} needs root. Choose another: make run PORT=8000")
     if not is_free(port, host):
@@ -308,7 +308,7 @@ def is_ready(port: int) -> bool:
 
 
 def main() -> int:
-    """The exit status: 0 after an orderly stop, 1 with a sentence on standard error when something is wrong."""
+    """Returns the exit status: 0 after an orderly stop, 1 with an error message on standard error."""
     given = {**read_env_file(PROJECT / ".env"), **os.environ}
     try:
         Supervisor(given).run()

@@ -1,4 +1,4 @@
-"""How values are shown on pages: money, phone numbers, durations, states, icons."""
+"""Formats values on pages: money, phone numbers, durations, states, icons."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,7 +20,7 @@ register = template.Library()
 MINUS = "\N{MINUS SIGN}"
 CENT = Decimal("0.01")
 
-# What a state looks like; any other is plain.
+# CSS classes of states; others are plain.
 BADGES = {
     "initiated": ("live", "Starting"),
     "ringing": ("live", "Ringing"),
@@ -45,9 +45,9 @@ BADGES = {
 
 @register.filter
 def money(amount: Decimal | str | None) -> str:
-    """Dollars and cents, like "$1,250.00", of an amount or of one as the API writes it; an absent amount is a dash.
+    """Dollars and cents, like "$1,250.00", for an amount or its API text; None is shown as a dash.
 
-    Rounded half up. What is less than half a cent but not nothing is "<$0.01", so that a charge never looks free.
+    Rounded half up. A positive amount below half a cent is "<$0.01", so that a charge never looks free.
     """
     if amount is None:
         return "–"
@@ -60,7 +60,7 @@ def money(amount: Decimal | str | None) -> str:
 
 @register.filter
 def exact_money(amount: Decimal | str | None) -> str:
-    """Dollars to the last digit, like "$0.063": prices, the lines of a bill, ledger entries. An absent amount is a dash."""
+    """The exact amount in dollars, like "$0.063": for prices, bills, and ledger entries. None is shown as a dash."""
     if amount is None:
         return "–"
     amount = Decimal(amount)
@@ -75,13 +75,13 @@ def _dollars(amount: Decimal, digits: str) -> str:
 @register.filter
 @lru_cache(4096)  # a list of 50 calls has the same few numbers a hundred times, at 0.06 ms each
 def phone(number: str) -> str:
-    """A number as people write it, "+1 415-555-0100"; what is no E.164 number stays as it is."""
+    """A number in readable form, "+1 415-555-0100"; other texts are unchanged."""
     return _in_format(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
 @register.filter
 def national(number: str) -> str:
-    """A number as it is dialed at home, "(415) 555-0100"; what is no E.164 number stays as it is."""
+    """A number in national form, "(415) 555-0100"; other texts are unchanged."""
     return _in_format(number, phonenumbers.PhoneNumberFormat.NATIONAL)
 
 
@@ -94,7 +94,7 @@ def _in_format(number: str, style: int) -> str:
 
 @register.filter
 def duration(seconds: int | None) -> str:
-    """ "0:42", "1:02:03"; an absent duration is a dash."""
+    """ "0:42", "1:02:03"; None is shown as a dash."""
     if seconds is None:
         return "–"
     hours, rest = divmod(seconds, 3600)
@@ -110,9 +110,9 @@ def utc_text(moment: datetime) -> str:
 
 @register.simple_tag
 def when(moment: datetime | None, form: str = "M j, H:i", zone: bool = True) -> SafeString | str:
-    """A time on the reader's clock with its zone, and UTC on hover; an absent one is a dash.
+    """A time in the user's time zone with its abbreviation, and UTC on hover; None is shown as a dash.
 
-    A date alone has no zone. Without `zone` it is left out, in tables and lists: the foot of the page names it.
+    A date has no zone. Without `zone` the abbreviation is omitted, in tables and lists, because the footer names it.
     """
     if moment is None:
         return "–"
@@ -139,14 +139,14 @@ def reader_zone() -> str:
 
 @register.simple_tag
 def badge(state: str) -> SafeString:
-    """A state as a coloured word."""
+    """A state as a colored badge."""
     look, text = BADGES.get(state, ("", state.replace("_", " ").capitalize()))
     return format_html('<span class="badge {}">{}</span>', look, text)
 
 
 @register.simple_tag
 def icon(name: str) -> SafeString:
-    """A drawing from static/img/icons.svg; always beside a text that says the same."""
+    """An icon from static/img/icons.svg; always next to a text with the same meaning."""
     return format_html(
         '<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', static("img/icons.svg"), name
     )
