@@ -110,7 +110,14 @@ def record_attempt(
     *, delivery: WebhookDelivery, number: int, result: PostResult, started_at: datetime
 ) -> WebhookAttempt:
     """The row of one POST."""
-    return WebhookAttempt.objects.create(
+    attempt = attempt_at(delivery=delivery, number=number, result=result, started_at=started_at)
+    attempt.save()
+    return attempt
+
+
+def attempt_at(*, delivery: WebhookDelivery, number: int, result: PostResult, started_at: datetime) -> WebhookAttempt:
+    """The row of one POST, not saved yet."""
+    return WebhookAttempt(
         delivery=delivery,
         number=number,
         response_status=result.status,

@@ -27,7 +27,7 @@ from calls.session.voice_activity import VoiceActivityDetector
 from tests.calls.rows import KNOWN, make_account, make_call, make_streaming_number
 from webhooks.http.outbound_http import PostResult
 from webhooks.models import WebhookDelivery
-from webhooks.sending import delivery
+from webhooks.sending import outcomes
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTED = re.compile(r"^\| `(bubblyphone_\w+)` \| (\w+) \| (.+?) \| (.+) \|$", re.MULTILINE)
@@ -236,8 +236,9 @@ def test_webhook_attempts(
     row = delivery_of(make_streaming_number(make_account()))
     growth = Growth()
     with django_capture_on_commit_callbacks(execute=True):
-        delivery.record_outcome(row, result, timezone.now(), [60.0])
-        delivery.record_outcome(row, result, timezone.now(), [60.0])  # another process has recorded it
+        outcomes.record_outcome(row, result, timezone.now(), [60.0])
+        outcomes.record_outcome(row, result, timezone.now(), [60.0])  # another process has recorded it
+        outcomes.record_arrivals([outcomes.Arrival(row, result, timezone.now())] * 2)
     assert growth.of(
         f"bubblyphone_webhook_attempts_total{{{sample}}}",
         "bubblyphone_webhook_attempt_seconds_count{}",

@@ -12,6 +12,7 @@ from asgiref.sync import sync_to_async
 from django.core import mail
 from django.db import connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import Developer
@@ -22,9 +23,9 @@ from tests.waiting import eventually
 from tests.webhooks.receiver import Receiver
 from webhooks import account_endpoints
 from webhooks.http.outbound_http import PostResult
-from webhooks.models import Event, WebhookDelivery, WebhookEndpoint
+from webhooks.models import Event, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from webhooks.outbox import Address, publish
-from webhooks.sending import delivery, redelivery, retry_schedule
+from webhooks.sending import outcomes, redelivery, retry_schedule
 from webhooks.sending.delivery import Dispatcher
 from webhooks.sending.signing import signature_headers, signing_keys
 
@@ -201,7 +202,7 @@ def test_retries_for_a_day_and_one_email_a_day() -> None:
     at, waits = timezone.now(), []
     for _ in range(8):
         first.refresh_from_db()
-        delivery.record_outcome(first, refused, at, retry_schedule.ENDPOINT_RETRY_DELAYS_SECONDS)
+        outcomes.record_outcome(first, refused, at, retry_schedule.ENDPOINT_RETRY_DELAYS_SECONDS)
         first.refresh_from_db()
         run_jobs()
         if first.next_attempt_at:
@@ -214,7 +215,7 @@ def test_retries_for_a_day_and_one_email_a_day() -> None:
     assert mail.outbox[0].to == [developer.email]
     for _ in range(4):
         second.refresh_from_db()
-        delivery.record_outcome(second, refused, at, retry_schedule.ENDPOINT_RETRY_DELAYS_SECONDS)
+        outcomes.record_outcome(second, refused, at, retry_schedule.ENDPOINT_RETRY_DELAYS_SECONDS)
     run_jobs()
     assert len(mail.outbox) == 1
     told = WebhookDelivery.objects.get(event_type="webhook_endpoint.failing")
@@ -226,9 +227,35 @@ def test_retries_for_a_day_and_one_email_a_day() -> None:
     third = put(developer).deliveries.order_by("endpoint_id")[0]
     for _ in range(4):
         third.refresh_from_db()
-        delivery.record_outcome(third, refused, at, retry_schedule.ENDPOINT_RETRY_DELAYS_SECONDS)
+        outcomes.record_outcome(third, refused, at, retry_schedule.ENDPOINT_RETRY_DELAYS_SECONDS)
     run_jobs()
     assert len(mail.outbox) == 2
+
+
+@pytest.mark.django_db
+def test_deliveries_that_arrived_are_recorded_together_and_each_once() -> None:
+    developer = make_developer()
+    for place in range(3):
+        make_endpoint(developer, f"{URL}/{place}")
+    first, second, third = put(developer).deliveries.order_by("endpoint_id")
+    WebhookDelivery.objects.filter(pk=second.pk).update(attempt_count=2)
+    second.refresh_from_db()
+    WebhookDelivery.objects.filter(pk=third.pk).update(status="failed", next_attempt_at=None)
+    arrived, at = PostResult(200, "ok", 20, None), timezone.now()
+    arrivals = [outcomes.Arrival(row, arrived, at) for row in (first, second, third, first)]
+    with CaptureQueriesContext(connection) as asked:
+        outcomes.record_arrivals(arrivals)
+    assert len([query for query in asked if "SAVEPOINT" not in query["sql"]]) == 3  # of however many
+    outcomes.record_arrivals(arrivals)
+    rows = WebhookDelivery.objects.order_by("endpoint_id").values_list("status", "attempt_count", "next_attempt_at")
+    assert list(rows) == [("delivered", 1, None), ("delivered", 3, None), ("failed", 0, None)]
+    attempts = WebhookAttempt.objects.order_by("delivery__endpoint_id")
+    assert list(
+        attempts.values_list("delivery", "number", "response_status", "response_body", "success", "created_at")
+    ) == [
+        (first.pk, 1, 200, "ok", True, at),
+        (second.pk, 3, 200, "ok", True, at),
+    ]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -242,7 +269,7 @@ def test_an_endpoint_can_be_disabled_in_the_moment_of_the_failure_that_is_emaile
 
     def fail() -> None:
         try:
-            delivery.record_outcome(row, PostResult(503, "no", 20, None), timezone.now(), waits)
+            outcomes.record_outcome(row, PostResult(503, "no", 20, None), timezone.now(), waits)
         finally:
             connection.close()
 

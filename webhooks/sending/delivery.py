@@ -25,12 +25,11 @@ from bubblyphone.core import tracing
 from bubblyphone.core.logs import in_context
 from webhooks.extension_points import REPLY_HANDLER
 from webhooks.http.outbound_http import MAX_RESPONSE_BYTES, PostResult, get_client
-from webhooks.metrics import note_attempt
 from webhooks.models import WebhookDelivery
-from webhooks.outbox import CHANNEL, record_attempt
-from webhooks.sending import endpoint_failures, retry_schedule
+from webhooks.outbox import CHANNEL
+from webhooks.sending.outcomes import Arrival, record_arrivals, record_outcome
 from webhooks.sending.replies import AnswerRefused
-from webhooks.sending.retry_schedule import EMAILED_ATTEMPT, ENDPOINT_RETRY_DELAYS_SECONDS, RETRY_DELAYS_SECONDS
+from webhooks.sending.retry_schedule import ENDPOINT_RETRY_DELAYS_SECONDS, RETRY_DELAYS_SECONDS
 from webhooks.sending.signing import signature_headers, signing_keys
 
 logger = logging.getLogger(__name__)
@@ -77,35 +76,6 @@ def claim_due(
             leased_until = now + timedelta(seconds=lease_seconds)
             WebhookDelivery.objects.filter(pk__in=[row.pk for row in due]).update(next_attempt_at=leased_until)
     return due, pending.filter(next_attempt_at__gt=now).aggregate(next=Min("next_attempt_at"))["next"]
-
-
-def record_outcome(
-    delivery: WebhookDelivery, result: PostResult, started_at: datetime, retry_delays: Sequence[float]
-) -> None:
-    """Record the attempt and schedule the next one. Does nothing if another process has recorded this attempt."""
-    number = delivery.attempt_count + 1
-    status: str = WebhookDelivery.Status.FAILED
-    next_attempt_at = None
-    if result.is_success:
-        status = WebhookDelivery.Status.DELIVERED
-    elif not result.is_final:
-        failed_at = started_at + timedelta(milliseconds=result.latency_ms)
-        if next_attempt_at := retry_schedule.next_attempt_at(number, failed_at, retry_delays):
-            status = WebhookDelivery.Status.PENDING
-    failing_id = delivery.endpoint_id if number == EMAILED_ATTEMPT and not result.is_success else None
-    with transaction.atomic():
-        if failing_id is not None:
-            endpoint_failures.lock_endpoints(delivery.developer_id)
-        ours = WebhookDelivery.objects.filter(
-            pk=delivery.pk, status=WebhookDelivery.Status.PENDING, attempt_count=number - 1
-        )
-        if ours.update(status=status, attempt_count=number, next_attempt_at=next_attempt_at):
-            record_attempt(delivery=delivery, number=number, result=result, started_at=started_at)
-            note_attempt(result, status)
-            if failing_id is not None:
-                endpoint_failures.tell_once_a_day(delivery, failing_id)
-            if delivery.wants_reply and status == WebhookDelivery.Status.FAILED and not result.is_final:
-                REPLY_HANDLER.get().gave_up(delivery)
 
 
 def abandon(delivery: WebhookDelivery) -> None:
@@ -185,6 +155,9 @@ class Dispatcher:
         # Separate threads, so that many outcomes at once do not delay the first attempts of others.
         self._claims = _DatabaseThread("webhook-claims")
         self._outcomes = _DatabaseThread("webhook-outcomes")
+        # Attempts that succeeded and are to be recorded.
+        self._arrivals: list[tuple[Arrival, asyncio.Future[None]]] = []
+        self._recording: asyncio.Task[None] | None = None
         self._replies = _DatabaseThread("webhook-replies")
 
     async def run(self) -> None:
@@ -310,13 +283,37 @@ class Dispatcher:
             try:
                 if delivery.wants_reply and result.is_success:
                     result = await self._replies.call(take_reply, delivery, result)
-                await self._outcomes.call(record_outcome, delivery, result, started_at, retry_delays)
+                if result.is_success:
+                    await self._record_arrival(Arrival(delivery, result, started_at))
+                else:
+                    await self._outcomes.call(record_outcome, delivery, result, started_at, retry_delays)
                 return
             except DatabaseError:
                 logger.warning("Recording a webhook attempt failed", exc_info=True)
             if time.monotonic() > deadline:
                 return
             await asyncio.sleep(PAUSE_AFTER_ERROR_SECONDS)
+
+    async def _record_arrival(self, arrival: Arrival) -> None:
+        """Together with the others that wait when the database thread is free. Raises DatabaseError."""
+        recorded = asyncio.get_running_loop().create_future()
+        self._arrivals.append((arrival, recorded))
+        if self._recording is None or self._recording.done():
+            self._recording = asyncio.create_task(self._record_arrivals())
+        await recorded
+
+    async def _record_arrivals(self) -> None:
+        while self._arrivals:
+            batch, self._arrivals = self._arrivals[:BATCH], self._arrivals[BATCH:]
+            recording = self._outcomes.call(record_arrivals, [arrival for arrival, _ in batch])
+            (error,) = await asyncio.gather(recording, return_exceptions=True)
+            for _, recorded in batch:
+                if recorded.done():
+                    continue  # its attempt was broken off
+                if error is not None:
+                    recorded.set_exception(error)
+                else:
+                    recorded.set_result(None)
 
     async def _stop(self) -> None:
         if self._in_flight:
@@ -333,6 +330,8 @@ class Dispatcher:
                     "Could not release webhook leases at shutdown; they are retried when the leases expire",
                     exc_info=True,
                 )
+        if self._recording is not None:
+            await asyncio.wait([self._recording])
         await self._claims.close()
         await self._outcomes.close()
         await self._replies.close()

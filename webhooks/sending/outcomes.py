@@ -1,0 +1,78 @@
+"""Recording attempts: what came of each, and when the next one is due."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.db import transaction
+from django.db.models import F
+
+from webhooks.extension_points import REPLY_HANDLER
+from webhooks.http.outbound_http import PostResult
+from webhooks.metrics import note_attempt
+from webhooks.models import WebhookAttempt, WebhookDelivery
+from webhooks.outbox import attempt_at, record_attempt
+from webhooks.sending import endpoint_failures, retry_schedule
+from webhooks.sending.retry_schedule import EMAILED_ATTEMPT
+
+
+class Arrival(NamedTuple):
+    """An attempt that succeeded."""
+
+    delivery: WebhookDelivery
+    result: PostResult
+    started_at: datetime
+
+
+def record_outcome(
+    delivery: WebhookDelivery, result: PostResult, started_at: datetime, retry_delays: Sequence[float]
+) -> None:
+    """Record the attempt and schedule the next one. Does nothing if another process has recorded this attempt."""
+    number = delivery.attempt_count + 1
+    status: str = WebhookDelivery.Status.FAILED
+    next_attempt_at = None
+    if result.is_success:
+        status = WebhookDelivery.Status.DELIVERED
+    elif not result.is_final:
+        failed_at = started_at + timedelta(milliseconds=result.latency_ms)
+        if next_attempt_at := retry_schedule.next_attempt_at(number, failed_at, retry_delays):
+            status = WebhookDelivery.Status.PENDING
+    failing_id = delivery.endpoint_id if number == EMAILED_ATTEMPT and not result.is_success else None
+    with transaction.atomic():
+        if failing_id is not None:
+            endpoint_failures.lock_endpoints(delivery.developer_id)
+        ours = WebhookDelivery.objects.filter(
+            pk=delivery.pk, status=WebhookDelivery.Status.PENDING, attempt_count=number - 1
+        )
+        if ours.update(status=status, attempt_count=number, next_attempt_at=next_attempt_at):
+            record_attempt(delivery=delivery, number=number, result=result, started_at=started_at)
+            note_attempt(result, status)
+            if failing_id is not None:
+                endpoint_failures.tell_once_a_day(delivery, failing_id)
+            if delivery.wants_reply and status == WebhookDelivery.Status.FAILED and not result.is_final:
+                REPLY_HANDLER.get().gave_up(delivery)
+
+
+def record_arrivals(arrivals: Sequence[Arrival]) -> None:
+    """Record attempts that succeeded, as `record_outcome` does, but all in one transaction."""
+    arrivals = list({one.delivery.pk: one for one in arrivals}.values())
+    with transaction.atomic():
+        pending = WebhookDelivery.objects.filter(
+            pk__in=[one.delivery.pk for one in arrivals], status=WebhookDelivery.Status.PENDING
+        )
+        counts = dict(pending.order_by("pk").select_for_update().values_list("pk", "attempt_count"))
+        ours = [one for one in arrivals if counts.get(one.delivery.pk) == one.delivery.attempt_count]
+        WebhookDelivery.objects.filter(pk__in=[one.delivery.pk for one in ours]).update(
+            status=WebhookDelivery.Status.DELIVERED, attempt_count=F("attempt_count") + 1, next_attempt_at=None
+        )
+        WebhookAttempt.objects.bulk_create(
+            attempt_at(
+                delivery=one.delivery,
+                number=one.delivery.attempt_count + 1,
+                result=one.result,
+                started_at=one.started_at,
+            )
+            for one in ours
+        )
+        for one in ours:
+            note_attempt(one.result, WebhookDelivery.Status.DELIVERED)
