@@ -24,7 +24,8 @@ from webhooks.http.outbound_http import PostResult
 from webhooks.models import SigningSecret, WebhookAttempt, WebhookDelivery
 from webhooks.outbox import Address, publish
 from webhooks.sending.body_encoding import encode_body
-from webhooks.sending.delivery import Dispatcher, claim_due, record_outcome
+from webhooks.sending.delivery import Dispatcher, claim_due
+from webhooks.sending.outcomes import record_outcome
 from webhooks.sending.signing import rotate_signing_secret, signature_headers, signing_keys
 
 pytestmark = pytest.mark.django_db(transaction=True)
