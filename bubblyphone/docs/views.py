@@ -93,7 +93,7 @@ def _guide_samples(api: str) -> dict[str, Any]:
     booking = {name: value for name, value in parse_stored_json(TOOL_EXAMPLE).items() if name != "headers"}
     served = {
         "lookup_url": "https://yourapp.com/lookup",
-        "greeting_message": "Greet {{customer_name|the caller}} and ask when they would like a table.",
+        "greeting_message": "Hello {{customer_name|there}}! When would you like a table?",
         "tools": [booking],
     }
     endpoint = {"url": "https://yourapp.com/reports", "events": ["call.report"]}
