@@ -64,6 +64,7 @@ def with_manifest(path: Path, name: str, **changes: Any) -> None:
             beside.unlink()
 
 
+@pytest.mark.slow
 def test_an_installation_is_restored_byte_for_byte(tmp_path: Path) -> None:
     folder = tmp_path / "backups"
     folder.mkdir()

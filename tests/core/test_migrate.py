@@ -49,6 +49,7 @@ def test_migrations_in_another_order_are_refused() -> None:
     assert history() == before
 
 
+@pytest.mark.slow
 def test_preparing_ends_with_the_sentence_alone() -> None:
     url = databases.make_copy(databases.template())
     with psycopg.connect(url, autocommit=True) as database:
@@ -65,6 +66,7 @@ def test_preparing_ends_with_the_sentence_alone() -> None:
     assert done.stderr.endswith(f"(no column calls_call.model_slug). {ADVICE}\n")
 
 
+@pytest.mark.slow
 def test_migrating_one_app_alone_is_possible() -> None:
     """The state of such a migration lacks django-q2's models, in whose table the schedules are."""
     url = databases.make_copy("template0")

@@ -378,7 +378,7 @@ def test_a_call_that_is_placed_takes_no_lookup() -> None:
         (Answer(200, b'{"dynamic_variables": {"name": "Ada"}}'), "Sets variables: name."),
         (Answer(200, b'{"reject": true}'), "The call is rejected."),
         (Answer(204, b""), "The response changes nothing."),
-        (Answer(200, b'{"agent_id": 999999}'), "There is no agent 999999."),
+        (Answer(200, b'{"agent_id": 999999}'), "Agent 999999 does not exist."),
         (Answer(503, b"<b>"), "The server responded with status 503."),
         (Answer(302, b"", {"Location": "/"}), "Redirects are not followed."),
     ],
