@@ -138,12 +138,12 @@ async def test_a_saved_variable_is_the_number_of_a_transfer_which_the_whole_poli
     with RecordingServer([Answer(200, b'{"desk": {"phone": "+12025550123"}}')]) as server:
         tool = {"name": "find", "url": server.url, "save_as": {"desk": "desk.phone"}}
         run, transfer = await transferring(call, tool, "{{desk}}")
-        assert await transfer({}) == NOT_POSSIBLE
+        assert await transfer({}, lambda: True) == NOT_POSSIBLE
         await run("find", {}, "1")
         policy = await DialingPolicy.objects.acreate(developer=call.developer, calling_hours=NEVER)
-        assert await transfer({}) == NOT_POSSIBLE
+        assert await transfer({}, lambda: True) == NOT_POSSIBLE
         await policy.adelete()
-        assert await transfer({}) == ""
+        assert await transfer({}, lambda: True) == ""
         await WRITER.drained()
     failed = call.events.filter(event_type="transfer.failed").order_by("pk")
     reasons = [metadata["reason"] async for metadata in failed.values_list("metadata", flat=True)]
