@@ -42,7 +42,7 @@ class OpenAICutter:
 
     def __init__(self) -> None:
         self._head = self._tail = b""  # the text around the event id of the previous message
-        self._ids = "", ""
+        self._response_id = self._item_id = ""
 
     def cut(self, message: bytes) -> tuple[str, str, str] | None:
         """Like `of_openai`."""
@@ -51,7 +51,7 @@ class OpenAICutter:
             id_end = message.find(b'"', len(head))
             if message.startswith(tail, id_end) and message[id_end - 1] != _BACKSLASH and message.endswith(b'"}'):
                 payload = message[id_end + len(tail) : -2]
-                return (*self._ids, payload.decode()) if is_base64(payload) else None
+                return (self._response_id, self._item_id, payload.decode()) if is_base64(payload) else None
         audio = of_openai(message)
         if audio is not None:
             self._remember(message, audio)
@@ -61,7 +61,7 @@ class OpenAICutter:
         id_begin = message.find(b'"event_id":"') + len(b'"event_id":"')
         self._head = message[:id_begin]
         self._tail = message[message.find(b'"', id_begin) : len(message) - len(audio[2]) - 2]
-        self._ids = audio[0], audio[1]
+        self._response_id, self._item_id, _ = audio
 
 
 def of_gemini(message: bytes) -> str | None:

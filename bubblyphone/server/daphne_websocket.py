@@ -12,6 +12,7 @@ This is the only file that uses private names of daphne, Autobahn and Twisted, t
 
 import asyncio
 import logging
+import struct
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -34,6 +35,8 @@ READ_BYTES = 16384
 # A peer for which this much waits has stopped reading: some minutes of audio, which would grow as long as the call lives.
 MOST_UNSENT_BYTES = 4 * 1024 * 1024
 _FINAL_TEXT, _FINAL_BINARY = 0x81, 0x82  # RFC 6455 §5.2; a server does not mask
+# What stands before a masked text of 126 bytes to 64 KiB, as all audio is.
+_LONG_HEAD, _LONG_TEXT = struct.Struct(">HH4s"), _FINAL_TEXT << 8 | 0xFE
 
 
 def prove(installed: Callable[[str], str] = version) -> bool:
@@ -102,6 +105,7 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
     """Installed by bubblyphone.serve."""
 
     is_direct = True
+    is_plain = False  # a socket of Twisted's without TLS
     data: bytes  # come in and not taken yet
     take: Callable[[str], bool] | None = None  # the application's short way for messages
 
@@ -112,6 +116,7 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
         """
         super().connectionMade()
         self.failByDrop = False
+        self.is_plain = hasattr(self.transport, "writeSomeData")
         self.maxFramePayloadSize = self.maxMessagePayloadSize = MAX_MESSAGE_BYTES
 
     # --- out ----------------------------------------------------------------------------------------------------------
@@ -135,7 +140,7 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
     def _write(self, data: bytes) -> None:
         transport: Any = self.transport
         # Data that Twisted still buffers goes first. A TLS transport has no such buffer.
-        if not hasattr(transport, "writeSomeData") or transport.dataBuffer or transport._tempDataBuffer:
+        if not self.is_plain or transport.dataBuffer or transport._tempDataBuffer:
             transport.write(data)
             self._drop_if_stalled()
             return
@@ -160,7 +165,7 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
     def onOpen(self) -> None:
         super().onOpen()
         transport: Any = self.transport
-        if self.is_direct and hasattr(transport, "writeSomeData") and transport in transport.reactor.getReaders():
+        if self.is_direct and self.is_plain and transport in transport.reactor.getReaders():
             # In place of Twisted's own callback for the same socket: when Twisted stops reading, so do we.
             asyncio.get_running_loop().add_reader(transport.fileno(), self._read)
 
@@ -184,7 +189,8 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
 
     def dataReceived(self, data: bytes) -> None:
         """Frames straight from what has come in, unless some of it waits already or is no simple frame."""
-        if self.is_direct and not self.data and self._is_between_messages():
+        is_open = self.is_direct and not self.data and self.state == self.STATE_OPEN
+        if is_open and self.current_frame is None and not self.inside_message:  # `_is_between_messages`, for each read
             taken, size = 0, len(data)
             while (end := self._hand_on(data, taken)) and end < size and self.state == self.STATE_OPEN:
                 taken = end
@@ -209,16 +215,19 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
 
         Returns where it ends; 0 if it is none, and Autobahn's to take.
         """
-        if len(data) - start < 8 or data[start] != _FINAL_TEXT or not 0x80 < data[start + 1] < 0xFF:
+        if len(data) - start < 8:
             return 0
-        length, begin = data[start + 1] & 0x7F, start + 6
-        if length == 126:
-            length, begin = data[start + 2] << 8 | data[start + 3], start + 8
+        kind, length, mask = _LONG_HEAD.unpack_from(data, start)
+        begin = start + 8
+        if kind != _LONG_TEXT:
+            if data[start] != _FINAL_TEXT or not 0x80 < data[start + 1] < 0xFE:
+                return 0
+            length, mask, begin = data[start + 1] & 0x7F, data[start + 2 : start + 6], start + 6
         end = begin + length
         if len(data) < end:
             return 0
         try:
-            text = apply_mask(data[begin:end], data[begin - 4 : begin]).decode()
+            text = apply_mask(data[begin:end], mask).decode()
         except UnicodeDecodeError:
             return 0  # Autobahn closes the connection as it should be
         if self.autoPingTimeoutCall:

@@ -13,7 +13,7 @@ from calls.session.listening import Monitor
 from calls.session.playback_clock import Cut, PlaybackClock
 from calls.session.speech_times import SpeechTimes
 from calls.session.transport import MediaTransport
-from calls.session.voice_activity import sounds_in
+from calls.session.voice_activity import length_and_sounds
 
 FALLBACK_ITEM = "fallback tts"  # the id of speech that is not from a model
 WAITING_WORDS = "One moment, please."
@@ -97,8 +97,8 @@ class AgentOutput:
 
     async def say(self, item_id: str, payload: str) -> bool:
         """Send a piece of an answer, in the caller's format. Returns whether it contains the answer's first sound."""
-        received_at, audio_format = self._now(), self._transport.audio_format
-        sounds = sounds_in(payload, audio_format)
+        received_at = self._now()
+        length_ms, sounds = length_and_sounds(payload, self._transport.audio_format)
         begins = item_id != self.sounding_item and bool(sounds)
         if begins:
             self.sounding_item, self._first_sound_at = item_id, received_at
@@ -109,8 +109,7 @@ class AgentOutput:
         await self._transport.send_audio(payload)
         if self._monitor.tap is not None:
             self._monitor.tap.said(payload)
-        playout, length_ms = self._playout, payload_ms(payload, audio_format)
-        sound_ms, silent_from_ms = None, 0.0
+        playout, sound_ms, silent_from_ms = self._playout, None, 0.0
         if sounds:
             silent_from_ms = sounds[-1][1] * 1000
             if self._first_sound_at is not None:
@@ -133,10 +132,10 @@ class AgentOutput:
         await self._transport.send_audio(payload)
         if self._monitor.tap is not None:
             self._monitor.tap.said(payload)
-        length_ms = payload_ms(payload, self._transport.audio_format)
+        length_ms, sounds = length_and_sounds(payload, self._transport.audio_format)
         self._playout.sent(PERSON_ITEM, length_ms)
         begins_at = self._playout.ends_at - length_ms / 1000
-        for begin, end in sounds_in(payload, self._transport.audio_format):
+        for begin, end in sounds:
             self._spoke.sound(begins_at + begin, begins_at + end)
 
     def unplayed(self) -> tuple[list[str], float]:

@@ -3,7 +3,8 @@
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from agents.providers.base import ProviderError, RealtimeSession
 from bubblyphone.core.audio import AudioFormat, make_transcoder
@@ -110,8 +111,8 @@ class CallerInput:
     async def _tell_keys(self, keys: str) -> None:
         await self._link.tell_when_connected(lambda session: session.send_notice(model_notices.keys_pressed(keys)))
 
-    async def take(self, payload: str) -> None:
-        """Process the caller's next piece of audio."""
+    def take(self, payload: str) -> Coroutine[Any, Any, None]:
+        """Process the caller's next piece of audio. Awaiting the result passes it on to the model."""
         self.vad.hear(payload, counts=not self._agent_output.is_audible)
         if self.ear is not None:
             self.ear.hear(payload)
@@ -119,14 +120,12 @@ class CallerInput:
             self._monitor.tap.heard(payload)
         if self.elsewhere is not None:
             self.elsewhere(payload)
-            return
+            return _nothing()
         session = self._link.session
         if session is None:
             self.hold_back(payload)
-            return
-        while self._held_back:
-            await self._pass_on(session, self._held_back.popleft())
-        await self._pass_on(session, payload)
+            return _nothing()
+        return self._pass_all_on(session, payload) if self._held_back else self._pass_on(session, payload)
 
     def hold_back(self, payload: str) -> None:
         """Keep a piece for a model that is not ready yet."""
@@ -142,6 +141,11 @@ class CallerInput:
             self._held_back.clear()
         self.elsewhere = take
 
+    async def _pass_all_on(self, session: RealtimeSession, payload: str) -> None:
+        while self._held_back:
+            await self._pass_on(session, self._held_back.popleft())
+        await self._pass_on(session, payload)
+
     async def _pass_on(self, session: RealtimeSession, payload: str) -> None:
         if self._is_deaf():
             return
@@ -154,3 +158,7 @@ class CallerInput:
             await session.send_audio(payload)
         except ProviderError:
             AUDIO.lost_to_model += 1
+
+
+async def _nothing() -> None:
+    """There is nothing to be done."""

@@ -1,7 +1,8 @@
 """A caller's line that outlives its media connections: when one breaks during a call, the carrier is asked for another."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any
 
 from bubblyphone.core.audio import AudioFormat
 from calls.session.transport import AudioSink, CallerFrame, CarrierTransport, LineBack, LineBroken
@@ -71,8 +72,8 @@ class CarrierLine:
             return False
         return True
 
-    async def send_audio(self, payload: str) -> None:
-        await self._transport.send_audio(payload)
+    def send_audio(self, payload: str) -> Coroutine[Any, Any, None]:
+        return self._transport.send_audio(payload)
 
     async def send_mark(self, name: str) -> None:
         await self._transport.send_mark(name)

@@ -8,6 +8,7 @@ import asyncio
 import base64
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import cache
 from typing import TypeVar
 
 from bubblyphone.core.audio import AudioFormat, payload_ms
@@ -25,6 +26,15 @@ LATELY_SECONDS = 5.0
 Control = TypeVar("Control")
 
 
+@cache
+def _usual_lengths(audio_format: AudioFormat) -> frozenset[int]:
+    """How many characters of base64 need no pacing, whatever padding is among them. None of PCM16: it might be half a sample."""
+    if audio_format.encoding == "pcm16":
+        return frozenset()
+    shortest, longest = (int(length_ms * audio_format.bytes_per_ms) for length_ms in (FRAME_MS, SHORT_MS))
+    return frozenset(size // 3 * 4 for size in range(0, longest + 1, 3) if size - 2 >= shortest)
+
+
 class Pacer:
     """Audio waiting for its time, at most 10 s."""
 
@@ -34,8 +44,7 @@ class Pacer:
         self._frame = FRAME_MS * audio_format.bytes_per_ms
         self._now = now
         self._waiting = bytearray()
-        # Characters and padding of the last piece that needed no pacing: the next one usually has the same.
-        self._usual = (-1, False, False)
+        self._usual = _usual_lengths(audio_format)
         self._due = 0.0  # when the next frame is due
         self._longest, self._longest_at = 0, 0.0  # bytes of the longest recent piece, and when it arrived
 
@@ -43,14 +52,10 @@ class Pacer:
         """Whether a piece needs no pacing: one or two whole frames, and nothing is waiting."""
         if self._waiting:
             return False
-        size = len(payload), payload[-1:] == "=", payload[-2:] == "=="
-        if size == self._usual:
+        if len(payload) in self._usual:
             return True
         length_ms = payload_ms(payload, self._format)
-        is_short = FRAME_MS <= length_ms <= SHORT_MS and not length_ms * self._format.bytes_per_ms % self._sample
-        if is_short:
-            self._usual = size
-        return is_short
+        return FRAME_MS <= length_ms <= SHORT_MS and not length_ms * self._format.bytes_per_ms % self._sample
 
     def put(self, payload: str) -> bool:
         """Add a piece of any length. False, without adding it, if too much is already waiting."""

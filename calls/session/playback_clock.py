@@ -78,9 +78,11 @@ class PlaybackClock:
         self._sent_ms += length_ms
         self._unmarked_ms += length_ms
         self.ends_at = ends_at = ends_at + length_ms / 1000
-        self._unplayed.append((item_id, payload, length_ms))
-        self._unplayed_ms += length_ms
-        self._forget_played((ends_at - now) * 1000)
+        unplayed, unplayed_ms, remaining_ms = self._unplayed, self._unplayed_ms + length_ms, (ends_at - now) * 1000
+        unplayed.append((item_id, payload, length_ms))
+        while unplayed and unplayed_ms - unplayed[0][2] >= remaining_ms:  # as `_forget_played`
+            unplayed_ms -= unplayed.popleft()[2]
+        self._unplayed_ms = unplayed_ms
 
     def _begin(self, item_id: str) -> None:
         """The next piece belongs to another answer."""

@@ -50,22 +50,25 @@ class ShortWay:
         session = self._link.session
         if not self._is_open or session is None or not session.is_direct:
             return False
-        self._finish(self._hear(payload))
+        try:
+            at_once(self._hear(payload))
+        except Exception as error:  # noqa: BLE001  raised by the task that awaits `broken`
+            self._break(error)
         return True
 
     def play(self, session: RealtimeSession, item_id: str, payload: str) -> bool:
         """The model's next piece, from this session. False: the connection might have to wait."""
         if not self._is_open or self._transport is None or not self._transport.is_direct:
             return False
-        self._finish(self._play(session, item_id, payload))
+        try:
+            at_once(self._play(session, item_id, payload))
+        except Exception as error:  # noqa: BLE001  raised by the task that awaits `broken`
+            self._break(error)
         return True
 
-    def _finish(self, step: Coroutine[Any, Any, None]) -> None:
-        try:
-            at_once(step)
-        except Exception as error:  # noqa: BLE001  raised by the task that awaits `broken`
-            self._is_open = False
-            self.broken.set_exception(error)
+    def _break(self, error: Exception) -> None:
+        self._is_open = False
+        self.broken.set_exception(error)
 
 
 def at_once(step: Coroutine[Any, Any, None]) -> None:

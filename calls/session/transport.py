@@ -162,7 +162,10 @@ class CarrierTransport:
             payload = self._joined(payload)
             if not payload:
                 return
-        await self._send_text(self._codec.encode_audio(payload))
+        if self.is_open and self._send_directly is not None:
+            self._send_directly(self._codec.encode_audio(payload))
+        else:
+            await self._send_text(self._codec.encode_audio(payload))
 
     def _joined(self, payload: str) -> str:
         """The piece joined with what waits before it; nothing if it is still too short."""

@@ -1,9 +1,9 @@
 """Detects when the caller spoke, from the audio itself: models report it late, each in its own way, and a model that hangs not at all."""
 
 import time
-import zlib
 from binascii import a2b_base64
 from collections.abc import Callable
+from zlib import adler32
 
 from bubblyphone.core.audio import AudioFormat, alaw_to_pcm16, mulaw_to_pcm16, payload_ms
 from calls.session.audio_counts import AUDIO
@@ -86,7 +86,8 @@ class VoiceActivityDetector:
         self._format = audio_format
         self._levels = _LEVELS.get(audio_format.encoding)
         self._now = now
-        self._silent_payload = ""
+        self._bytes_per_ms = audio_format.bytes_per_ms
+        self._silent_payload, self._silent_ms = "", 0.0
         self._usual_ms, self._rise = 0.0, 1.0  # length of the last piece, and how much the noise floor rises in it
         self._floor = LOWEST_FLOOR
         self._noise = QUIETEST_NOISE
@@ -103,30 +104,33 @@ class VoiceActivityDetector:
 
     def hear(self, payload: str, *, counts: bool = True) -> None:
         """Process the next piece. `counts=False`: it is not the caller's turn, for example because the agent speaks."""
-        now, length_ms = self._now(), payload_ms(payload, self._format)
-        lag = self._lag(now, length_ms)
-        self._clock += length_ms / 1000
+        now = self._now()
         if payload == self._silent_payload:
+            length_ms = self._silent_ms
+            self._late(now, length_ms)
             if self._ending.is_possible:
                 self._track_ending(now, length_ms, is_soft=False)
             return
-        level = self._level(payload)
+        level, length_ms = self._measure(payload)
+        lag = self._late(now, length_ms)
         is_voice = self._is_voice(level, length_ms)
+        ending = self._ending
         if is_voice:
-            self._ending.voice()
+            ending.voice()
             self._ending_counts = counts
             self.heard_at = now
             self._spoke(now - length_ms / 1000, now)
-        elif self._ending.is_possible:
+        elif ending.is_possible:
             is_soft = level >= max(QUIETEST_CONSONANT, self._noise * ABOVE_NOISE)
             self._track_ending(now, length_ms, is_soft=is_soft)
         if not counts:
             return
-        if is_voice or level >= MOST_NOISE:
-            self.sound_at = now
         if is_voice:
+            self.sound_at = self.voice_at = now
             self.voiced_ms += length_ms
-            self.voice_at, self.voice_lag_ms = now, lag * 1000
+            self.voice_lag_ms = lag * 1000
+        elif level >= MOST_NOISE:
+            self.sound_at = now
 
     def _track_ending(self, now: float, length_ms: float, *, is_soft: bool) -> None:
         """A piece without voice soon after one with voice."""
@@ -141,15 +145,20 @@ class VoiceActivityDetector:
         """Pieces on the new connection define a new baseline for delay."""
         self._clock, self._late_since = 0.0, None
 
-    def _lag(self, now: float, length_ms: float) -> float:
-        """How many seconds the current piece is late."""
+    def _late(self, now: float, length_ms: float) -> float:
+        """How many seconds the current piece is late. The next one is due when it ends."""
         AUDIO.heard += 1
-        lag = now - self._clock
+        clock = self._clock
+        lag = now - clock
         if not 0 <= lag <= LONGEST_LAG_SECONDS:
-            lag, self._clock = 0.0, now
-        if lag < LATE_SECONDS:
-            self._late_since = None
-            return lag
+            lag, clock = 0.0, now
+        self._clock = clock + length_ms / 1000
+        if lag >= LATE_SECONDS:
+            return self._mind_lateness(now, lag, length_ms)
+        self._late_since = None
+        return lag
+
+    def _mind_lateness(self, now: float, lag: float, length_ms: float) -> float:
         AUDIO.late += 1
         if self._late_since is None:
             self._late_since, self._least_lag = now, lag
@@ -169,20 +178,25 @@ class VoiceActivityDetector:
         """Another detector just heard this much voice, which did not count here."""
         self.voiced_ms, self.voice_at, self.voice_lag_ms = max(self.voiced_ms, length_ms), self._now(), 0.0
 
-    def _level(self, payload: str) -> float:
-        """The mean amplitude of a piece."""
+    def _measure(self, payload: str) -> tuple[float, float]:
+        """The mean amplitude of a piece, and its length in milliseconds."""
         try:
             data = a2b_base64(payload)
         except ValueError:
-            return 0.0
+            return 0.0, payload_ms(payload, self._format)
+        size = len(data)
         if self._levels is None:
-            samples = memoryview(data[: len(data) // 2 * 2]).cast("h")
+            samples = memoryview(data[: size // 2 * 2]).cast("h")
             total, count = sum(map(abs, samples)), len(samples)
         else:
-            total, count = _sum(data.translate(self._levels)) * LEVEL_STEP, len(data)
-        if not total:
-            self._silent_payload = payload  # mostly it is the same one that follows
-        return total / count if count else 0.0
+            levels = data.translate(self._levels)
+            # The sum of the bytes: the low half of an Adler-32 is that plus one, as long as it stays below 65,521 (RFC 1950 §8.2).
+            total, count = ((adler32(levels) & 0xFFFF) - 1 if size <= 256 else sum(levels)) * LEVEL_STEP, size
+        length_ms = size / self._bytes_per_ms
+        if not total:  # mostly it is the same one that follows
+            self._silent_payload, self._silent_ms = payload, length_ms
+            return 0.0, length_ms
+        return total / count, length_ms
 
     def _is_voice(self, level: float, length_ms: float) -> bool:
         if length_ms != self._usual_ms:  # mostly the next piece is as long
@@ -199,11 +213,6 @@ class VoiceActivityDetector:
             noise = level
         self._floor, self._noise = floor, noise if noise > QUIETEST_NOISE else QUIETEST_NOISE
         return level >= floor * ABOVE_NOISE
-
-
-def _sum(data: bytes) -> int:
-    """The sum of the bytes. The low half of an Adler-32 is that sum plus one, as long as it stays below 65,521 (RFC 1950 §8.2)."""
-    return (zlib.adler32(data) & 0xFFFF) - 1 if len(data) <= 256 else sum(data)
 
 
 def is_silent(payload: str, audio_format: AudioFormat) -> bool:
@@ -224,15 +233,28 @@ def sound_begins_ms(payload: str, audio_format: AudioFormat) -> float | None:
 
 def sounds_in(payload: str, audio_format: AudioFormat) -> list[tuple[float, float]]:
     """Begin and end, in seconds, of the audible parts of a piece, separated by pauses of 0.1 s."""
-    encoding, rate = audio_format.encoding, audio_format.sample_rate
+    return length_and_sounds(payload, audio_format)[1]
+
+
+def length_and_sounds(payload: str, audio_format: AudioFormat) -> tuple[float, list[tuple[float, float]]]:
+    """The length of a piece in milliseconds, and the audible parts as from `sounds_in`."""
     try:
         data = a2b_base64(payload)
     except ValueError:
-        return []
-    data = (data[1::2] if encoding == "pcm16" else data).translate(_AUDIBLE[encoding])
+        return payload_ms(payload, audio_format), []
+    length_ms = len(data) / audio_format.bytes_per_ms
+    audible, rate = _AUDIBLE[audio_format.encoding], audio_format.sample_rate
+    if audio_format.encoding == "pcm16":
+        data = data[1::2]
+    # Mostly a piece sounds from end to end, and is too short for a pause.
+    if 0 < len(data) <= rate // 10 and audible[data[0]] and audible[data[-1]]:
+        return length_ms, [(0.0, len(data) / rate)]
+    return length_ms, _sounds(data.translate(audible), rate)
+
+
+def _sounds(data: bytes, rate: int) -> list[tuple[float, float]]:
+    """The same of samples that are 0 where there is nothing to hear."""
     if len(data) <= rate // 10:  # as carriers and most models send it: there is no room for such a pause
-        if data and data[0] and data[-1]:
-            return [(0.0, len(data) / rate)]
         behind = data.lstrip(b"\0")
         return [((len(data) - len(behind)) / rate, len(data.rstrip(b"\0")) / rate)] if behind else []
     sounds = []

@@ -65,13 +65,11 @@ class MediaCodec(ABC):
     def audio_in(self, frame: str) -> str | None:
         """The caller's audio of a pure audio frame, as base64; None for all others, which `decode` reads."""
         for media_event, track, payload in self.audio_marks:
-            if media_event in frame and track in frame and (start := frame.find(payload)) >= 0:
-                start += len(payload)
-                end = frame.find('"', start)
-                text = frame[start:end]
+            head, found, rest = frame.partition(payload)
+            if found:
+                text, end, _ = rest.partition('"')
                 # JSON may write base64's slash as "\/"; found, the frame is parsed.
-                if end > 0 and "\\" not in text:
-                    return text
+                return text if media_event in head and track in head and end and "\\" not in text else None
         return None
 
     def decode(self, frame: str) -> MediaFrame:
