@@ -5,13 +5,14 @@ PCM16 is signed 16-bit little-endian, mono, everywhere. Converters keep state: o
 
 import math
 import sys
-from base64 import b64decode, b64encode
+from binascii import a2b_base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pybase64 import b64decode, b64encode_as_string
 
 _BASE64_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 
@@ -49,6 +50,14 @@ def payload_ms(payload: str, audio_format: AudioFormat) -> float:
     if payload[-1:] == "=":  # asked for with each frame, and quicker than `endswith`
         size -= 2 if payload[-2:] == "==" else 1
     return size / audio_format.bytes_per_ms
+
+
+def decode_payload(payload: str) -> bytes:
+    """The bytes of a payload. Raises ValueError for what even `binascii` makes nothing of."""
+    try:
+        return b64decode(payload, None, True)
+    except ValueError:  # not quite base64: what is foreign in it is left out
+        return a2b_base64(payload)
 
 
 def is_payload(text: object) -> bool:
@@ -137,14 +146,14 @@ def make_transcoder(source: AudioFormat, target: AudioFormat) -> Callable[[str],
 
 def _decoded(payload: str) -> bytes:
     try:
-        return b64decode(payload)
+        return decode_payload(payload)
     except ValueError:
         return b""
 
 
 def _translator(table: bytes) -> Callable[[str], str]:
     """A converter of base64 payloads byte by byte: between the two laws of G.711 nothing else is needed."""
-    return lambda payload: b64encode(_decoded(payload).translate(table)).decode("ascii")
+    return lambda payload: b64encode_as_string(_decoded(payload).translate(table))
 
 
 class _Transcoder:
@@ -168,7 +177,7 @@ class _Transcoder:
             data = self._resample(data)
         if self._encode is not None:
             data = self._encode(data)
-        return b64encode(data).decode("ascii")
+        return b64encode_as_string(data)
 
 
 def _split_samples(data: bytes) -> tuple[Samples, bytes]:

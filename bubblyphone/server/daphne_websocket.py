@@ -15,7 +15,6 @@ import logging
 import struct
 import time
 from collections.abc import Callable
-from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -35,8 +34,9 @@ READ_BYTES = 16384
 # A peer for which this much waits has stopped reading: some minutes of audio, which would grow as long as the call lives.
 MOST_UNSENT_BYTES = 4 * 1024 * 1024
 _FINAL_TEXT, _FINAL_BINARY = 0x81, 0x82  # RFC 6455 §5.2; a server does not mask
-# What stands before a masked text of 126 bytes to 64 KiB, as all audio is.
-_LONG_HEAD, _LONG_TEXT = struct.Struct(">HH4s"), _FINAL_TEXT << 8 | 0xFE
+# What stands before a text of 126 bytes to 64 KiB, as all audio is: before one that we send, and before one that comes, masked.
+_SENT_HEAD, _SENT_TEXT = struct.Struct(">HH"), _FINAL_TEXT << 8 | 126
+_READ_HEAD, _READ_TEXT = struct.Struct(">HH4s"), _FINAL_TEXT << 8 | 0x80 | 126
 
 
 def prove(installed: Callable[[str], str] = version) -> bool:
@@ -88,17 +88,12 @@ def take_directly(send: Callable[..., Any], take: Callable[[str], bool]) -> None
 
 def frame(content: bytes, *, binary: bool) -> bytes:
     """One unfragmented, unmasked frame around a payload."""
-    return _head(_FINAL_BINARY if binary else _FINAL_TEXT, len(content)) + content
-
-
-@lru_cache(maxsize=256)
-def _head(kind: int, length: int) -> bytes:
-    """What stands before a payload. Those of audio all have a few lengths."""
+    kind, length = _FINAL_BINARY if binary else _FINAL_TEXT, len(content)
     if length < 126:
-        return bytes((kind, length))
+        return bytes((kind, length)) + content
     if length < 65536:
-        return bytes((kind, 126, length >> 8, length & 0xFF))
-    return bytes((kind, 127)) + length.to_bytes(8, "big")
+        return _SENT_HEAD.pack(kind << 8 | 126, length) + content
+    return bytes((kind, 127)) + length.to_bytes(8, "big") + content
 
 
 class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
@@ -135,7 +130,10 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
         """Send one message, at once. Nothing happens on a connection that is closing, as its reader learns."""
         if self.state == self.STATE_OPEN and not self.transport.disconnecting:
             content = text.encode()
-            self._write(_head(_FINAL_TEXT, len(content)) + content)
+            if 126 <= (length := len(content)) < 65536:  # as all audio is
+                self._write(_SENT_HEAD.pack(_SENT_TEXT, length) + content)
+            else:
+                self._write(frame(content, binary=False))
 
     def _write(self, data: bytes) -> None:
         transport: Any = self.transport
@@ -217,13 +215,13 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
         """
         if len(data) - start < 8:
             return 0
-        kind, length, mask = _LONG_HEAD.unpack_from(data, start)
+        kind, length, mask = _READ_HEAD.unpack_from(data, start)
         begin = start + 8
-        if kind != _LONG_TEXT:
+        if kind != _READ_TEXT:
             if data[start] != _FINAL_TEXT or not 0x80 < data[start + 1] < 0xFE:
                 return 0
             length, mask, begin = data[start + 1] & 0x7F, data[start + 2 : start + 6], start + 6
-        end = begin + length
+        end: int = begin + length
         if len(data) < end:
             return 0
         try:

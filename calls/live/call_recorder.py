@@ -6,7 +6,6 @@ when everything before it has been played. Audio dropped by a barge-in is not in
 """
 
 import asyncio
-import base64
 import logging
 import time
 from collections import deque
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from django.utils import timezone
 
-from bubblyphone.core.audio import AudioFormat, alaw_to_pcm16, mulaw_to_pcm16
+from bubblyphone.core.audio import AudioFormat, alaw_to_pcm16, decode_payload, mulaw_to_pcm16
 from bubblyphone.core.logs import in_context
 from calls.after_call.wav_file import WavFile
 from calls.session.transport import SILENCE, AudioSink, CallerFrame, DirectTransport, LineBroken, MediaTransport
@@ -230,7 +229,7 @@ class CallRecorder:
 
 def _decoded(payload: str) -> bytes:
     try:
-        return base64.b64decode(payload)
+        return decode_payload(payload)
     except ValueError:
         return b""  # invalid data from a model or a carrier: the session loses it, too
 

@@ -4,13 +4,11 @@ Nothing goes the other way. Most calls have no listeners: `Monitor.tap` is then 
 """
 
 import asyncio
-import binascii
 import time
-from binascii import a2b_base64
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 
-from bubblyphone.core.audio import AudioFormat
+from bubblyphone.core.audio import AudioFormat, decode_payload
 
 PIECE_SECONDS = 0.04
 # Pieces of caller audio that may be queued while listeners are unreachable: two seconds. The oldest are dropped.
@@ -82,6 +80,6 @@ class Monitor:
 
 def _decoded(payload: str) -> bytes:
     try:
-        return a2b_base64(payload)
-    except binascii.Error:
+        return decode_payload(payload)
+    except ValueError:
         return b""  # invalid data from a model or a carrier: the line drops it, too

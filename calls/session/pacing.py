@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from functools import cache
 from typing import TypeVar
 
-from bubblyphone.core.audio import AudioFormat, payload_ms
+from bubblyphone.core.audio import AudioFormat, decode_payload, payload_ms
 from calls.session.voice_activity import is_silent
 
 FRAME_MS = 20
@@ -60,7 +60,7 @@ class Pacer:
     def put(self, payload: str) -> bool:
         """Add a piece of any length. False, without adding it, if too much is already waiting."""
         try:
-            data = base64.b64decode(payload)
+            data = decode_payload(payload)
         except ValueError:
             return True  # a lost piece, not a lost call
         if len(self._waiting) + len(data) > MOST_AHEAD_SECONDS * 1000 * self._format.bytes_per_ms:

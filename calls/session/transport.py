@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from bubblyphone.core.audio import AudioFormat, payload_ms
+from bubblyphone.core.audio import AudioFormat, decode_payload, payload_ms
 from calls.session.pacing import Pacer, paced
 from phone_numbers.carriers.media_codec import (
     DtmfPressed,
@@ -172,7 +172,7 @@ class CarrierTransport:
         if not self._short and payload_ms(payload, self.audio_format) >= self._codec.shortest_piece_ms:
             return payload
         try:
-            data = self._short + base64.b64decode(payload)
+            data = self._short + decode_payload(payload)
         except ValueError:
             return ""  # invalid data from a model costs a piece, not the call
         if len(data) < self._shortest_piece:

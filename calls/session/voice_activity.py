@@ -1,11 +1,10 @@
 """Detects when the caller spoke, from the audio itself: models report it late, each in its own way, and a model that hangs not at all."""
 
 import time
-from binascii import a2b_base64
 from collections.abc import Callable
 from zlib import adler32
 
-from bubblyphone.core.audio import AudioFormat, alaw_to_pcm16, mulaw_to_pcm16, payload_ms
+from bubblyphone.core.audio import AudioFormat, alaw_to_pcm16, decode_payload, mulaw_to_pcm16, payload_ms
 from calls.session.audio_counts import AUDIO
 
 # Minimum mean amplitude (of 32,768) of a voice, and how far it must exceed the line's noise.
@@ -181,7 +180,7 @@ class VoiceActivityDetector:
     def _measure(self, payload: str) -> tuple[float, float]:
         """The mean amplitude of a piece, and its length in milliseconds."""
         try:
-            data = a2b_base64(payload)
+            data = decode_payload(payload)
         except ValueError:
             return 0.0, payload_ms(payload, self._format)
         size = len(data)
@@ -224,7 +223,7 @@ def sound_begins_ms(payload: str, audio_format: AudioFormat) -> float | None:
     """Position of the first audible sound in a piece; None if there is none."""
     step = 2 if audio_format.encoding == "pcm16" else 1
     try:
-        data = a2b_base64(payload)[step - 1 :: step]
+        data = decode_payload(payload)[step - 1 :: step]
     except ValueError:
         return None
     heard = data.translate(_AUDIBLE[audio_format.encoding]).lstrip(b"\0")
@@ -239,7 +238,7 @@ def sounds_in(payload: str, audio_format: AudioFormat) -> list[tuple[float, floa
 def length_and_sounds(payload: str, audio_format: AudioFormat) -> tuple[float, list[tuple[float, float]]]:
     """The length of a piece in milliseconds, and the audible parts as from `sounds_in`."""
     try:
-        data = a2b_base64(payload)
+        data = decode_payload(payload)
     except ValueError:
         return payload_ms(payload, audio_format), []
     length_ms = len(data) / audio_format.bytes_per_ms

@@ -1,5 +1,6 @@
 """G.711 against the standard library's tables, and the resampler's quality, delay and steadiness over odd pieces."""
 
+import binascii
 import importlib.util
 import itertools
 import warnings
@@ -18,6 +19,7 @@ from bubblyphone.core.audio import (
     AudioFormat,
     Resampler,
     alaw_to_pcm16,
+    decode_payload,
     is_payload,
     make_transcoder,
     mulaw_to_pcm16,
@@ -161,3 +163,19 @@ def test_what_is_not_base64_is_a_lost_frame() -> None:
         assert transcode("ä") == ""
         assert payload_ms(transcode(b64encode(bytes(160)).decode()), target) == 20
     assert [is_payload(each) for each in ("", "AA+/", "AAA=", 'A"A', "A\nA", "ä", None)] == [True] * 3 + [False] * 4
+
+
+@pytest.mark.parametrize(
+    "text", ["", "QUJD", "QQ==", "QUI=", "QUJD\nQUJD", "Q Q==", "QUJD==", "=QUI=", "QQ==QQ==", "QUJD=QUJD", "===="]
+)
+def test_a_payload_is_decoded_as_python_does(text: str) -> None:
+    assert decode_payload(text) == binascii.a2b_base64(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("A", "Invalid base64"), ("QQ=", "Incorrect padding"), ("QUJDQ", "Invalid base64"), ("\u00e9", "only ASCII")],
+)
+def test_what_is_no_base64_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        decode_payload(text)

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterable
 import numpy as np
 import pytest
 
-from bubblyphone.core.audio import PCM16_16K, PCMA_8K, PCMU_8K, AudioFormat
+from bubblyphone.core.audio import PCM16_8K, PCM16_16K, PCMA_8K, PCMU_8K, AudioFormat
 from calls.session.pacing import MOST_AHEAD_SECONDS, Pacer, paced
 from calls.session.transport import CallerFrame
 from phone_numbers.carriers.media_codec import MarkReached
@@ -80,6 +80,14 @@ async def test_frames_as_a_carrier_sends_them_go_through_untouched(audio_format:
 
     through = [frame async for frame in paced(source(), Pacer(audio_format, asyncio.get_running_loop().time))]
     assert all(before is after for before, after in zip(pieces, through, strict=True))
+
+
+@pytest.mark.parametrize("size", [157, 159, 160, 161, 162, 163, 240, 318, 319, 320, 321, 324, 480])
+@pytest.mark.parametrize("audio_format", [PCMU_8K, PCM16_8K])
+def test_a_frame_or_two_needs_no_pacing(audio_format: AudioFormat, size: int) -> None:
+    samples = size / (audio_format.bytes_per_ms // 8)
+    is_short = 160 <= samples <= 320 and samples == int(samples)
+    assert Pacer(audio_format).passes(base64.b64encode(bytes(size)).decode()) is is_short
 
 
 async def test_what_is_no_audio_does_not_wait_behind_it() -> None:
