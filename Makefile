@@ -64,7 +64,7 @@ check-rest:
 	@$(PYTHON) scripts/check_text.py
 	@$(PYTHON) scripts/check_private_names.py
 	@$(PYTHON) scripts/check_sizes.py
-	@$(PYTHON) -m bubblyphone.environment_variables_page --check
+	@$(PYTHON) -m bubblyphone.write_environment_docs --check
 	@$(PYTHON) -m deptry . --config requirements/deptry.toml
 	@$(PYTHON) -m deptry . --config requirements/deptry-tests.toml
 	@$(PYTHON) -c 'from importlinter.cli import lint_imports_command as check; check()'
@@ -85,7 +85,7 @@ check-wheels: ## ask the package index whether every package of the image has wh
 
 docs: ## write docs/environment-variables.md and .env.example from bubblyphone/environment_variables.py
 	@scripts/install core
-	@$(PYTHON) -m bubblyphone.environment_variables_page
+	@$(PYTHON) -m bubblyphone.write_environment_docs
 
 fmt: ## format the code and fix what can be fixed
 	@scripts/install core dev

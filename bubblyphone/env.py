@@ -1,6 +1,6 @@
 """Reads environment variables: a missing one gets its default, an invalid one stops the start with an error that names it.
 
-A read with a `purpose` is a declaration: `bubblyphone.environment_variables_page` generates docs/environment-variables.md and
+A read with a `purpose` is a declaration: `bubblyphone.write_environment_docs` generates docs/environment-variables.md and
 .env.example from it.
 """
 

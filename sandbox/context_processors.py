@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from accounts.models import Developer
 from billing import billing_switch, ledger
-from sandbox.handsets import handset_number
+from sandbox.handset_numbers import handset_number
 
 
 def dashboard(request: HttpRequest) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from django.db.models import Q, QuerySet
 from accounts.models import Developer
 from calls.models import Call
 from phone_numbers.models import CallMode, PhoneNumber
-from sandbox.handsets import handset_number
+from sandbox.handset_numbers import handset_number
 
 
 def callable_numbers(developer: Developer) -> QuerySet[PhoneNumber]:

@@ -26,7 +26,7 @@ def _samples(pcm: bytes) -> NDArray[np.float32]:
     return np.frombuffer(pcm, "<i2").astype(np.float32) / np.float32(32768)
 
 
-class Ears:
+class SpeechListener:
     """The models and the memory of each stream that is listened to."""
 
     def __init__(self, pipes: WorkerPipes) -> None:
@@ -77,7 +77,7 @@ class Ears:
 
 def main() -> None:
     pipes = WorkerPipes()
-    ears = Ears(pipes)
+    ears = SpeechListener(pipes)
     gc.freeze()
     os.nice(2)  # the audio of running calls has priority over pending recognition
     for kind, frame_id, body in pipes.frames():

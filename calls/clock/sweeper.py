@@ -16,11 +16,11 @@ from django.utils import timezone
 
 from calls.after_call import analysis, recordings, transcription
 from calls.control import (
+    call_me_first,
     carrier_recording,
     commands,
     inbound,
     lifecycle,
-    me_first,
     scheduled_calls,
     speech,
     streams,
@@ -287,8 +287,8 @@ RULES: list[Callable[[datetime], None]] = [
     end_never_dialled,
     end_ringing_forever,
     end_unused_sandbox,
-    me_first.end_unconfirmed,
-    me_first.ask_again,
+    call_me_first.end_unconfirmed,
+    call_me_first.ask_again,
     speak_again,
     resume_briefings,
     fail_lost_transfers,

@@ -18,7 +18,7 @@ from bubblyphone.core.money import format_money
 from calls import metrics, timeline
 from calls.after_call import recordings
 from calls.charging import settlement
-from calls.control import answered_by, carrier_recording, commands, me_first_keys, speech, transfers
+from calls.control import answered_by, call_me_first_keys, carrier_recording, commands, speech, transfers
 from calls.control.session_messages import KeyPressed, tell_session
 from calls.models import Call, CallEvent, CallStatus, CarrierEventRecord, Direction, HangupCause
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
@@ -185,7 +185,7 @@ def on_dtmf(call: Call, event: CarrierEvent) -> None:
     if call.mode == CallMode.WEBHOOK:
         timeline.add_event(call.pk, "dtmf.received", "telephony", at=event.occurred_at, digit=event.detail)
         if call.connect_to:
-            me_first_keys.on_key(call, event)
+            call_me_first_keys.on_key(call, event)
         return
     seconds_ago = (timezone.now() - event.occurred_at).total_seconds()
     commands.after_commit(tell_session, call.pk, KeyPressed(event.event_id, event.detail, seconds_ago))

@@ -84,7 +84,7 @@ def begin_call(
 ) -> Call:
     """Admit and store a call for `dial`.
 
-    Arguments and errors are those of `place_call`. With `connect_to`, no agent takes part (`calls.control.me_first`).
+    Arguments and errors are those of `place_call`. With `connect_to`, no agent takes part (`calls.control.call_me_first`).
     """
     _refuse_inactive(number)
     variables: dict[str, str] = request.get("dynamic_variables") or {}

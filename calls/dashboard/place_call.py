@@ -19,7 +19,7 @@ from agents.models import Agent
 from agents.selectors import agents_of
 from bubblyphone.core.pages import page, read_id, refusals_on
 from bubblyphone.core.templatetags.ui import phone
-from calls.control import me_first, outbound, scheduled_calls
+from calls.control import call_me_first, outbound, scheduled_calls
 from calls.dashboard.forms import TelephoneField
 from calls.dashboard.scheduling import WhenForm, when_words
 from calls.models import Call, ScheduledCall
@@ -113,7 +113,9 @@ class PlaceCallForm(VariablesForm, WhenForm):
         values = self.cleaned_data
         number = self.numbers[values["number"]]
         if self.is_me_first:
-            return me_first.place(developer=developer, number=number, own_phone=values["own_phone"], to=values["to"])
+            return call_me_first.place(
+                developer=developer, number=number, own_phone=values["own_phone"], to=values["to"]
+            )
         return outbound.place_call(
             developer=developer,
             number=number,

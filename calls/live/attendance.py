@@ -14,7 +14,7 @@ from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
 
 from calls.control.session_messages import listeners_group, microphone_group
-from calls.live.scribe import make_scribe
+from calls.live.line_transcriber import make_line_transcriber
 from calls.session import detached_tasks
 from calls.session.call_session import CallSession
 from calls.session.take_over import Person
@@ -44,7 +44,7 @@ class Attendance:
         self._listeners: dict[str, _Listener] = {}
         self._listening: asyncio.Task[None] | None = None
         self._microphone: asyncio.Task[None] | None = None
-        session.take_over.make_scribe = make_scribe
+        session.take_over.make_line_transcriber = make_line_transcriber
         session.take_over.has_ended = self._taken_over_until
         session.before_close = self._report_leavers
 

@@ -107,7 +107,7 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
     started_at = models.DateTimeField(default=timezone.now)
     answered_at = models.DateTimeField(null=True)
 
-    # A call to the user's own phone, who is connected to this number on pressing a key: calls.control.me_first
+    # A call to the user's own phone, who is connected to this number on pressing a key: calls.control.call_me_first
     connect_to = models.CharField(max_length=20, blank=True, default="", db_default="")
     lookup_pending = models.BooleanField(
         default=False

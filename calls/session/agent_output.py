@@ -8,8 +8,8 @@ from collections.abc import Callable
 from agents.cues import Cue
 from agents.providers.base import ProviderError, RealtimeSession
 from bubblyphone.core.audio import payload_ms
+from calls.session.audio_monitor import Monitor
 from calls.session.interfaces import FallbackTts
-from calls.session.listening import Monitor
 from calls.session.playback_clock import Cut, PlaybackClock
 from calls.session.speech_times import SpeechTimes
 from calls.session.transport import MediaTransport

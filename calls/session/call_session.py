@@ -26,6 +26,7 @@ from agents.providers.model_events import (
 )
 from bubblyphone.core.audio import make_transcoder, payload_ms
 from calls.session.agent_output import AgentOutput
+from calls.session.audio_monitor import Monitor
 from calls.session.barge_in import BargeIn
 from calls.session.caller_input import CallerInput
 from calls.session.conversation_history import ConversationHistory
@@ -43,13 +44,12 @@ from calls.session.interfaces import (
 )
 from calls.session.last_words import hear_last_words
 from calls.session.limit_watch import PAUSE_SECONDS, LimitWatch
-from calls.session.listening import Monitor
 from calls.session.model_link import ModelLink
 from calls.session.model_notices import TAKEN_OVER
 from calls.session.observer_until_end import ObserverUntilEnd
 from calls.session.screening import NOT_SCREENED, Screening, ScreeningPlan
 from calls.session.session_orders import SessionOrders
-from calls.session.short_way import ShortWay
+from calls.session.short_path import ShortPath
 from calls.session.silence_timeout import SilenceClock
 from calls.session.speech_times import BothSides
 from calls.session.take_over import TakeOver
@@ -140,7 +140,7 @@ class CallSession(SessionOrders):
             now=self._now,
         )
         self._vad = self._caller_input.vad
-        self._short_way = ShortWay(self._transport, self.link, hear=self._caller_input.take, play=self._play)
+        self._short_path = ShortPath(self._transport, self.link, hear=self._caller_input.take, play=self._play)
 
     def _handle_interruptions(self, config: SessionConfig, plan: ScreeningPlan) -> None:
         """Handle interruptions by the caller, machines, and the model's goodbye."""
@@ -227,8 +227,8 @@ class CallSession(SessionOrders):
             asyncio.create_task(self._limit_watch.run(), name="limits"),
         ]
         try:
-            self._short_way.open()
-            cause = await self._wait_for_end([*tasks, self._short_way.broken])
+            self._short_path.open()
+            cause = await self._wait_for_end([*tasks, self._short_path.broken])
             self._close(tasks, cause)
             # The transfer recipient hears what the caller says next.
             words = () if cause == LEFT else (hear_last_words(self.link, self._vad, self._now),)
@@ -244,7 +244,7 @@ class CallSession(SessionOrders):
         self._is_over = True
         self.before_close()
         self.take_over.leave("session_moved" if cause == LEFT else "call_ended")
-        self._short_way.close()
+        self._short_path.close()
         self._observer.close()
         self._barge_in.line_closed()
         self._tools.leave(MOVED if cause == LEFT else "call_ended")
@@ -269,7 +269,7 @@ class CallSession(SessionOrders):
                 await self.screening.has_begun.wait()  # or the end of the call
         self._caller_input.listen_for(session)
         self._to_caller = make_transcoder(session.output_format, self._transport.audio_format)
-        session.audio_sink = partial(self._short_way.play, session)
+        session.audio_sink = partial(self._short_path.play, session)
         self.link.session = session
         await self.take_over.brief(session)
         self._dead_air.patience = self.link.answer_seconds

@@ -11,11 +11,11 @@ from bubblyphone.core.audio import AudioFormat, make_transcoder
 from calls.session import model_notices
 from calls.session.agent_output import AgentOutput
 from calls.session.audio_counts import AUDIO
+from calls.session.audio_monitor import Monitor
 from calls.session.dtmf_collector import DtmfCollector
-from calls.session.ear import Ear
 from calls.session.interfaces import Observer
-from calls.session.listening import Monitor
 from calls.session.model_link import ModelLink
+from calls.session.screening_transcriber import ScreeningTranscriber
 from calls.session.transport import LineBack, LineBroken, MediaTransport
 from calls.session.turn_clock import TurnClock
 from calls.session.voice_activity import VoiceActivityDetector
@@ -59,7 +59,7 @@ class CallerInput:
         self._held_back: deque[str] = deque(maxlen=HELD_BACK_FRAMES)
         self.vad = VoiceActivityDetector(transport.audio_format, now, spoke)
         self.keys = DtmfCollector(self._tell_keys)
-        self.ear: Ear | None = None  # receives all audio, even if the model does not
+        self.transcriber: ScreeningTranscriber | None = None  # receives all audio, even if the model does not
         self.acted_at = 0.0  # time of the last key
 
     @property
@@ -114,8 +114,8 @@ class CallerInput:
     def take(self, payload: str) -> Coroutine[Any, Any, None]:
         """Process the caller's next piece of audio. Awaiting the result passes it on to the model."""
         self.vad.hear(payload, counts=not self._agent_output.is_audible)
-        if self.ear is not None:
-            self.ear.hear(payload)
+        if self.transcriber is not None:
+            self.transcriber.hear(payload)
         if self._monitor.tap is not None:
             self._monitor.tap.heard(payload)
         if self.elsewhere is not None:

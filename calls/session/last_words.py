@@ -16,11 +16,11 @@ RECENT_SECONDS = 10.0
 
 
 async def hear_last_words(
-    link: ModelLink, ear: VoiceActivityDetector, now: Callable[[], float] = time.monotonic
+    link: ModelLink, vad: VoiceActivityDetector, now: Callable[[], float] = time.monotonic
 ) -> None:
     """Have the model transcribe what it heard last. Its events continue to be read meanwhile."""
     session = link.session
-    if session is None or now() - ear.heard_at > RECENT_SECONDS:
+    if session is None or now() - vad.heard_at > RECENT_SECONDS:
         return
     with contextlib.suppress(ProviderError, TimeoutError):
         async with asyncio.timeout(WORDS_SECONDS):

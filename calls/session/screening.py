@@ -10,8 +10,8 @@ from agents.cues import introduce
 from agents.providers.base import RealtimeSession
 from calls.session.agent_output import AgentOutput
 from calls.session.caller_input import CallerInput
-from calls.session.ear import Ear
 from calls.session.model_link import ModelLink
+from calls.session.screening_transcriber import ScreeningTranscriber
 from calls.session.screening_words import Speaker, asks_who_calls, speaker_of
 from calls.session.voicemail import Voicemail
 from calls.session.who_answered import Answering
@@ -71,26 +71,28 @@ class Screening:
         self._is_spoken = asyncio.Event()
         self._words = ""  # since the answer
         self.is_on = False
-        self._ear = Ear(link.first_engine, caller_input.audio_format, self._overhear) if plan.report else None
-        caller_input.ear = self._ear
-        if self._ear is not None:
-            voicemail.is_in_doubt, voicemail.records = self._is_in_doubt, self._ear.close
+        self._transcriber = (
+            ScreeningTranscriber(link.first_engine, caller_input.audio_format, self._overhear) if plan.report else None
+        )
+        caller_input.transcriber = self._transcriber
+        if self._transcriber is not None:
+            voicemail.is_in_doubt, voicemail.records = self._is_in_doubt, self._transcriber.close
         self.has_begun = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
 
     @property
     def tasks(self) -> list[asyncio.Task[None] | None]:
         """Tasks to cancel at the end."""
-        return [self.task, self._ear.task if self._ear else None]
+        return [self.task, self._transcriber.task if self._transcriber else None]
 
     def listen(self) -> None:
         """The carrier reports a machine. If it would not report screening, the machine's words are checked."""
-        if self._ear is not None:
-            self._ear.listen()
+        if self._transcriber is not None:
+            self._transcriber.listen()
 
     def _is_in_doubt(self) -> bool:
         """Whether the words so far may ask who is calling."""
-        return self._ear is not None and (self._ear.owes_words or asks_who_calls(self._words))
+        return self._transcriber is not None and (self._transcriber.owes_words or asks_who_calls(self._words))
 
     async def _overhear(self, words: str) -> None:
         assert self._plan.report is not None
@@ -127,8 +129,8 @@ class Screening:
 
     async def person(self) -> None:
         """The owner has picked up."""
-        if self._ear is not None:
-            self._ear.close()
+        if self._transcriber is not None:
+            self._transcriber.close()
         if not self.is_on:
             return
         self.is_on = False

@@ -5,11 +5,11 @@ from typing import Any
 
 from bubblyphone.core.audio import AudioFormat
 from calls.session.agent_output import AgentOutput
+from calls.session.audio_monitor import Monitor, Publish, Tap
 from calls.session.barge_in import BargeIn
 from calls.session.caller_input import CallerInput
 from calls.session.farewell import Farewell
 from calls.session.limit_watch import LimitWatch
-from calls.session.listening import Monitor, Publish, Tap
 from calls.session.model_conversation import ModelConversation
 from calls.session.screening import Screening
 from calls.session.take_over import TakeOver

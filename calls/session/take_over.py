@@ -41,7 +41,7 @@ class Person:
     name: str
 
 
-class Scribe(Protocol):
+class LineTranscriber(Protocol):
     """Transcribes one side."""
 
     def take(self, payload: str) -> None:
@@ -51,8 +51,8 @@ class Scribe(Protocol):
         """No more audio follows; returning may take until the last words are recognized."""
 
 
-# Makes a scribe for audio in a format, with a callback for each sentence; None if speech recognition is unavailable.
-MakeScribe = Callable[[AudioFormat, Callable[[str], None]], Scribe | None]
+# Makes a transcriber for audio in a format, with a callback for each sentence; None if speech recognition is unavailable.
+MakeLineTranscriber = Callable[[AudioFormat, Callable[[str], None]], LineTranscriber | None]
 
 
 class TakeOver:
@@ -86,12 +86,15 @@ class TakeOver:
         self._transfer = transfer
         self._answering, self._farewell = answering, farewell
         self._observer, self._now = observer, now
-        self.make_scribe: MakeScribe = lambda audio_format, said: None
+        self.make_line_transcriber: MakeLineTranscriber = lambda audio_format, said: None
         # Called with the person who had the call, and the reason for the end; returns immediately.
         self.has_ended: Callable[[Person, str], None] = lambda person, reason: None
         self._to_caller: Callable[[str], str] | None = None
         self._began_at = self._heard_at = 0.0
-        self._scribes: tuple[Scribe | None, Scribe | None] = (None, None)  # of the caller, of the person
+        self._transcribers: tuple[LineTranscriber | None, LineTranscriber | None] = (
+            None,
+            None,
+        )  # of the caller, of the person
         self._said: list[str] = []
         self._untold = ""  # said while no model was connected
         self._is_ending, self._over = False, asyncio.Event()
@@ -134,9 +137,9 @@ class TakeOver:
             return "This call has ended."
         self._spoken.agent_is("human")
         self._agent_is_not_expected()
-        self._scribes = (
-            self.make_scribe(self._format, self._caller_said),
-            self.make_scribe(PCM16_16K, self._person_said),
+        self._transcribers = (
+            self.make_line_transcriber(self._format, self._caller_said),
+            self.make_line_transcriber(PCM16_16K, self._person_said),
         )
         self.task = asyncio.create_task(self._watch_person())
         return ""
@@ -147,16 +150,16 @@ class TakeOver:
 
     def _caller_heard(self, payload: str) -> None:
         """The caller's next piece of audio, which the model must not hear."""
-        if scribe := self._scribes[0]:
-            scribe.take(payload)
+        if transcriber := self._transcribers[0]:
+            transcriber.take(payload)
 
     async def hear(self, person_id: str, payload: str) -> None:
         """The next piece from the person's microphone: PCM16, 16 kHz."""
         if self.person is None or self.person.id != person_id or self._is_ending:
             return
         self._heard_at = self._now()
-        if scribe := self._scribes[1]:
-            scribe.take(payload)
+        if transcriber := self._transcribers[1]:
+            transcriber.take(payload)
         if not self._transfer.is_ringing:
             await self._agent_output.relay(self._to_caller(payload) if self._to_caller else payload)
 
@@ -205,8 +208,10 @@ class TakeOver:
 
     async def finish(self) -> None:
         """Transcribe the last words."""
-        scribes, self._scribes = self._scribes, (None, None)
-        await asyncio.gather(*(scribe.close(WORDS_SECONDS) for scribe in scribes if scribe is not None))
+        transcribers, self._transcribers = self._transcribers, (None, None)
+        await asyncio.gather(
+            *(transcriber.close(WORDS_SECONDS) for transcriber in transcribers if transcriber is not None)
+        )
 
     def _caller_said(self, text: str) -> None:
         self._said.append(f"Caller: {text}")

@@ -14,7 +14,7 @@ from bubblyphone.core.pages import page, read_id
 from calls.dashboard.call_page import live_context
 from sandbox import prices, selectors, services
 from sandbox.dashboard.forms import DEMO, SandboxForm
-from sandbox.handsets import handset_number
+from sandbox.handset_numbers import handset_number
 
 KEYS = (
     ("1", ""), ("2", "ABC"), ("3", "DEF"), ("4", "GHI"), ("5", "JKL"), ("6", "MNO"),

@@ -46,7 +46,7 @@ DTMF_GAP_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class ExchangeContext:
-    """What every leg needs of the exchange it runs in. Without the `offline` extra there is no voice and no ear."""
+    """What every leg needs of the exchange it runs in. Without the `offline` extra it cannot speak or recognize speech."""
 
     http: aiohttp.ClientSession
     webhooks: WebhookSender

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from agents.speech import SpeechBegan, SpeechError
 from bubblyphone.core.audio import Resampler, mulaw_to_pcm16
-from sandbox.exchange.audio.recognizer import Ears, Recognizer
+from sandbox.exchange.audio.recognizer import SpeechListener, Recognizer
 from sandbox.exchange.tasks import Tasks
 
 logger = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ class _Listener:
         self._params = params
         self._recognizer = recognizer
         self._tasks = tasks
-        self._ears: Ears = recognizer.listen()
+        self._ears: SpeechListener = recognizer.listen()
         self._resampler = Resampler(8000, 16000)
         self._before: deque[bytes] = deque(maxlen=PRE_ROLL_FRAMES)
         self._sentence: list[bytes] | None = None

@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from accounts.page_sockets import developer_of, is_same_origin, until_signed_out
 from bubblyphone.core.json_documents import InvalidJSON, parse_json
-from sandbox.handsets import handset_number
+from sandbox.handset_numbers import handset_number
 
 logger = logging.getLogger(__name__)
 CONNECT_SECONDS = 5.0

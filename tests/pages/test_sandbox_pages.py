@@ -11,7 +11,7 @@ from django.test import Client
 from accounts.models import Developer
 from billing import ledger
 from calls.models import Call
-from sandbox.handsets import handset_number
+from sandbox.handset_numbers import handset_number
 from tests.factories import make_developer
 from tests.pages.rows import make_call, make_number
 from tests.pages.signed_in import assert_sound, signed_in_client

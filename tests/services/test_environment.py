@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from bubblyphone import environment_variables_page
+from bubblyphone import write_environment_docs
 from bubblyphone.env import DECLARED, env_secret
 from bubblyphone.services import environment
 from bubblyphone.services.environment import PROJECT, base_environment, exchange_environment, read_env_file
@@ -91,19 +91,19 @@ def test_every_variable_is_on_the_settings_page_and_in_the_example_file() -> Non
     read = re.findall(r'env_[a-z]+\(\s*"([A-Z_]+)"', (PROJECT / "bubblyphone/environment_variables.py").read_text())
     # EXCHANGE_URL passes from the supervisor to the platform; nobody else sets it.
     assert [name for name in read if name != "EXCHANGE_URL"] == names
-    assert re.findall(r"^\| `([A-Z_]+)`", environment_variables_page.page(), re.MULTILINE) == names
-    assert re.findall(r"^# ([A-Z_]+)=", environment_variables_page.example(), re.MULTILINE) == names
+    assert re.findall(r"^\| `([A-Z_]+)`", write_environment_docs.page(), re.MULTILINE) == names
+    assert re.findall(r"^# ([A-Z_]+)=", write_environment_docs.example(), re.MULTILINE) == names
     assert all(variable.purpose.endswith((".", ")")) for variables in DECLARED.values() for variable in variables)
 
 
 def test_an_outdated_settings_page_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(environment_variables_page, "ROOT", tmp_path)
+    monkeypatch.setattr(write_environment_docs, "ROOT", tmp_path)
     (tmp_path / "docs").mkdir()
-    assert environment_variables_page.main(["--check"]) == 1
+    assert write_environment_docs.main(["--check"]) == 1
     assert capsys.readouterr().err == "docs/environment-variables.md is out of date: run `make docs`.\n"
-    assert environment_variables_page.main([]) == 0
-    assert environment_variables_page.main(["--check"]) == 0
+    assert write_environment_docs.main([]) == 0
+    assert write_environment_docs.main(["--check"]) == 0
     (tmp_path / ".env.example").write_text("# PORT=8000\n")
-    assert environment_variables_page.main(["--check"]) == 1
+    assert write_environment_docs.main(["--check"]) == 1

@@ -228,7 +228,7 @@ async def send_all(socket: aiohttp.ClientWebSocketResponse, texts: list[str]) ->
         await socket.send_str(text)
 
 
-def test_the_short_way_is_proven_with_the_installed_versions() -> None:
+def test_the_short_path_is_proven_with_the_installed_versions() -> None:
     """After an update: read what has changed in what `bubblyphone.server.daphne_websocket` relies on, then state the new versions."""
     assert {name: version(name) for name in PROVEN} == PROVEN
     assert prove() is True

@@ -1,4 +1,4 @@
-"""The ear of the exchange: what `transcription_start` understands speech with."""
+"""Speech recognition of the exchange, for `transcription_start`."""
 
 from collections.abc import AsyncIterator
 from typing import Protocol
@@ -6,7 +6,7 @@ from typing import Protocol
 from agents import speech
 
 
-class Ears(Protocol):
+class SpeechListener(Protocol):
     """One listener; it is fed without blocking and tells when somebody begins to speak and what was said."""
 
     def feed(self, pcm16_16k: bytes) -> None: ...
@@ -17,14 +17,14 @@ class Ears(Protocol):
 class Recognizer(Protocol):
     """Speech to text. Both methods raise SpeechError, or their iterators do."""
 
-    def listen(self) -> Ears: ...
+    def listen(self) -> SpeechListener: ...
     async def transcribe(self, pcm16_16k: bytes) -> speech.Transcription: ...
 
 
 class OfflineRecognizer:
     """English, in the worker processes of `agents.speech`; needs the `offline` extra."""
 
-    def listen(self) -> Ears:
+    def listen(self) -> SpeechListener:
         return speech.TurnDetector(speech.get_speech())
 
     async def transcribe(self, pcm16_16k: bytes) -> speech.Transcription:

@@ -8,8 +8,8 @@ import pytest
 from agents.cues import Cue, introduce, say_exactly
 from agents.providers.base import ProviderError
 from agents.providers.model_events import AudioDelta, InputTranscript
-from calls.session.ear import LISTEN_ONLY, REMEMBERED
 from calls.session.screening import DECISION_SECONDS, Overheard, ScreeningPlan
+from calls.session.screening_transcriber import LISTEN_ONLY, REMEMBERED
 from calls.session.screening_words import Speaker, asks_who_calls, speaker_of
 from calls.session.voicemail import DOUBT_SECONDS, SILENCE_SECONDS
 from tests.calls.scripted import ScriptedSession, audio

@@ -19,7 +19,7 @@ from agents.providers.model_events import (
 )
 from bubblyphone.core.audio import AudioFormat
 from calls.session.agent_output import MOST_AHEAD_MS
-from calls.session.listening import PIECE_SECONDS
+from calls.session.audio_monitor import PIECE_SECONDS
 from calls.session.model_notices import TAKEN_OVER, given_back
 from calls.session.take_over import LOST_SECONDS, Person
 from phone_numbers.carriers.media_codec import StreamStopped
@@ -91,7 +91,7 @@ async def test_a_person_takes_the_place_of_the_agent_and_gives_it_back() -> None
 
 
 class Words:
-    """A scribe that has understood something when it is closed."""
+    """A transcriber that has understood something when it is closed."""
 
     def __init__(self, audio_format: AudioFormat, said: Callable[[str], None]) -> None:
         self.pieces: list[str] = []
@@ -110,7 +110,7 @@ async def test_the_agent_learns_what_was_said_and_so_does_a_model_that_comes_lat
     async with conversation() as talk:
         model = await talk.model_session()
         over = talk.session.take_over
-        over.make_scribe = Words
+        over.make_line_transcriber = Words
         model.queue.put_nowait(InputTranscript("Hi."))
         await over.begin(ADA)
         talk.caller.incoming.put_nowait(FRAME)
@@ -270,7 +270,7 @@ async def test_the_agent_hears_what_the_caller_says_while_the_call_is_returned()
     async with conversation() as talk:
         model = await talk.model_session()
         over = talk.session.take_over
-        over.make_scribe = SlowWords
+        over.make_line_transcriber = SlowWords
         await over.begin(ADA)
         talk.caller.incoming.put_nowait(audio(10))
         await talk_into(talk, 0.1)

@@ -15,7 +15,7 @@ from tests.sandbox.exchange.twilio.test_calls import ring
 WORDS = "a table for two"
 
 
-class Ears:
+class SpeechListener:
     """Hears speech begin with the first loud sound, and end with the next silent one."""
 
     def __init__(self) -> None:
@@ -40,8 +40,8 @@ class Ears:
 
 
 class Recognizer:
-    def listen(self) -> Ears:
-        return Ears()
+    def listen(self) -> SpeechListener:
+        return SpeechListener()
 
     async def transcribe(self, pcm16_16k: bytes) -> Transcription:
         return Transcription("a table", 0.5)

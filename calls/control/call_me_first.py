@@ -1,7 +1,7 @@
 """ "Call me first": we ring the user's own phone, say who will be called, and connect them when they press a key.
 
 The key prevents connecting a voicemail. Nobody else speaks in such a call: no agent takes part, and the developer's server is not asked.
-`calls.control.me_first_keys` handles the key.
+`calls.control.call_me_first_keys` handles the key.
 """
 
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Handles the keys of a user who is called first (`calls.control.me_first`)."""
+"""Handles the keys of a user who is called first (`calls.control.call_me_first`)."""
 
 from django.db import transaction
 from django.db.models import Max

@@ -8,7 +8,7 @@ from django.db import connection
 
 from accounts.models import Developer
 from sandbox.exchange.inventory import BLOCKS
-from sandbox.handsets import NoHandsetNumberLeft, area_codes, handset_number
+from sandbox.handset_numbers import NoHandsetNumberLeft, area_codes, handset_number
 from sandbox.models import Handset
 
 
@@ -30,8 +30,8 @@ def test_numbers_are_unique_stored_and_stay() -> None:
 
 @pytest.mark.django_db
 def test_when_every_number_has_an_owner_nobody_gets_another_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sandbox.handsets.PER_AREA", 1)
-    monkeypatch.setattr("sandbox.handsets.area_codes", lambda: ("907", "808"))
+    monkeypatch.setattr("sandbox.handset_numbers.PER_AREA", 1)
+    monkeypatch.setattr("sandbox.handset_numbers.area_codes", lambda: ("907", "808"))
     assert {handset_number(make_developer(1)), handset_number(make_developer(3))} == {"+19075550100", "+18085550100"}
     with pytest.raises(NoHandsetNumberLeft):
         handset_number(make_developer(5))

@@ -10,19 +10,19 @@ from collections.abc import Callable
 from agents import speech
 from agents.speech import SpeechError, TurnDetector, Utterance
 from bubblyphone.core.audio import PCM16_16K, AudioFormat, make_transcoder
-from calls.session.take_over import Scribe
+from calls.session.take_over import LineTranscriber
 
 logger = logging.getLogger(__name__)
 # This much silence ends an utterance.
 END_OF_INPUT_MS = 1200
 
 
-def make_scribe(audio_format: AudioFormat, said: Callable[[str], None]) -> Scribe | None:
-    """A scribe for one side of a line (calls.session.take_over.MakeScribe)."""
-    return OfflineScribe(audio_format, said) if speech.is_installed() else None
+def make_line_transcriber(audio_format: AudioFormat, said: Callable[[str], None]) -> LineTranscriber | None:
+    """A transcriber for one side of a line (calls.session.take_over.MakeLineTranscriber)."""
+    return OfflineLineTranscriber(audio_format, said) if speech.is_installed() else None
 
 
-class OfflineScribe:
+class OfflineLineTranscriber:
     """One side's words, sentence by sentence. Speech that cannot be recognized is missing."""
 
     def __init__(self, audio_format: AudioFormat, said: Callable[[str], None]) -> None:

@@ -12,7 +12,7 @@ from agents.providers import audio_messages
 from agents.providers.base import ProviderError, SessionConfig
 from bubblyphone.core.audio import PCMU_8K
 from calls.session.call_session import CallSession, Limits
-from calls.session.short_way import at_once
+from calls.session.short_path import at_once
 from calls.session.transport import CallerFrame, CarrierTransport
 from phone_numbers.carriers.media_codec import DtmfPressed, MarkReached
 from phone_numbers.carriers.telnyx.media_codec import TelnyxMediaCodec

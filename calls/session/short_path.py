@@ -17,7 +17,7 @@ Hear = Callable[[str], Coroutine[Any, Any, None]]
 Play = Callable[[RealtimeSession, str, str], Coroutine[Any, Any, None]]
 
 
-class ShortWay:
+class ShortPath:
     """The short path of one session.
 
     `hear` processes a piece of the caller's audio, `play` one of the model's; the tasks call the same functions.

@@ -11,7 +11,7 @@ from django.utils import timezone
 from agents.agent_settings.call_config import CallConfig
 from billing import ledger
 from bubblyphone.core.errors import Forbidden, InvalidRequest
-from calls.control import lifecycle, me_first
+from calls.control import call_me_first, lifecycle
 from calls.models import Call, Transfer, Utterance
 from calls.policy import services as policies
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
@@ -51,7 +51,7 @@ def report(call: Call, kind: CarrierEventType, at: datetime | None = None, **fie
 
 
 def answered_call(number: PhoneNumber) -> Call:
-    call = me_first.place(developer=number.developer, number=number, own_phone=ME, to=TO)
+    call = call_me_first.place(developer=number.developer, number=number, own_phone=ME, to=TO)
     report(call, CarrierEventType.ANSWERED)
     return call
 
@@ -83,7 +83,7 @@ def answered_leg(call: Call, transfer: Transfer, at: datetime) -> None:
 
 def test_both_phones_are_paid_for(number: PhoneNumber) -> None:
     before, start = ledger.balance(number.developer_id), timezone.now()
-    call = me_first.place(developer=number.developer, number=number, own_phone=ME, to=TO)
+    call = call_me_first.place(developer=number.developer, number=number, own_phone=ME, to=TO)
     report(call, CarrierEventType.ANSWERED, start)
     report(call, CarrierEventType.DTMF, start + timedelta(seconds=5), detail="1")
     answered_leg(call, Transfer.objects.get(), start + timedelta(seconds=30))
@@ -120,10 +120,10 @@ def test_a_key_that_is_reported_late_calls_nobody_again(number: PhoneNumber) -> 
     # Nobody presses a key any more: the phone that was left off the hook does not cost a call of an hour.
     failed_at = Transfer.objects.get().failed_at
     assert failed_at is not None
-    me_first.end_unconfirmed(failed_at + timedelta(seconds=59))
+    call_me_first.end_unconfirmed(failed_at + timedelta(seconds=59))
     call.refresh_from_db()
     assert call.end_requested_at is None
-    me_first.end_unconfirmed(failed_at + timedelta(seconds=61))
+    call_me_first.end_unconfirmed(failed_at + timedelta(seconds=61))
     call.refresh_from_db()
     assert call.end_requested_cause == "silence_timeout"
     report(call, CarrierEventType.DTMF, detail="1")
@@ -145,21 +145,21 @@ def test_what_to_do_is_said_again_and_nothing_cuts_it_off(number: PhoneNumber) -
     assert not call.events.filter(event_type="speak.interrupted").exists()
     assert call.answered_at is not None
     for seconds, said in ((19, 1), (21, 2), (22, 2), (41, 3)):
-        me_first.ask_again(call.answered_at + timedelta(seconds=seconds))
+        call_me_first.ask_again(call.answered_at + timedelta(seconds=seconds))
         assert Utterance.objects.count() == said
     report(call, CarrierEventType.DTMF, detail="1")
-    me_first.ask_again(call.answered_at + timedelta(seconds=61))
-    me_first.end_unconfirmed(call.answered_at + timedelta(seconds=61))
+    call_me_first.ask_again(call.answered_at + timedelta(seconds=61))
+    call_me_first.end_unconfirmed(call.answered_at + timedelta(seconds=61))
     call.refresh_from_db()
     assert (Utterance.objects.count(), call.end_requested_at) == (3, None)
 
 
 def test_without_a_key_nobody_is_connected(number: PhoneNumber) -> None:
     call, now = answered_call(number), timezone.now()
-    me_first.end_unconfirmed(now + timedelta(seconds=50))
+    call_me_first.end_unconfirmed(now + timedelta(seconds=50))
     call.refresh_from_db()
     assert call.end_requested_at is None
-    me_first.end_unconfirmed(now + timedelta(seconds=62))
+    call_me_first.end_unconfirmed(now + timedelta(seconds=62))
     call.refresh_from_db()
     assert (call.end_requested_cause, Transfer.objects.count()) == ("silence_timeout", 0)
 
@@ -168,9 +168,9 @@ def test_what_is_refused_is_refused_before_anybody_is_called(number: PhoneNumber
     developer = number.developer
     policies.add(developer_id=developer.pk, phone_number=TO, source="page")
     with pytest.raises(Forbidden):
-        me_first.place(developer=developer, number=number, own_phone=ME, to=TO)
+        call_me_first.place(developer=developer, number=number, own_phone=ME, to=TO)
     with pytest.raises(InvalidRequest):
-        me_first.place(developer=developer, number=number, own_phone=ME, to=ME)
+        call_me_first.place(developer=developer, number=number, own_phone=ME, to=ME)
     assert not Call.objects.exists()
 
 

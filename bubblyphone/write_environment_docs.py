@@ -1,4 +1,4 @@
-"""`python -m bubblyphone.environment_variables_page` writes docs/environment-variables.md and .env.example.
+"""`python -m bubblyphone.write_environment_docs` writes docs/environment-variables.md and .env.example.
 
 Both are made of the declarations in `bubblyphone.environment_variables`. With `--check` nothing is written, and it exits 1 if either
 is out of date.

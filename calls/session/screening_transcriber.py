@@ -16,7 +16,7 @@ REMEMBERED, UNDECIDED = 500, 3000
 LISTEN_ONLY = "You overhear a telephone call. Say nothing and do nothing."
 
 
-class Ear:
+class ScreeningTranscriber:
     """A separate model session that only transcribes.
 
     `heard` receives each utterance; it must not raise. If the session cannot be opened, nothing is heard, and the call proceeds as with
