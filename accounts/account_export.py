@@ -4,12 +4,13 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-from accounts.api.shapes import API_KEY, PROFILE
+from accounts.api.responses import API_KEY, PROFILE
 from accounts.extension_points import EXPORT_FILES, EXPORT_TABLES, ExportTable
 from accounts.models import ApiKey, Developer
 from accounts.notifications import choices_of
 from accounts.retention import periods_of
-from bubblyphone.core.zip_stream import StreamedArchive, in_pages
+from bubblyphone.core.pagination import in_pages
+from bubblyphone.core.streamed_files import StreamedArchive
 
 logger = logging.getLogger(__name__)
 

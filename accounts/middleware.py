@@ -13,7 +13,7 @@ from accounts.idempotency import HEADER, Claim, claim_key, fingerprint_of, settl
 from bubblyphone.core.errors import Conflict, InvalidRequest, TooManyRequests
 from bubblyphone.core.http import client_address, client_network, compact_json, json_error
 from bubblyphone.core.middleware import is_api, is_form_with_files
-from bubblyphone.core.pages import too_many
+from bubblyphone.core.page_views import too_many
 from bubblyphone.core.ratelimit import hit
 
 

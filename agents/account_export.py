@@ -5,11 +5,11 @@ from typing import Any
 
 from accounts.extension_points import ExportTable
 from accounts.models import Developer
-from agents.api.shapes import AGENT, MODEL_KEY, SECRET
+from agents.api.responses import AGENT, MODEL_KEY, SECRET
 from agents.models import AgentVersion, Secret
 from agents.selectors import agents_of, model_keys_of
 from bubblyphone.core.api import format_time
-from bubblyphone.core.zip_stream import in_pages
+from bubblyphone.core.pagination import in_pages
 
 
 def _agents(developer: Developer) -> Iterator[dict[str, Any]]:

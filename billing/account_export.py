@@ -5,10 +5,10 @@ from typing import Any
 
 from accounts.extension_points import ExportTable
 from accounts.models import Developer
-from billing.api.shapes import TRANSACTION
+from billing.api.responses import TRANSACTION
 from billing.models import AllowedPrefix, LedgerEntry, MeteredCost
 from bubblyphone.core.api import format_time
-from bubblyphone.core.zip_stream import in_pages
+from bubblyphone.core.pagination import in_pages
 
 
 def _transactions(developer: Developer) -> Iterator[dict[str, Any]]:

@@ -10,8 +10,8 @@ from billing.exports import csv_file, harmless
 from billing.statements import Statement
 from bubblyphone.core.api import format_time
 from bubblyphone.core.money import format_money
+from bubblyphone.core.pagination import in_pages
 from bubblyphone.core.pdf import Document
-from bubblyphone.core.zip_stream import in_pages
 
 COST_COLUMNS = ["created_at", "kind", "description", "cost", "currency"]
 COLUMNS = ["created_at", "kind", "description", "amount", "balance", "currency"]

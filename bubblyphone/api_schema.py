@@ -8,7 +8,7 @@ from agents.api import schema as agents
 from billing.api import schema as billing
 from billing.api import webhook_events as billing_webhooks
 from billing.api.payment_schema import OPERATIONS as PAYMENTS
-from billing.api.shapes import METERED_STATEMENT
+from billing.api.responses import METERED_STATEMENT
 from billing.billing_switch import is_on
 from bubblyphone.core import schema as core
 from bubblyphone.core.json_schema import data_of, free_object

@@ -8,12 +8,12 @@ from typing import Any
 from accounts.extension_points import ExportFile, ExportTable
 from accounts.models import Developer
 from bubblyphone.core.api import format_time
-from bubblyphone.core.zip_stream import in_pages
+from bubblyphone.core.pagination import in_pages
 from calls import selectors
 from calls.after_call.recording_files import storage
 from calls.api.caps import caps_data
-from calls.api.policy_shapes import DO_NOT_CALL, POLICY
-from calls.api.shapes import CALL, EVENT, SPOKEN, TURN
+from calls.api.policy_responses import DO_NOT_CALL, POLICY
+from calls.api.responses import CALL, EVENT, SPOKEN, TURN
 from calls.control.scheduled_calls import scheduled_of
 from calls.models import Call, CallEvent, CallTurn, Recording, SavedView, TranscriptEntry, Transcription, Transfer
 from calls.policy import services as policies

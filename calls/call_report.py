@@ -13,7 +13,7 @@ from django.utils import timezone
 from bubblyphone.core.api import format_time
 from calls import diagnosis
 from calls.after_call import recording_access, transcription
-from calls.api.shapes import CALL_DETAIL, DIAGNOSIS, SPOKEN
+from calls.api.responses import CALL_DETAIL, DIAGNOSIS, SPOKEN
 from calls.live.database_threads import in_database
 from calls.models import AfterCallWork, Analysis, Call, Recording, Transcription
 from webhooks import outbox

@@ -7,8 +7,8 @@ from typing import Any
 from accounts.extension_points import ExportFile, ExportTable
 from accounts.models import Developer
 from bubblyphone.core.api import format_time
-from bubblyphone.core.zip_stream import in_pages
-from phone_numbers.api.shapes import CARRIER_ACCOUNT, NUMBER
+from bubblyphone.core.pagination import in_pages
+from phone_numbers.api.responses import CARRIER_ACCOUNT, NUMBER
 from phone_numbers.models import CarrierAccount, PhoneNumber, Verification, VerificationDocument
 
 

@@ -56,12 +56,12 @@ def _register_money_and_webhooks() -> None:
 def _register_jobs() -> None:
     from bubblyphone.core.schedules import SCHEDULED_JOBS, ScheduledJob
     from phone_numbers import carrier_accounts
-    from phone_numbers.carriers.twilio import memory
+    from phone_numbers.carriers.twilio import call_scripts
     from phone_numbers.charging import purchases, renewals
 
     SCHEDULED_JOBS.register(
         ScheduledJob("reconcile number purchases", purchases.reconcile_purchases, 1),
         ScheduledJob("renew phone numbers", renewals.renew_all, 60),
-        ScheduledJob("forget scripts of past calls", memory.prune, 60),
+        ScheduledJob("forget scripts of past calls", call_scripts.prune, 60),
         ScheduledJob("check carrier accounts", carrier_accounts.check_accounts, 60),
     )

@@ -27,7 +27,7 @@ from bubblyphone.core.errors import ApplicationError, InvalidRequest
 from bubblyphone.core.http import client_address
 from bubblyphone.core.jobs import enqueue
 from bubblyphone.core.once import once, show_once, take_shown_once
-from bubblyphone.core.pages import next_page
+from bubblyphone.core.page_views import next_page
 from staff import home, second_factor, status
 
 Found = TypeVar("Found")

@@ -2,6 +2,7 @@
 
 from accounts import admin_keys
 from accounts.api.notifications import NotificationsSerializer
+from accounts.api.responses import API_KEY, DEVELOPER, NEW_API_KEY, NOTIFICATIONS, PROFILE, RETENTION, SIGNED_IN
 from accounts.api.retention import RetentionSerializer
 from accounts.api.serializers import (
     ApiKeySerializer,
@@ -11,7 +12,6 @@ from accounts.api.serializers import (
     RegisterSerializer,
     ResetPasswordSerializer,
 )
-from accounts.api.shapes import API_KEY, DEVELOPER, NEW_API_KEY, NOTIFICATIONS, PROFILE, RETENTION, SIGNED_IN
 from accounts.notifications import optional_kinds
 from bubblyphone.core.json_schema import data_of, page_of, record, text
 from bubblyphone.core.schema import Operation

@@ -9,6 +9,7 @@ from rest_framework.views import APIView
 
 from accounts import passwords, services
 from accounts.admin_keys import ChangesNeedAdminKey, require_session
+from accounts.api.responses import API_KEY, DEVELOPER, NEW_API_KEY, PROFILE, SIGNED_IN
 from accounts.api.serializers import (
     ApiKeySerializer,
     ForgotPasswordSerializer,
@@ -17,7 +18,6 @@ from accounts.api.serializers import (
     RegisterSerializer,
     ResetPasswordSerializer,
 )
-from accounts.api.shapes import API_KEY, DEVELOPER, NEW_API_KEY, PROFILE, SIGNED_IN
 from accounts.models import Developer, SessionToken
 from accounts.selectors import active_api_keys
 from bubblyphone.core.api import data, page_of, validated

@@ -12,7 +12,7 @@ from accounts.dashboard.forms import ForgotPasswordForm, ResetPasswordForm
 from bubblyphone.core.errors import InvalidRequest, NotFound
 from bubblyphone.core.http import client_address
 from bubblyphone.core.once import once
-from bubblyphone.core.pages import refusals_on
+from bubblyphone.core.page_views import refusals_on
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -8,7 +8,7 @@ from drf_spectacular.openapi import AutoSchema
 from accounts.admin_keys import CAP_ERRORS, ERRORS
 from agents.agent_settings.declarations import SETTINGS
 from agents.analysis import analysis_schema
-from agents.api.shapes import (
+from agents.api.responses import (
     AGENT,
     AGENT_VERSION,
     ANALYSIS_EXAMPLE,

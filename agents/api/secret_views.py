@@ -9,7 +9,7 @@ from rest_framework.views import APIView
 from accounts.admin_keys import ChangesNeedAdminKey
 from accounts.models import Developer
 from agents import secrets
-from agents.api.shapes import SECRET
+from agents.api.responses import SECRET
 from agents.serializers import SecretSerializer, SecretValueSerializer
 from bubblyphone.core.api import data, page_of, validated
 from bubblyphone.core.known_parameters import KnownParameters

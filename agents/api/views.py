@@ -7,7 +7,7 @@ from rest_framework.views import APIView
 from accounts.admin_keys import api_key_of, require_admin_key_to_change
 from accounts.models import Developer
 from agents import selectors, services
-from agents.api.shapes import AGENT, AGENT_VERSION, KEY_CHECK, MODEL, MODEL_KEY
+from agents.api.responses import AGENT, AGENT_VERSION, KEY_CHECK, MODEL, MODEL_KEY
 from agents.model_catalog.key_check import check_model_key
 from agents.models import Agent
 from agents.serializers import AgentSerializer, ModelKeySerializer

@@ -18,7 +18,7 @@ from agents.models import Agent
 from agents.tools.openapi_import import Operation
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
 from bubblyphone.core.json_documents import InvalidJSON, parse_json
-from bubblyphone.core.pages import page, show_refusal
+from bubblyphone.core.page_views import page, show_refusal
 
 ADD = "add"
 

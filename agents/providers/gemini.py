@@ -24,8 +24,10 @@ from agents.providers.base import (
     Turn,
     late_result,
 )
+from agents.providers.connecting import closed_message, connecting, open_socket, websocket_url
 from agents.providers.gemini_setup import text_message
 from agents.providers.gemini_turns import GeminiTurns
+from agents.providers.message_fields import child, items, parse_object, text
 from agents.providers.model_events import (
     InputTranscript,
     ModelEvent,
@@ -35,16 +37,6 @@ from agents.providers.model_events import (
     ToolCallsCancelled,
 )
 from agents.providers.model_socket import ModelSocket, ModelSocketClosed
-from agents.providers.sockets import (
-    child,
-    closed_message,
-    connecting,
-    items,
-    open_socket,
-    parse_object,
-    text,
-    websocket_url,
-)
 from bubblyphone.core.audio import PCM16_16K, PCM16_24K
 
 logger = logging.getLogger(__name__)

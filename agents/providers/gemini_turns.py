@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agents.providers.base import SessionConfig, Turn
+from agents.providers.message_fields import child, items, text
 from agents.providers.model_events import (
     AudioDelta,
     InputTranscript,
@@ -16,7 +17,6 @@ from agents.providers.model_events import (
     SpeechStarted,
     TurnDone,
 )
-from agents.providers.sockets import child, items, text
 from bubblyphone.core.audio import is_payload
 
 HISTORY_TURNS = 40

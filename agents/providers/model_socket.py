@@ -34,7 +34,7 @@ class ModelSocketClosed(Exception):
 
 
 class ModelSocket(WSListener):
-    """One connection, opened by `agents.providers.sockets`. One task reads with `recv`; anybody may `send`."""
+    """One connection, opened by `agents.providers.connecting`. One task reads with `recv`; anybody may `send`."""
 
     def __init__(self) -> None:
         # Is given each message for which the reader waits, in the callback that read it; False: it is the reader's. Must not raise.

@@ -15,6 +15,8 @@ from openai import AsyncOpenAI
 
 from agents.providers import audio_messages
 from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession, SessionConfig
+from agents.providers.connecting import closed_message, connecting, open_socket, websocket_url
+from agents.providers.message_fields import child, parse_object, text
 from agents.providers.model_events import (
     AudioDelta,
     InputTranscript,
@@ -28,15 +30,6 @@ from agents.providers.model_events import (
 )
 from agents.providers.model_socket import ModelSocket, ModelSocketClosed
 from agents.providers.openai_setup import VENDOR, WIRE_FORMATS, configure, history_item, session_settings, written_item
-from agents.providers.sockets import (
-    child,
-    closed_message,
-    connecting,
-    open_socket,
-    parse_object,
-    text,
-    websocket_url,
-)
 from bubblyphone.core.audio import PCM16_24K, AudioFormat, is_payload
 
 logger = logging.getLogger(__name__)

@@ -9,8 +9,9 @@ from agents.agent_settings.choices import InterruptionSensitivity, NoiseReductio
 from agents.agent_settings.provider_placement import place_settings
 from agents.model_catalog.model_capabilities import CUSTOM_VOICE_PREFIX
 from agents.providers.base import ProviderError, SessionConfig, Turn
+from agents.providers.connecting import refused_choice
+from agents.providers.message_fields import child, parse_object, text
 from agents.providers.model_socket import ModelSocket
-from agents.providers.sockets import child, parse_object, refused_choice, text
 from bubblyphone.core.audio import PCM16_24K, PCMA_8K, PCMU_8K, AudioFormat
 
 VENDOR = "OpenAI"

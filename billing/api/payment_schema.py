@@ -1,7 +1,7 @@
 """The API description of top-ups."""
 
 from billing.api.payment_serializers import AutoTopUpSerializer, TopUpSerializer
-from billing.api.shapes import AUTO_TOP_UP, PAYMENT_METHOD
+from billing.api.responses import AUTO_TOP_UP, PAYMENT_METHOD
 from bubblyphone.core.json_schema import data_of, page_of, record, text
 from bubblyphone.core.schema import Operation
 

@@ -8,7 +8,7 @@ from rest_framework.views import APIView
 
 from accounts.models import Developer
 from billing.api.payment_serializers import AutoTopUpSerializer, TopUpSerializer
-from billing.api.shapes import AUTO_TOP_UP, PAYMENT_METHOD
+from billing.api.responses import AUTO_TOP_UP, PAYMENT_METHOD
 from billing.models import Card
 from billing.payments import auto_topup, cards, checkout
 from bubblyphone.core.api import data, page_of, validated

@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 
 from accounts.models import Developer
 from billing import billing_switch, statements
-from billing.api.shapes import METERED_STATEMENT, MONTH, STATEMENT
+from billing.api.responses import METERED_STATEMENT, MONTH, STATEMENT
 from billing.periods import Period, read_month
 from billing.statement_files import statement_csv, statement_pdf
 from billing.statements import Statement

@@ -10,8 +10,8 @@ from rest_framework.views import APIView
 
 from accounts.models import Developer
 from billing import exports, ledger, selectors
+from billing.api.responses import BALANCE, TRANSACTION
 from billing.api.serializers import TransactionsQuerySerializer, UsageQuerySerializer
-from billing.api.shapes import BALANCE, TRANSACTION
 from billing.extension_points import USAGE_REPORT
 from billing.periods import read_month
 from bubblyphone.core.api import NewestFirstPagination, data, page_of

@@ -14,7 +14,7 @@ from billing.models import Card, Payment
 from billing.payments import auto_topup, checkout
 from billing.payments.client import is_configured
 from billing.payments.forms import AutoTopUpForm, TopUpForm
-from bubblyphone.core.pages import slice_of
+from bubblyphone.core.pagination import slice_of
 
 SHOWN_PAYMENTS = 5
 

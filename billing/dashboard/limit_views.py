@@ -18,7 +18,7 @@ from accounts.models import Developer
 from billing import caps
 from billing.extension_points import CAP_OWNERS, SPENT_TODAY
 from bubblyphone.core.amounts import LEAST, MOST
-from bubblyphone.core.pages import page
+from bubblyphone.core.page_views import page
 
 NO_LIMIT = {"placeholder": "No limit"}
 

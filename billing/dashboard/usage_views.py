@@ -16,7 +16,7 @@ from billing.extension_points import USAGE_REPORT
 from billing.periods import month_of, read_month
 from bubblyphone.core.charts import Chart, stacked_bars
 from bubblyphone.core.errors import InvalidRequest
-from bubblyphone.core.pages import page, show_refusal
+from bubblyphone.core.page_views import page, show_refusal
 
 TITLES = {
     "telephony": "Telephony",

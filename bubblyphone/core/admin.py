@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.text import capfirst
 
-from bubblyphone.core.pages import read_id
+from bubblyphone.core.pagination import read_id
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]

@@ -41,7 +41,7 @@ from bubblyphone.core.errors import (
 from bubblyphone.core.http import MESSAGES
 from bubblyphone.core.json_documents import InvalidJSON, parse_json
 from bubblyphone.core.json_types import type_problem
-from bubblyphone.core.queries import beyond, first_rows
+from bubblyphone.core.pagination import beyond, first_rows
 from bubblyphone.core.readable_body import UNKNOWN_FIELD
 
 logger = logging.getLogger(__name__)

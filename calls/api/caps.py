@@ -16,7 +16,7 @@ from bubblyphone.core.api import StrictSerializer, data, validated
 from bubblyphone.core.known_parameters import KnownParameters
 from bubblyphone.core.money import ZERO
 from bubblyphone.core.readable_body import ReadableBody
-from calls.api.shapes import CAPS
+from calls.api.responses import CAPS
 from calls.api.views import developer_of
 from calls.charging import balance_holds
 from calls.charging.daily_caps import DailyCap, Scope, all_daily_caps

@@ -4,7 +4,7 @@ from accounts import admin_keys
 from bubblyphone.core.json_schema import data_of
 from bubblyphone.core.schema import Operation
 from calls.api.caps import CapsSerializer
-from calls.api.shapes import CAPS
+from calls.api.responses import CAPS
 
 OPERATIONS = {
     "Limits": {

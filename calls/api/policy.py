@@ -18,7 +18,7 @@ from bubblyphone.core.errors import InvalidRequest
 from bubblyphone.core.known_parameters import KnownParameters
 from bubblyphone.core.raw_files import RawFileParser
 from bubblyphone.core.readable_body import ReadableBody
-from calls.api.policy_shapes import DO_NOT_CALL, POLICY
+from calls.api.policy_responses import DO_NOT_CALL, POLICY
 from calls.api.views import developer_of
 from calls.models import DoNotCallNumber
 from calls.policy import services

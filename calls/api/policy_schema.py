@@ -4,7 +4,7 @@ from accounts import admin_keys
 from bubblyphone.core.json_schema import data_of, page_of
 from bubblyphone.core.schema import Operation
 from calls.api.policy import DoNotCallFilters, DoNotCallSerializer, PolicySerializer
-from calls.api.policy_shapes import DO_NOT_CALL, IMPORTED, POLICY
+from calls.api.policy_responses import DO_NOT_CALL, IMPORTED, POLICY
 
 _FILE = {
     "type": "object",

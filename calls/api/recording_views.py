@@ -12,7 +12,7 @@ from bubblyphone.core.api import StrictSerializer, data, validated
 from bubblyphone.core.errors import Conflict, NotFound
 from calls import selectors
 from calls.after_call import analysis, recording_access
-from calls.api.shapes import ANALYSIS, RECORDING
+from calls.api.responses import ANALYSIS, RECORDING
 from calls.api.views import developer_of
 from calls.models import Analysis, Call
 

@@ -10,8 +10,7 @@ from bubblyphone.core.json_schema import Schema, choice, data_of, page_of, recor
 from bubblyphone.core.schema import Operation
 from calls.api import caps_schema, policy_schema
 from calls.api.recording_views import RecordingRetentionSerializer
-from calls.api.serializers import CallFilters, CallSerializer, ContextSerializer, SpeakSerializer, TransferSerializer
-from calls.api.shapes import (
+from calls.api.responses import (
     ANALYSIS,
     ATTEMPT,
     CALL,
@@ -23,6 +22,7 @@ from calls.api.shapes import (
     TRANSCRIPT,
     TURN,
 )
+from calls.api.serializers import CallFilters, CallSerializer, ContextSerializer, SpeakSerializer, TransferSerializer
 
 _POLICY = (
     "The number cannot be called: `reason` is `emergency_number`, `premium_destination`, `no_rate`, or from your policy "

@@ -13,7 +13,7 @@ from agents.serializers import (
     VariablesField,
 )
 from bubblyphone.core.api import StrictSerializer
-from bubblyphone.core.queries import DayOrTimeField
+from bubblyphone.core.date_fields import DayOrTimeField
 from calls.api.metadata import MetadataField, MetadataFilter
 from calls.limits import MAX_BRIEFING_CHARACTERS
 from calls.models import CallStatus, Direction, Outcome

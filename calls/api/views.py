@@ -13,6 +13,7 @@ from agents.selectors import get_agent, get_model_key
 from bubblyphone.core.api import NewestFirstPagination, OldestFirstPagination, data, page_of, validated
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound
 from calls import diagnosis, selectors
+from calls.api.responses import ATTEMPT, CALL, CALL_DETAIL, DIAGNOSIS, EVENT, TRANSCRIPT, TURN
 from calls.api.serializers import (
     CallFilters,
     CallSerializer,
@@ -20,7 +21,6 @@ from calls.api.serializers import (
     SpeakSerializer,
     TransferSerializer,
 )
-from calls.api.shapes import ATTEMPT, CALL, CALL_DETAIL, DIAGNOSIS, EVENT, TRANSCRIPT, TURN
 from calls.control import outbound, running_calls
 from calls.models import Call, Transcription
 from phone_numbers.models import PhoneNumber

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from bubblyphone.core.json_schema import choice, free_object, listing, money, nullable, number, record, text, whole
 from bubblyphone.core.webhook_schema import Webhook
-from calls.api.shapes import CALL_DETAIL, DIAGNOSIS, SPOKEN
+from calls.api.responses import CALL_DETAIL, DIAGNOSIS, SPOKEN
 from calls.models import Direction, HangupCause, TranscriptEntry
 
 _ID = {"call_id": text("42")}

@@ -61,8 +61,8 @@ def admit_transfer(call: Call, to: str) -> Decimal:
     """Admit a transfer, or refuse it: the other leg is charged by started minutes.
 
     The call's row is locked. Returns the rate from then on: the leg's, or that of both legs if the user was called first
-    (`calls.control.call_me_first`). Raises Forbidden and InsufficientFunds, whose `code` names the reason. A model may read the message to the
-    caller, so it does not mention the account.
+    (`calls.control.call_me_first`). Raises Forbidden and InsufficientFunds, whose `code` names the reason. A model may read the message to
+    the caller, so it does not mention the account.
     """
     ledger.lock_developer(call.developer_id)
     require_active(call.developer_id)

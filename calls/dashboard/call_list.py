@@ -16,8 +16,8 @@ from accounts.access import signed_in
 from billing.exports import csv_file, harmless
 from bubblyphone.core.api import format_time
 from bubblyphone.core.money import format_money
-from bubblyphone.core.pages import PAGE_SIZE, Slice, next_page, page, read_id, slice_of
-from bubblyphone.core.zip_stream import in_pages
+from bubblyphone.core.page_views import next_page, page
+from bubblyphone.core.pagination import PAGE_SIZE, Slice, in_pages, read_id, slice_of
 from calls import selectors
 from calls.after_call import deletion
 from calls.dashboard.call_page import cost_of, elapsed_seconds

@@ -19,7 +19,7 @@ from agents.selectors import agents_of
 from billing.exports import csv_file, harmless
 from bubblyphone.core.charts import Chart, stacked_bars
 from bubblyphone.core.money import format_money
-from bubblyphone.core.pages import page
+from bubblyphone.core.page_views import page
 from bubblyphone.core.templatetags.ui import phone
 from calls.charging.call_figures import OUTCOMES, SAMPLE, Answer, Figures, Question, Span, measure
 from phone_numbers.models import PhoneNumber

@@ -23,7 +23,8 @@ from accounts.access import signed_in
 from accounts.models import Developer
 from agents.models import Agent
 from billing import billing_switch
-from bubblyphone.core.pages import page, read_id
+from bubblyphone.core.page_views import page
+from bubblyphone.core.pagination import read_id
 from bubblyphone.core.templatetags.ui import phone
 from calls.models import Call
 from calls.search import has_number_with

@@ -17,7 +17,8 @@ from agents.agent_settings import resolution
 from agents.dashboard.variable_fields import VariablesForm
 from agents.models import Agent
 from agents.selectors import agents_of
-from bubblyphone.core.pages import page, read_id, refusals_on
+from bubblyphone.core.page_views import page, refusals_on
+from bubblyphone.core.pagination import read_id
 from bubblyphone.core.templatetags.ui import phone
 from calls.control import call_me_first, outbound, scheduled_calls
 from calls.dashboard.forms import TelephoneField

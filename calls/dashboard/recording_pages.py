@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import signed_in
 from bubblyphone.core.errors import ApplicationError, NotFound
-from bubblyphone.core.pages import page, show_refusal
+from bubblyphone.core.page_views import page, show_refusal
 from bubblyphone.core.ranged import ranged_response
 from calls import selectors
 from calls.after_call import recording_access, waveform

@@ -15,7 +15,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.access import signed_in
 from bubblyphone.core.json_documents import parse_json, parse_stored_json
 from bubblyphone.core.once import show_once, take_shown_once
-from bubblyphone.core.pages import page, posted_from, read_id, reported
+from bubblyphone.core.page_views import page, posted_from, reported
+from bubblyphone.core.pagination import read_id
 from calls import selectors
 from calls.control import running_calls
 from calls.dashboard import call_page, lookup_trial, tool_trial

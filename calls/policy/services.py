@@ -15,7 +15,7 @@ from billing.exports import csv_file, harmless
 from bubblyphone.core.api import format_time
 from bubblyphone.core.e164 import is_e164
 from bubblyphone.core.errors import InvalidRequest, NotFound
-from bubblyphone.core.zip_stream import in_pages
+from bubblyphone.core.pagination import in_pages
 from calls.models import DialingPolicy, DoNotCallNumber
 
 COLUMN = "phone_number"

@@ -14,8 +14,8 @@ from bubblyphone.core.api import data, page_of, validated
 from bubblyphone.core.known_parameters import KnownParameters
 from bubblyphone.core.readable_body import ReadableBody
 from phone_numbers import carrier_accounts, imports
+from phone_numbers.api.responses import BOUGHT_NUMBER, CARRIER_ACCOUNT
 from phone_numbers.api.serializers import CarrierAccountSerializer, CarrierAccountUpdateSerializer
-from phone_numbers.api.shapes import BOUGHT_NUMBER, CARRIER_ACCOUNT
 from phone_numbers.api.update import NumberUpdateSerializer
 from phone_numbers.configuration import CAP_FIELDS, variable_warnings
 from phone_numbers.models import PhoneNumber

@@ -14,7 +14,7 @@ from accounts.models import Developer
 from bubblyphone.core.api import WHOLE_BODY, AnyJSONParser, StrictSerializer, data
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
 from phone_numbers import countries
-from phone_numbers.api.shapes import COUNTRY, SUBMISSION, VERIFICATION
+from phone_numbers.api.responses import COUNTRY, SUBMISSION, VERIFICATION
 from phone_numbers.models import NumberType
 from phone_numbers.verification import submissions
 from phone_numbers.verification.documents import MAX_SUBMISSION_BYTES

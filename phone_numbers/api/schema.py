@@ -6,14 +6,7 @@ from bubblyphone.core.schema import Operation
 from phone_numbers.api.carrier_accounts import NumberImportSerializer
 from phone_numbers.api.carriers import CARRIER
 from phone_numbers.api.countries import NumberTypeQuery
-from phone_numbers.api.serializers import (
-    CarrierAccountSerializer,
-    CarrierAccountUpdateSerializer,
-    NumberPurchaseSerializer,
-    NumberSearchSerializer,
-    PricingQuerySerializer,
-)
-from phone_numbers.api.shapes import (
+from phone_numbers.api.responses import (
     AVAILABLE_NUMBER,
     BOUGHT_NUMBER,
     CARRIER_ACCOUNT,
@@ -25,6 +18,13 @@ from phone_numbers.api.shapes import (
     REQUIREMENT,
     SUBMISSION,
     VERIFICATION,
+)
+from phone_numbers.api.serializers import (
+    CarrierAccountSerializer,
+    CarrierAccountUpdateSerializer,
+    NumberPurchaseSerializer,
+    NumberSearchSerializer,
+    PricingQuerySerializer,
 )
 from phone_numbers.api.update import NumberUpdateSerializer
 from phone_numbers.models import NumberType

@@ -9,12 +9,12 @@ from rest_framework.views import APIView
 from accounts.models import Developer
 from bubblyphone.core.api import data, page_of, validated
 from phone_numbers import carrier_accounts, selectors, services
+from phone_numbers.api.responses import AVAILABLE_NUMBER, BOUGHT_NUMBER, COST, NUMBER, NUMBER_DETAIL, PRICE
 from phone_numbers.api.serializers import (
     NumberPurchaseSerializer,
     NumberSearchSerializer,
     PricingQuerySerializer,
 )
-from phone_numbers.api.shapes import AVAILABLE_NUMBER, BOUGHT_NUMBER, COST, NUMBER, NUMBER_DETAIL, PRICE
 from phone_numbers.api.update import patch_number
 from phone_numbers.models import PhoneNumber
 from webhooks.sending.signing import signing_keys

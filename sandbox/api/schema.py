@@ -2,7 +2,7 @@
 
 from bubblyphone.core.json_schema import data_of
 from bubblyphone.core.schema import Operation
-from sandbox.api.shapes import DEMO, STARTED
+from sandbox.api.responses import DEMO, STARTED
 from sandbox.api.views import SandboxCallSerializer
 
 OPERATIONS = {

@@ -16,7 +16,7 @@ from calls.api.metadata import MetadataField
 from calls.api.views import developer_of
 from phone_numbers.models import PhoneNumber
 from sandbox import services
-from sandbox.api.shapes import DEMO, STARTED
+from sandbox.api.responses import DEMO, STARTED
 
 
 class OverridesSerializer(StrictSerializer):

@@ -11,7 +11,7 @@ from agents import selectors, services
 from agents.dashboard.editor import Editor
 from bubblyphone.core.e164 import is_e164
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
-from bubblyphone.core.pages import page, show_refusal
+from bubblyphone.core.page_views import page, show_refusal
 from sandbox import agent_tests
 from sandbox.agent_templates import BY_KEY, TEMPLATES, settings_of
 from sandbox.dashboard.views import connection_details

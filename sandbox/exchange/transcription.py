@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from agents.speech import SpeechBegan, SpeechError
 from bubblyphone.core.audio import Resampler, mulaw_to_pcm16
-from sandbox.exchange.audio.recognizer import SpeechListener, Recognizer
+from sandbox.exchange.audio.recognizer import Recognizer, SpeechListener
 from sandbox.exchange.tasks import Tasks
 
 logger = logging.getLogger(__name__)

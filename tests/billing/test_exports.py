@@ -10,7 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from billing.exports import csv_file
-from bubblyphone.core.zip_stream import PAGE_ROWS, PIECE_BYTES, in_pages
+from bubblyphone.core.pagination import FILE_PAGE_SIZE, in_pages
+from bubblyphone.core.streamed_files import PIECE_BYTES
 from calls.models import DoNotCallNumber
 from tests.factories import make_developer
 
@@ -54,7 +55,7 @@ def test_rows_are_read_in_pages_and_each_is_read_once(moment: str, newest_first:
         DoNotCallNumber(
             developer=developer, phone_number=f"+1{place}", created_at=now - timedelta(seconds=place // 300)
         )
-        for place in range(2 * PAGE_ROWS + 1)
+        for place in range(2 * FILE_PAGE_SIZE + 1)
     )
     rows = DoNotCallNumber.objects.filter(developer=developer)
     sign = "-" if newest_first else ""

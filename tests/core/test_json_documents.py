@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from agents.providers.sockets import parse_object
+from agents.providers.message_fields import parse_object
 from bubblyphone.core.audio import PCMU_8K
 from bubblyphone.core.json_documents import (
     MAX_DEPTH,

@@ -13,8 +13,8 @@ from bubblyphone.core.api import NewestFirstPagination, data, page_of, validated
 from bubblyphone.core.known_parameters import KnownParameters
 from bubblyphone.core.readable_body import ReadableBody
 from webhooks import account_endpoints, event_feed
+from webhooks.api.responses import ENDPOINT, EVENT, NEW_ENDPOINT, WEBHOOK_LOG
 from webhooks.api.serializers import EndpointSerializer, EventFilters
-from webhooks.api.shapes import ENDPOINT, EVENT, NEW_ENDPOINT, WEBHOOK_LOG
 from webhooks.models import WebhookEndpoint
 
 

@@ -3,8 +3,8 @@
 from accounts import admin_keys
 from bubblyphone.core.json_schema import data_of, page_of, record, whole
 from bubblyphone.core.schema import Operation
+from webhooks.api.responses import ENDPOINT, EVENT, NEW_ENDPOINT, WEBHOOK_LOG
 from webhooks.api.serializers import EndpointSerializer, EventFilters
-from webhooks.api.shapes import ENDPOINT, EVENT, NEW_ENDPOINT, WEBHOOK_LOG
 from webhooks.api.views import WebhookLogFilters
 
 OPERATIONS = {

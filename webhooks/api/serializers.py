@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from bubblyphone.core.api import StrictSerializer
-from bubblyphone.core.queries import DayOrTimeField
+from bubblyphone.core.date_fields import DayOrTimeField
 from bubblyphone.core.schema import description
 from webhooks.http.outbound_http import MAX_URL_LENGTH, validate_webhook_url
 from webhooks.outbox import EVERY_EVENT

@@ -14,7 +14,8 @@ from django.views.decorators.http import require_safe
 from accounts.access import signed_in
 from bubblyphone.core.errors import InvalidRequest
 from bubblyphone.core.json_documents import parse_stored_json
-from bubblyphone.core.pages import page, posted_from, read_id, refusals_on, slice_of
+from bubblyphone.core.page_views import page, posted_from, refusals_on
+from bubblyphone.core.pagination import read_id, slice_of
 from webhooks import event_feed
 from webhooks.dashboard.forms import EventFilterForm, ResendEventsForm
 from webhooks.sending import redelivery, replay

@@ -6,7 +6,7 @@ from django import forms
 
 from accounts.models import Developer
 from bubblyphone.core.filters import FilterForm
-from bubblyphone.core.pages import read_id
+from bubblyphone.core.pagination import read_id
 from bubblyphone.core.schema import description
 from webhooks import account_endpoints
 from webhooks.http.outbound_http import MAX_URL_LENGTH, validate_webhook_url

@@ -16,12 +16,12 @@ from bubblyphone.core.waiting import before_waiting
 from phone_numbers.carriers.base import Carrier, CarrierError, WebhookRequest, WebhookResponse
 from phone_numbers.carriers.capabilities import OwnAccounts
 from phone_numbers.carriers.carrier_events import CarrierEvent
-from phone_numbers.carriers.twilio import memory, twiml, webhooks
+from phone_numbers.carriers.twilio import call_scripts, given_commands, twiml, webhooks
 from phone_numbers.carriers.twilio.account import TwilioAccount
+from phone_numbers.carriers.twilio.call_scripts import Piece, Script
 from phone_numbers.carriers.twilio.calls import TwilioCalls
 from phone_numbers.carriers.twilio.client import refusals, unreadable
 from phone_numbers.carriers.twilio.media_codec import TwilioMediaCodec
-from phone_numbers.carriers.twilio.memory import Piece, Script
 from phone_numbers.carriers.twilio.numbers import TwilioNumbers
 from phone_numbers.carriers.twilio.speech import TwilioRecording, TwilioSpeech
 
@@ -68,7 +68,7 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
         params = self.account.verified(request)
         name, query = self.account.route_of(request)
         if command_id := self.account.command_of(query.get("mark", "")):
-            memory.finish(command_id, params["CallSid"])
+            given_commands.finish(command_id, params["CallSid"])
         try:
             return tuple(self._events(name, query, params, self.account.token_of(request)))
         except KeyError as error:
@@ -78,14 +78,14 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
         sid, state = params["CallSid"], query.get("state", "")
         match name:
             case "voice":
-                memory.change(self.account.sid, sid, _note_inbound)
+                call_scripts.change(self.account.sid, sid, _note_inbound)
                 yield webhooks.incoming(params)
             case "next" | "heard":
-                if not memory.read(self.account.sid, sid).has_answered(token):
+                if not call_scripts.read(self.account.sid, sid).has_answered(token):
                     yield from self._ended_document(query, params)
             case "status":
                 if params.get("CallStatus") == "in-progress":
-                    memory.change(self.account.sid, sid, _note_live)
+                    call_scripts.change(self.account.sid, sid, _note_live)
                 yield from webhooks.status(params, state)
             case "partial":
                 yield webhooks.caller_speaks(params, state)
@@ -114,7 +114,7 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
                 script.room = script.room or joined
             script.is_live = script.is_live or script.is_answered or not script.is_inbound
 
-        script = memory.change(self.account.sid, sid, note)
+        script = call_scripts.change(self.account.sid, sid, note)
         if script.is_live and not before.is_live:
             yield webhooks.answered(params, state or script.client_state)
         yield from webhooks.spoken(
@@ -167,7 +167,7 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
                 script.answered.append(token)
                 script.document = document
 
-        memory.change(self.account.sid, sid, write)
+        call_scripts.change(self.account.sid, sid, write)
         return document
 
     def _repeated(self, script: Script, state: str, token: str) -> str:
@@ -207,10 +207,10 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
             sid, lambda script: script.is_live or script.is_answered or script.is_rejected, DECISION_SECONDS
         )
 
-    def _wait(self, sid: str, is_there: memory.Condition, seconds: float) -> Script:
+    def _wait(self, sid: str, is_there: call_scripts.Condition, seconds: float) -> Script:
         deadline, pause = time.monotonic() + seconds, POLL_SECONDS
         while True:
-            script = memory.read(self.account.sid, sid)
+            script = call_scripts.read(self.account.sid, sid)
             if is_there(script) or time.monotonic() > deadline:
                 return script
             before_waiting()  # many calls may ring at once, each with a thread that waits here

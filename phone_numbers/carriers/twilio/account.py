@@ -10,8 +10,8 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from twilio.request_validator import RequestValidator
 
 from phone_numbers.carriers.base import CarrierError, InvalidSignature, WebhookRequest
+from phone_numbers.carriers.twilio.call_scripts import Script, change
 from phone_numbers.carriers.twilio.client import make_client, refusals, unreadable
-from phone_numbers.carriers.twilio.memory import Script, change
 
 # Twilio gives up after one attempt unless a URL's fragment says otherwise, which is neither sent nor signed:
 # https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides

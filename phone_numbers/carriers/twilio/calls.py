@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 
 from phone_numbers.carriers.base import CallState, CarrierError, StreamSettings
 from phone_numbers.carriers.capabilities import CallControl
-from phone_numbers.carriers.twilio import memory, twiml
+from phone_numbers.carriers.twilio import call_scripts, given_commands, twiml
 from phone_numbers.carriers.twilio.account import TwilioAccount
+from phone_numbers.carriers.twilio.call_scripts import Script
 from phone_numbers.carriers.twilio.client import refusals, sid_of
-from phone_numbers.carriers.twilio.memory import Script
 
 # Twilio's limits for a call's longest ring and length, in seconds.
 RING_LIMITS = (5, 600)
@@ -83,7 +83,7 @@ class TwilioCalls(CallControl):
         limit_seconds: int,
         first: dict[str, object],
     ) -> str:
-        command, is_new = memory.begin(command_id)
+        command, is_new = given_commands.begin(command_id)
         if command.result:
             return command.result
         if not is_new and (found := self._made_before(from_number, to_number, command_id, command.created_at)):
@@ -105,12 +105,12 @@ class TwilioCalls(CallControl):
                 made = sid_of(call)
         except CarrierError as error:
             if error.reason != "outcome_unknown":
-                memory.forget(command_id)
+                given_commands.forget(command_id)
                 raise
             if found := self._look_for(from_number, to_number, command_id, command.created_at):
                 return found
             raise
-        memory.finish(command_id, made)
+        given_commands.finish(command_id, made)
         return made
 
     def _made_before(self, from_number: str, to_number: str, command_id: str, since: datetime) -> str:
@@ -134,7 +134,7 @@ class TwilioCalls(CallControl):
 
     def _find(self, from_number: str, to_number: str, command_id: str, since: datetime) -> str:
         """The call that a command has made: by its mark, else one between the two numbers since then that nobody else has made."""
-        command, _ = memory.begin(command_id)
+        command, _ = given_commands.begin(command_id)
         if command.result:
             return command.result
         earliest = since - CLOCKS_DIFFER
@@ -146,11 +146,11 @@ class TwilioCalls(CallControl):
             for call in calls
             if str(call.direction) == "outbound-api" and call.date_created and call.date_created >= earliest
         ]
-        unknown = sorted(set(made) - memory.results_among(made))
+        unknown = sorted(set(made) - given_commands.results_among(made))
         if unknown:
-            memory.finish(command_id, unknown[0])
+            given_commands.finish(command_id, unknown[0])
         # Its callback may have named the call meanwhile: that stays, and none is then unknown.
-        return memory.begin(command_id)[0].result
+        return given_commands.begin(command_id)[0].result
 
     def answer(
         self, *, carrier_call_id: str, client_state: str, command_id: str, stream: StreamSettings | None
@@ -162,13 +162,13 @@ class TwilioCalls(CallControl):
             if stream is not None and not script.is_live:
                 script.stream = stream.url
 
-        memory.change(self.account.sid, carrier_call_id, accept)
+        call_scripts.change(self.account.sid, carrier_call_id, accept)
 
     def reject(self, *, carrier_call_id: str, command_id: str) -> None:
         def refuse(script: Script) -> None:
             script.is_rejected = True
 
-        memory.change(self.account.sid, carrier_call_id, refuse)
+        call_scripts.change(self.account.sid, carrier_call_id, refuse)
 
     def hang_up(self, *, carrier_call_id: str, command_id: str) -> None:
         try:
@@ -182,7 +182,7 @@ class TwilioCalls(CallControl):
         def connect(script: Script) -> None:
             script.stream = stream.url
 
-        self.account.wake(carrier_call_id, memory.change(self.account.sid, carrier_call_id, connect))
+        self.account.wake(carrier_call_id, call_scripts.change(self.account.sid, carrier_call_id, connect))
 
     def bridge(self, *, carrier_call_id: str, other_carrier_call_id: str, command_id: str) -> None:
         self.account.move(other_carrier_call_id, carrier_call_id)

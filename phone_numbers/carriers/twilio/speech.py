@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 from bubblyphone.core.waiting import before_waiting
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.capabilities import Recording, Speech
-from phone_numbers.carriers.twilio import memory
+from phone_numbers.carriers.twilio import call_scripts, given_commands
 from phone_numbers.carriers.twilio.account import TwilioAccount
+from phone_numbers.carriers.twilio.call_scripts import Piece, Script
 from phone_numbers.carriers.twilio.client import refusals, sid_of
-from phone_numbers.carriers.twilio.memory import Piece, Script
 
 # We report an answer when Twilio asks for the first document; it is answered when Twilio has that.
 ANSWERED_WITHIN_SECONDS, ANSWERED_POLL_SECONDS = 4.0, 0.1
@@ -30,7 +30,7 @@ class TwilioSpeech(Speech):
                 script.said.append(command_id)
                 script.to_say.append(Piece(command_id, text, voice, language))
 
-        script = memory.change(self.account.sid, carrier_call_id, add)
+        script = call_scripts.change(self.account.sid, carrier_call_id, add)
         if script.to_say and not script.saying:
             self.account.wake(carrier_call_id, script)
 
@@ -40,7 +40,7 @@ class TwilioSpeech(Speech):
         def drop(script: Script) -> None:
             script.to_say = []
 
-        memory.change(self.account.sid, carrier_call_id, drop)
+        call_scripts.change(self.account.sid, carrier_call_id, drop)
 
     def start_transcription(self, *, carrier_call_id: str, command_id: str, language: str, interim: bool) -> None:
         """Partial results always come: they are what tells that the caller speaks."""
@@ -48,7 +48,7 @@ class TwilioSpeech(Speech):
         def listen(script: Script) -> None:
             script.listens, script.language = True, language
 
-        script = memory.change(self.account.sid, carrier_call_id, listen)
+        script = call_scripts.change(self.account.sid, carrier_call_id, listen)
         # Not by what was asked before: that command may have failed.
         if not script.hears and not script.saying:
             self.account.wake(carrier_call_id, script)
@@ -57,7 +57,7 @@ class TwilioSpeech(Speech):
         def stop(script: Script) -> None:
             script.listens = False
 
-        memory.change(self.account.sid, carrier_call_id, stop)
+        call_scripts.change(self.account.sid, carrier_call_id, stop)
 
 
 class TwilioRecording(Recording):
@@ -66,17 +66,17 @@ class TwilioRecording(Recording):
     account: TwilioAccount
 
     def start_recording(self, *, carrier_call_id: str, client_state: str, command_id: str) -> None:
-        command, is_new = memory.begin(command_id)
+        command, is_new = given_commands.begin(command_id)
         if command.result:
             return
         if not is_new and (found := self._recordings_of(carrier_call_id)):
-            memory.finish(command_id, found[0])
+            given_commands.finish(command_id, found[0])
             return
         deadline = time.monotonic() + ANSWERED_WITHIN_SECONDS
         while not (made := self._recording(carrier_call_id, client_state, is_last=time.monotonic() > deadline)):
             before_waiting()
             time.sleep(ANSWERED_POLL_SECONDS)
-        memory.finish(command_id, made)
+        given_commands.finish(command_id, made)
 
     def _recordings_of(self, call_sid: str) -> list[str]:
         with refusals():

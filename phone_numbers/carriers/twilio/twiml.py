@@ -6,7 +6,7 @@ Every document ends by asking for the next one, so that a call is never without 
 from twilio.twiml.voice_response import Conference, Connect, Dial, Gather, VoiceResponse
 
 from agents.model_catalog.languages import nearest_code
-from phone_numbers.carriers.twilio.memory import Piece, Script
+from phone_numbers.carriers.twilio.call_scripts import Piece, Script
 
 CONTENT_TYPE = "text/xml"
 # <Say> and <Gather>: https://www.twilio.com/docs/voice/twiml/say/text-speech and /gather/gather-attributes

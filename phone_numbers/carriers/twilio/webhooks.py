@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from django.utils import timezone
 
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
-from phone_numbers.carriers.twilio.memory import Piece
+from phone_numbers.carriers.twilio.call_scripts import Piece
 
 STATUSES: Mapping[str, CarrierEventType] = {
     "initiated": CarrierEventType.INITIATED,

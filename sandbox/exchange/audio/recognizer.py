@@ -7,7 +7,7 @@ from agents import speech
 
 
 class SpeechListener(Protocol):
-    """One listener; it is fed without blocking and tells when somebody begins to speak and what was said."""
+    """Reports when somebody begins to speak, and what was said. `feed` does not block."""
 
     def feed(self, pcm16_16k: bytes) -> None: ...
     def events(self) -> AsyncIterator[speech.SpeechBegan | speech.Utterance]: ...

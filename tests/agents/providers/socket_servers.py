@@ -8,8 +8,8 @@ from typing import Any
 
 from websockets.asyncio.server import ServerConnection, serve
 
+from agents.providers.connecting import connecting, open_socket
 from agents.providers.model_socket import ModelSocket
-from agents.providers.sockets import connecting, open_socket
 
 PATIENCE = 30  # seconds, for what is waited for
 

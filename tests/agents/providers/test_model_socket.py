@@ -10,8 +10,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
 from agents.providers import model_socket, sockets
+from agents.providers.connecting import open_socket
 from agents.providers.model_socket import MAX_MESSAGE_BYTES, ModelSocket, ModelSocketClosed
-from agents.providers.sockets import open_socket
 from tests.agents.providers.socket_servers import PATIENCE, connected, server
 
 

@@ -25,7 +25,7 @@ async def test_refused_settings_tell_the_vendors_message() -> None:
 
 
 async def test_hanging_vendor_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agents.providers.sockets.CONNECT_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr("agents.providers.connecting.CONNECT_TIMEOUT_SECONDS", 0.3)
     async with FakeOpenAI(Script(hang=True)) as fake:
         with pytest.raises(ProviderError, match="in time") as caught:
             await open_session(fake)

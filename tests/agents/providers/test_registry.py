@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.providers import sockets
+from agents.providers import connecting
 from agents.providers.base import RealtimeModel, SessionConfig
 from agents.providers.gemini import GeminiLiveModel
 from agents.providers.openai import OpenAIRealtimeModel
@@ -34,7 +34,7 @@ async def test_https_addresses_give_verified_tls(
 ) -> None:
     server, _ = self_signed(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "localhost.pem"))
-    sockets.tls_context.cache_clear()
+    connecting.tls_context.cache_clear()
     try:
         async with fake_class(tls=server) as fake:
             model: RealtimeModel = model_class(api_key="k", base_url=fake.base_url)
@@ -42,4 +42,4 @@ async def test_https_addresses_give_verified_tls(
             await session.close()
             assert len(fake.sockets) == 1
     finally:
-        sockets.tls_context.cache_clear()
+        connecting.tls_context.cache_clear()

@@ -1,16 +1,14 @@
-"""Shared by all page views: sign-in, showing service errors as form errors or messages, and pagination."""
+"""Shared by all page views: sign-in, the next page, and showing service errors as form errors or messages."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import wraps
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec
 from urllib.parse import urlsplit
 
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
-from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -20,12 +18,8 @@ from django.views.decorators.http import require_http_methods
 
 from bubblyphone.core.errors import ApplicationError, InvalidRequest, NotFound, TooManyRequests
 from bubblyphone.core.once import act_once
-from bubblyphone.core.queries import beyond, first_rows
 
 P = ParamSpec("P")
-Row = TypeVar("Row", bound=Model)
-PAGE_SIZE = 25
-MAX_ID = 2**63 - 1
 
 
 def page(
@@ -159,49 +153,3 @@ def reported(request: HttpRequest, done: str = "") -> Iterator[None]:
     else:
         if done:
             messages.success(request, done)
-
-
-@dataclass(frozen=True, slots=True)
-class Slice(Generic[Row]):
-    """One page of a list that is newest first.
-
-    `older` is the `?before=` of the next page, None on the last. `is_wrong`: the `?before=` is invalid, so there are no rows to show.
-    """
-
-    rows: list[Row]
-    older: int | None
-    is_first: bool
-    is_wrong: bool = False
-
-
-def read_id(text: str | None) -> int | None:
-    """The id in a query or form; None if it is not a valid PostgreSQL id."""
-    is_number = text is not None and text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_ID))
-    return number if is_number and (number := int(text or 0)) <= MAX_ID else None
-
-
-def slice_of(
-    rows: QuerySet[Row], before: str | None, moment: str = "", among: QuerySet[Row] | None = None
-) -> Slice[Row]:
-    """The page of `rows` after the row with the id `before`; the first page without one.
-
-    With `moment`, rows are ordered by the time in that field, and the row is one of `among` (None: of `rows`).
-    """
-    boundary = read_id(before)
-    wanted: Any = rows
-    if boundary is not None and moment:
-        among = rows if among is None else among
-        at = among.filter(pk=boundary).values_list(moment, flat=True).first()
-        boundary, wanted = (None, rows) if at is None else (boundary, rows.filter(beyond(moment, at, boundary, "lt")))
-    elif boundary is not None:
-        wanted = rows.filter(pk__lt=boundary)
-    if before is not None and boundary is None:
-        return Slice(rows=[], older=None, is_first=False, is_wrong=True)
-    found: list[Row] = first_rows(wanted, newest_first(moment), PAGE_SIZE + 1)
-    older = found[PAGE_SIZE - 1].pk if len(found) > PAGE_SIZE else None
-    return Slice(rows=found[:PAGE_SIZE], older=older, is_first=boundary is None)
-
-
-def newest_first(moment: str = "") -> list[str]:
-    """The order of a list: by the time in that field, if there is one, and by the id."""
-    return [f"-{moment}", "-pk"] if moment else ["-pk"]

@@ -1,4 +1,4 @@
-"""What has to be remembered between requests: scripts of calls, and commands that Twilio would carry out twice.
+"""Scripts of calls, which are stored between the requests for their documents.
 
 Each function is one short transaction of its own.
 """
@@ -101,28 +101,8 @@ def change(account_sid: str, call_sid: str, edit: Callable[[Script], None]) -> S
     return script
 
 
-def begin(command_id: str) -> tuple[CarrierCommand, bool]:
-    """Write down that a command is about to be given; False when it was given before."""
-    return CarrierCommand.objects.get_or_create(command_id=command_id)
-
-
-def finish(command_id: str, result: str) -> None:
-    """The carrier's id of what the command made. The first one stays."""
-    CarrierCommand.objects.filter(command_id=command_id, result="").update(result=result)
-
-
-def forget(command_id: str) -> None:
-    """It was certainly not carried out, and may be given again."""
-    CarrierCommand.objects.filter(command_id=command_id, result="").delete()
-
-
-def results_among(call_sids: list[str]) -> set[str]:
-    """Those that commands are known to have made."""
-    return set(CarrierCommand.objects.filter(result__in=call_sids).values_list("result", flat=True))
-
-
 def prune(now: datetime | None = None) -> None:
-    """A job: forget what belongs to calls of long ago."""
+    """A job: delete the scripts and commands of calls that ended long ago."""
     before = (now or timezone.now()) - KEPT
     CallScript.objects.filter(changed_at__lt=before).delete()
     CarrierCommand.objects.filter(created_at__lt=before).delete()

@@ -1,11 +1,10 @@
-"""Common to all vendors' WebSockets: how they are opened, and failures as ProviderError."""
+"""Opens the WebSockets of all vendors. Failures become ProviderError."""
 
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
-from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -13,8 +12,8 @@ from picows import WSError, WSInvalidStatusError, ws_connect
 from python_socks import ProxyError
 
 from agents.providers.base import Choice, ProviderError
+from agents.providers.message_fields import child, parse_object, text
 from agents.providers.model_socket import MAX_MESSAGE_BYTES, ModelSocket, ModelSocketClosed
-from bubblyphone.core.json_documents import InvalidJSON, parse_foreign_json
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 # A peer that disappears is noticed within 30 s: a ping after 15 s in which nothing came, and as long for its answer.
@@ -107,33 +106,6 @@ def closed_message(vendor: str, error: ModelSocketClosed) -> str:
     if error.code is None:
         return f"The connection to {vendor} was lost."
     return f"{vendor} closed the session ({error.code}). {error.reason}".strip()
-
-
-def parse_object(frame: str | bytes) -> dict[str, Any] | None:
-    """The JSON object in a frame; None for anything else, which is ignored."""
-    try:
-        value = parse_foreign_json(frame)
-    except InvalidJSON:
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def child(value: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """The object at `key`; empty if it is missing or of another type."""
-    found = value.get(key)
-    return found if isinstance(found, dict) else {}
-
-
-def text(value: Mapping[str, Any], key: str) -> str:
-    """The string at `key`; empty if it is missing or of another type."""
-    found = value.get(key)
-    return found if isinstance(found, str) else ""
-
-
-def items(value: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
-    """The objects of the list at `key`; empty if it is missing or of another type."""
-    found = value.get(key)
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 
 def _vendor_message(body: bytes) -> str:

@@ -1,4 +1,4 @@
-"""A ZIP file that is streamed while it is created: it never exists as a whole, neither in memory nor on disk."""
+"""Files that are sent while they are created, such as ZIP files. They never exist as a whole, neither in memory nor on disk."""
 
 import asyncio
 import json
@@ -7,13 +7,9 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import IO, Any
 
 from django.db import connections
-from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from bubblyphone.core.queries import beyond
-
 PIECE_BYTES = 128 * 1024
-PAGE_ROWS = 500
 
 
 class StreamedArchive:
@@ -70,24 +66,6 @@ class _Ready:
         taken = b"".join(self._pieces)
         self._pieces, self.size = [], 0
         return taken
-
-
-def in_pages(rows: QuerySet[Any, Any], moment: str = "", *, newest_first: bool = False) -> Iterator[Any]:
-    """Rows by id, or by the time in the field `moment` and then the id, some hundred at a time.
-
-    No query stays open while they are sent, and no more than a page of them is in memory.
-    """
-    sign, comparison = ("-", "lt") if newest_first else ("", "gt")
-    rows = rows.order_by(*([f"{sign}{moment}"] if moment else []), f"{sign}pk")
-    further = Q()
-    while page := list(rows.filter(further)[:PAGE_ROWS]):
-        yield from page
-        if len(page) < PAGE_ROWS:
-            return
-        last = page[-1]
-        further = Q(**{f"pk__{comparison}": last.pk})
-        if moment:
-            further = beyond(moment, getattr(last, moment), last.pk, comparison)
 
 
 async def in_threads(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:

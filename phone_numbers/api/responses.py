@@ -2,7 +2,7 @@
 
 from agents.agent_settings.call_config import CallConfig
 from agents.agent_settings.resolution import resolve
-from agents.api.shapes import SETTING_SCHEMAS
+from agents.api.responses import SETTING_SCHEMAS
 from bubblyphone.core.api import format_time
 from bubblyphone.core.json_schema import (
     Read,

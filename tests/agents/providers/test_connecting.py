@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from agents.providers import sockets
+from agents.providers import connecting
 from agents.providers.base import ProviderError
-from agents.providers.sockets import open_socket, proxy_for
+from agents.providers.connecting import open_socket, proxy_for
 from tests.agents.providers.socket_servers import PATIENCE, connected, reach, server, silent, tcp_server
 from tests.fakes.tls import self_signed
 
@@ -123,7 +123,7 @@ async def test_connections_lead_through_the_proxy(
 ) -> None:
     monkeypatch.delenv("NO_PROXY")
     tls, trusting = self_signed(tmp_path)
-    monkeypatch.setattr(sockets, "tls_context", lambda: trusting)
+    monkeypatch.setattr(connecting, "tls_context", lambda: trusting)
 
     async def talk(peer: ServerConnection) -> None:
         await peer.send(await peer.recv())
