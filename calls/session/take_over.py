@@ -53,6 +53,7 @@ class LineTranscriber(Protocol):
 
 # Makes a transcriber for audio in a format, with a callback for each sentence; None if speech recognition is unavailable.
 MakeLineTranscriber = Callable[[AudioFormat, Callable[[str], None]], LineTranscriber | None]
+Transcribers = tuple[LineTranscriber | None, LineTranscriber | None]  # of the caller, of the person
 
 
 class TakeOver:
@@ -91,10 +92,7 @@ class TakeOver:
         self.has_ended: Callable[[Person, str], None] = lambda person, reason: None
         self._to_caller: Callable[[str], str] | None = None
         self._began_at = self._heard_at = 0.0
-        self._transcribers: tuple[LineTranscriber | None, LineTranscriber | None] = (
-            None,
-            None,
-        )  # of the caller, of the person
+        self._transcribers: Transcribers = (None, None)
         self._said: list[str] = []
         self._untold = ""  # said while no model was connected
         self._is_ending, self._over = False, asyncio.Event()
