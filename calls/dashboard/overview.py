@@ -12,7 +12,7 @@ from django.db.models.functions import TruncDate
 
 from accounts.models import Developer
 from billing import billing_switch
-from billing.models import AutoTopUp
+from billing.models import AutoTopUp, LedgerEntry
 from billing.periods import is_past, start_of_day
 from bubblyphone.core import period_cache
 from bubblyphone.core.charts import Chart, stacked_bars
@@ -141,7 +141,8 @@ def attention(developer: Developer, balance: Decimal, numbers: Iterable[PhoneNum
 
 
 def _of_balance(developer: Developer, balance: Decimal) -> Iterator[Attention]:
-    if balance < MINIMUM_BALANCE:
+    # A new account's first steps say that it needs credit.
+    if balance < MINIMUM_BALANCE and (balance or LedgerEntry.objects.filter(developer=developer).exists()):
         yield Attention(
             f"Your balance is below ${format_money(MINIMUM_BALANCE)}. Calls cannot start.",
             "billing", "Add credit", is_urgent=True,

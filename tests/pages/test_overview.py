@@ -93,7 +93,9 @@ def texts(developer: Developer, balance: str = "20") -> list[str]:
 def test_what_needs_attention(number: PhoneNumber) -> None:
     developer = number.developer
     assert texts(developer) == []
-    assert texts(developer, "0.49") == ["Your balance is below $0.50. Calls cannot start."]
+    for balance in ("0", "0.49"):
+        assert texts(developer, balance) == ["Your balance is below $0.50. Calls cannot start."]
+    assert texts(make_account("0"), "0") == []  # its first steps say that it needs credit
     ended(number).save()
     set_limits(developer=developer, changes={"daily_cap": Decimal("0.10")})
     number.unpaid_since = timezone.now()
