@@ -87,7 +87,8 @@ def save_draft(request: HttpRequest, pk: int) -> HttpResponse:
         saved_at = services.save_draft(agent=edited, form=draft)
     except ApplicationError as error:
         return HttpResponse(error.message, status=error.status, content_type="text/plain; charset=utf-8")
-    return render(request, "agents/_draft_state.html", {"has_draft": bool(draft), "saved_at": saved_at})
+    shown = {"agent": edited, "has_draft": bool(draft), "saved_at": saved_at}
+    return render(request, "agents/_draft_state.html", shown)
 
 
 @require_POST
