@@ -61,6 +61,8 @@ class StaffSite(admin.AdminSite):
     site_header = site_title = "BubblyPhone staff"
     index_title = "Administration"
     login_form = StaffSignInForm
+    login_template = "admin/sign_in.html"
+    logout_template = "admin/signed_out.html"
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Active staff, with a verified second factor if required."""
@@ -78,7 +80,7 @@ class StaffSite(admin.AdminSite):
         """Django's own page, then the second factor's."""
         if self._has_password(request) and not _is_verified(request):
             return self._to_second_factor(request)
-        response = super().login(request, extra_context)
+        response = super().login(request, {"title": "Sign in", **(extra_context or {})})
         if request.method == "POST" and isinstance(response, HttpResponseRedirect):
             return self._to_second_factor(request)
         return response

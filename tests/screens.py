@@ -73,7 +73,7 @@ def enter_office(page: Page, platform: Platform) -> None:
     page.goto("/admin/")
     page.get_by_label("Email").fill(platform.demo["staff_email"])
     page.get_by_label("Password").fill(platform.demo["staff_password"])
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Sign in").click()
     page.get_by_role("link", name="Not now").click()
 
 

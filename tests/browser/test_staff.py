@@ -27,7 +27,7 @@ def enter_admin(page: Page, platform: Platform) -> None:
     page.goto("/admin/")
     page.get_by_label("Email").fill(platform.demo["staff_email"])
     page.get_by_label("Password").fill(platform.demo["staff_password"])
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Sign in").click()
     expect(page.locator(".qr-code svg")).to_be_visible(timeout=PATIENCE_MS)
     page.get_by_label("Code from the app").fill(code_of(page.locator("#key").inner_text()))
     page.get_by_role("button", name="Turn on").click()

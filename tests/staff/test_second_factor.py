@@ -47,7 +47,8 @@ def test_the_first_sign_in_sets_up_a_phone(person: Developer) -> None:
     assert "Wrong code. Enter the code your app shows now." in client.post(PAGE, {"code": "000000"}).content.decode()
     codes = enrol(client)
     assert len(set(codes)) == 10
-    assert client.get("/admin/calls/call/").status_code == 200
+    page = client.get("/admin/calls/call/").content.decode()
+    assert ">Sign out</button>" in page and "Log out" not in page
     # Neither key nor codes can be read from the database.
     device.refresh_from_db()
     assert second_factor.key_text(device) not in device.encrypted
