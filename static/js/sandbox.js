@@ -14,3 +14,4 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   test.start();
 });
+form.querySelector(".call").disabled = false;
