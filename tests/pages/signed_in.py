@@ -19,6 +19,7 @@ class Outline(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__()
         self.h1 = 0
+        self.dead: list[str] = []  # buttons that do nothing without a script, which would show them
         self.labelled: set[str] = set()
         self.inputs: list[str] = []
         self.blocked: list[str] = []
@@ -29,6 +30,8 @@ class Outline(HTMLParser):
         values = dict(attrs)
         self.ids += [values["id"]] if values.get("id") else []
         self.h1 += tag == "h1"
+        if tag == "button" and "data-open" in values and "hidden" not in values:
+            self.dead.append(str(values["data-open"]))
         if tag == "label" and values.get("for"):
             self.labelled.add(str(values["for"]))
         if tag in {"input", "select", "textarea"} and values.get("type") != "hidden":
@@ -43,4 +46,5 @@ def assert_sound(html: str) -> None:
     assert outline.h1 == 1
     assert set(outline.inputs) <= outline.labelled
     assert outline.blocked == []
+    assert outline.dead == []
     assert len(outline.ids) == len(set(outline.ids))
