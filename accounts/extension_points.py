@@ -51,7 +51,7 @@ class RetentionKind:
 
 
 RETENTION_KINDS: Registry[RetentionKind] = Registry()
-"""In the order shown on the page."""
+"""`accounts.retention.KINDS_IN_API` has their order."""
 
 
 @dataclass(frozen=True, slots=True)

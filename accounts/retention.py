@@ -18,19 +18,25 @@ logger = logging.getLogger(__name__)
 MAX_DAYS = 3650
 # The worker ends jobs that run too long (Q_CLUSTER), so the rest is queued as another job.
 BUDGET_SECONDS = 30.0
-# In the order shown on the page.
-NAMES = ("recordings", "transcripts", "events", "webhook_logs", "documents")
+# What the API says of each kind, in the order of the page and the API.
+KINDS_IN_API: Mapping[str, str] = {
+    "recordings": "recordings of calls",
+    "transcripts": "what was said in calls: transcripts, recognized speech, and analysis results, and each call's variables and metadata",
+    "events": "the timelines of calls",
+    "webhook_logs": "webhook deliveries with their bodies and responses",
+    "documents": "documents of rejected and expired verifications",
+}
 
 
 def kinds() -> list[RetentionKind]:
-    """The registered kinds, in the order of NAMES."""
-    return sorted(RETENTION_KINDS, key=lambda kind: NAMES.index(kind.name))
+    """The registered kinds, in the order of the page."""
+    return sorted(RETENTION_KINDS, key=lambda kind: list(KINDS_IN_API).index(kind.name))
 
 
 def periods_of(developer: Developer) -> dict[str, int | None]:
     """Days by kind, in the order of the kinds; None: kept until the account deletes them."""
     days = dict(RetentionPeriod.objects.filter(developer=developer).values_list("kind", "days"))
-    return {name: days.get(name) for name in NAMES}
+    return {name: days.get(name) for name in KINDS_IN_API}
 
 
 @transaction.atomic

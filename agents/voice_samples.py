@@ -4,8 +4,6 @@ A vendor's voice says one sentence in a session at the key of the account that a
 """
 
 import asyncio
-import io
-import wave
 from base64 import b64decode
 
 from accounts.models import Developer
@@ -15,7 +13,7 @@ from agents.models import AIModel, ModelKey, VoiceSample
 from agents.providers.base import ProviderError, RealtimeSession, SessionConfig
 from agents.providers.model_events import AudioDelta, TurnDone
 from agents.providers.registry import get_model
-from bubblyphone.core.audio import PCM16_24K, make_transcoder
+from bubblyphone.core.audio import PCM16_24K, make_transcoder, wav_file
 from bubblyphone.core.crypto import decrypt
 from bubblyphone.core.errors import NotFound, TooManyRequests, UpstreamFailed
 from bubblyphone.core.ratelimit import at_most, hit
@@ -36,7 +34,7 @@ async def offline_sample() -> bytes:
         raise NotFound("Offline speech is not installed on this server.")
     if TEXT not in _samples:
         async with asyncio.timeout(TIMEOUT_SECONDS):
-            _samples[TEXT] = as_wav(b"".join([piece async for piece in speech.synthesize(TEXT, RATE)]), RATE)
+            _samples[TEXT] = wav_file(b"".join([piece async for piece in speech.synthesize(TEXT, RATE)]), RATE)
     return _samples[TEXT]
 
 
@@ -89,7 +87,7 @@ async def say_once(model: AIModel, voice: str, api_key: str) -> bytes:
         session = await get_model(model.provider).connect(config)
         try:
             await session.say(TEXT)
-            return as_wav(await _sound_of_turn(session), PCM16_24K.sample_rate)
+            return wav_file(await _sound_of_turn(session), PCM16_24K.sample_rate)
         finally:
             await session.close()
 
@@ -106,14 +104,3 @@ async def _sound_of_turn(session: RealtimeSession) -> bytes:
     if not sound:
         raise ProviderError("The model said nothing.", retryable=True)
     return bytes(sound)
-
-
-def as_wav(pcm: bytes, rate: int) -> bytes:
-    """PCM16 mono as a file."""
-    file = io.BytesIO()
-    with wave.open(file, "wb") as writer:
-        writer.setnchannels(1)
-        writer.setsampwidth(2)
-        writer.setframerate(rate)
-        writer.writeframes(pcm)
-    return file.getvalue()

@@ -9,7 +9,7 @@ from django.db.models import Min, Q, Sum
 from django.db.models.functions import TruncDate
 
 from accounts.models import Developer
-from billing.models import LedgerEntry
+from billing.models import CALL_KINDS, LedgerEntry
 from billing.periods import is_past, start_of_day
 from bubblyphone.core import period_cache
 from bubblyphone.core.money import ZERO
@@ -17,13 +17,6 @@ from bubblyphone.core.money import ZERO
 WINDOW = timedelta(days=7)
 MONTH = timedelta(days=30)
 DAY = timedelta(days=1)
-# Setup fees, refunds and corrections are not regular spending.
-CALLS = [
-    LedgerEntry.Kind.TELEPHONY,
-    LedgerEntry.Kind.MODEL,
-    LedgerEntry.Kind.TRANSCRIPTION,
-    LedgerEntry.Kind.ANALYSIS,
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +47,8 @@ def days_left(developer: Developer, balance: Decimal, now: datetime) -> int | No
 
 
 def _spent(developer_id: int, days: list[date]) -> Mapping[date, _Day]:
-    calls, numbers = Q(kind__in=CALLS), Q(kind=LedgerEntry.Kind.NUMBER_MONTH)
+    # Setup fees, refunds and corrections are not regular spending.
+    calls, numbers = Q(kind__in=CALL_KINDS), Q(kind=LedgerEntry.Kind.NUMBER_MONTH)
     entries = LedgerEntry.objects.filter(
         calls | numbers, developer_id=developer_id, created_at__gte=start_of_day(min(days))
     )

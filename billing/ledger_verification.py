@@ -14,19 +14,17 @@ from django.utils import timezone
 
 from billing import ledger
 from billing.extension_points import LEDGER_CHECKS
-from billing.models import Adjustment, LedgerCheck, LedgerEntry
+from billing.models import CALL_KINDS, NUMBER_KINDS, Adjustment, LedgerCheck, LedgerEntry
 from bubblyphone.core.money import ZERO, format_money
 from bubblyphone.core.snapshots import one_state
 
 logger = logging.getLogger(__name__)
 Kind = LedgerEntry.Kind
 CREDITS = {Kind.TOP_UP, Kind.TEST_CREDIT}
-CALL_KINDS = {Kind.TELEPHONY, Kind.MODEL, Kind.TRANSCRIPTION, Kind.ANALYSIS}
-NUMBER_KINDS = {Kind.NUMBER_SETUP, Kind.NUMBER_MONTH}
 # The amount has the wrong sign for a credit or charge, or the kind does not match the key.
 ODD = (
     Q(kind__in=CREDITS, amount__lte=ZERO)
-    | Q(kind__in=CALL_KINDS | NUMBER_KINDS, amount__gte=ZERO)
+    | Q(kind__in=CALL_KINDS + NUMBER_KINDS, amount__gte=ZERO)
     | (Q(kind__in=CALL_KINDS) ^ Q(key__startswith="call:"))
     | (Q(kind__in=NUMBER_KINDS) ^ Q(key__startswith="number:"))
 )
@@ -90,7 +88,7 @@ def _fault_of(entry: LedgerEntry) -> str:
     """The problem with an ODD entry."""
     if entry.kind in CREDITS and entry.amount <= ZERO:
         return f"a {entry.kind} entry removes {format_money(-entry.amount)}"
-    if entry.kind in CALL_KINDS | NUMBER_KINDS and entry.amount >= ZERO:
+    if entry.kind in CALL_KINDS + NUMBER_KINDS and entry.amount >= ZERO:
         return f"a charge for {entry.kind} adds {format_money(entry.amount)}"
     return f"{entry.kind} does not fit the key"
 

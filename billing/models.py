@@ -71,6 +71,11 @@ class Booking(models.Model):
         return (family, int(number)) if family in FAMILIES and number.isdecimal() else ("", 0)
 
 
+# What calls and numbers cost: of such an entry the key begins with "call:" or "number:".
+CALL_KINDS = (Booking.Kind.TELEPHONY, Booking.Kind.MODEL, Booking.Kind.TRANSCRIPTION, Booking.Kind.ANALYSIS)
+NUMBER_KINDS = (Booking.Kind.NUMBER_SETUP, Booking.Kind.NUMBER_MONTH)
+
+
 class LedgerEntry(Booking):
     """One credit or charge of a developer's account. The balance is the sum of `amount`."""
 

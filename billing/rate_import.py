@@ -13,7 +13,7 @@ from billing.models import TelephonyRate
 from bubblyphone.core.errors import InvalidRequest
 
 MAX_PRICE = Decimal(100)
-YEARS = range(2000, 3000)  # other characters could be stored, but some of them not read again
+YEARS = range(2000, 3000)  # PostgreSQL also stores others, some of which Python cannot read back
 
 
 def import_rates(text: str, now: datetime) -> list[TelephonyRate]:

@@ -8,6 +8,7 @@ from django.db.models import Q, TextField
 from django.db.models.functions import Cast
 
 from accounts.extension_points import RetentionKind
+from bubblyphone.core.pagination import beyond
 from calls.after_call import deletion, recording_access
 from calls.models import Call, ScheduledCall
 
@@ -49,11 +50,10 @@ def _ended_calls(developer_id: int, before: datetime, left: Q) -> Iterator[list[
     """Batches of ids, oldest first, of calls that still have data. Calls without data are skipped once, not for every batch."""
     calls = Call.objects.ended().alias(variables=Cast("dynamic_variables", TextField()))
     calls = calls.filter(left, developer_id=developer_id, started_at__lt=before)
-    beyond = Q()
-    while page := list(calls.filter(beyond).order_by("started_at", "pk").values_list("started_at", "pk")[:BATCH]):
+    following = Q()
+    while page := list(calls.filter(following).order_by("started_at", "pk").values_list("started_at", "pk")[:BATCH]):
         yield [pk for _, pk in page]
-        last, last_id = page[-1]
-        beyond = Q(started_at__gt=last) | Q(started_at=last, pk__gt=last_id)
+        following = beyond("started_at", *page[-1], "gt")
 
 
 KINDS = (

@@ -31,7 +31,7 @@ from webhooks.sending.signing import make_signing_secret
 
 RUNNING_AT_ONCE = 5
 PER_HOUR = 100
-FREE_SECONDS = 300  # free spoken tests that the platform pays for
+FREE_SECONDS = 300  # of a spoken test that the platform pays for
 
 
 def start_test(*, agent: Agent, values: Mapping[str, str], caller: str = "", is_text: bool) -> SandboxCall:

@@ -1,7 +1,7 @@
 """Response shapes of accounts and their keys."""
 
 from accounts.notifications import Channel, optional_kinds
-from accounts.retention import MAX_DAYS
+from accounts.retention import KINDS_IN_API, MAX_DAYS
 from bubblyphone.core.json_schema import Read, Schema, flag, moment, money, nullable, record, shape, text, whole
 
 _DEVELOPER = {"id": whole(1), "name": text("Jane"), "email": text("jane@example.com")}
@@ -37,18 +37,7 @@ def _days(what: str) -> Schema:
     )
 
 
-RETENTION = shape(
-    "Retention",
-    {
-        "recordings": _days("recordings of calls"),
-        "transcripts": _days(
-            "what was said in calls: transcripts, recognized speech, and analysis results, and each call's variables and metadata"
-        ),
-        "events": _days("the timelines of calls"),
-        "webhook_logs": _days("webhook deliveries with their bodies and responses"),
-        "documents": _days("documents of rejected and expired verifications"),
-    },
-)
+RETENTION = shape("Retention", {name: _days(what) for name, what in KINDS_IN_API.items()})
 _CHANNELS = {
     Channel.EMAIL: flag("Whether we email you.", example=True),
     Channel.WEBHOOK: flag("Whether your webhooks receive it. Its event is stored in any case.", example=True),

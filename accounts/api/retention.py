@@ -1,6 +1,6 @@
 """/api/v1/retention: how many days the account keeps each kind of data."""
 
-from typing import cast
+from typing import Any, cast
 
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -15,18 +15,14 @@ from bubblyphone.core.known_parameters import KnownParameters
 from bubblyphone.core.readable_body import ReadableBody
 
 
-def _days() -> serializers.IntegerField:
-    return serializers.IntegerField(min_value=1, max_value=retention.MAX_DAYS, allow_null=True, required=False)
-
-
 class RetentionSerializer(StrictSerializer):
     """The body of PUT /retention. Omitted kinds stay unchanged."""
 
-    recordings = _days()
-    transcripts = _days()
-    events = _days()
-    webhook_logs = _days()
-    documents = _days()
+    def get_fields(self) -> dict[str, Any]:
+        return {
+            name: serializers.IntegerField(min_value=1, max_value=retention.MAX_DAYS, allow_null=True, required=False)
+            for name in retention.KINDS_IN_API
+        }
 
 
 class RetentionView(APIView):

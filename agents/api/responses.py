@@ -144,7 +144,7 @@ AGENT = shape(
         "description": nullable(text("Handles customer support calls")),
         "model_slug": nullable(text("gemini-3.1-flash-live-preview")),
         **SETTING_SCHEMAS,
-        # Shown as false, the documented default. Unset and false differ only on a number.
+        # Shown as false, the documented default. Unset and false differ only for an agent's number that turns it on.
         "recording_enabled": Read(lambda agent: bool(agent.recording_enabled), flag(example=True)),
         "daily_cap": nullable(money("10.00", "Daily limit in USD (UTC days) for all calls of the agent.")),
         "analysis_schema": nullable(free_object(ANALYSIS_EXAMPLE)),

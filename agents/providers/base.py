@@ -116,7 +116,7 @@ class RealtimeSession(ABC):
     # Whether `send_audio` never waits, so it can be called from code that cannot wait.
     is_direct = False
     # Called with the model's audio, item id and payload, in the callback that read it, while the reader of `events` is waiting. If it
-    # returns False, the audio goes to the reader. It must not raise. Sessions without a fast path ignore it.
+    # returns False, the audio goes to the reader. It must not raise. Sessions without a short path ignore it.
     audio_sink: Callable[[str, str], bool] | None = None
 
     @abstractmethod

@@ -1,7 +1,5 @@
 """Whisper through the OpenAI SDK, which Groq's API is made for: https://console.groq.com/docs/speech-to-text"""
 
-import io
-import wave
 from typing import Any
 
 import numpy as np
@@ -10,6 +8,7 @@ from openai.types.audio import TranscriptionVerbose
 from agents.model_catalog.languages import nearest_code
 from agents.openai_client import failing_as, make_client
 from agents.transcription.base import Segment, Transcriber, TranscriptionError
+from bubblyphone.core.audio import wav_file
 
 # A piece has to fit into a job's minute.
 TIMEOUT_SECONDS = 40.0
@@ -47,7 +46,7 @@ class WhisperTranscriber(Transcriber):
         options: dict[str, Any] = {"language": code} if code else {}
         with failing_as(TranscriptionError, "The transcription provider"):
             answer: TranscriptionVerbose = self._client.audio.transcriptions.create(
-                file=("call.wav", _wav(pcm16, sample_rate), "audio/wav"),
+                file=("call.wav", wav_file(pcm16, sample_rate), "audio/wav"),
                 model=self._model,
                 response_format="verbose_json",
                 timestamp_granularities=["segment"],
@@ -63,16 +62,6 @@ def is_idle(pcm16: bytes, sample_rate: int) -> bool:
     samples = np.abs(np.frombuffer(pcm16, "<i2").astype(np.int32))
     whole = samples[: len(samples) // block * block].reshape(-1, block)
     return not len(whole) or float(whole.mean(axis=1).max()) < IDLE_AMPLITUDE
-
-
-def _wav(pcm16: bytes, sample_rate: int) -> bytes:
-    file = io.BytesIO()
-    with wave.open(file, "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(sample_rate)
-        out.writeframes(pcm16)
-    return file.getvalue()
 
 
 def _spoken(answer: TranscriptionVerbose) -> list[Segment]:

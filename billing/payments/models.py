@@ -67,7 +67,7 @@ class Payment(models.Model):
     stripe_card_id = models.CharField(max_length=255, blank=True, default="")
     card = models.CharField(max_length=60, blank=True, default="")  # "Visa •••• 4242"
     failure_code = models.CharField(max_length=60, blank=True, default="")
-    refund_total = models.DecimalField(default=ZERO, **MONEY_FIELD)  # Stripe's status of the charge
+    refund_total = models.DecimalField(default=ZERO, **MONEY_FIELD)  # refunded in total, as Stripe reports
     created_at = models.DateTimeField(default=timezone.now)
     settled_at = models.DateTimeField(null=True)
 

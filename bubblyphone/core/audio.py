@@ -1,10 +1,12 @@
-"""Audio of calls: formats, G.711, resampling, and converters of base64 payloads between them. numpy only, no I/O.
+"""Audio of calls: formats, G.711, resampling, converters of base64 payloads between them, and WAV files. numpy only, no I/O.
 
 PCM16 is signed 16-bit little-endian, mono, everywhere. Converters keep state: one for each stream and direction.
 """
 
+import io
 import math
 import sys
+import wave
 from binascii import a2b_base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -251,3 +253,14 @@ _MULAW_ENCODED: npt.NDArray[Any] = _mulaw_encoded()
 _ALAW_ENCODED: npt.NDArray[Any] = _alaw_encoded()
 _MULAW_TO_ALAW = pcm16_to_alaw(mulaw_to_pcm16(bytes(range(256))))
 _ALAW_TO_MULAW = pcm16_to_mulaw(alaw_to_pcm16(bytes(range(256))))
+
+
+def wav_file(pcm16: bytes, sample_rate: int, channels: int = 1) -> bytes:
+    """PCM16 as a WAV file; the samples of several channels alternate."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setnchannels(channels)
+        out.setsampwidth(2)
+        out.setframerate(sample_rate)
+        out.writeframes(pcm16)
+    return file.getvalue()

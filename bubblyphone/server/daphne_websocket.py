@@ -1,4 +1,4 @@
-"""Daphne's WebSocket with a short way in and out for messages of one frame, as audio comes 50 times a second and call.
+"""Daphne's WebSocket with a short path in and out for messages of one frame, as audio comes 50 times a second and call.
 
 Out: to the socket at once, in one system call. The stock way leads through a coroutine of daphne's, Autobahn's frame builder and
 Twisted's write queue, which costs a turn of the loop, two changes to the set of watched sockets and log lines that nobody reads. In:
@@ -40,7 +40,7 @@ _READ_HEAD, _READ_TEXT = struct.Struct(">HH4s"), _FINAL_TEXT << 8 | 0x80 | 126
 
 
 def prove(installed: Callable[[str], str] = version) -> bool:
-    """At the start of a process: whether the short way is sound here. Otherwise it is switched off, and the log says so."""
+    """At the start of a process: whether the short path is sound here. Otherwise it is switched off, and the log says so."""
     others = [f"{name} {installed(name)}" for name, proven in PROVEN.items() if installed(name) != proven]
     if others:
         logger.warning("Audio uses the slower path through daphne: untested with %s", ", ".join(others))
@@ -71,7 +71,7 @@ def path_of(channel: Any) -> bytes:
 
 
 def direct_send(send: Callable[..., Any]) -> Callable[[str], None] | None:
-    """The short way for text messages to the WebSocket behind an ASGI application's `send`; None where there is none."""
+    """The short path for text messages to the WebSocket behind an ASGI application's `send`; None where there is none."""
     arguments = getattr(send, "args", ())  # daphne's is a `partial` with its protocol
     socket = arguments[0] if arguments else None
     return socket.send_text if isinstance(socket, DirectWebSocketProtocol) and socket.is_direct else None
@@ -80,7 +80,7 @@ def direct_send(send: Callable[..., Any]) -> Callable[[str], None] | None:
 def take_directly(send: Callable[..., Any], take: Callable[[str], bool]) -> None:
     """Hand each text message to `take` first, as long as no other waits; what that answers with False comes through `receive`.
 
-    `send` is the ASGI application's. Does nothing where there is no short way. `take` must not raise.
+    `send` is the ASGI application's. Does nothing where there is no short path. `take` must not raise.
     """
     if direct_send(send) is not None:
         send.args[0].take = take  # type: ignore[attr-defined]
@@ -102,7 +102,7 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
     is_direct = True
     is_plain = False  # a socket of Twisted's without TLS
     data: bytes  # come in and not taken yet
-    take: Callable[[str], bool] | None = None  # the application's short way for messages
+    take: Callable[[str], bool] | None = None  # the application's short path for messages
 
     def connectionMade(self) -> None:
         """Autobahn copies its factory's options here, and without a limit would keep a message of any size.

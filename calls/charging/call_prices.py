@@ -6,9 +6,9 @@ from agents.agent_settings.call_config import CallConfig
 from agents.selectors import find_model, in_service
 from bubblyphone.core.money import ZERO
 
-TRANSCRIPTION_PRICE = Decimal("0.02")  # per minute of a webhook-mode call in which anything was transcribed
-WHISPER_PRICE_PER_MINUTE = Decimal("0.03")  # per second of recorded audio
-ANALYSIS_PRICE = Decimal("0.01")  # per call
+TRANSCRIPTION_PRICE = Decimal("0.02")  # per webhook-mode call in which speech was transcribed
+WHISPER_PRICE_PER_MINUTE = Decimal("0.03")  # of recording, charged by the second
+ANALYSIS_PRICE = Decimal("0.01")  # per call that is analyzed
 MINIMUM_BALANCE = Decimal("0.50")  # minimum balance to start a call
 
 

@@ -35,7 +35,7 @@ class LiveCall:
     developer_id: int
     signing_secret_id: int | None
     carrier: str
-    carrier_call_id: str | None  # empty for a sandbox call
+    carrier_call_id: str | None  # None for a sandbox call
     facts: CallFacts
     values: dict[str, str]  # all variables, which tools can extend
     secrets: SecretValues

@@ -50,7 +50,7 @@ class ConversationHistory:
         self._now = now
         self._said = deque((_Said(turn.role, turn.text) for turn in history), maxlen=HISTORY_TURNS)
         self._cut: dict[str, _Heard] = {}  # by answer
-        self._words_due_at: float | None = None  # how long to wait for the caller's last words
+        self._words_due_at: float | None = None  # until when to wait for the caller's last words
         self._held: list[OutputTranscript] = []  # what the model said meanwhile
 
     def history(self) -> tuple[Turn, ...]:

@@ -1,17 +1,15 @@
 """Recording a leg: what its person says left, what they hear right, from the command (or the answer) to the end."""
 
 import asyncio
-import io
 import logging
 import uuid
-import wave
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
-from bubblyphone.core.audio import mulaw_to_pcm16
+from bubblyphone.core.audio import mulaw_to_pcm16, wav_file
 from sandbox.exchange.audio.audio_queue import FRAME_SECONDS
 from sandbox.exchange.recording_store import RecordingStore
 from sandbox.exchange.tasks import Tasks
@@ -84,13 +82,7 @@ class Recording:
             samples = np.column_stack((left, right))
         else:
             samples = np.clip(left.astype(np.int32) + right, -32768, 32767)
-        file = io.BytesIO()
-        with wave.open(file, "wb") as out:
-            out.setnchannels(2 if self.params.channels == "dual" else 1)
-            out.setsampwidth(2)
-            out.setframerate(8000)
-            out.writeframes(samples.astype("<i2").tobytes())
-        return file.getvalue()
+        return wav_file(samples.astype("<i2").tobytes(), 8000, 2 if self.params.channels == "dual" else 1)
 
 
 class Recorder:

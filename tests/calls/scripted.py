@@ -50,7 +50,7 @@ class ScriptedCaller:
 
 
 class DirectCaller(ScriptedCaller):
-    """With a short way for audio in both directions. `speak` takes it where it can be taken, as a socket's callback would."""
+    """With a short path for audio in both directions. `speak` takes it where it can be taken, as a socket's callback would."""
 
     is_direct = True
 
@@ -63,7 +63,7 @@ class DirectCaller(ScriptedCaller):
         self.sink = sink
 
     def speak(self, payload: str) -> bool:
-        """Whether it went the short way."""
+        """Whether it went the short path."""
         is_short = self.is_awaited and self.incoming.empty() and self.sink(payload)
         if not is_short:
             self.incoming.put_nowait(payload)

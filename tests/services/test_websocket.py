@@ -93,7 +93,7 @@ Server = tuple["subprocess.Popen[str]", int]  # and its port
 
 @pytest.fixture(params=["direct", "stock"], scope="module")
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """On the short way, and on the one that is left where the installed versions are others than those it was proven with."""
+    """On the short path, and on the one that is left where the installed versions are others than those it was proven with."""
     number = find_free()
     command = [sys.executable, "-c", SERVER, str(number), request.param]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -5,15 +5,13 @@ answer.
 """
 
 import asyncio
-import io
 import logging
-import wave
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from agents.speech import SpeechError
-from bubblyphone.core.audio import mulaw_to_pcm16
+from bubblyphone.core.audio import mulaw_to_pcm16, wav_file
 from sandbox.exchange.audio.audio_queue import FRAME_SECONDS, SILENCE
 from sandbox.exchange.audio.tones import frames, is_speech
 from sandbox.exchange.audio.tts import Tts
@@ -127,13 +125,7 @@ class ScriptedHandset(Handset):
         half = len(both) // 2
         both[0::4], both[1::4] = left[0:half:2], left[1:half:2]
         both[2::4], both[3::4] = right[0:half:2], right[1:half:2]
-        file = io.BytesIO()
-        with wave.open(file, "wb") as out:
-            out.setnchannels(2)
-            out.setsampwidth(2)
-            out.setframerate(8000)
-            out.writeframes(bytes(both))
-        return file.getvalue()
+        return wav_file(bytes(both), 8000, 2)
 
     def heard_pcm16(self) -> bytes:
         """All that was heard since the answer, 8 kHz PCM16."""

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.virtual_time
 
 
 class DirectSession(ScriptedSession):
-    """A model's session with a short way; `fault` is raised by the next frame that it is sent."""
+    """A model's session with a short path; `fault` is raised by the next frame that it is sent."""
 
     is_direct = True
     fault: Exception | None = None
@@ -167,7 +167,7 @@ class Wire:
         self.take: Callable[[str], bool] = self.transport.take
 
     async def send(self, message: dict[str, Any]) -> None:
-        raise AssertionError("all goes the short way")
+        raise AssertionError("all goes the short path")
 
     def hear(self, payload: str) -> bool:
         self.short.append(payload)
@@ -199,7 +199,7 @@ async def test_only_audio_that_needs_no_pacing_is_taken_from_the_carrier() -> No
     assert (wire.short, wire.long) == ([audio(20)], [MarkReached("m1"), audio(21)])
     wire.say("{not json")
     await settled()
-    wire.say(media(audio(100)))  # to be cut to frames; the short way ends with it
+    wire.say(media(audio(100)))  # to be cut to frames; the short path ends with it
     wire.say(media(audio(20)))
     await until(lambda: len(wire.long) == 9)
     assert (wire.short, wire.long[3:]) == ([audio(20)], [audio(20)] * 6)
