@@ -255,8 +255,8 @@ def test_every_page_is_open_without_a_word_of_paying_or_closed(
                 html = answer.content.decode().replace("insufficient_balance", "")
                 found = [word for word in ("alance", "Add credit", "op up", "top-up", "ayment") if word in html]
                 assert (name, found) == (name, [])
-    # There is no phone without an exchange, nor a picture of a recording that is not ready.
-    assert closed - {"phone", "waveform"} == CLOSED_PAGES - {"receipt"}
+    # There is no phone without an exchange, no picture of a recording that is not ready, and no voice of a model not named.
+    assert closed - {"phone", "waveform", "vendor-voice"} == CLOSED_PAGES - {"receipt"}
     assert {"overview", "usage", "statements", "caps", "account", "buy-number", "calls", "call"} <= shown
 
 

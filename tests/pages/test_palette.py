@@ -28,7 +28,7 @@ NO_PLACES = {
     *("add-carrier-account", "auto-top-up", "change-password", "delete-account", "delete-kept", "import-do-not-call"),
     *("import-number", "log-out-everywhere", "logout", "resend-events", "resend-failed-webhooks", "save-call-view"),
     *("send-verification", "start-sandbox", "to-checkout", "top-up", "try-lookup", "try-tool"),
-    *("call-figures-csv", "calls-csv", "export-data", "export-do-not-call", "offline-voice"),
+    *("call-figures-csv", "calls-csv", "export-data", "export-do-not-call", "offline-voice", "vendor-voice"),
     *("events-tail", "palette", "phone-call", "sandbox-price", "sandbox-variables"),
     *("forgot-password", "login", "signup"),
 }
