@@ -1,6 +1,6 @@
-"""Spans that are recorded and exported over OTLP/HTTP. Loaded by `bubblyphone.core.tracing` only where traces are on.
+"""Records spans and exports them over OTLP/HTTP. `bubblyphone.core.tracing` loads it only if traces are on.
 
-The SDK reads its own environment variables: OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_HEADERS and so on.
+The SDK reads its own environment variables: OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_HEADERS, etc.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ CALL_ID = "bubblyphone.call_id"
 
 
 class _Ids(RandomIdGenerator):
-    """Random, except for the span that is a whole call."""
+    """Random ids, except for the span of a whole call."""
 
     given: ContextVar[tuple[int, int] | None] = ContextVar("given ids", default=None)
 
@@ -51,7 +51,7 @@ def _make_provider() -> TracerProvider:
         resource = resource.merge(Resource({"service.name": "bubblyphone"}))
     provider = TracerProvider(id_generator=_Ids(), resource=resource)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    # Workers are forked and end without Python's atexit; the SDK relies on that.
+    # The SDK relies on atexit, which forked workers do not run.
     Finalize(None, provider.force_flush, exitpriority=1)
     return provider
 
@@ -62,12 +62,12 @@ _propagator = TraceContextTextMapPropagator()
 
 
 def flush() -> None:
-    """Export what has ended, now."""
+    """Export ended spans now."""
     _provider.force_flush()
 
 
 class OpenSpan(tracing.Span):
-    """Begins now. The SDK's span is made when its trace is known: at the call, at the first span within it, or at its end."""
+    """A span that starts now. The SDK's span is created when its trace is known: by `about`, by the first child span, or at the end."""
 
     def __init__(
         self, name: str, kind: Kind, attributes: Attributes, *, parent: tracing.Span | None, sent_parent: str
@@ -125,7 +125,7 @@ class OpenSpan(tracing.Span):
 
 
 def _context_of(header: str) -> SpanContext | None:
-    """Whose request it is, to be linked: strangers do not decide what is recorded."""
+    """The sender's span, which is only linked: senders do not decide what is recorded."""
     if not header:
         return None
     found = trace.get_current_span(_propagator.extract({"traceparent": header})).get_span_context()
@@ -138,7 +138,7 @@ def _ids_of(call_id: int) -> tuple[int, int]:
 
 
 def _call_context(call_id: int) -> SpanContext:
-    """The span of the whole call. Whether it is sampled follows from its id, and so is the same in every process."""
+    """The span of the whole call. Whether it is sampled follows from its id, so all processes agree."""
     trace_id, span_id = _ids_of(call_id)
     is_sampled = _provider.sampler.should_sample(None, trace_id, "call").decision.is_sampled()
     flags = TraceFlags(TraceFlags.SAMPLED if is_sampled else TraceFlags.DEFAULT)

@@ -1,5 +1,5 @@
-"""The OpenAPI description of the API, made from the routes, the serializers of bodies, and what each app declares about its
-operations in `<app>/api/schema.py`.
+"""The OpenAPI description of the API, built from the routes, the serializers of bodies, and each app's declarations
+in `<app>/api/schema.py`.
 """
 
 import re
@@ -61,24 +61,26 @@ MESSAGES = {401: "Unauthenticated.", 413: "The request body is larger than 1 MiB
 
 @dataclass(frozen=True)
 class Operation:
-    """What an app says about one of its operations. `answer` is the whole body; None: there is none."""
+    """An app's declaration of one operation. `answer` is the whole response body; None: no body."""
 
     summary: str
     description: str = ""
     answer: Schema | None = None
     status: int = 200
-    body: type[BaseSerializer[Any]] | Schema | None = None  # a Schema: of a multipart body
-    example: Mapping[str, Any] = field(default_factory=dict)  # of the body
+    body: type[BaseSerializer[Any]] | Schema | None = None  # a Schema for a multipart body
+    example: Mapping[str, Any] = field(default_factory=dict)  # of the request body
     query: type[Serializer[Any]] | None = None
-    errors: Mapping[int, str] = field(default_factory=dict)  # beyond COMMON_ERRORS, or in other words
-    also: Mapping[str, str] = field(default_factory=dict)  # other content types of the answer, with an example each
+    errors: Mapping[int, str] = field(default_factory=dict)  # in addition to COMMON_ERRORS, or replacing their texts
+    also: Mapping[str, str] = field(
+        default_factory=dict
+    )  # other content types of the response, with an example of each
 
 
 @dataclass(frozen=True)
 class Description:
-    """All of it: operations by tag and "METHOD /path"; texts by "field" or "Serializer.field"; webhooks by their event.
+    """The whole description: operations by tag and "METHOD /path"; texts by "field" or "Serializer.field"; webhooks by event.
 
-    `path_examples`: by "collection {name}", for parameters of paths that are no numbers.
+    `path_examples`: by "collection {name}", for path parameters that are not numbers.
     """
 
     operations: Mapping[str, Mapping[str, Operation]]
@@ -93,7 +95,7 @@ class Description:
 
     @property
     def event_types(self) -> list[str]:
-        """The names of what happens in an account, without requests for an answer."""
+        """The names of all events, without webhooks that request an action."""
         return [name for name, webhook in self.webhooks.items() if webhook.is_event]
 
 
@@ -103,18 +105,18 @@ DESCRIPTION: Slot[Callable[[], Description]] = Slot("the API's description")
 
 @cache
 def description() -> Description:
-    """What every app says about its part of the API."""
+    """The declarations of all apps."""
     return DESCRIPTION.get()()
 
 
 @cache
 def openapi() -> dict[str, Any]:
-    """The document. The same for everybody, so built once."""
+    """The OpenAPI document. It is the same for everybody, so it is built once."""
     return SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-any-return]
 
 
 class OperationSchema(AutoSchema):
-    """What drf-spectacular asks about an operation, answered from the apps' tables."""
+    """Answers drf-spectacular's questions about an operation from the apps' declarations."""
 
     @property
     def key(self) -> str:
@@ -122,7 +124,7 @@ class OperationSchema(AutoSchema):
 
     @property
     def operation(self) -> Operation:
-        """An operation without a description is shown by its name only; a test reports it."""
+        """Describe an operation. One without a declaration only has a name; a test reports it."""
         return description().by_route.get(self.key, ("", Operation(self.key)))[1]
 
     @property
@@ -146,10 +148,10 @@ class OperationSchema(AutoSchema):
         return [] if self.is_public else [{"bearer": []}]
 
     def _get_serializer(self) -> None:
-        """Views are plain: what goes in and out is in the tables."""
+        """The serializer of the body. Views do not have one; it is in the declarations."""
 
     def _get_serializer_name(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> str:
-        """Bodies are called so, apart from the shapes of answers."""
+        """The name of a request body's schema, which differs from those of responses."""
         return f"{super()._get_serializer_name(serializer, direction, bypass_extensions)}Body"
 
     def get_request_serializer(self) -> Any:
@@ -184,7 +186,7 @@ class OperationSchema(AutoSchema):
         return [self._with_text(one) for one in found] + [_parameter("RequestId")]
 
     def _with_text(self, parameter: Schema) -> Schema:
-        """With its text, where the apps' tables have one."""
+        """The schema with the field's text, if the apps declare one."""
         parameter.get("schema", {}).pop("x-spec-enum-id", None)
         if parameter.get("schema", {}).get("type") == "object":
             parameter = {**parameter, "style": "deepObject", "explode": True}  # name[key]=value
@@ -240,7 +242,7 @@ class OperationSchema(AutoSchema):
 
 
 class StrictBody(OpenApiSerializerExtension):
-    """Our bodies take no unknown fields, and each field has a text."""
+    """Our bodies allow no unknown fields, and each field has a text."""
 
     target_class = "bubblyphone.core.api.StrictSerializer"
     match_subclasses = True
@@ -248,7 +250,7 @@ class StrictBody(OpenApiSerializerExtension):
     def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> Schema:
         schema: Schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
         schema["additionalProperties"] = False
-        schema.pop("description", None)  # the class's docstring is for those who read the code
+        schema.pop("description", None)  # the class's docstring is for readers of the code
         texts = description().fields
         for name, part in schema.get("properties", {}).items():
             part.pop("x-spec-enum-id", None)
@@ -258,12 +260,12 @@ class StrictBody(OpenApiSerializerExtension):
 
 
 def rename_ids(endpoints: list[Any], **kwargs: Any) -> list[Any]:
-    """drf-spectacular's preprocessing hook: `{id}` in every path, whatever name the view gives its argument."""
+    """drf-spectacular's preprocessing hook: `{id}` in every path, whatever the view calls its argument."""
     return [(re.sub(r"\{(pk|\w+_id|identifier)\}", "{id}", path), *rest) for path, *rest in endpoints]
 
 
 def add_components(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """drf-spectacular's postprocessing hook: what is defined once and referred to, webhooks, and links between operations."""
+    """drf-spectacular's postprocessing hook: adds shared components, webhooks, and links between operations."""
     components = result.setdefault("components", {})
     components.setdefault("schemas", {}).update(SHAPES)
     components["securitySchemes"] = {
@@ -282,7 +284,7 @@ def add_components(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
 
 
 def _drop_unused(document: dict[str, Any]) -> None:
-    """Leave out the schemas that nothing refers to, such as those of operations that are closed."""
+    """Remove schemas without references, such as those of closed operations."""
     schemas: dict[str, Any] = document["components"]["schemas"]
     rest = {**document, "components": {**document["components"], "schemas": {}}}
     found, beginning = set[str](), _references(rest)

@@ -1,4 +1,4 @@
-"""`GET /metrics`, for Prometheus. Answered before other middleware, so that scrapers may reach each machine by its own address."""
+"""`GET /metrics`, for Prometheus. Answered before other middleware, so that scrapers can use each machine's own address."""
 
 import hmac
 import logging
@@ -20,8 +20,8 @@ from bubblyphone.core.platform_metrics import READY, note_request
 
 logger = logging.getLogger(__name__)
 PATH = "/metrics"
-UNTRACED = ("/healthz", "/readyz")  # monitors ask all the time
-# Whatever of these a request has, it came by way of a proxy, and so from who knows where.
+UNTRACED = ("/healthz", "/readyz")  # monitors request these all the time
+# A request with any of these came through a proxy, so its origin is unknown.
 FORWARDING_HEADERS = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 QUERY_MS = 2000
 
@@ -47,7 +47,7 @@ class MetricsMiddleware:
         sent_parent = request.headers.get("traceparent", "")
         with tracing.span(method, tracing.SERVER, {"http.request.method": method}, sent_parent=sent_parent) as span:
             response = self.get_response(request)
-            # The route, not the path: that may have tokens in it.
+            # The route instead of the path, which may contain tokens.
             route = f"/{request.resolver_match.route}" if request.resolver_match else ""
             span.name = f"{method} {route}".strip()
             span.note({"http.route": route, "http.response.status_code": response.status_code})
@@ -57,7 +57,7 @@ class MetricsMiddleware:
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Everything measured, as text; 401 or 403 to who may not see it, 405 to other methods."""
+    """All metrics as text; 401 or 403 without permission, 405 for other methods."""
     if request.method not in ("GET", "HEAD"):
         return HttpResponseNotAllowed(["GET", "HEAD"])
     refusal = _refusal(request)
@@ -90,7 +90,7 @@ def _registry() -> CollectorRegistry:
 
 
 class _Everything:
-    """What the processes counted, and what is sampled now: while the database is away that is less."""
+    """Counters of all processes, and samples taken now; fewer while the database is unavailable."""
 
     def __init__(self, ready: dict[str, bool]) -> None:
         self._ready = ready

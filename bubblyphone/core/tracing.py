@@ -1,9 +1,9 @@
-"""Traces for OpenTelemetry: what one call consisted of, in whichever processes it happened.
+"""Traces for OpenTelemetry: the work for one call, across all processes.
 
-Everything about a call is one trace. Its id follows from the call's, so nothing has to be passed on or stored. A request or a job
-may learn only on its way which call it is about (`about_call`): its span is made then, or at its end.
+Everything about a call is one trace. Its id follows from the call's id, so processes do not pass or store it. A request or job may only
+find out while it runs which call it is about (`about_call`): its span is created then, or at its end.
 
-On when OTEL_EXPORTER_OTLP_ENDPOINT is set; otherwise everything here does nothing. `bubblyphone.core.otel` has the SDK.
+Tracing is on if OTEL_EXPORTER_OTLP_ENDPOINT is set; otherwise this module does nothing. `bubblyphone.core.otel` uses the SDK.
 """
 
 import logging
@@ -28,18 +28,18 @@ ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
 class Span:
-    """Something that takes time. This one is not recorded; those that are come from `bubblyphone.core.otel`."""
+    """An operation with a duration. This class records nothing; `bubblyphone.core.otel` has the one that does."""
 
     name = ""
 
     def about(self, call_id: int) -> None:
-        """It belongs to this call. The first call that is named counts."""
+        """Assign the span to a call. Only the first call counts."""
 
     def note(self, attributes: Attributes) -> None:
-        """Say more about it."""
+        """Add attributes."""
 
     def end(self, error: str = "") -> None:
-        """It is over; `error` says why it failed. A second end does nothing."""
+        """End the span; `error` says why it failed. A second call does nothing."""
 
 
 _NOTHING = Span()
@@ -48,7 +48,7 @@ _current: ContextVar[Span | None] = ContextVar("span", default=None)
 
 @cache
 def _otel(endpoint: str) -> Any:
-    """The module with the SDK; None where that is not installed."""
+    """The module that uses the SDK; None if the SDK is not installed."""
     try:
         return import_module("bubblyphone.core.otel")
     except ImportError as error:
@@ -57,13 +57,13 @@ def _otel(endpoint: str) -> Any:
 
 
 def _sdk() -> Any:
-    """None: traces are off."""
+    """The module that uses the SDK; None if traces are off."""
     endpoint = next(filter(None, map(os.environ.get, ENDPOINTS)), "")
     return _otel(endpoint) if endpoint else None
 
 
 def begin(name: str, kind: Kind = INTERNAL, attributes: Attributes | None = None, *, sent_parent: str = "") -> Span:
-    """A span within the one at hand. `sent_parent`: the `traceparent` header of the request (W3C Trace Context)."""
+    """Start a child of the current span. `sent_parent`: the `traceparent` header of the request (W3C Trace Context)."""
     sdk = _sdk()
     if sdk is None:
         return _NOTHING
@@ -80,7 +80,7 @@ def span(
     call_id: int | None = None,
     sent_parent: str = "",
 ) -> Iterator[Span]:
-    """The same while the block runs, for which it is the one at hand."""
+    """Like `begin`, for the duration of the block, in which it is the current span."""
     opened = begin(name, kind, attributes, sent_parent=sent_parent)
     if opened is _NOTHING:
         yield opened
@@ -99,7 +99,7 @@ def span(
 
 
 def enter(opened: Span) -> None:
-    """Make it the one at hand until the context ends, where no block fits around what it is about."""
+    """Make it the current span until the context ends, for code that cannot use a block."""
     _current.set(opened)
 
 
@@ -108,7 +108,7 @@ def current() -> Span:
 
 
 def about_call(call_id: int) -> None:
-    """What is at hand is about this call."""
+    """Assign the current span to a call."""
     current().about(call_id)
 
 

@@ -13,7 +13,7 @@ LEAST_BYTES_PER_SECOND = 800
 
 
 class Flow:
-    """Whether bytes move at the least rate, on average and within each window of `grace` seconds."""
+    """Whether bytes move at the minimum rate, on average and within each window of `grace` seconds."""
 
     def __init__(self, now: float, grace: float) -> None:
         self._grace = grace
@@ -35,19 +35,19 @@ class Flow:
 
 
 def untaken(transport: Any) -> int:
-    """Bytes that the client has not confirmed yet, those in the kernel's queue included."""
+    """Bytes that the client has not acknowledged yet, including those in the kernel's queue."""
     try:
         queued = struct.unpack("i", fcntl.ioctl(transport.fileno(), termios.TIOCOUTQ, bytes(4)))[0]
     except (OSError, ValueError):
-        queued = 0  # closed meanwhile
+        queued = 0  # closed in the meantime
     return buffered(transport) + int(queued)
 
 
 def mind_reset(transport: Any) -> None:
-    """Drop a connection that its client has reset. To be called whenever data of it was read.
+    """Drop a connection that its client has reset. Call it after each read from the connection.
 
-    uvloop tells a reader once that a socket has an error, and watches it no longer. Whatever came before the reset is read then, and
-    nobody would notice the end: the next write would fail, and a connection without any would stay.
+    uvloop reports a socket's error to its reader once and then stops watching it. If that read returns data from before the reset, nobody
+    notices the end: the next write fails, and a connection without writes stays open.
     """
     try:
         error = transport.getHandle().getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)

@@ -1,13 +1,13 @@
-"""Daphne's WebSocket with a short path in and out for messages of one frame, as audio comes 50 times a second and call.
+"""Daphne's WebSocket with a short path in and out for messages of one frame, such as audio: 50 a second and call.
 
-Out: to the socket at once, in one system call. The stock way leads through a coroutine of daphne's, Autobahn's frame builder and
-Twisted's write queue, which costs a turn of the loop, two changes to the set of watched sockets and log lines that nobody reads. In:
-from the socket to the application, which may take a message in the callback that read it (`take_directly`) instead of being woken.
-The stock way goes through Twisted's reactor with a log context around each read, and a dozen methods of Autobahn's streaming
-interface, which nobody here uses.
+Out: straight to the socket, in one system call. The regular path leads through a coroutine of daphne, Autobahn's frame builder and
+Twisted's write queue, which costs a turn of the loop, two changes to the set of watched sockets, and log lines that nobody reads.
+In: from the socket to the application, which may take a message in the callback that read it (`take_directly`) instead of being woken.
+The regular path leads through Twisted's reactor, with a log context around each read, and a dozen methods of Autobahn's streaming
+interface, which we do not use.
 
-This is the only file that uses private names of daphne, Autobahn and Twisted, those for HTTP included. They hold for the versions in
-`PROVEN`; with others, `prove` leaves WebSockets to the stock way, and what is asked about HTTP has an answer without them.
+This is the only file that uses private names of daphne, Autobahn and Twisted, also for HTTP. They are valid for the versions in `PROVEN`;
+with other versions, `prove` makes WebSockets use the regular path, and the functions for HTTP return defaults.
 """
 
 import asyncio
@@ -31,16 +31,16 @@ PROVEN = {"daphne": "4.2.3", "autobahn": "26.10.2", "twisted": "26.10.0"}
 # Audio is a few hundred bytes a message. Larger ones close the connection with 1009.
 MAX_MESSAGE_BYTES = 1024 * 1024
 READ_BYTES = 16384
-# A peer for which this much waits has stopped reading: some minutes of audio, which would grow as long as the call lives.
+# A peer with this much unsent data has stopped reading: some minutes of audio, which would grow until the call ends.
 MOST_UNSENT_BYTES = 4 * 1024 * 1024
 _FINAL_TEXT, _FINAL_BINARY = 0x81, 0x82  # RFC 6455 §5.2; a server does not mask
-# What stands before a text of 126 bytes to 64 KiB, as all audio is: before one that we send, and before one that comes, masked.
+# The header of a text of 126 bytes to 64 KiB, as all audio is: of one that we send, and of one that we receive, which is masked.
 _SENT_HEAD, _SENT_TEXT = struct.Struct(">HH"), _FINAL_TEXT << 8 | 126
 _READ_HEAD, _READ_TEXT = struct.Struct(">HH4s"), _FINAL_TEXT << 8 | 0x80 | 126
 
 
 def prove(installed: Callable[[str], str] = version) -> bool:
-    """At the start of a process: whether the short path is sound here. Otherwise it is switched off, and the log says so."""
+    """Check at the start of a process whether the short path is safe. If not, turn it off and log a warning."""
     others = [f"{name} {installed(name)}" for name, proven in PROVEN.items() if installed(name) != proven]
     if others:
         logger.warning("Audio uses the slower path through daphne: untested with %s", ", ".join(others))
@@ -49,38 +49,38 @@ def prove(installed: Callable[[str], str] = version) -> bool:
 
 
 def buffered(transport: Any) -> int:
-    """Bytes that wait in our own memory until the kernel takes them; 0 where Twisted does not tell."""
+    """Bytes in our own memory that the kernel has not accepted yet; 0 if Twisted does not say."""
     if not hasattr(transport, "_tempDataLen"):
         return 0
     return len(transport.dataBuffer) - int(transport.offset) + int(transport._tempDataLen)
 
 
 def has_answer_begun(request: Any) -> bool:
-    """Whether daphne has sent the beginning of a response to an HTTP request. True where it does not tell."""
+    """Whether daphne has sent the start of a response to an HTTP request. True if it does not say."""
     return bool(getattr(request, "_response_started", True))
 
 
 def leave_forms_alone(request: Any) -> None:
-    """Keep Twisted from parsing the body of a form that is posted."""
+    """Keep Twisted from parsing the body of a posted form."""
     request._parsePOSTFormSubmission = False
 
 
 def path_of(channel: Any) -> bytes:
-    """Of the request whose headers a channel is reading; empty where Twisted does not tell."""
+    """The path of the request whose headers a channel is reading; empty if Twisted does not say."""
     return getattr(channel, "_path", b"")
 
 
 def direct_send(send: Callable[..., Any]) -> Callable[[str], None] | None:
-    """The short path for text messages to the WebSocket behind an ASGI application's `send`; None where there is none."""
+    """The short path for text messages to the WebSocket behind an ASGI application's `send`; None if there is none."""
     arguments = getattr(send, "args", ())  # daphne's is a `partial` with its protocol
     socket = arguments[0] if arguments else None
     return socket.send_text if isinstance(socket, DirectWebSocketProtocol) and socket.is_direct else None
 
 
 def take_directly(send: Callable[..., Any], take: Callable[[str], bool]) -> None:
-    """Hand each text message to `take` first, as long as no other waits; what that answers with False comes through `receive`.
+    """Pass each text message to `take` first, if no other message is waiting. If it returns False, the message comes through `receive`.
 
-    `send` is the ASGI application's. Does nothing where there is no short path. `take` must not raise.
+    `send` is the ASGI application's. Does nothing if there is no short path. `take` must not raise.
     """
     if direct_send(send) is not None:
         send.args[0].take = take  # type: ignore[attr-defined]
@@ -100,14 +100,14 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
     """Installed by bubblyphone.serve."""
 
     is_direct = True
-    is_plain = False  # a socket of Twisted's without TLS
-    data: bytes  # come in and not taken yet
+    is_plain = False  # a Twisted socket without TLS
+    data: bytes  # received and not processed yet
     take: Callable[[str], bool] | None = None  # the application's short path for messages
 
     def connectionMade(self) -> None:
-        """Autobahn copies its factory's options here, and without a limit would keep a message of any size.
+        """Limit the size of messages, which Autobahn does not, and close with a status code that says why (RFC 6455 §7.4.1).
 
-        It would also drop who breaks a rule without saying which (RFC 6455 §7.4.1).
+        Autobahn copies its factory's options here, so they are set afterwards.
         """
         super().connectionMade()
         self.failByDrop = False
@@ -117,7 +117,7 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
     # --- out ----------------------------------------------------------------------------------------------------------
 
     def serverSend(self, content: str | bytes, binary: bool = False) -> None:
-        """What the application sends by ASGI."""
+        """Send what the application sends by ASGI."""
         if self.state in (self.STATE_CLOSING, self.STATE_CLOSED):
             return  # Autobahn would raise; the reading side notices the end
         if not self.is_direct or self.state != self.STATE_OPEN or self.transport.disconnecting:
@@ -127,7 +127,7 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
         self._write(frame(content if isinstance(content, bytes) else content.encode(), binary=binary))
 
     def send_text(self, text: str) -> None:
-        """Send one message, at once. Nothing happens on a connection that is closing, as its reader learns."""
+        """Send one message immediately. Does nothing on a closing connection, whose end its reader notices."""
         if self.state == self.STATE_OPEN and not self.transport.disconnecting:
             content = text.encode()
             if 126 <= (length := len(content)) < 65536:  # as all audio is
@@ -147,12 +147,12 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
         except BlockingIOError:
             written = 0
         except OSError:
-            return  # the connection is lost, which the reading side learns too
+            return  # the connection is lost, which the reading side notices too
         if written < len(data):
             transport.write(data[written:])
 
     def _drop_if_stalled(self) -> None:
-        """Drop a connection whose peer takes nothing; its reader learns it. Twisted itself would keep all that is written."""
+        """Drop a connection whose peer does not read; its reader notices. Twisted itself would buffer everything."""
         transport: Any = self.transport
         if buffered(transport) > MOST_UNSENT_BYTES and not getattr(transport, "_aborting", False):
             logger.warning("Dropped a WebSocket because its peer stopped reading")
@@ -164,7 +164,7 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
         super().onOpen()
         transport: Any = self.transport
         if self.is_direct and self.is_plain and transport in transport.reactor.getReaders():
-            # In place of Twisted's own callback for the same socket: when Twisted stops reading, so do we.
+            # Replaces Twisted's own callback for the same socket: when Twisted stops reading, so do we.
             asyncio.get_running_loop().add_reader(transport.fileno(), self._read)
 
     def _read(self) -> None:
@@ -178,7 +178,7 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
         try:
             if data:
                 self.dataReceived(data)
-            else:  # the end, which is Twisted's to notice: it reads on
+            else:  # the end: let Twisted read and handle it
                 transport.stopReading()
                 transport.startReading()
         except Exception:
@@ -186,7 +186,7 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
             transport.abortConnection()
 
     def dataReceived(self, data: bytes) -> None:
-        """Frames straight from what has come in, unless some of it waits already or is no simple frame."""
+        """Process frames directly, unless earlier data is waiting or a frame is not a simple one."""
         is_open = self.is_direct and not self.data and self.state == self.STATE_OPEN
         if is_open and self.current_frame is None and not self.inside_message:  # `_is_between_messages`, for each read
             taken, size = 0, len(data)
@@ -199,7 +199,7 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
         super().dataReceived(data)
 
     def processData(self) -> bool:
-        """Take the next frame from what has come in. Whether there is more."""
+        """Process the next received frame. Returns whether there is more."""
         if self.is_direct and self._is_between_messages() and (end := self._hand_on(self.data, 0)):
             self.data = self.data[end:]
             return bool(self.data)
@@ -209,9 +209,9 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
         return self.state == self.STATE_OPEN and self.current_frame is None and not self.inside_message
 
     def _hand_on(self, data: bytes, start: int) -> int:
-        """The message that begins there goes to the application, if it is a whole text in one masked frame of less than 64 KiB.
+        """Pass the message at `start` to the application, if it is a whole text in one masked frame of less than 64 KiB.
 
-        Returns where it ends; 0 if it is none, and Autobahn's to take.
+        Returns its end; 0 if it is not, and Autobahn has to process it.
         """
         if len(data) - start < 8:
             return 0
@@ -227,7 +227,7 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
         try:
             text = apply_mask(data[begin:end], mask).decode()
         except UnicodeDecodeError:
-            return 0  # Autobahn closes the connection as it should be
+            return 0  # Autobahn closes the connection with the right status
         if self.autoPingTimeoutCall:
             self._cancelAutoPingTimeoutCall()
         if not self.muted:

@@ -9,8 +9,8 @@ from django.db import connections
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-POOL_WAIT_SECONDS = 10  # for a connection, before a request is an error
-# A connection that rested longer than this may have been forgotten by a firewall on its way, which tells nobody.
+POOL_WAIT_SECONDS = 10  # how long a request waits for a connection before it fails
+# A firewall may have silently dropped a connection that was idle for longer than this.
 TRUSTED_SECONDS = 5.0
 
 _ask = ConnectionPool.check_connection
@@ -31,10 +31,10 @@ def share_connections() -> None:
 
 
 def check_connection(connection: Connection) -> None:
-    """Raises psycopg's OperationalError if the connection is of no use any more.
+    """Raises psycopg's OperationalError if the connection is no longer usable.
 
-    psycopg's own check asks PostgreSQL every time, an eighth of what a small request costs. A server that has closed a connection
-    has sent that, so the socket of one used a moment ago says enough: if nothing has arrived it is open.
+    psycopg's own check sends a query every time, which costs an eighth of a small request. A server that closes a connection says so,
+    so for one that was used a moment ago the socket is enough: if nothing has arrived, the connection is open.
     """
     now = time.monotonic()
     is_fresh = now - _given_at.get(connection, 0.0) < TRUSTED_SECONDS

@@ -17,10 +17,10 @@ from bubblyphone.server.daphne_http import KEPT_BYTES, last_response
 from bubblyphone.server.daphne_websocket import DirectWebSocketProtocol, path_of
 from bubblyphone.server.descriptors import raise_descriptor_limit
 
-HTTPChannel: Any = http.HTTPChannel  # Twisted is typed in part
+HTTPChannel: Any = http.HTTPChannel  # Twisted is only partly typed
 
-LENGTH_DIGITS = 18  # of a Content-Length; what is longer is too large anyway
-# More connections than this would make the check of all of them delay the audio of calls.
+LENGTH_DIGITS = 18  # of a Content-Length; a longer one is too large anyway
+# With more connections than this, checking all of them would delay the audio of calls.
 MAX_CONNECTIONS = 4096
 
 
@@ -31,7 +31,7 @@ class LimitedChannel(HTTPChannel):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
-        self.has_room = asyncio.Event()  # unset while more waits in our own memory than a client takes at once
+        self.has_room = asyncio.Event()  # cleared while we buffer more than a client reads at once
         self.has_room.set()
 
     def pauseProducing(self) -> None:
@@ -44,7 +44,7 @@ class LimitedChannel(HTTPChannel):  # type: ignore[misc]
 
     def connectionMade(self) -> None:
         super().connectionMade()
-        self.setTimeout(None)  # Twisted's counts from the last byte, so that a drip keeps it away
+        self.setTimeout(None)  # Twisted's timeout restarts with every byte, so a slow drip would avoid it
         self.connection = self.factory.connections.opened(self)
 
     def dataReceived(self, data: bytes) -> None:
@@ -58,7 +58,7 @@ class LimitedChannel(HTTPChannel):  # type: ignore[misc]
         mind_reset(transport)
 
     def headerReceived(self, line: bytes) -> bool:
-        """Python does not make a number of thousands of digits; Twisted would end without an answer."""
+        """Refuse a Content-Length of too many digits: Python parses no number so long, and Twisted would close without an answer."""
         name, _, value = line.partition(b":")
         if name.strip().lower() == b"content-length" and value.strip().isdigit():
             line = b"%s: %s" % (name, value.strip().lstrip(b"0")[:LENGTH_DIGITS] or b"0")
@@ -92,11 +92,11 @@ class LimitedChannel(HTTPChannel):  # type: ignore[misc]
         super().allContentReceived()
 
     def _process_in_turn(self, request: Any) -> None:
-        del request.process  # the class's again
+        del request.process  # back to the method of the class
         self.factory.connections.run(self.connection, partial(self._process, request))
 
     def _process(self, request: Any) -> "asyncio.Future[None] | None":
-        """What the application does for this request; None if daphne has answered it."""
+        """The application's task for this request; None if daphne has answered it."""
         request.process()
         return cast("asyncio.Future[None] | None", self.factory.server.connections[request].get("application_instance"))
 
@@ -127,7 +127,7 @@ class LimitedChannel(HTTPChannel):  # type: ignore[misc]
             self.connection.written += size
 
     def refuse(self, status: int) -> None:
-        """Answer before the whole body has come."""
+        """Answer before the whole body has arrived."""
         self.requests[-1].process = lambda: None
         answer = json_error(status).content if path_of(self).startswith(API_PREFIX.encode()) else b""
         self.answer_last(last_response(b"%d %s" % (status, http.RESPONSES[status]), answer))
@@ -138,7 +138,7 @@ class LimitedChannel(HTTPChannel):  # type: ignore[misc]
         self._linger()
 
     def loseConnection(self) -> None:
-        """Twisted refuses what is no HTTP with a few bytes and this, in the middle of what the client sends."""
+        """Twisted calls this after refusing data that is not HTTP, while the client may still be sending."""
         if self.connection is not None and self.connection.phase in (Phase.HEADERS, Phase.BODY):
             self._linger()
         else:
@@ -146,7 +146,7 @@ class LimitedChannel(HTTPChannel):  # type: ignore[misc]
 
     def _linger(self) -> None:
         self._enter(Phase.CLOSING)
-        self.clearLineBuffer()  # what has come with it is not read any more
+        self.clearLineBuffer()  # data that arrived with it is no longer read
         self.transport.loseWriteConnection()
 
 
@@ -167,7 +167,7 @@ class LimitedWebSocket(DirectWebSocketProtocol):
 
 
 class LimitedFactory(HTTPFactory):  # type: ignore[misc]
-    """Makes the protocols, and refuses connections that are too many."""
+    """Creates the protocols, and refuses excess connections."""
 
     protocol = LimitedChannel
 

@@ -1,15 +1,15 @@
-"""Where the server listens."""
+"""The addresses and backlog that the server listens with."""
 
 import socket
 
 LOOPBACK = "127.0.0.1"
-# Connections the kernel keeps until the loop takes them. Twisted's 50 are fewer than the calls that a carrier may bring at once, and
-# one that finds the queue full waits a second or is reset. Linux lowers this to net.core.somaxconn (4096 by default).
+# Connections that the kernel queues until the loop accepts them. Twisted's 50 are fewer than the calls that a carrier may send at once,
+# and a connection beyond the queue waits a second or is reset. Linux lowers this to net.core.somaxconn (4096 by default).
 BACKLOG = 2048
 
 
 def describe_endpoints(host: str, port: int) -> list[str]:
-    """Twisted's endpoint descriptions. Loopback means IPv6's too where there is one: `localhost` may be either."""
+    """Twisted's endpoint descriptions. Loopback includes IPv6 if the machine has it, because `localhost` may be either."""
     hosts = [host]
     if host == LOOPBACK and _has_ipv6_loopback():
         hosts.append("::1")

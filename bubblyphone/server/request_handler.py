@@ -1,7 +1,7 @@
-"""How HTTP requests reach Django: the whole of each, from the first middleware to its end, is one visit to one thread.
+"""Passes HTTP requests to Django. Each runs in a single thread, from the first middleware to its end.
 
-Django's own handler would go through the middleware asynchronously, and change to a thread and back for each that is synchronous,
-as ours and our views are, in a new thread for every request. That took longer than most of our views.
+Django's own handler runs the middleware asynchronously and switches to a thread and back for each synchronous one, as ours and our views
+are, with a new thread per request. That took longer than most of our views.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from django.urls import set_script_prefix
 
 from bubblyphone.core.waiting import cancelable
 
-# Threads are made as they are needed and used again; those that wait on the network must not keep others waiting.
+# Threads are created as needed and reused; requests that wait on the network must not delay others.
 THREADS = ThreadPoolExecutor(max_workers=1000, thread_name_prefix="request")
 
 
@@ -33,12 +33,12 @@ class ThreadedHandler(ASGIHandler):
         super().load_middleware(is_async=False)
 
     def make_view_atomic(self, view: Callable[..., Any]) -> Callable[..., Any]:
-        """Called by Django for the view of each request: a process that stops cancels one that is asynchronous."""
+        """Called by Django for the view of each request. A stopping process cancels asynchronous views."""
         made = super().make_view_atomic(view)
         return cancelable(made) if iscoroutinefunction(made) else made
 
     async def handle(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one request. If its client goes, nothing more is sent, but what its thread has begun is waited for."""
+        """Answer one request. If its client disconnects, nothing more is sent, but its thread still finishes."""
         try:
             body = await self.read_body(receive)
         except RequestAborted:
@@ -50,7 +50,7 @@ class ThreadedHandler(ASGIHandler):
                 await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
             finally:
                 leaving.cancel()
-                working.cancel()  # does nothing to one that has ended
+                working.cancel()  # does nothing if it has ended
                 with suppress(RequestAborted, asyncio.CancelledError):
                     await leaving
                 with suppress(asyncio.CancelledError):
@@ -66,13 +66,13 @@ class ThreadedHandler(ASGIHandler):
             await _end(answering.result(), context)
             raise
         try:
-            # What is made while it is sent is logged with the id of the request.
+            # Log lines written while the response is sent have the id of the request.
             await asyncio.create_task(self.send_response(response, send), context=context)
         finally:
             await _end(response, context)
 
     def respond(self, scope: Any, body: IO[bytes]) -> HttpResponseBase:
-        """The response, in a thread. The database connection is given back, also while a file is still to be sent."""
+        """Compute the response in a thread. It returns its database connection, even before a file is sent."""
         set_script_prefix(get_script_prefix(scope))
         request_started.send(sender=type(self), scope=scope)
         request, refusal = self.create_request(scope, body)
@@ -92,11 +92,11 @@ class ThreadedHandler(ASGIHandler):
 
 
 def _in_thread(function: Any, context: Context) -> Any:
-    """In the request's own context: a thread keeps nothing of it for the next one."""
+    """Run in the request's own context, so that a thread keeps nothing of it for the next one."""
     return sync_to_async(function, thread_sensitive=False, executor=THREADS, context=context)
 
 
 async def _end(response: HttpResponseBase, context: Context) -> None:
-    """Others were closed when they were made."""
+    """Close a streamed response; others were closed when they were created."""
     if response.streaming:
         await _in_thread(response.close, context)()

@@ -1,6 +1,6 @@
-"""Of one client so many requests run at once, and the others wait for their turn.
+"""Limits how many requests of one client run at once; the others wait for their turn.
 
-So a carrier's burst of webhooks is answered, each in its turn, and nobody's flood has all threads and database connections.
+So a carrier's burst of webhooks is answered one after the other, and no client's flood occupies all threads and database connections.
 """
 
 import asyncio
@@ -8,12 +8,12 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-# Starts a request; gives what works for it until that has ended, which may be long after the client has gone. None: nothing does.
+# Starts a request; returns the task that works for it, which may outlive the client's connection. None: no task does.
 Start = Callable[[], "asyncio.Future[None] | None"]
 
 
 class Turns:
-    """The requests that run, and a queue for each client that has more than `at_once`. 0 means no limit."""
+    """The running requests, and a queue for each client that has more than `at_once`. 0 means no limit."""
 
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once
@@ -26,7 +26,7 @@ class Turns:
         self._start_next(client)
 
     def leave(self, client: str, key: Any) -> None:
-        """The request no longer waits, if it did."""
+        """Remove the request from the queue, if it is waiting."""
         queue = self._queues.get(client)
         if queue is not None and key in queue:
             del queue[key]

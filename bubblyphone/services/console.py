@@ -12,14 +12,14 @@ NAME_WIDTH = 8
 
 
 class Console:
-    """Writes whole lines to standard output, one at a time, however many threads write."""
+    """Writes whole lines to standard output, even if several threads write at once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
     def line(self, name: str, text: str) -> None:
-        """Write a line of the process called `name`. A reader that has gone away (a closed pipe) is no reason to stop."""
+        """Write a line of the process called `name`. A closed pipe is not a reason to stop."""
         label = f"{name:<{NAME_WIDTH}} |"
         if self._coloured:
             label = f"\x1b[{COLOURS.get(name, 0)}m{label}\x1b[0m"

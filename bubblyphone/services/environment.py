@@ -45,7 +45,7 @@ def read_env_file(path: Path) -> dict[str, str]:
 
 
 def is_given(given: Mapping[str, str], name: str) -> bool:
-    """Whether the user set the variable, or NAME_FILE for a secret kept in a file."""
+    """Whether the user set the variable, or NAME_FILE for a secret in a file."""
     return bool(given.get(name, "").strip() or given.get(f"{name}_FILE", "").strip())
 
 
@@ -58,7 +58,7 @@ def read_port(given: Mapping[str, str]) -> int:
 
 
 def base_environment(given: Mapping[str, str], data_dir: Path, secrets_store: SecretsStore) -> dict[str, str]:
-    """Everything except the addresses of the services. The user's values always win."""
+    """Everything except the addresses of the services. The user's values take precedence."""
     port = read_port(given)
     public_url = given.get("PUBLIC_URL", "").strip() or f"http://localhost:{port}"
     is_local = urlsplit(public_url).hostname in LOCAL_HOSTS
@@ -85,8 +85,8 @@ def base_environment(given: Mapping[str, str], data_dir: Path, secrets_store: Se
 def exchange_environment(port: int, secrets_store: SecretsStore, carrier: str = "") -> dict[str, str]:
     """Credentials and addresses of the built-in exchange, under the names of the carriers whose protocols it speaks.
 
-    Keys are raw Ed25519 bytes in base64, as Telnyx shows its public key. `port` is the platform's own. With `carrier`
-    "twilio" its account at Twilio's dialect is the installation's; otherwise a developer can add it as their own.
+    Keys are raw Ed25519 bytes in base64, as Telnyx shows its public key. `port` is the platform's. With `carrier`
+    "twilio", its account for Twilio's protocol is the installation's; otherwise developers can add it as their own.
     """
     url = f"http://127.0.0.1:{keep_port(secrets_store, 'EXCHANGE_PORT')}"
     private_key = secrets_store.get_or_make(

@@ -2,4 +2,4 @@
 
 
 class ServiceError(Exception):
-    """A service cannot start or go on; the text is complete and is shown as it is."""
+    """A service cannot start or continue; the text is shown unchanged."""

@@ -6,13 +6,13 @@ import signal
 
 
 def signal_leader(group: int, number: int) -> None:
-    """Send a signal to the first process of a group alone: django-q2 insists on ending its children itself."""
+    """Send a signal to the leader of a group only, because django-q2 ends its children itself."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(group, number)
 
 
 def is_group_alive(group: int) -> bool:
-    """Whether any process of the group is left."""
+    """Whether any process of the group still runs."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(group, 0)
         return True

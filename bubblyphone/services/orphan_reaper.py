@@ -1,8 +1,8 @@
 """Ends the process groups of a supervisor that was itself killed. Run as `python -m bubblyphone.services.orphan_reaper`.
 
 The supervisor writes `<group> <signal>` to a pipe for a group it has started, and `<group> 0` for one that has ended.
-The pipe closes when the supervisor ends, in whatever way; the leader of each group still on the list then gets its
-signal, and seconds later the whole group gets SIGKILL.
+The pipe closes when the supervisor ends for any reason. The leader of each group on the list then gets its signal, and
+seconds later the whole group gets SIGKILL.
 """
 
 import contextlib
@@ -22,26 +22,26 @@ GRACE_SECONDS = 8.0
 
 
 class OrphanReaper:
-    """The supervisor's end of the pipe. A reaper that died is replaced and gets the whole list."""
+    """The supervisor's end of the pipe. If the reaper dies, a new one gets the whole list."""
 
     def __init__(self, lock: IO[str] | None = None, roster: Roster | None = None) -> None:
-        """`lock` is a file with a lock on it, which then lasts as long as the reaper. `roster` keeps the list in a file as well."""
+        """`lock` is a locked file, whose lock then lasts as long as the reaper. `roster` also stores the list in a file."""
         self._lock = lock
         self._roster = roster or Roster()
         self._process = self._start()
 
     def watch(self, group: int, number: signal.Signals = signal.SIGTERM) -> None:
-        """From now on this group does not outlive us; `number` is the signal on which its leader ends in good order."""
+        """From now on this group does not outlive us; `number` is the signal on which its leader shuts down."""
         self._roster.add(group, number.value)
         self._tell(f"{group} {number.value}\n")
 
     def forget(self, group: int) -> None:
-        """The group has ended; its number may come to belong to others."""
+        """The group has ended; the system may reuse its number."""
         self._roster.remove(group)
         self._tell(f"{group} 0\n")
 
     def revive(self) -> int | None:
-        """Replace a reaper that has ended; its exit status, None if it runs."""
+        """Replace a reaper that has ended. Returns its exit status; None if it runs."""
         code = self._process.poll()
         if code is None:
             return None
@@ -61,7 +61,7 @@ class OrphanReaper:
             [sys.executable, "-m", "bubblyphone.services.orphan_reaper"], cwd=PROJECT, stdin=subprocess.PIPE, start_new_session=True,
             pass_fds=[self._lock.fileno()] if self._lock else [], env={"PATH": os.environ.get("PATH", "")}, bufsize=0,
         )  # fmt: skip
-        with contextlib.suppress(BrokenPipeError):  # dead already: `revive` is called again
+        with contextlib.suppress(BrokenPipeError):  # already dead: `revive` is called again
             for group, number in self._roster.signals.items():
                 cast("IO[bytes]", process.stdin).write(f"{group} {number}\n".encode())
         return process
@@ -70,13 +70,13 @@ class OrphanReaper:
         try:
             cast("IO[bytes]", self._process.stdin).write(line.encode())
         except BrokenPipeError:
-            # It learns the list, this line included, when it is replaced.
+            # Its replacement gets the list, including this line.
             self._process.wait()
             self.revive()
 
 
 def main() -> None:
-    """Follow the list until the pipe closes, then end what is left on it."""
+    """Follow the list until the pipe closes, then end the remaining groups."""
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     signals: dict[int, int] = {}

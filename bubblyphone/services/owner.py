@@ -1,4 +1,4 @@
-"""Which operating-system user runs PostgreSQL. It refuses to run as root, so root lends it to another user."""
+"""The operating system's user that runs PostgreSQL, which refuses to run as root."""
 
 import os
 import pwd
@@ -26,19 +26,19 @@ class Owner:
     gid: int
 
     def popen_identity(self) -> PopenIdentity:
-        """Arguments for Popen; none when we already are that user."""
+        """Arguments for Popen; none if we already are that user."""
         if self.uid == os.geteuid():
             return {}
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
     def can_enter(self, folder: Path) -> bool:
-        """Whether this user can enter `folder` and every folder above it. Asked of the system, not computed."""
+        """Whether this user can enter `folder` and every folder above it. The system decides; nothing is computed from modes."""
         command = ["/bin/sh", "-c", 'test -x "$1"', "sh", str(folder)]
         return subprocess.run(command, cwd="/", check=False, **self.popen_identity()).returncode == 0
 
 
 def choose_owner(data: Path) -> Owner:
-    """The current user; for root, the owner of existing `data`, else the user `postgres`, else `nobody`."""
+    """The current user; for root, the owner of existing `data`, otherwise `postgres`, otherwise `nobody`."""
     if os.geteuid() != 0:
         return Owner(os.geteuid(), os.getegid())
     if data.exists() and data.stat().st_uid != 0:

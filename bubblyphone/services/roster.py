@@ -1,4 +1,4 @@
-"""The processes that a run has started, in a file, so that the next run can stop what a killed one left behind."""
+"""A file with the processes of a run, so that the next run can stop those that a killed run left behind."""
 
 import json
 import os
@@ -15,19 +15,19 @@ STOP_SECONDS = 12.0
 
 
 class Roster:
-    """Process groups and the signals that end them, written through to `path` (mode 600) at every change.
+    """Process groups and the signals that end them, saved to `path` (mode 600) at every change.
 
-    A process id comes to belong to another program one day, so each is kept with the time at which its process started.
+    Process ids are reused, so each is stored with the start time of its process.
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        """Without a `path` the list is in memory only."""
+        """Without `path`, the list is only in memory."""
         self.path = path
         self.signals: dict[int, int] = {}
         self._started: dict[int, float] = {}
 
     def add(self, group: int, number: int) -> None:
-        """A group was started; `number` is the signal on which its leader ends in good order."""
+        """A group was started; `number` is the signal on which its leader shuts down."""
         self.signals[group] = number
         self._started[group] = _start_time(group) or 0.0
         self._write()
@@ -52,9 +52,9 @@ class Roster:
 
 
 def stop_leftovers(path: Path, data_dir: Path) -> int:
-    """End the groups of an earlier run that its roster at `path` still names; how many there were.
+    """End the groups of an earlier run that are still in its roster at `path`; returns their number.
 
-    The leaders get their signals, and after 12 s what is left of the groups is killed.
+    The leaders get their signals; after 12 s the rest of each group is killed.
     """
     left = dict(_leftovers(path, data_dir))
     for group, number in left.items():
@@ -75,7 +75,7 @@ def _leftovers(path: Path, data_dir: Path) -> Iterator[tuple[int, int]]:
     for row in rows:
         group, started = row["group"], row["started"]
         leader = _start_time(group)
-        # Without a leader its children keep the group's number from being given to others; ask one of them whose it is.
+        # Without a leader, its children still reserve the group's number; check the start time of one of them.
         if leader == started or (leader is None and _has_members(group, data_dir)):
             yield group, row["signal"]
 

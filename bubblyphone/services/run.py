@@ -40,7 +40,7 @@ from bubblyphone.services.valkey import EmbeddedValkey
 
 LEAST_FREE_BYTES = 300 * 1024 * 1024
 READY_SECONDS = 120.0
-# Web processes let tools come to their end, which have 10 s (calls.live.live_sessions.drain); without any they take two or three.
+# Web processes let tool requests finish, which have 10 s (calls.live.live_sessions.drain); without any they take 2–3 s.
 STOP_SECONDS = 24.0
 # Longer than the reaper takes (GRACE_SECONDS).
 LEFTOVERS_SECONDS = 12.0
@@ -68,7 +68,7 @@ class Supervisor:
     def run(self) -> None:
         """Start everything, print the banner, and watch until asked to stop. Raises ServiceError if it cannot continue."""
         self.signals.install()
-        os.umask(0o077)  # for every file of every process of ours
+        os.umask(0o077)  # for every file of all our processes
         with hold_data_dir(self.data_dir) as lock:
             roster = self.data_dir / "processes.json"
             if count := stop_leftovers(roster, self.data_dir):
@@ -166,7 +166,7 @@ class Supervisor:
             raise ServiceError(f"Preparing the database failed ({describe_exit(code)}). See the lines above.")
 
     def _add(self, name: str, command: list[str], own: dict[str, str] | None = None) -> None:
-        """Start a process. `own` are variables of its own; the environment they lie over may still change."""
+        """Start a process. `own` are its own variables; the environment that they override may still change."""
         self._check_stop()
         environment = ChainMap(own or {}, self.environment)
         process = PlatformProcess(name, command, environment, self.console, self.reaper)
@@ -209,7 +209,7 @@ class Supervisor:
     # --- stop ---------------------------------------------------------------------------------------------------------
 
     def _stop(self) -> None:
-        """Processes first, then the services they use; PostgreSQL last."""
+        """Stop the processes first, then the services that they use; PostgreSQL last."""
         self.console.line("run", "stopping")
         for process in self.processes:
             process.signal(signal.SIGTERM)
@@ -226,10 +226,10 @@ class Supervisor:
 
 @contextlib.contextmanager
 def hold_data_dir(data_dir: Path) -> Iterator[IO[str]]:
-    """Ensure that this is the only run in this folder, with a locked file. Raises ServiceError if it is not, or the disk is full."""
+    """Ensure by a locked file that this is the only run in this folder. Raises ServiceError if it is not, or if the disk is full."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        data_dir.chmod(0o700)  # secrets, recordings and documents are in it, even if the folder existed before
+        data_dir.chmod(0o700)  # it contains secrets, recordings and documents, even if the folder existed before
         lock = (data_dir / "run.lock").open("a+")
     except OSError as error:
         raise ServiceError(
@@ -286,7 +286,7 @@ def check_port(port: int, host: str) -> None:
 
 
 def _listener(port: int) -> str:
-    """The process that listens on a port, as far as the system reveals it."""
+    """The process that listens on a port, if the system reveals it."""
     with contextlib.suppress(psutil.Error, OSError):
         for connection in psutil.net_connections("tcp"):
             is_ours = connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
@@ -296,7 +296,7 @@ def _listener(port: int) -> str:
 
 
 def is_ready(port: int) -> bool:
-    """Whether /readyz answers 200: database, Redis and worker are there."""
+    """Whether /readyz answers 200: database, Redis and worker are available."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", "/readyz")

