@@ -16,7 +16,7 @@ from agents.providers.message_fields import child, parse_object, text
 from agents.providers.model_socket import MAX_MESSAGE_BYTES, ModelSocket, ModelSocketClosed
 
 CONNECT_TIMEOUT_SECONDS = 10.0
-# A peer that disappears is noticed within 30 s: a ping after 15 s in which nothing came, and as long for its answer.
+# A peer that disappears is noticed within 30 s: a ping after 15 s without data, and as long for its answer.
 PING_SECONDS = 15.0
 # Unsupported data, invalid payload, policy violation (RFC 6455 §7.4.1); unauthorized, forbidden (IANA registry).
 REFUSAL_CODES = frozenset({1003, 1007, 1008, 3000, 3003})
@@ -24,18 +24,18 @@ REFUSAL_CODES = frozenset({1003, 1007, 1008, 3000, 3003})
 
 @cache
 def tls_context() -> ssl.SSLContext:
-    """One for all sessions: reading the certificate store takes tens of milliseconds of the loop."""
+    """One context for all sessions, because reading the certificate store blocks the loop for tens of milliseconds."""
     return ssl.create_default_context()
 
 
 def websocket_url(url: str) -> str:
-    """The ws or wss URL in place of an http or https one."""
+    """The ws or wss URL for an http or https one."""
     scheme, separator, rest = url.partition("://")
     return {"http": "ws", "https": "wss"}.get(scheme, scheme) + separator + rest
 
 
 def proxy_for(url: str) -> str | None:
-    """The proxy that the environment names for a ws or wss URL: HTTPS_PROXY, for ws also HTTP_PROXY; none for hosts of NO_PROXY."""
+    """The proxy for a ws or wss URL: HTTPS_PROXY, for ws also HTTP_PROXY; None for hosts in NO_PROXY."""
     parts = urlsplit(url)
     if proxy_bypass(parts.netloc.rpartition("@")[2]):
         return None
@@ -46,9 +46,9 @@ def proxy_for(url: str) -> str | None:
 
 
 async def open_socket(url: str, headers: Mapping[str, str]) -> ModelSocket:
-    """Connect to a ws or wss URL. Redirects are not followed: the key in the headers is for this server alone.
+    """Connect to a ws or wss URL. Redirects are not followed, because the key in the headers is only for this server.
 
-    Raises what `connecting` makes a ProviderError of.
+    Raises exceptions that `connecting` turns into ProviderError.
     """
     socket = ModelSocket()
     try:
@@ -66,9 +66,9 @@ async def open_socket(url: str, headers: Mapping[str, str]) -> ModelSocket:
             proxy=proxy_for(url),
         )
     except BaseException:
-        socket.abort()  # a connection whose handshake goes on when nobody waits for it any more
+        socket.abort()  # its handshake would continue although nobody waits for it
         raise
-    if listener is not socket:  # the peer hung up before its answer, which picows does not report
+    if listener is not socket:  # the peer closed the connection before it answered, which picows does not report
         raise ModelSocketClosed
     return socket
 
@@ -96,18 +96,18 @@ async def connecting(vendor: str) -> AsyncIterator[None]:
 
 
 def refused_choice(reason: str) -> Choice | None:
-    """The choice that a vendor's refusal of a session is about, if it is about one."""
+    """The setting that a vendor's refusal of a session mentions, if any."""
     choices: tuple[Choice, ...] = ("voice", "language")
     return next((choice for choice in choices if choice in reason.lower()), None)
 
 
 def closed_message(vendor: str, error: ModelSocketClosed) -> str:
-    """Why the vendor closed the connection, in its own words if it gave any."""
+    """Why the vendor closed the connection, with the vendor's reason if there is one."""
     if error.code is None:
         return f"The connection to {vendor} was lost."
     return f"{vendor} closed the session ({error.code}). {error.reason}".strip()
 
 
 def _vendor_message(body: bytes) -> str:
-    """The message in the vendor's JSON answer, as OpenAI and Google both shape it."""
+    """The message in the vendor's JSON response; OpenAI and Google use the same format."""
     return text(child(parse_object(body) or {}, "error"), "message")

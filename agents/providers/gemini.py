@@ -1,8 +1,8 @@
 """Gemini Live. The vendor's types configure a session (gemini_setup); the socket is ours (model_socket), because the SDK's own
 connection costs several times as much CPU per frame, and refuses a plain ws:// address.
 
-A connection lasts some ten minutes, a call up to sixty: when the vendor says that it is about to close (goAway), or just
-closes, the session goes on over a new connection by its resumption handle. https://ai.google.dev/gemini-api/docs/live-session
+A connection lasts about ten minutes, a call up to sixty. When the vendor announces the end of a connection (goAway) or closes it,
+the session continues over a new connection by its resumption handle. https://ai.google.dev/gemini-api/docs/live-session
 """
 
 import asyncio
@@ -42,9 +42,9 @@ from bubblyphone.core.audio import PCM16_16K, PCM16_24K
 logger = logging.getLogger(__name__)
 
 VENDOR = "Gemini"
-# A connection that drops sooner after a reconnect than this is not reconnected again by us: the fault lasts.
+# If a connection drops sooner than this after a reconnect, the problem persists, and we do not reconnect again.
 STABLE_SECONDS = 10.0
-# A planned change waits for a pause in the talk, but no longer than until this long before the vendor closes.
+# A planned change of connection waits for a pause in the conversation, until this long before the vendor closes.
 SWAP_MARGIN_SECONDS = 3.0
 
 
@@ -70,7 +70,7 @@ class GeminiLiveModel(RealtimeModel):
         return GeminiLiveSession(self, config, await self.open(config))
 
     async def open(self, config: SessionConfig, *, handle: str = "", history: tuple[Turn, ...] = ()) -> ModelSocket:
-        """A socket whose session is set up: a resumed one by `handle`, else a new one with the history. ProviderError."""
+        """A socket with a configured session: resumed by `handle`, otherwise new with the history. Raises ProviderError."""
         history = () if handle else history or config.history
         socket: ModelSocket | None = None
         try:
@@ -89,7 +89,7 @@ class GeminiLiveModel(RealtimeModel):
 
 
 class GeminiLiveSession(RealtimeSession):
-    """One Live conversation over one connection after another. 16 kHz in, 24 kHz out."""
+    """One Live conversation over consecutive connections. 16 kHz in, 24 kHz out."""
 
     is_direct = True
     input_format = PCM16_16K
@@ -98,18 +98,20 @@ class GeminiLiveSession(RealtimeSession):
     def __init__(self, model: GeminiLiveModel, config: SessionConfig, socket: ModelSocket) -> None:
         self._model = model
         self._config = config
-        self.speaks_during_tools = config.capabilities.async_tools  # others take up nothing before the result is there
-        self._socket = socket  # to which we send
-        self._read_from = socket  # may be the one before, whose answer is heard to its end
+        self.speaks_during_tools = (
+            config.capabilities.async_tools
+        )  # other models do not react before they have the result
+        self._socket = socket  # the connection that we send to
+        self._read_from = socket  # may be the previous one, until its answer is complete
         self._closed = False
-        self._handle = ""  # of the last state that can be resumed
+        self._handle = ""  # handle of the last state that can be resumed
         self._turns = GeminiTurns(config)
-        self._held_back: list[str] | None = None  # messages that wait while there is no connection
+        self._held_back: list[str] | None = None  # messages to send once there is a connection
         self._reopened_at = float("-inf")
         self._swap: asyncio.Task[None] | None = None
-        self._pause = asyncio.Event()  # nobody is in the middle of something
+        self._pause = asyncio.Event()  # set while neither side is speaking or waiting for an answer
         self._pause.set()
-        self._open_calls: dict[str, ModelSocket] = {}  # id → the connection that it was asked over
+        self._open_calls: dict[str, ModelSocket] = {}  # id → the connection that the call came from
         self._late_results: list[str] = []  # results of lost connections, sent together when all have arrived
 
     async def send_audio(self, payload: str) -> None:
@@ -129,12 +131,12 @@ class GeminiLiveSession(RealtimeSession):
         await self._send(_encode(in_words(note)))
 
     async def advise(self, message: str, cue: Cue) -> None:
-        """In one message: each text makes the model speak."""
+        """In one message, because each text makes the model speak."""
         self._turns.remember("user", message)
         await self._send(_encode(text_message(f"{message}\n{cue}")))
 
     async def follow(self, instruction: str, *, at_once: bool) -> None:
-        """A model without content updates speaks now in any case: the text alone makes it."""
+        """A model without content updates always speaks now, because any text makes it speak."""
         note = whispered(instruction)
         self._turns.remember("user", note)
         if not self._config.capabilities.content_updates:
@@ -164,7 +166,7 @@ class GeminiLiveSession(RealtimeSession):
         await self.send_late_result(name, result, is_last=not any(map(self._is_lost, self._open_calls.values())))
 
     async def send_late_result(self, name: str, result: Mapping[str, Any], *, is_last: bool) -> None:
-        """In one message with all others, since each text makes the model speak."""
+        """In one message with all others, because each text makes the model speak."""
         self._late_results.append(late_result(name, result))
         if is_last:
             await self._tell_late_results()
@@ -175,7 +177,7 @@ class GeminiLiveSession(RealtimeSession):
         await self._send(_encode(text_message(message)))
 
     def _is_lost(self, connection: ModelSocket) -> bool:
-        """No connection takes the answer to a question asked over another one, not even of the same, resumed session."""
+        """A connection does not accept the result of a call from another connection, even for the same, resumed session."""
         return connection is not self._socket or self._held_back is not None
 
     async def close(self) -> None:
@@ -187,7 +189,7 @@ class GeminiLiveSession(RealtimeSession):
 
     @property
     def owes_words(self) -> bool:
-        """The vendor writes words down whenever it likes, and only some of its models say that an utterance is complete."""
+        """The vendor sends transcripts at any time, and only some of its models report that an utterance is complete."""
         return not self._turns.words_are_complete
 
     async def end_input(self) -> None:
@@ -198,7 +200,7 @@ class GeminiLiveSession(RealtimeSession):
         return self._turns.unfinished()
 
     def _take(self, message: bytes) -> bool:
-        """Audio within an answer goes to the sink at once. The reader gets all else."""
+        """Pass audio within an answer to the sink immediately. The reader gets everything else."""
         item_id = self._turns.sounding_item
         if not item_id or self.audio_sink is None or (payload := audio_messages.of_gemini(message)) is None:
             return False
@@ -213,9 +215,9 @@ class GeminiLiveSession(RealtimeSession):
             except ModelSocketClosed as error:
                 if self._closed:
                     return
-                # A planned change closes the old socket once the new one is in its place.
+                # A planned change closes the old socket once the new one has replaced it.
                 is_planned = self._socket is not socket
-                # Words of the caller's that no turn has followed wait for an answer; the vendor does not remember the debt.
+                # If no turn has followed the caller's words, they still need an answer; the vendor does not remember that.
                 mid_answer = not is_planned and self._turns.is_owed_an_answer
                 for event in self._turns.connection_lost():
                     yield event
@@ -229,13 +231,13 @@ class GeminiLiveSession(RealtimeSession):
                 for event in self._read(message, socket):
                     yield event
                 if self._late_results and not any(map(self._is_lost, self._open_calls.values())):
-                    await self._tell_late_results()  # the calls they waited for were canceled
+                    await self._tell_late_results()  # the remaining calls were canceled
                 self._note_pause()
 
-    # --- what the vendor says -----------------------------------------------------------------------------------------
+    # --- messages of the vendor ---------------------------------------------------------------------------------------
 
     def _read(self, message: Mapping[str, Any], socket: ModelSocket) -> list[ModelEvent]:
-        """One message may carry anything together."""
+        """A message may combine several kinds of content."""
         events: list[ModelEvent] = []
         if content := child(message, "serverContent"):
             events += self._turns.read(content)
@@ -262,20 +264,20 @@ class GeminiLiveSession(RealtimeSession):
         else:
             self._pause.set()
 
-    # --- from one connection to the next ------------------------------------------------------------------------------
+    # --- changing the connection --------------------------------------------------------------------------------------
 
     async def _change_connection(self, seconds_left: float) -> None:
-        """The vendor will close: go over to a new connection in the next pause, while the old one still works."""
+        """The vendor will close the connection: switch to a new one in the next pause, while the old one still works."""
         old = self._socket
         await self._wait_for_pause(max(seconds_left - SWAP_MARGIN_SECONDS, 0))
         try:
             if time.monotonic() - self._reopened_at >= STABLE_SECONDS:
                 await self._reopen()
-                # An answer longer than the wait is heard to its end: the reader is still at the old connection.
+                # An answer that is longer than the wait is played to its end: the reader stays on the old connection.
                 await self._wait_for_pause(SWAP_MARGIN_SECONDS)
                 await old.close()
         except ProviderError:
-            # The old connection is used to its end; the reader then tries for the last time.
+            # The old connection is used until it closes; the reader then makes the last attempt.
             logger.warning("Reconnecting to Gemini before its session limit failed")
             with contextlib.suppress(ModelSocketClosed):
                 await self._go_over_to(old)
@@ -300,7 +302,7 @@ class GeminiLiveSession(RealtimeSession):
         await self._reopen()
 
     async def _reopen(self) -> None:
-        """Replace the connection. Messages sent meanwhile follow in their order."""
+        """Replace the connection. Messages sent in the meantime follow in order."""
         self._held_back = self._held_back or []
         socket = await self._open_next()
         try:
@@ -333,7 +335,7 @@ class GeminiLiveSession(RealtimeSession):
                 self._socket.send(message)
                 return
             except ModelSocketClosed:
-                # The task that reads the events notices as well, and opens the next connection.
+                # The task that reads the events also notices, and opens the next connection.
                 self._held_back = []
         if self._closed:
             raise ProviderError("The session is closed.", retryable=False)

@@ -1,4 +1,4 @@
-"""How a Gemini Live session is configured and how its messages look, without I/O.
+"""The configuration and messages of a Gemini Live session, without I/O.
 
 The vendor's types build and check the setup. https://ai.google.dev/api/live
 """
@@ -13,7 +13,7 @@ from agents.providers.base import SessionConfig, ToolSpec, Turn
 
 
 def setup_message(config: SessionConfig, *, handle: str, has_history: bool) -> dict[str, Any]:
-    """The first message of a connection: a new session, or with a `handle` the one that it resumes."""
+    """The first message of a connection: starts a new session, or resumes the one of the `handle`."""
     setup = types.LiveClientSetup(
         model=config.upstream_model if "/" in config.upstream_model else f"models/{config.upstream_model}",
         generation_config=_generation_config(config),
@@ -23,13 +23,13 @@ def setup_message(config: SessionConfig, *, handle: str, has_history: bool) -> d
         else None,
         input_audio_transcription=types.AudioTranscriptionConfig(),
         output_audio_transcription=types.AudioTranscriptionConfig(),
-        # Without these two a session ends after 15 minutes, and a connection for good after 10.
+        # Without these two, a session ends after 15 minutes, and the end of a connection, after 10, cannot be resumed.
         context_window_compression=types.ContextWindowCompressionConfig(sliding_window=types.SlidingWindow()),
         session_resumption=types.SessionResumptionConfig(handle=handle or None),
-        # The vendor then waits for the history and does not answer to it.
+        # The vendor then waits for the history and does not answer it.
         history_config=types.HistoryConfig(initial_history_in_client_content=True) if has_history else None,
     )
-    # LiveClientSetup has no field for this one, though the service takes it and the SDK sends it.
+    # LiveClientSetup has no field for this one, although the service accepts it and the SDK sends it.
     realtime_input = types.RealtimeInputConfig(
         automatic_activity_detection=types.AutomaticActivityDetection(
             prefix_padding_ms=20,
@@ -49,12 +49,12 @@ def history_message(history: tuple[Turn, ...]) -> dict[str, Any]:
 
 
 def text_message(text: str) -> dict[str, Any]:
-    """Text among the caller's audio, to which the model speaks. Some models close the socket at `clientContent` (1007)."""
+    """Text within the caller's audio, which makes the model speak. Some models close the socket at `clientContent` (1007)."""
     return {"realtimeInput": {"text": text}}
 
 
 def note_message(text: str) -> dict[str, Any]:
-    """A note that a model with `content_updates` takes up in its next answer. Only a complete turn would interrupt it, or make it speak.
+    """A note that a model with `content_updates` uses in its next answer. Only a complete turn would interrupt it or make it speak.
 
     https://ai.google.dev/gemini-api/docs/models/gemini-3.8-live, "Client content updates"
     """
@@ -62,7 +62,7 @@ def note_message(text: str) -> dict[str, Any]:
 
 
 def tool_response_message(call_id: str, name: str, response: dict[str, Any], *, is_async: bool) -> dict[str, Any]:
-    """The answer to one function call. A model that went on meanwhile finishes its sentence before it takes it up."""
+    """The result of one function call. A model that has continued to speak finishes its sentence first."""
     answer = {"id": call_id, "name": name, "response": response}
     if is_async:
         answer["scheduling"] = types.FunctionResponseScheduling.WHEN_IDLE.value
@@ -78,7 +78,7 @@ def _generation_config(config: SessionConfig) -> types.GenerationConfig:
             language_code=config.language or None,
             voice_config=types.VoiceConfig(prebuilt_voice_config=voice) if voice else None,
         ),
-        # On the telephone the quickest answer is the best one.
+        # On the telephone the fastest answer is the best one.
         thinking_config=types.ThinkingConfig(thinking_level=types.ThinkingLevel(efforts[0].upper()))
         if efforts
         else None,

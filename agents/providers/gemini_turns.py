@@ -1,4 +1,4 @@
-"""Turns of a Gemini Live conversation: what its `serverContent` messages say, as events of ours. No I/O.
+"""Turns of a Gemini Live conversation: translates its `serverContent` messages into our events. No I/O.
 
 https://ai.google.dev/api/live#BidiGenerateContentServerContent
 """
@@ -23,37 +23,37 @@ HISTORY_TURNS = 40
 
 
 class GeminiTurns:
-    """The turn that is being spoken, and those before it, across connections."""
+    """The current turn and those before it, across connections."""
 
     def __init__(self, config: SessionConfig) -> None:
         self._is_text = config.is_text
         self.history = list(config.history)
-        self.words_are_complete = True  # all that the caller said before the end of the input is known
+        self.words_are_complete = True  # whether all words before the end of the input are known
         self._count = 0
         self._is_open = False
         self._is_reported = False  # TurnDone was sent for it
         self._is_interrupted = False  # further output of this turn is dropped
-        self._is_thinking = False  # of models that think in the background: what they say is not their last word yet
-        self._heard = ""  # of the caller's utterance, not reported yet
-        self._said = ""  # of the model's, not reported yet
+        self._is_thinking = False  # a model that thinks in the background has not given its final answer yet
+        self._heard = ""  # words of the caller's utterance that are not reported yet
+        self._said = ""  # words of the model's answer that are not reported yet
 
     @property
     def is_under_way(self) -> bool:
-        """Somebody is in the middle of something."""
+        """Whether somebody is speaking, or waiting for an answer."""
         return bool(self._is_open or self._heard or self._is_thinking)
 
     @property
     def is_owed_an_answer(self) -> bool:
-        """Words of the caller's wait for an answer, or the answer is not complete."""
+        """Whether words of the caller are unanswered, or their answer is incomplete."""
         return bool(self._heard or self._is_thinking or (self._is_open and not self._is_reported))
 
     @property
     def sounding_item(self) -> str:
-        """The answer to which a piece of audio belongs that comes now; "" if it does not simply add to one."""
+        """The answer that the next piece of audio belongs to; "" if the piece does not simply continue one."""
         return self._item_id if self._is_open and not (self._is_interrupted or self._is_text) else ""
 
     def read(self, content: Mapping[str, Any]) -> list[ModelEvent]:
-        """One `serverContent`, which may carry anything together."""
+        """Translate one `serverContent`, which may combine several kinds of content."""
         events: list[ModelEvent] = []
         heard = child(content, "inputTranscription")
         self._heard += text(heard, "text")
@@ -69,13 +69,13 @@ class GeminiTurns:
         if said or parts:
             events += self._begin()
             self._said += said
-        if self._is_text:  # the vendor's models answer in sound alone: its words are read, not heard
+        if self._is_text:  # the vendor's models only answer with audio, so the transcript is used
             events += [OutputText(self._item_id, said)] if said else []
         elif not self._is_interrupted:
             payloads = [child(part, "inlineData").get("data") for part in parts]
             events += [AudioDelta(self._item_id, payload) for payload in payloads if payload and is_payload(payload)]
         if content.get("generationComplete") is True:
-            if not self._is_thinking:  # otherwise the end of the turn says whether this was commentary
+            if not self._is_thinking:  # otherwise the end of the turn shows whether this was commentary
                 events += self._report_said()
             events += self._report_turn_done()
         if content.get("turnComplete") is True:
@@ -83,24 +83,24 @@ class GeminiTurns:
         return events
 
     def tool_called(self) -> list[ModelEvent]:
-        """The model calls a tool: what it has said until then is complete."""
+        """The model calls a tool: its words until then are complete."""
         return self._begin() + self._report_said()
 
     def connection_lost(self) -> list[ModelEvent]:
-        """Nothing more follows in this turn."""
+        """The connection was lost, which ends this turn."""
         events = self._end()
         self._is_thinking = False
         return events
 
     def unfinished(self) -> list[InputTranscript | OutputTranscript]:
-        """The words that were written down last, without waiting for the rest."""
+        """The words transcribed last, without waiting for the rest."""
         said, self._said = self._said.strip(), ""
         heard, self._heard = self._heard.strip(), ""
         events: list[InputTranscript | OutputTranscript] = [OutputTranscript(self._item_id, said)] if said else []
         return [*events, InputTranscript(heard)] if heard else events
 
     def remember(self, role: str, words: str) -> None:
-        """Add to the history that a new session is given."""
+        """Add to the history for a new session."""
         self.history = [*self.history[1 - HISTORY_TURNS :], Turn(role, words)]
 
     @property

@@ -1,8 +1,7 @@
 """`local-offline`: a model that runs in this machine, without a key. English.
 
-The caller's sound goes to a turn detector (Silero, Moonshine), what was said to a brain (scripted, or a chat
-endpoint), and what the brain says to a voice (Piper). The session is the conductor: one turn at a time, dropped when
-the caller interrupts.
+The caller's audio goes to a turn detector (Silero, Moonshine), the recognized words to a brain (scripted, or a chat endpoint), and the
+brain's answer to a voice (Piper). The session coordinates them: one turn at a time, canceled if the caller interrupts.
 """
 
 import asyncio
@@ -40,28 +39,27 @@ from bubblyphone.core.audio import PCM16_8K, PCM16_16K, PCM16_24K
 
 logger = logging.getLogger(__name__)
 
-# A session has to be open within 10 s. On a slow machine it opens before the models are loaded; what is said waits
-# for them.
+# A session has to open within 10 s. On a slow machine it opens before the models are loaded, and speech waits for them.
 PATIENCE_SECONDS = 6.0
 PIECE_MS = 120
 END_OF_INPUT_MS = 1200  # this much silence ends an utterance
-SPOKEN_MS = 200  # so much voice that says nothing is asked about
-PAUSE_MS = 150  # between two sentences; the voice itself leaves next to none
-# An echo of the last words may still come back when the agent has fallen silent.
+SPOKEN_MS = 200  # this much voice without words makes the agent ask again
+PAUSE_MS = 150  # between two sentences; the voice itself leaves almost none
+# An echo of the last words may still arrive after the agent has stopped speaking.
 ECHO_SECONDS = 0.2
 
 
 class LocalModel(RealtimeModel):
     """The offline model.
 
-    With `llm_base_url` an OpenAI-compatible chat endpoint thinks, otherwise the scripted demo agent.
+    With `llm_base_url`, an OpenAI-compatible chat endpoint answers, otherwise the scripted demo agent.
     """
 
-    # It is slow on a slow machine, and a new session would be no quicker.
+    # It is slow on a slow machine, and a new session would not be faster.
     answer_seconds = 10.0
 
     def __init__(self, llm_base_url: str = "", llm_model: str = "", llm_api_key: str = "") -> None:
-        # By its name: without an endpoint the SDK behind it need not be loaded.
+        # Imported here, so that the SDK is not loaded without an endpoint.
         self._endpoint = (
             import_string("agents.brain.chat.ChatEndpoint")(llm_base_url, llm_model, llm_api_key)
             if llm_base_url
@@ -72,7 +70,7 @@ class LocalModel(RealtimeModel):
         return speech.is_installed()
 
     async def warm_up(self) -> None:
-        """Load the speech models, so that the first call does not wait for it. Raises ProviderError."""
+        """Load the speech models, so that the first call does not wait for them. Raises ProviderError."""
         try:
             await speech.warm_up()
         except (SpeechError, OSError) as exc:
@@ -89,7 +87,7 @@ class LocalModel(RealtimeModel):
             config.tools,
             engine.embed,
             history=config.history,
-            # "Tomorrow" is by the machine's clock, since the caller's time zone is unknown.
+            # "Tomorrow" depends on the machine's clock, because the caller's time zone is unknown.
             today=lambda: datetime.now().astimezone().date(),
         )
         session = LocalSession(engine, brain, config)
@@ -100,14 +98,14 @@ class LocalModel(RealtimeModel):
 
 @dataclass(slots=True)
 class _Answer:
-    """One turn of the agent: what it said so far, and when each piece of it plays."""
+    """One turn of the agent: its text so far, and when each piece plays."""
 
     item_id: str
     pieces: list[tuple[str, float]] = field(default_factory=list)  # text, ms of its audio
-    unfinished: str = ""  # the piece that is being synthesized, once there is a sound of it
+    unfinished: str = ""  # the piece being synthesized, once there is audio of it
     has_sounded: bool = False
     is_reported: bool = False
-    heard_ms: int | None = None  # set where the call reports an interruption
+    heard_ms: int | None = None  # set when the call reports an interruption
 
     @property
     def text(self) -> str:
@@ -145,11 +143,11 @@ class LocalSession(RealtimeSession):
         self._item_ids = (f"local_item_{number}" for number in itertools.count(1))
         self._open_calls: set[str] = set()
         self._results: list[ToolResult] = []
-        self._late_results: list[ToolResult] = []  # of tools that a session before this one had asked for
+        self._late_results: list[ToolResult] = []  # results of tools that an earlier session called
         self._was_interrupted = False
         self._caller_is_quiet = asyncio.Event()
         self._caller_is_quiet.set()
-        self._is_left = config.listens_only  # nobody is there to be answered
+        self._is_left = config.listens_only  # nobody to answer
         self._is_closed = False
         self._detector = TurnDetector(engine, self._is_speaking, config.interruption_sensitivity)
         self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._take_turns())]
@@ -157,7 +155,7 @@ class LocalSession(RealtimeSession):
     # -------------------------------------------------------------------------------------------
 
     def prepare(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Let the brain look at its prompt while the greeting is spoken."""
+        """Let the brain process its prompt while the greeting is spoken."""
         self._tasks.append(asyncio.create_task(self._prepare(work)))
 
     async def _prepare(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -186,7 +184,7 @@ class LocalSession(RealtimeSession):
             yield event
 
     async def generate_reply(self, instructions: str) -> None:
-        # On a busy machine an answer is late, not missing: asked for again it would be followed by an apology for its lack.
+        # On a busy machine an answer is late, not missing: if requested again, it would be followed by an apology.
         is_answering = not self._turns.empty() or (self._turn is not None and not self._turn.done())
         if instructions == Cue.ANSWER_NOW and is_answering:
             return
@@ -295,10 +293,10 @@ class LocalSession(RealtimeSession):
     # -------------------------------------------------------------------------------------------------------
 
     async def _take_turns(self) -> None:
-        """Run the turns one after the other; a cancelled one ends alone."""
+        """Run the turns one after the other; canceling one does not end the others."""
         while True:
             steps = await self._turns.get()
-            await self._caller_is_quiet.wait()  # nothing begins while the caller is speaking
+            await self._caller_is_quiet.wait()  # no turn starts while the caller is speaking
             self._turn = asyncio.create_task(self._run_turn(steps))
             await asyncio.wait([self._turn])
             if not self._turn.cancelled() and (error := self._turn.exception()):
@@ -324,7 +322,7 @@ class LocalSession(RealtimeSession):
         self._events.put_nowait(TurnDone())
 
     def _report(self, answer: _Answer) -> None:
-        """Report the text of an answer, complete or as far as there is sound of it, and let the brain remember it."""
+        """Report the text of an answer, complete or as far as it has audio, and let the brain remember it."""
         self._detector.is_patient = self._brain.is_patient
         if answer.text and answer.has_sounded:
             answer.is_reported = True
@@ -351,7 +349,7 @@ class LocalSession(RealtimeSession):
             answer.unfinished = ""
 
     def _play(self, answer: _Answer, pcm: bytes) -> float:
-        """Give out sound in short pieces; returns its length in ms."""
+        """Emit audio in short pieces; returns its length in ms."""
         answer.has_sounded = True
         size = PIECE_MS * self.output_format.bytes_per_ms
         for start in range(0, len(pcm), size):

@@ -1,4 +1,4 @@
-"""What a model session reports, whichever the vendor. Audio is the only frequent one; all are plain, frozen and cheap."""
+"""The events of a model session, the same for all vendors. Only audio is frequent; all events are frozen and cheap."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,27 +15,27 @@ class AudioDelta:
 
 @dataclass(frozen=True, slots=True)
 class SpeechStarted:
-    """The caller speaks. If the model was speaking, its answer is cancelled: pending audio must be dropped."""
+    """The caller speaks. If the model was speaking, its answer is canceled: pending audio must be dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechStopped:
-    """The caller has finished: the model takes the turn. Not every provider says so."""
+    """The caller has finished: it is the model's turn. Not every provider reports it."""
 
 
 @dataclass(frozen=True, slots=True)
 class InputTranscript:
-    """What the caller said: one whole utterance."""
+    """A complete utterance of the caller."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class OutputTranscript:
-    """The text of the model's answer `item_id`: the whole of it, once, when it is known.
+    """The complete text of the model's answer `item_id`, reported once it is known.
 
-    It may come before the audio has been played; an interrupted answer reports what text there is. `is_commentary`: what a
-    thinking model says before its final answer.
+    It may come before the audio has been played; an interrupted answer reports the text so far. `is_commentary`: said by a thinking model
+    before its final answer.
     """
 
     item_id: str
@@ -45,7 +45,7 @@ class OutputTranscript:
 
 @dataclass(frozen=True, slots=True)
 class OutputText:
-    """A piece of the answer `item_id` as it is written, of a session in text. The whole follows as an OutputTranscript."""
+    """A piece of the answer `item_id` in a text session. The complete text follows as an OutputTranscript."""
 
     item_id: str
     text: str
@@ -74,9 +74,9 @@ class TurnDone:
 
 @dataclass(frozen=True, slots=True)
 class Reconnected:
-    """The provider's connection was replaced by the provider's own means (Gemini's resumption).
+    """The provider's connection was replaced by the provider's own mechanism (Gemini's resumption).
 
-    `mid_answer`: the model was speaking, or the caller waited for it; it does not continue on its own.
+    `mid_answer`: the model was speaking, or the caller was waiting for it; it does not continue on its own.
     """
 
     reason: str

@@ -13,15 +13,15 @@ from typing import Any
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSProtocolError, WSTransport
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
-# A model that takes nothing for so long has stalled, and so has one for which this much waits.
+# A model that reads nothing for this long has stalled, as has one with this much unsent data.
 STALLED_SECONDS = 10.0
 MOST_UNSENT_BYTES = 4 * 1024 * 1024
-# More waits for the reader only when that is held up: the model then has to wait as well.
+# More unread data means that the reader is delayed: then the model has to wait as well.
 MOST_UNREAD_BYTES = 1024 * 1024
-# A peer that ignores our close delays a call by 1 s.
+# A peer that ignores our closing frame delays a call by at most 1 s.
 CLOSE_SECONDS = 1.0
 NO_CODE = 1005  # RFC 6455 §7.1.5
-_TEXT, _CLOSE = WSMsgType.TEXT, WSMsgType.CLOSE  # compared with each frame
+_TEXT, _CLOSE = WSMsgType.TEXT, WSMsgType.CLOSE  # module constants, because each frame is compared with them
 
 
 class ModelSocketClosed(Exception):
@@ -37,22 +37,22 @@ class ModelSocket(WSListener):
     """One connection, opened by `agents.providers.connecting`. One task reads with `recv`; anybody may `send`."""
 
     def __init__(self) -> None:
-        # Is given each message for which the reader waits, in the callback that read it; False: it is the reader's. Must not raise.
+        # Called with each message while the reader waits, in the callback that read it. False: the reader gets it. Must not raise.
         self.take: Callable[[bytes], bool] | None = None
         self._transport: WSTransport | None = None
-        self._closed: tuple[int | None, str] | None = None  # why nothing more comes or goes
-        self._messages: deque[bytes] = deque()  # come in, and not read yet
+        self._closed: tuple[int | None, str] | None = None  # why the connection is over
+        self._messages: deque[bytes] = deque()  # received, and not read yet
         self.unread_bytes = 0
         self._is_reading_paused = False
-        self._partial: bytearray | None = None  # of a message in several frames
+        self._partial: bytearray | None = None  # a fragmented message so far
         self._reader: asyncio.Future[bytes | None] | None = None  # the task that waits in `recv`
-        self.stalled: asyncio.TimerHandle | None = None  # runs while the peer takes nothing
-        self._gone: asyncio.Task[None] | None = None  # ends when the connection has
+        self.stalled: asyncio.TimerHandle | None = None  # runs while the peer does not read
+        self._gone: asyncio.Task[None] | None = None  # ends with the connection
 
     # --- for sessions -------------------------------------------------------------------------------------------------
 
     def send(self, message: str | bytes) -> None:
-        """Send one text message, at once. Raises ModelSocketClosed, also when the peer has stopped reading."""
+        """Send one text message immediately. Raises ModelSocketClosed, also if the peer has stopped reading."""
         if self._closed is not None or self._transport is None:
             raise ModelSocketClosed(*(self._closed or ()))
         if self.stalled is not None and self.below.get_write_buffer_size() > MOST_UNSENT_BYTES:
@@ -63,7 +63,7 @@ class ModelSocket(WSListener):
     async def recv(self) -> bytes:
         """The next message, text or binary. Raises ModelSocketClosed after the last one.
 
-        A message may be lost with a reader that is canceled, which is expected not to come back.
+        If the reader is canceled, a message may be lost; it is not expected to read again.
         """
         if self._messages:
             message = self._messages.popleft()
@@ -82,20 +82,20 @@ class ModelSocket(WSListener):
         raise ModelSocketClosed(*(self._closed or ()))
 
     async def close(self) -> None:
-        """Close with 1000. Returns when the connection is gone, after 1 s at the latest; may be repeated."""
+        """Close with 1000. Returns when the connection has ended, after at most 1 s; can be repeated."""
         if self._transport is None or self._gone is None:
             return
         if self._closed is None:
             self._end(None, "")
             self._transport.send_close(WSCloseCode.OK)
-            self._resume_reading()  # to see the peer's answer
+            self._resume_reading()  # to read the peer's answer
         try:
             await asyncio.wait({self._gone}, timeout=CLOSE_SECONDS)
         finally:
             self._transport.disconnect(graceful=False)
 
     def abort(self) -> None:
-        """Drop the connection, or the one that is just being opened."""
+        """Drop the connection, even while it is being opened."""
         self._end(None, "")
         if self._transport is not None:
             self._transport.disconnect(graceful=False)
@@ -103,26 +103,28 @@ class ModelSocket(WSListener):
     # --- for picows ---------------------------------------------------------------------------------------------------
 
     def on_ws_connected(self, transport: WSTransport) -> None:
-        """The peer has agreed to a WebSocket."""
+        """The peer has accepted the WebSocket."""
         self._transport = transport
         self._gone = asyncio.create_task(self._wait_until_gone(transport), name="model-socket")
-        if self._closed is not None:  # nobody waits for it any more
+        if self._closed is not None:  # nobody waits for it anymore
             transport.disconnect(graceful=False)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """The next frame, whose content is valid during this call."""
+        """The next frame, whose content is only valid during this call."""
         kind = frame.msg_type
         if kind is _CLOSE:
             self._end_by(transport, frame.get_payload_as_bytes())
         elif self._closed is not None or transport.is_close_frame_sent:
-            self._end(None, "")  # picows has closed the connection for a fault of the peer's, and reads on
+            self._end(
+                None, ""
+            )  # picows has closed the connection because the peer broke the protocol, but continues to read
         elif frame.fin and self._partial is None and (kind is _TEXT or kind is WSMsgType.BINARY):
             self._receive(frame.get_payload_as_bytes())
         elif kind is not WSMsgType.PONG:
             self._collect(frame)
 
     def _end_by(self, transport: WSTransport, content: bytes) -> None:
-        """The peer closes the connection, or answers our close or picows's."""
+        """The peer closes the connection, or answers a closing frame of ours or of picows."""
         if self._closed is None and not transport.is_close_frame_sent:
             code = int.from_bytes(content[:2], "big") if content else NO_CODE
             self._end(code, content[2:].decode(errors="replace"))
@@ -138,7 +140,7 @@ class ModelSocket(WSListener):
             reader.set_result(message)
 
     def _keep(self, message: bytes) -> None:
-        """For the reader, who is at work, or is being woken."""
+        """Keep a message for the reader, which is busy or about to wake up."""
         self._messages.append(message)
         self.unread_bytes += len(message)
         if self.unread_bytes > MOST_UNREAD_BYTES and not self._is_reading_paused:
@@ -146,7 +148,7 @@ class ModelSocket(WSListener):
             self.below.pause_reading()
 
     def _collect(self, frame: WSFrame) -> None:
-        """A piece of a message in several frames (RFC 6455 §5.4)."""
+        """Add a fragment of a message (RFC 6455 §5.4)."""
         if (frame.msg_type is WSMsgType.CONTINUATION) is (self._partial is None):
             raise self._refusal(WSCloseCode.PROTOCOL_ERROR, "unexpected frame")
         partial = self._partial = self._partial if self._partial is not None else bytearray()
@@ -158,20 +160,20 @@ class ModelSocket(WSListener):
             self._receive(bytes(partial))
 
     def _refusal(self, code: WSCloseCode, reason: str) -> WSProtocolError:
-        """The peer breaks the protocol: picows closes with this."""
+        """The error for a peer that breaks the protocol, with which picows closes."""
         self._end(None, "")
         return WSProtocolError(code, reason)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
-        """The connection is gone."""
+        """The connection has ended."""
         self._end(None, "")
 
     def pause_writing(self) -> None:
-        """The peer does not take what we send as fast as we send it."""
+        """The peer reads more slowly than we send."""
         self.stalled = asyncio.get_running_loop().call_later(STALLED_SECONDS, self.abort)
 
     def resume_writing(self) -> None:
-        """It has caught up."""
+        """The peer has caught up."""
         if self.stalled is not None:
             self.stalled.cancel()
             self.stalled = None
@@ -179,12 +181,12 @@ class ModelSocket(WSListener):
     # ------------------------------------------------------------------------------------------------------------------
 
     async def _wait_until_gone(self, transport: WSTransport) -> None:
-        # What the peer did against the protocol is raised here, and has been logged.
+        # Protocol errors of the peer are raised here, and have been logged.
         with contextlib.suppress(WSProtocolError):
             await transport.wait_disconnected()
 
     def _end(self, code: int | None, reason: str) -> None:
-        """Nothing more comes or goes, for the first reason given. What has come can still be read."""
+        """End the connection; only the first reason counts. Received messages can still be read."""
         self.resume_writing()
         if self._closed is None:
             self._closed = code, reason

@@ -1,5 +1,5 @@
-"""OpenAI Realtime, GA protocol. The official SDK checks the configuration and says where and with what headers to connect; frames go
-over a socket of ours (model_socket), because the SDK's costs several times as much CPU for each 20 ms of audio.
+"""OpenAI Realtime, GA protocol. The official SDK checks the configuration and provides the URL and headers; frames go over our own
+socket (model_socket), because the SDK's needs several times as much CPU for each 20 ms of audio.
 
 https://platform.openai.com/docs/guides/realtime
 """
@@ -38,7 +38,7 @@ AUDIO_DELTA = "response.output_audio.delta"
 ALREADY_ANSWERING = "conversation_already_has_active_response"
 # If the vendor has not started to answer within this time, it will not.
 ANSWER_SECONDS = 2.0
-# An account without credit or rights answers the same after a reconnect.
+# For an account without credit or permissions, a reconnect would not help.
 LASTING_FAILURES = frozenset({"insufficient_quota", "invalid_api_key", "billing_hard_limit_reached", "model_not_found"})
 
 Event = Mapping[str, Any]
@@ -55,7 +55,7 @@ class OpenAIRealtimeModel(RealtimeModel):
     ) -> None:
         self._api_key = api_key
         self._transcription_model = transcription_model
-        # One client for all sessions: it holds no connection, and building one reads the certificate store.
+        # One client for all sessions: it has no connection, and creating one reads the certificate store.
         self._client = AsyncOpenAI(api_key=api_key or "none", base_url=base_url, max_retries=0)
 
     def is_available(self) -> bool:
@@ -84,7 +84,7 @@ class OpenAIRealtimeModel(RealtimeModel):
 
 
 def _url(client: AsyncOpenAI, upstream_model: str) -> str:
-    """Where a session with this model is opened."""
+    """The URL for a session with this model."""
     base = client.base_url
     path, separator, query = base.raw_path.partition(b"?")
     url = base.copy_with(raw_path=path.rstrip(b"/") + b"/realtime" + separator + query)
@@ -92,14 +92,14 @@ def _url(client: AsyncOpenAI, upstream_model: str) -> str:
 
 
 def _headers(client: AsyncOpenAI) -> dict[str, str]:
-    """The SDK's own; a header that it leaves out is no string there."""
+    """The SDK's headers; the value of a header that it omits is not a string."""
     headers = {**client.auth_headers, **client.default_headers}
     return {name: value for name, value in headers.items() if isinstance(value, str)}
 
 
 class OpenAIRealtimeSession(RealtimeSession):
-    """One Realtime conversation. The vendor detects the caller's turns, cancels its answer on barge-in and answers by
-    itself; we create responses only for what we want said and for tool results, and never while another is active."""
+    """One Realtime conversation. The vendor detects the caller's turns, cancels its answer on barge-in, and answers on its
+    own. We create responses only for our own texts and for tool results, and never while another response is active."""
 
     is_direct = True
 
@@ -111,19 +111,19 @@ class OpenAIRealtimeSession(RealtimeSession):
         self._active_response = ""  # id, from response.created to response.done
         self._cancelled_response = ""  # id; its further output is dropped
         self._caller_has_the_turn = False  # from the start of speech until the vendor answers it
-        self._caller_finished_at: float | None = None  # within that time
-        self._is_hearing = False  # an utterance of the caller's
-        self._unwritten: set[str] = set()  # item ids of utterances whose text is not known yet
-        self._written: deque[str] = deque(maxlen=20)  # of the last whose text is known
+        self._caller_finished_at: float | None = None  # within that turn
+        self._is_hearing = False  # during an utterance of the caller
+        self._unwritten: set[str] = set()  # item ids of utterances without a transcript yet
+        self._written: deque[str] = deque(maxlen=20)  # item ids of the last utterances with a transcript
         self._request: tuple[str, dict[str, Any]] = ("", {})  # the last response.create: event id, response
-        self._request_is_open = False  # sent, and neither created nor refused yet
+        self._request_is_open = False  # sent, but neither created nor refused yet
         self._request_count = 0
         self._wanted: deque[dict[str, Any]] = deque()  # responses to create when none is active
         self._open_calls: set[str] = set()
         self._reply_is_due = False  # all calls are answered, and the model has not continued yet
-        self._texts: dict[str, str] = {}  # item id → transcript of an answer that is not reported yet
-        self._commentary: set[str] = set()  # item ids of what is said before the final answer
-        self._sounding_item = ""  # id of the last answer of which there was audio
+        self._texts: dict[str, str] = {}  # item id → transcript of an unreported answer
+        self._commentary: set[str] = set()  # item ids of commentary before the final answer
+        self._sounding_item = ""  # id of the last answer with audio
         self._cut_audio = audio_messages.OpenAICutter().cut
         self._handlers: dict[str, Callable[[Event], Awaitable[list[ModelEvent]]]] = {
             "input_audio_buffer.speech_started": self._on_speech_started,
@@ -185,7 +185,7 @@ class OpenAIRealtimeSession(RealtimeSession):
         return self._is_hearing or bool(self._unwritten)
 
     async def end_input(self) -> None:
-        if self._is_hearing:  # the vendor would wait for a pause in a sound that comes no more
+        if self._is_hearing:  # the vendor would wait for a pause in audio that no longer arrives
             await self._send({"type": "input_audio_buffer.commit"})
 
     def unfinished(self) -> list[InputTranscript | OutputTranscript]:
@@ -196,7 +196,7 @@ class OpenAIRealtimeSession(RealtimeSession):
         await self._socket.close()
 
     def _take(self, message: bytes) -> bool:
-        """Audio goes to the sink at once. The reader gets all else."""
+        """Pass audio to the sink immediately. The reader gets everything else."""
         if self.audio_sink is None or (audio := self._cut_audio(message)) is None:
             return False
         response_id, item_id, payload = audio
@@ -264,13 +264,13 @@ class OpenAIRealtimeSession(RealtimeSession):
             if self._caller_has_the_turn and self._caller_finished_at is None and self._is_interruptible:
                 await self._withdraw(self._request[1])
         else:
-            # The vendor answers the caller automatically, and the tool results that it has are part of that answer.
+            # The vendor answers the caller automatically, including the tool results that it has.
             self._caller_has_the_turn = False
             self._reply_is_due = False
         return []
 
     async def _withdraw(self, response: dict[str, Any]) -> None:
-        """Our request crossed the start of the caller's speech: it follows the answer to that."""
+        """Our request crossed the start of the caller's speech: send it after the answer to that speech."""
         if response:
             self._wanted.appendleft(response)
         else:
@@ -305,14 +305,14 @@ class OpenAIRealtimeSession(RealtimeSession):
         return finished
 
     async def _on_item_added(self, event: Event) -> list[ModelEvent]:
-        # "commentary" or "final_answer", of models that reason; the SDK's types lack the field.
+        # "commentary" or "final_answer", for reasoning models; the SDK's types lack the field.
         item = child(event, "item")
         if text(item, "phase") == "commentary":
             self._commentary.add(text(item, "id"))
         return []
 
     async def _on_item_done(self, event: Event) -> list[ModelEvent]:
-        # Not response.function_call_arguments.done: not every version of the service names the function in it.
+        # Not response.function_call_arguments.done, because not every version of the service includes the function's name.
         item = child(event, "item")
         if text(item, "type") != "function_call" or text(item, "status") == "incomplete":
             return []
@@ -344,11 +344,11 @@ class OpenAIRealtimeSession(RealtimeSession):
         if request_id and text(error, "event_id") == request_id:
             self._request_is_open = False
             if text(error, "code") == ALREADY_ANSWERING:
-                # Ours and the vendor's own crossed on the way: it is said after that one.
+                # Our response and the vendor's own crossed: send ours after that one.
                 self._wanted.appendleft(response)
                 return []
         elif text(error, "code") == ALREADY_ANSWERING:
-            # The vendor's own attempt to answer the caller, while it was still at the answer before.
+            # The vendor tried to answer the caller while its previous answer was still active.
             self._caller_has_the_turn, self._reply_is_due = False, True
             return []
         logger.warning("OpenAI reported an error", extra={"code": text(error, "code"), "type": text(error, "type")})
@@ -356,7 +356,7 @@ class OpenAIRealtimeSession(RealtimeSession):
 
     @property
     def _is_callers_turn(self) -> bool:
-        """Whether the caller speaks, or has just spoken and is about to be answered."""
+        """Whether the caller is speaking, or has just spoken and is about to get an answer."""
         finished_at = self._caller_finished_at
         is_waiting = finished_at is None or time.monotonic() - finished_at < ANSWER_SECONDS
         return self._caller_has_the_turn and is_waiting

@@ -1,4 +1,4 @@
-"""How an OpenAI Realtime session is configured. https://platform.openai.com/docs/guides/realtime"""
+"""The configuration of an OpenAI Realtime session. https://platform.openai.com/docs/guides/realtime"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -52,9 +52,10 @@ def session_settings(config: SessionConfig, audio_format: AudioFormat, transcrip
 
 
 def _turn_detection(config: SessionConfig) -> dict[str, Any]:
-    """By the words where the model can, which lets callers pause in a sentence. It takes no threshold, so a chosen one goes by silence.
+    """By words if the model can, so that callers can pause in a sentence. This mode has no threshold, so with a chosen threshold it is by
+    silence.
 
-    "high" waits 2 s at most for a sentence to go on; the vendor's own choice waits 4 s, which on a telephone is dead air.
+    "high" waits at most 2 s for a sentence to continue; the vendor's default waits 4 s, which is dead air on a telephone.
     https://platform.openai.com/docs/guides/realtime-vad
     """
     has_threshold = config.interruption_sensitivity != InterruptionSensitivity.MEDIUM
@@ -64,21 +65,21 @@ def _turn_detection(config: SessionConfig) -> dict[str, Any]:
 
 
 def _noise_reduction(config: SessionConfig) -> dict[str, Any]:
-    """The default for a telephone, whose caller may be anywhere. A browser has its own."""
+    """The default is for a telephone, whose caller may be anywhere. Browsers have their own noise reduction."""
     is_telephone = config.caller_format in (PCMU_8K, PCMA_8K)
     kind = NoiseReduction.FAR_FIELD.value
     return {"noise_reduction": {"type": kind}} if is_telephone and kind in config.capabilities.noise_reduction else {}
 
 
 def _voice(voice: str) -> dict[str, Any]:
-    """A built-in voice by its name, an account's own by its id."""
+    """A built-in voice by name, an account's own voice by id."""
     if voice.startswith(CUSTOM_VOICE_PREFIX):
         return {"voice": {"id": voice}}
     return {"voice": voice} if voice else {}
 
 
 def written_item(text: str) -> dict[str, Any]:
-    """What the caller has written."""
+    """A text of the caller as a conversation item."""
     return history_item(Turn("user", text))
 
 
@@ -90,7 +91,7 @@ def history_item(turn: Turn) -> dict[str, Any]:
 
 
 async def configure(socket: ModelSocket, settings: Mapping[str, Any]) -> None:
-    """Send the settings and wait until they hold. Raises ProviderError with the vendor's message if it refuses them."""
+    """Send the settings and wait until they apply. Raises ProviderError with the vendor's message if it refuses them."""
     socket.send(orjson.dumps({"type": "session.update", "session": settings}))
     while True:
         event = parse_object(await socket.recv()) or {}

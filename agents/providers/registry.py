@@ -1,7 +1,7 @@
 """The model providers of `settings.MODEL_PROVIDERS`, each built once per process and imported on first use.
 
-Importing the vendors' SDKs takes seconds of CPU, and the offline models half a gigabyte: processes that open no session never pay for
-it. A media process pays at its start (`load_all`), a web process when sessions are near (`expect_sessions`), not within the first call.
+Importing the vendors' SDKs takes seconds of CPU, and the offline models need half a gigabyte, so processes without sessions do not load
+them. A media process loads them at its start (`load_all`), a web process before its first session (`expect_sessions`), not during a call.
 """
 
 import logging
@@ -27,7 +27,7 @@ def get_model(provider: str) -> RealtimeModel:
 
 
 def expect_sessions() -> None:
-    """Say that this process will soon hold a session, from any thread: its server then loads what that needs, once."""
+    """Announce from any thread that this process will soon hold a session: its server then loads the providers, once."""
     _expected.set()
 
 
@@ -36,7 +36,7 @@ def are_sessions_expected() -> bool:
 
 
 def load_all() -> None:
-    """Import and build every provider, blocking for seconds: for a process that will hold calls."""
+    """Import and build every provider, which blocks for seconds, in a process that will hold calls."""
     for provider in settings.MODEL_PROVIDERS:
         get_model(provider)
 

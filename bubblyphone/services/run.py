@@ -40,7 +40,7 @@ from bubblyphone.services.valkey import EmbeddedValkey
 
 LEAST_FREE_BYTES = 300 * 1024 * 1024
 READY_SECONDS = 120.0
-# Web processes let tool requests finish, which have 10 s (calls.live.live_sessions.drain); without any they take 2–3 s.
+# Web processes let tool requests finish, which have 10 s (calls.live.live_sessions.drain); without any they take 2 to 3 s.
 STOP_SECONDS = 24.0
 # Longer than the reaper takes (GRACE_SECONDS).
 LEFTOVERS_SECONDS = 12.0

@@ -1,7 +1,7 @@
 """Telnyx as the carrier: Call Control (voice API v2), number orders and media streaming.
 
-`client` speaks REST, `webhooks` reads webhooks, `signature` checks them, `media_codec` is the audio socket's codec; the other files
-are what the carrier can do. The built-in exchange speaks the same protocol: this is its adapter too.
+`client` speaks REST, `webhooks` parses webhooks, `signature` verifies them, and `media_codec` is the codec of the audio socket. The other
+files implement the carrier's capabilities. The built-in exchange speaks the same protocol, so this is also its adapter.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from phone_numbers.carriers.telnyx.speech import TelnyxRecording, TelnyxSpeech
 class TelnyxCarrier(Carrier, TelnyxCalls, TelnyxSpeech, TelnyxRecording, TelnyxNumbers, TelnyxCompliance, OwnAccounts):
     """One account and one Call Control application (`connection_id`), whose webhook API version must be 2.
 
-    `webhook_path` is not needed: Telnyx is told our address in its portal.
+    `webhook_path` is not needed: our URL is configured in Telnyx's portal.
     """
 
     media_codec = TelnyxMediaCodec
@@ -37,7 +37,7 @@ class TelnyxCarrier(Carrier, TelnyxCalls, TelnyxSpeech, TelnyxRecording, TelnyxN
         )
 
     def complete_credentials(self) -> Mapping[str, str]:
-        """The account's Call Control applications are read; without a `connection_id` it must have exactly one."""
+        """Reads the account's Call Control applications; without a `connection_id` it must have exactly one."""
         try:
             applications = rows_of(self.account.client.get("call_control_applications", {"page[size]": 250}))
         except TelnyxError as error:

@@ -1,4 +1,4 @@
-"""One Telnyx account: its REST client, and what commands and webhooks need to know of it."""
+"""One Telnyx account: its REST client, and the settings that commands and webhooks need."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from phone_numbers.carriers.telnyx.client import TelnyxClient
 
 
 class TelnyxAccount:
-    """An account and one of its Call Control applications (`connection_id`). `public_key` checks its webhooks."""
+    """An account and one of its Call Control applications (`connection_id`). `public_key` verifies its webhooks."""
 
     def __init__(self, *, api_key: str, public_key: str, base_url: str, connection_id: str) -> None:
         self.client = TelnyxClient(api_key, base_url)
@@ -18,13 +18,13 @@ class TelnyxAccount:
         self.connection_id = connection_id
 
     def command(self, carrier_call_id: str, name: str, command_id: str, body: Mapping[str, Any]) -> None:
-        """Give a call a command, which Telnyx carries out once for each `command_id`. Raises CarrierError."""
+        """Send a command to a call. Telnyx carries it out once per `command_id`. Raises CarrierError."""
         path = f"calls/{quote(carrier_call_id, safe='')}/actions/{name}"
         self.client.post(path, {**body, "command_id": command_id})
 
 
 def rows_of(data: Any) -> list[dict[str, Any]]:
-    """What a response lists. Raises CarrierError for anything else."""
+    """The rows of a response that is a list. Raises CarrierError for anything else."""
     if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
         raise CarrierError("The carrier's response is not a list.", reason="outcome_unknown")
     return data

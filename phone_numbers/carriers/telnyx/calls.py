@@ -12,15 +12,15 @@ from phone_numbers.carriers.telnyx.account import TelnyxAccount
 from phone_numbers.carriers.telnyx.client import TelnyxError
 
 CODECS = {"pcmu": "PCMU", "pcma": "PCMA", "pcm16": "L16"}
-# Telnyx's limits for a call's longest ring and length, in seconds.
+# Telnyx's limits for ringing time and call duration, in seconds.
 RING_LIMITS = (5, 600)
 LENGTH_LIMITS = (30, 14400)
-# Telnyx watches for the end of a machine's greeting for this long; by default only for 30 s.
+# How long Telnyx waits for the end of a machine's greeting; its default is only 30 s.
 MACHINE_ANALYSIS_MS = 60_000
 
 
 class TelnyxCalls(CallControl):
-    """CallControl of an account."""
+    """CallControl for an account."""
 
     account: TelnyxAccount
     detects_voicemail = True
@@ -62,7 +62,7 @@ class TelnyxCalls(CallControl):
     ) -> None:
         """Answer and stream in one command. Audio at another rate than 8 kHz needs `start_stream` after the answer.
 
-        Raises ValueError for such a stream, whose rate Telnyx does not take here.
+        Raises ValueError for such a stream, because Telnyx does not accept its rate here.
         """
         body: dict[str, Any] = {"client_state": webhooks.encode_client_state(client_state)}
         if stream is not None:
@@ -126,7 +126,7 @@ class TelnyxCalls(CallControl):
 
 
 def _stream_fields(stream: StreamSettings) -> dict[str, Any]:
-    """The same codec both ways; without the last three Telnyx would expect MP3 files and play them to nobody."""
+    """The same codec in both directions. Without the last three fields, Telnyx would expect MP3 files and play no audio."""
     codec = CODECS[stream.audio_format.encoding]
     return {
         "stream_url": stream.url,

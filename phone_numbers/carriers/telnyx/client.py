@@ -1,7 +1,7 @@
 """Telnyx's REST API over one pool of connections, shared by all threads.
 
-Only what does no harm is repeated: commands with a `command_id`, which Telnyx carries out once, reads, and deletions.
-Orders have no such key at Telnyx, so they are never repeated here.
+Only safe requests are repeated: commands with a `command_id`, which Telnyx carries out once, reads, and deletions. Orders have no such
+key at Telnyx, so they are never repeated here.
 """
 
 import random
@@ -26,21 +26,21 @@ MAX_ANSWER_BYTES = 8 * 1024 * 1024
 
 # https://developers.telnyx.com/docs/overview/errors
 REASONS: Mapping[str, str] = {
-    "90015": "call_ended",  # a call_control_id that is not known, or no longer
+    "90015": "call_ended",  # an unknown or expired call_control_id
     "90018": "call_ended",
     "90054": "already_transcribing",
     "90034": "not_answered",
-    "85000": "number_unavailable",  # not found by a search before
+    "85000": "number_unavailable",  # not found by an earlier search
     "85001": "number_unavailable",
-    "85006": "number_unavailable",  # reserved by somebody
+    "85006": "number_unavailable",  # reserved by another customer
 }
-# What these say of the last attempt is not true of one before it that may have been carried out.
+# These only describe the last attempt; an earlier one may have been carried out.
 SAYS_NOT_DONE = {"unreachable", "rejected", "unauthorized"}
 Query = Mapping[str, str | int]
 
 
 class TelnyxError(CarrierError):
-    """A CarrierError with the status of the answer; 0 when there was none."""
+    """A CarrierError with the response's HTTP status; 0 without a response."""
 
     def __init__(self, message: str, *, status: int, retryable: bool, reason: str, retry_after: float = 0.0) -> None:
         super().__init__(message, retryable=retryable, reason=reason)
@@ -49,7 +49,7 @@ class TelnyxError(CarrierError):
 
 
 class TelnyxClient:
-    """`base_url` is taken as it is, with or without a version in it."""
+    """`base_url` is used unchanged, with or without a version."""
 
     def __init__(self, api_key: str, base_url: str) -> None:
         url = httpx2.URL(base_url.rstrip("/") + "/")
@@ -61,7 +61,7 @@ class TelnyxClient:
         )
 
     def get(self, path: str, query: Query | None = None) -> Any:
-        """The `data` of the answer, or the whole where it has no such envelope. Raises CarrierError, as do the others."""
+        """The `data` of the response, or the whole response without this envelope. Raises CarrierError, like the other methods."""
         return self._repeat("GET", path, query=query)
 
     def delete(self, path: str) -> Any:
@@ -71,14 +71,14 @@ class TelnyxClient:
         return self._repeat("PATCH", path, body=body)
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        """Send a body. Repeated only when it has a `command_id`."""
+        """Send a body. Repeated only if it has a `command_id`."""
         if "command_id" in body:
             return self._repeat("POST", path, body=body)
         return self._attempt("POST", path, time.monotonic() + TOTAL_SECONDS, body=body)
 
     def _repeat(self, method: str, path: str, *, query: Query | None = None, body: Any = None) -> Any:
         deadline = time.monotonic() + TOTAL_SECONDS
-        may_be_done = False  # by an attempt that was not answered
+        may_be_done = False  # by an attempt without a response
         for retries_left in range(MAX_RETRIES, -1, -1):
             try:
                 return self._attempt(method, path, deadline, query=query, body=body)
@@ -126,7 +126,7 @@ def _receive(response: httpx2.Response, deadline: float) -> bytes:
 
 
 def _read(response: httpx2.Response, content: bytes) -> Any:
-    """The `data` of a success; requirement groups come without that envelope. Raises TelnyxError."""
+    """The `data` of a successful response; requirement groups have no such envelope. Raises TelnyxError."""
     try:
         answer = parse_foreign_json(content) if content else {}
     except InvalidJSON:

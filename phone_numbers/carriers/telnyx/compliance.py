@@ -16,12 +16,12 @@ from phone_numbers.carriers.telnyx.client import TelnyxClient
 
 logger = logging.getLogger(__name__)
 
-# A group in one of these has not been looked at yet, or was refused: it may be filled in.
+# A group with one of these statuses is not under review, or was refused, so it can be changed.
 OPEN = {"unapproved", "declined"}
 
 
 class TelnyxCompliance(Compliance):
-    """Compliance of an account."""
+    """Compliance for an account."""
 
     account: TelnyxAccount
 
@@ -37,9 +37,9 @@ class TelnyxCompliance(Compliance):
     def submit_requirements(
         self, *, country: str, number_type: str, reference: str, answers: Sequence[RequirementAnswer]
     ) -> str:
-        """Make the group of this reference, or find it, and fill it in and ask for approval.
+        """Create or find the group with this reference, fill it in, and request approval.
 
-        Documents are uploaded here and not before, because Telnyx deletes those that are linked to nothing for 30 minutes.
+        Documents are uploaded here and not earlier, because Telnyx deletes documents that are not linked for 30 minutes.
         """
         found = self.account.client.get("requirement_groups", {"filter[customer_reference]": reference})
         group = next((each for each in found if isinstance(each, dict)), None) if isinstance(found, list) else None
@@ -73,12 +73,12 @@ def _ask_for_approval(client: TelnyxClient, group_id: str) -> None:
     except CarrierError as error:
         if error.reason != "rejected":
             raise
-        # Not offered for every country: there the group is looked at with the order.
+        # Not available for every country: elsewhere the group is reviewed with the order.
         logger.warning("The requirement group was not approved.", extra={"requirement_group": group_id})
 
 
 def _field_value(client: TelnyxClient, answer: RequirementAnswer, country: str, reference: str) -> str:
-    """The text itself, or the id of what was put at the carrier for it."""
+    """The text itself, or the carrier's id of the uploaded document or address."""
     record: Any
     if answer.address is not None:
         address = answer.address

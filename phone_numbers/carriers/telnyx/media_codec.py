@@ -1,7 +1,7 @@
 """Telnyx's media-streaming WebSocket: https://developers.telnyx.com/docs/voice/programmable-voice/media-streaming
 
-50 frames a second and call go through here in either direction. Audio, all but a few of them, is cut out of its frame
-without parsing and put between two constants; everything else is JSON.
+50 frames per second and call pass through here in each direction. Audio, which is almost all of them, is cut out of its frame without
+parsing, and inserted between two constants; everything else is JSON.
 """
 
 from typing import Any, Self
@@ -26,9 +26,9 @@ _CLEAR = '{"event":"clear"}'
 
 
 class TelnyxMediaCodec(MediaCodec):
-    """Nothing in a frame depends on its stream, so the state is the start alone.
+    """Frames do not depend on their stream, so the only state is the `start` message.
 
-    Shorter pieces than 20 ms are refused ("20 milliseconds to 30 seconds").
+    Telnyx refuses pieces shorter than 20 ms ("20 milliseconds to 30 seconds").
     """
 
     shortest_piece_ms = 20
@@ -84,7 +84,7 @@ def _translate(message: dict[str, Any]) -> MediaFrame:
 
 
 def _audio_format(media_format: dict[str, Any]) -> AudioFormat:
-    """What really comes, which need not be what was asked for: outside America lines speak A-law."""
+    """The format that Telnyx really sends, which may differ from the requested one: outside North America, lines use A-law."""
     rate = int(media_format.get("sample_rate") or 8000)
     match str(media_format["encoding"]).upper(), rate:
         case "PCMU", 8000:
@@ -92,6 +92,6 @@ def _audio_format(media_format: dict[str, Any]) -> AudioFormat:
         case "PCMA", 8000:
             return PCMA_8K
         case "L16", 8000 | 16000 | 24000:
-            # Little-endian, against RFC 3551: what carriers' customers found on live calls.
+            # Little-endian, unlike RFC 3551, as customers of Telnyx found on live calls.
             return AudioFormat("pcm16", rate)
     raise ValueError(f"The stream is {media_format['encoding']} at {rate} Hz, which was not requested.")

@@ -15,7 +15,7 @@ from phone_numbers.carriers.capabilities import NumberInventory
 from phone_numbers.carriers.telnyx.account import TelnyxAccount, rows_of
 from phone_numbers.carriers.telnyx.client import TelnyxError
 
-# Orders are "pending" until they are one of these.
+# Orders are "pending" until they have one of these statuses.
 ORDER_OUTCOMES = {"success": "success", "failure": "failure", "cancelled": "failure", "deleted": "failure"}
 TYPES_OF_NUMBERS = {
     PhoneNumberType.TOLL_FREE: "toll_free",
@@ -26,7 +26,7 @@ TYPES_OF_NUMBERS = {
 
 
 class TelnyxNumbers(NumberInventory):
-    """Numbers of an account."""
+    """Numbers for an account."""
 
     account: TelnyxAccount
 
@@ -80,7 +80,7 @@ class TelnyxNumbers(NumberInventory):
                 raise
 
     def routing_of(self, *, carrier_ref: str) -> str:
-        """The id of the Call Control application; empty for a number without one."""
+        """The id of the number's Call Control application; empty without one."""
         return str(self.account.client.get(_number_path(carrier_ref)).get("connection_id") or "")
 
     def route_here(self, *, carrier_ref: str) -> None:
@@ -112,7 +112,7 @@ def _available_number(row: Mapping[str, Any], asked_type: str) -> AvailableNumbe
     cost = row.get("cost_information") or {}
     return AvailableNumber(
         phone_number=number,
-        # Telnyx does not say it; what was asked for, or what the number looks like.
+        # Telnyx does not return the type: use the requested one, or the type that the number looks like.
         phone_number_type=str(row.get("phone_number_type") or asked_type or _looks_like(number)),
         features=[{"name": str(feature["name"])} for feature in row.get("features") or []],
         cost_information={

@@ -1,4 +1,4 @@
-"""Is a webhook Telnyx's? https://developers.telnyx.com/docs/development/api-fundamentals/webhooks/receiving-webhooks"""
+"""Verifies that a webhook is from Telnyx. https://developers.telnyx.com/docs/development/api-fundamentals/webhooks/receiving-webhooks"""
 
 import base64
 import binascii
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from phone_numbers.carriers.base import InvalidSignature
 
-# As Telnyx's own SDK has it; longer would leave more time to replay a webhook that was seen on the way.
+# The limit of Telnyx's own SDK. A longer one would leave more time to replay an intercepted webhook.
 TOLERANCE_SECONDS = 300
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")  # Unix time in seconds
 

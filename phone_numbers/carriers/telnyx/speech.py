@@ -1,4 +1,4 @@
-"""Speaking, transcription and recording, and the voices and languages as commands name them."""
+"""Speaking, transcription and recording, with the names of voices and languages that commands use."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,13 +10,13 @@ from phone_numbers.carriers.capabilities import Recording, Speech
 from phone_numbers.carriers.telnyx import webhooks
 from phone_numbers.carriers.telnyx.account import TelnyxAccount
 
-# Spoken by the voices "female" and "male"; voices of other makers, "AWS.Polly.Joanna-Neural", bring their language with them.
+# Languages of the voices "female" and "male". Voices of other vendors, such as "AWS.Polly.Joanna-Neural", imply their language.
 LANGUAGES = (
     "arb", "cmn-CN", "cy-GB", "da-DK", "de-DE", "en-US", "en-AU", "en-GB", "en-GB-WLS", "en-IN", "es-ES", "es-MX", "es-US",
     "fr-FR", "fr-CA", "hi-IN", "is-IS", "it-IT", "ja-JP", "ko-KR", "nb-NO", "nl-NL", "pl-PL", "pt-BR", "pt-PT", "ro-RO",
     "ru-RU", "sv-SE", "tr-TR",
 )  # fmt: skip
-# Of the engine "Google": https://developers.telnyx.com/api-reference/call-commands/transcription-start
+# Languages of the engine "Google": https://developers.telnyx.com/api-reference/call-commands/transcription-start
 TRANSCRIPTION_LANGUAGES = (
     "af", "sq", "am", "ar", "hy", "az", "eu", "bn", "bs", "bg", "my", "ca", "yue", "zh", "hr", "cs", "da", "nl", "en",
     "et", "fil", "fi", "fr", "gl", "ka", "de", "el", "gu", "iw", "hi", "hu", "is", "id", "it", "ja", "jv", "kn", "kk",
@@ -30,7 +30,7 @@ ENGINE = "Google"
 
 
 class TelnyxSpeech(Speech):
-    """Speech of an account."""
+    """Speech for an account."""
 
     account: TelnyxAccount
     max_speech_characters = 3000
@@ -55,7 +55,7 @@ class TelnyxSpeech(Speech):
 
 
 class TelnyxRecording(Recording):
-    """Recording of an account."""
+    """Recording for an account."""
 
     account: TelnyxAccount
 
@@ -65,12 +65,12 @@ class TelnyxRecording(Recording):
         self.account.command(carrier_call_id, "record_start", command_id, body)
 
     def download_headers(self, url: str) -> Mapping[str, str] | None:
-        """The exchange's own addresses need no credentials; Telnyx's are signed addresses of a storage, on another host."""
+        """None: the exchange's URLs need no credentials, and Telnyx's are signed URLs of a storage on another host."""
         return {} if urlsplit(url)[:2] == urlsplit(self.account.base_url)[:2] else None
 
 
 def voice_fields(voice: str, language: str) -> dict[str, str]:
-    """A voice is taken as it is when it is written as Telnyx writes them, `<Provider>.<Model>.<Id>`; others are a model's."""
+    """A voice in Telnyx's notation, `<Provider>.<Model>.<Id>`, is used unchanged; other names are voices of a model."""
     return {
         "voice": voice if voice.count(".") >= 2 else DEFAULT_VOICE,
         "language": nearest_code(language, LANGUAGES) or DEFAULT_LANGUAGE,

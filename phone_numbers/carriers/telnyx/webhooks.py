@@ -1,6 +1,6 @@
 """Telnyx's webhooks as CarrierEvents: https://developers.telnyx.com/api-reference/callbacks
 
-Bodies are read leniently, since live ones carry more than is published. Kinds outside the table are ignored.
+Bodies are parsed leniently, because live ones contain more than the documentation says. Kinds outside the table are ignored.
 """
 
 import base64
@@ -30,7 +30,7 @@ EVENT_TYPES: Mapping[str, CarrierEventType] = {
     "call.recording.error": CarrierEventType.RECORDING_FAILED,
 }
 DIRECTIONS = {"incoming": "inbound", "outgoing": "outbound"}
-# An open set: what is not here is looked up by its SIP status.
+# An open set: other causes are looked up by their SIP status.
 HANGUP_CAUSES: Mapping[str, str] = {
     "normal_clearing": "normal_clearing",
     "normal_unspecified": "normal_clearing",
@@ -64,12 +64,12 @@ SIP_CAUSES: Mapping[str, str] = {
     "607": "rejected",
 }
 OTHER_CAUSE = "carrier_failed"
-# Everybody else is a person, the silent and the undecided included: Telnyx's own advice.
+# Everything else counts as a person, including silence and undecided results, as Telnyx recommends.
 MACHINES = {"machine", "fax_detected"}
 
 
 def parse(body: bytes) -> CarrierEvent | None:
-    """Translate a verified webhook; None for a kind that we have no use for. Raises ValueError."""
+    """Translate a verified webhook; None for a kind that we do not use. Raises ValueError."""
     try:
         data = parse_foreign_json(body)["data"]
         kind = EVENT_TYPES.get(data["event_type"])
@@ -104,12 +104,12 @@ def hangup_cause(payload: Mapping[str, Any]) -> str:
 
 
 def encode_client_state(text: str) -> str:
-    """Base64, the only form that Telnyx takes."""
+    """Base64, the only encoding that Telnyx accepts."""
     return base64.b64encode(text.encode()).decode()
 
 
 def decode_client_state(value: Any) -> str:
-    """What we gave the call; empty for what is absent or not ours."""
+    """The `client_state` that we gave the call; empty if it is missing or not ours."""
     try:
         return base64.b64decode(_text(value), validate=True).decode()
     except (binascii.Error, ValueError):
@@ -145,7 +145,7 @@ def _call_id(kind: CarrierEventType, payload: Mapping[str, Any]) -> str:
 
 
 def _recording_began(payload: Mapping[str, Any]) -> datetime | None:
-    """Optional: the event is accepted even if this is missing or no valid time."""
+    """Optional: the event is also accepted if this is missing or not a valid time."""
     try:
         return _moment(_text(payload.get("recording_started_at")))
     except ValueError:

@@ -1,7 +1,7 @@
 """Twilio as the carrier: REST, TwiML, callbacks and Media Streams.
 
-`client` speaks REST, `memory` keeps what each call is to do next, `twiml` writes that as a document, `webhooks` reads requests,
-`media_codec` is the audio socket's codec; here requests become events and are answered with documents.
+`client` speaks REST, `call_scripts` stores the next steps of each call, `given_commands` the commands, `twiml` writes documents, `webhooks`
+parses requests, and `media_codec` is the codec of the audio socket. This module turns requests into events and responds with documents.
 """
 
 import logging
@@ -26,18 +26,18 @@ from phone_numbers.carriers.twilio.numbers import TwilioNumbers
 from phone_numbers.carriers.twilio.speech import TwilioRecording, TwilioSpeech
 
 logger = logging.getLogger(__name__)
-# How long a request for a document waits for the platform's decision; then the call rings on, or waits.
+# How long a request for a document waits for the platform's decision; after that the call continues to ring, or waits.
 DECISION_SECONDS = 1.5
 FIRST_ORDERS_SECONDS = 0.5
-# Commands that belong together come within this time.
+# Commands that belong together arrive within this time.
 SETTLING_SECONDS = 0.05
-# How often a script is looked at: first often, since most decisions take no tenth of a second.
+# How often a script is read: often at first, because most decisions take less than 0.1 s.
 POLL_SECONDS, LONGEST_POLL_SECONDS = 0.02, 0.1
 DOCUMENTS = {"voice", "next", "heard"}
 
 
 class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioNumbers, OwnAccounts):
-    """One account. `webhook_path` is the part of our webhook addresses that leads to it."""
+    """One account. `webhook_path` is the part of our webhook URLs that leads to it."""
 
     media_codec = TwilioMediaCodec
     forged_status = 403
@@ -53,7 +53,7 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
             with refusals():
                 found = self.account.rest.api.accounts(self.account.sid).fetch()
         except CarrierError as error:
-            if error.reason == "call_ended":  # 404: there is no such account
+            if error.reason == "call_ended":  # 404: the account does not exist
                 raise CarrierError(str(error), reason="unauthorized") from error
             raise
         if found.sid != self.account.sid:
@@ -97,7 +97,7 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
                     yield event
 
     def _ended_document(self, query: dict[str, str], params: dict[str, str]) -> Iterator[CarrierEvent]:
-        """Twilio asks for the next document: the one before is over, or was cut off because we had something new."""
+        """Twilio requests the next document: the previous one is over, or was interrupted because we had new steps."""
         sid, state, number = params["CallSid"], query.get("state", ""), query.get("n", "")
         before = Script()
 
@@ -106,7 +106,7 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
             before = replace(script, saying=list(script.saying))
             is_over = number == str(script.number)
             if script.saying and not is_over and not (script.room or script.stream):
-                script.to_say = script.saying + script.to_say  # it was sent for nothing new: it says it again
+                script.to_say = script.saying + script.to_say  # interrupted without new steps: say it again
                 before.saying = []
             script.saying = []
             script.asked_at = timezone.now().isoformat()
@@ -126,7 +126,7 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
     # --- documents ----------------------------------------------------------------------------------------------------
 
     def respond(self, request: WebhookRequest) -> WebhookResponse | None:
-        """The call's next document, as its script is after the events have taken effect."""
+        """The call's next document, from its script after the events have been applied."""
         name, query = self.account.route_of(request)
         if name not in DOCUMENTS:
             return WebhookResponse(twiml.nothing(), twiml.CONTENT_TYPE)
@@ -141,7 +141,7 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
         try:
             self.account.move(caller_sid, caller_sid)
         except CarrierError as error:
-            # The caller follows anyway when the session lets go of their stream, or has hung up.
+            # The caller follows anyway when the session ends their stream, or has hung up.
             logger.warning("A caller could not be moved to their transfer: %s", error)
 
     def _document(self, sid: str, state: str, token: str) -> str:
@@ -171,13 +171,13 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
         return document
 
     def _repeated(self, script: Script, state: str, token: str) -> str:
-        """For another try of a request: the document that got lost, or a new request for what came after that."""
+        """The response to a repeated request: the lost document, or a redirect to fetch what followed it."""
         if script.answered[-1] == token:
             return script.document
         return twiml.go_on(self.account.address("next", state=state or script.client_state))
 
     def _written(self, script: Script, state: str) -> str:
-        """Take from the script what is to be done next."""
+        """Take the next steps from the script and write them as a document."""
         script.hears = False
         following = self.account.address("next", state=state)
         if script.room:
@@ -186,7 +186,7 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
         if script.stream and not script.to_say:
             url, script.stream = script.stream, ""
             return twiml.stream(url, following)
-        # What another response says already: Twilio follows the latest.
+        # Another response already says it: Twilio follows the latest.
         pieces: list[Piece] = script.saying + script.to_say
         script.to_say, script.saying, script.saying_since = [], pieces, timezone.now().isoformat()
         number, script.hears = str(script.number), script.listens
@@ -202,7 +202,7 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
         return twiml.wait(following, answers=script.is_inbound and script.number == 1)
 
     def _decided(self, sid: str) -> Script:
-        """The script once it is known whether a ringing call is answered, or as it is when nobody has decided in time."""
+        """The script, once a ringing call is answered or refused, or after the maximum wait."""
         return self._wait(
             sid, lambda script: script.is_live or script.is_answered or script.is_rejected, DECISION_SECONDS
         )
@@ -213,7 +213,7 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
             script = call_scripts.read(self.account.sid, sid)
             if is_there(script) or time.monotonic() > deadline:
                 return script
-            before_waiting()  # many calls may ring at once, each with a thread that waits here
+            before_waiting()  # many calls may ring at the same time, each with a thread that waits here
             time.sleep(pause)
             pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
 

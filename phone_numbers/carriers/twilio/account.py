@@ -1,4 +1,4 @@
-"""One Twilio account: its REST client, its signatures, and the addresses that it reports to."""
+"""One Twilio account: its REST client, its signatures, and the URLs that it reports to."""
 
 import re
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ from phone_numbers.carriers.base import CarrierError, InvalidSignature, WebhookR
 from phone_numbers.carriers.twilio.call_scripts import Script, change
 from phone_numbers.carriers.twilio.client import make_client, refusals, unreadable
 
-# Twilio gives up after one attempt unless a URL's fragment says otherwise, which is neither sent nor signed:
+# Twilio makes one attempt, unless the URL's fragment says otherwise. The fragment is neither sent nor signed:
 # https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
 RETRIED = "rc=4&rp=all"
-# The same in every try of a request; absent from requests that are not Twilio's own.
+# The same for every attempt of a request; missing in requests that are not from Twilio.
 TRY_HEADER = "i-twilio-idempotency-token"
-# As CallScript and CarrierCommand keep them; Twilio's own have 34 characters.
+# The lengths of CallScript and CarrierCommand; Twilio's ids have 34 characters.
 ID = re.compile(r"[!-~]{0,64}")
 # https://www.twilio.com/docs/voice/api/call-resource#call-status-values
 ALIVE = {"queued", "initiated", "ringing", "in-progress"}
@@ -26,7 +26,7 @@ OVER = {"completed", "busy", "failed", "no-answer", "canceled"}
 
 
 class TwilioAccount:
-    """`webhook_path` is the part of our addresses after /webhooks/ that leads to this account."""
+    """`webhook_path` is the part of our URLs after /webhooks/ that leads to this account."""
 
     def __init__(self, account_sid: str, auth_token: str, base_url: str, webhook_path: str) -> None:
         self.sid = account_sid
@@ -37,33 +37,33 @@ class TwilioAccount:
         self._prefix = f"{settings.PUBLIC_URL}/webhooks/{webhook_path}/"
 
     def address(self, name: str, **query: str) -> str:
-        """Where Twilio is to send one kind of request."""
-        # Colons stay: what is signed must be what every client on the way would write, and some undo their escapes.
+        """The URL for one kind of request."""
+        # Colons stay unescaped: the signed URL must be what every client in between would write, and some unescape colons.
         asked = urlencode({key: value for key, value in query.items() if value}, safe=":")
         return f"{self._prefix}{name}{f'?{asked}' if asked else ''}#{RETRIED}"
 
     def mark_of(self, command_id: str) -> str:
-        """Names a command in callbacks, in a way that nobody else can: owners of other accounts can sign any address here."""
+        """A signed name of a command for callbacks, because owners of other accounts can sign any URL here."""
         about = f"{self._prefix} {self.sid} {command_id}"
         return f"{command_id}.{salted_hmac('twilio.mark', about, algorithm='sha256').hexdigest()[:20]}"
 
     def command_of(self, mark: str) -> str:
-        """The command that a mark of this account names; empty for any other."""
+        """The command of a mark of this account; empty for any other mark."""
         command_id = mark.rpartition(".")[0]
         return command_id if command_id and constant_time_compare(mark, self.mark_of(command_id)) else ""
 
     def route_of(self, request: WebhookRequest) -> tuple[str, dict[str, str]]:
-        """The name and the query of an address of ours."""
+        """The name and the query of one of our URLs."""
         path, _, query = request.url.partition("?")
         return path.removeprefix(self._prefix), QueryDict(query).dict()
 
     def token_of(self, request: WebhookRequest) -> str:
-        """What all tries of one request of Twilio's have in common; empty for one that does not say. Not signed: it opens nothing."""
+        """The token shared by all attempts of a request of Twilio; empty if missing. It is not signed, so it grants nothing."""
         token = next((value for name, value in request.headers.items() if name.lower() == TRY_HEADER), "")
         return token if ID.fullmatch(token) else ""
 
     def verified(self, request: WebhookRequest) -> dict[str, str]:
-        """The parameters of a request of Twilio's, signed over the public URL and all of them. Raises InvalidSignature, ValueError.
+        """The parameters of a request, whose signature covers the public URL and all parameters. Raises InvalidSignature, ValueError.
 
         https://www.twilio.com/docs/usage/security#validating-requests
         """
@@ -81,14 +81,14 @@ class TwilioAccount:
         return params
 
     def _check(self, params: Mapping[str, str], query: Mapping[str, str]) -> None:
-        """What can be stored: the owner of an account can sign anything. Raises ValueError."""
+        """Check that values can be stored, because the owner of an account can sign anything. Raises ValueError."""
         if not all(ID.fullmatch(text) for text in (params["CallSid"], *query.values())):
             raise ValueError("An id that Twilio does not give.")
         if any("\0" in text for text in params.values()):
             raise ValueError("A null character.")
 
     def is_alive(self, call_sid: str) -> bool:
-        """Whether a call is not over. Raises CarrierError."""
+        """Whether a call has not ended. Raises CarrierError."""
         try:
             with refusals():
                 status = str(self.rest.calls(call_sid).fetch().status)
@@ -101,13 +101,13 @@ class TwilioAccount:
         return status in ALIVE
 
     def wake(self, call_sid: str, script: Script) -> None:
-        """Have Twilio fetch the call's next document now. Before the answer it asks by itself. Raises CarrierError."""
+        """Have Twilio fetch the call's next document now. Before the answer it does so on its own. Raises CarrierError."""
         if script.is_live and not script.is_being_asked:
             with refusals():
                 self.rest.calls(call_sid).update(url=self.address("next", state=script.client_state), method="POST")
 
     def move(self, call_sid: str, room: str) -> None:
-        """Put a call into the conference of that name, once: another document would end the conference. Raises CarrierError."""
+        """Move a call into the conference with that name. Call it once: another document would end the conference. Raises CarrierError."""
 
         def enter(script: Script) -> None:
             script.room, script.listens, script.to_say = room, False, []

@@ -16,14 +16,14 @@ from phone_numbers.models import CallScript, CarrierCommand
 Condition = Callable[["Script"], bool]
 KEPT = timedelta(days=2)
 ANSWER_TIME = timedelta(seconds=5)
-MAX_SAID = 200  # ids of pieces that are remembered, so that a repeated command is said once
+MAX_SAID = 200  # stored ids of pieces, so that a repeated command is spoken once
 
 MAX_ANSWERED = 20
 
 
 @dataclass(slots=True)
 class Piece:
-    """A text to be said; `command_id` names it."""
+    """A text to speak, identified by `command_id`."""
 
     command_id: str
     text: str
@@ -33,11 +33,11 @@ class Piece:
 
 @dataclass(slots=True)
 class Script:
-    """What a call is to do next. Twilio fetches it as TwiML, and again whenever a document has ended or we say so.
+    """The next steps of a call. Twilio fetches them as TwiML, again whenever a document has ended or we request it.
 
-    `number` counts the documents. `saying` is what the current document says, since `saying_since`, and `hears` whether it listens.
-    `stream` is used once. `room` is a conference, which the call leaves only to end. `answered` are the latest requests that were
-    answered with documents, and `document` is the last of these.
+    `number` counts the documents. `saying` is what the current document speaks, since `saying_since`, and `hears` is whether it listens.
+    `stream` is used once. `room` is a conference, which the call leaves only at its end. `answered` are the latest requests that got a
+    document, and `document` is the last of these documents.
     """
 
     client_state: str = ""
@@ -58,20 +58,20 @@ class Script:
     hears: bool = False
     answered: list[str] = field(default_factory=list)
     document: str = ""
-    asked_at: str = ""  # a request for a document is being answered since then
+    asked_at: str = ""  # when the document request in progress arrived
 
     @property
     def is_being_asked(self) -> bool:
-        """Whether the document of a request is about to be written: what is to be done comes into that."""
+        """Whether a document is about to be written, which will then include new steps."""
         return bool(self.asked_at) and timezone.now() - datetime.fromisoformat(self.asked_at) < ANSWER_TIME
 
     def has_answered(self, token: str) -> bool:
-        """Whether a request was answered with a document; `token` names all tries of it."""
+        """Whether a request got a document; all attempts of it share the `token`."""
         return bool(token) and token in self.answered
 
     @property
     def has_orders(self) -> bool:
-        """Whether there is enough for a first document; texts wait for the command to listen that comes with them."""
+        """Whether there is enough for a first document; texts wait for the command to listen that follows them."""
         return bool(self.stream or self.room or self.listens)
 
     @classmethod
@@ -83,7 +83,7 @@ class Script:
 
 
 def read(account_sid: str, call_sid: str) -> Script:
-    """An empty one for a call without a script."""
+    """The call's script; an empty one if it has none."""
     row = CallScript.objects.filter(account=account_sid, carrier_call_id=call_sid).first()
     return Script.from_json(row.state) if row else Script()
 

@@ -1,8 +1,7 @@
 """Calls over Twilio's REST API. What a running call does next is in its script, which Twilio fetches as TwiML.
 
-Twilio has no key that makes creating a call harmless to repeat. What is about to be dialed is therefore written down first; a
-command that comes again finds the call that it made, by the mark in the callbacks' addresses or in the list of calls, and dials only
-when there is none.
+Twilio has no idempotency key for creating calls, so each command is recorded before it is dialed. A repeated command looks for the call
+that it created, by the mark in the callback URLs or in the list of calls, and dials only if there is none.
 """
 
 import time
@@ -15,16 +14,16 @@ from phone_numbers.carriers.twilio.account import TwilioAccount
 from phone_numbers.carriers.twilio.call_scripts import Script
 from phone_numbers.carriers.twilio.client import refusals, sid_of
 
-# Twilio's limits for a call's longest ring and length, in seconds.
+# Twilio's limits for ringing time and call duration, in seconds.
 RING_LIMITS = (5, 600)
 LENGTH_LIMITS = (30, 14400)
-# How long a call that may have been created is looked for, and how much the clocks may differ.
+# How long to look for a call that may have been created, and how much the clocks may differ.
 LOOK_SECONDS = 2.0
 CLOCKS_DIFFER = timedelta(seconds=5)
 
 
 class TwilioCalls(CallControl):
-    """CallControl of an account."""
+    """CallControl for an account."""
 
     account: TwilioAccount
     detects_voicemail = True
@@ -45,7 +44,7 @@ class TwilioCalls(CallControl):
         address = self.account.address
         first: dict[str, object] = {"url": address("next", state=client_state), "method": "POST"}
         if stream is not None:
-            # In the request itself, which saves the answered party a round trip.
+            # In the request itself, which saves a round trip after the answer.
             first = {"twiml": twiml.stream(stream.url, address("next", state=client_state))}
         if detect_voicemail:
             first |= {
@@ -68,7 +67,7 @@ class TwilioCalls(CallControl):
         timeout_seconds: int,
         time_limit_seconds: int,
     ) -> None:
-        """A call of its own that takes the caller into a conference when it is answered; <Dial> would end their stream at once."""
+        """A separate call, which moves the caller into a conference once it is answered. <Dial> would end their stream immediately."""
         joins = self.account.address("next", state=leg_state, joins=carrier_call_id)
         first: dict[str, object] = {"url": joins, "method": "POST"}
         self._create_once(from_number, to_number, leg_state, command_id, timeout_seconds, time_limit_seconds, first)
@@ -114,7 +113,7 @@ class TwilioCalls(CallControl):
         return made
 
     def _made_before(self, from_number: str, to_number: str, command_id: str, since: datetime) -> str:
-        """What an earlier attempt has made. Raises CarrierError, of which none says that nothing was made."""
+        """The call that an earlier attempt created. Raises CarrierError, which never means that none was created."""
         try:
             return self._find(from_number, to_number, command_id, since)
         except CarrierError as error:
@@ -127,13 +126,13 @@ class TwilioCalls(CallControl):
                 if found := self._find(from_number, to_number, command_id, since):
                     return found
             except CarrierError:
-                pass  # the next attempt may get through
+                pass  # the next attempt may succeed
             if time.monotonic() > deadline:
                 return ""
             time.sleep(0.25)
 
     def _find(self, from_number: str, to_number: str, command_id: str, since: datetime) -> str:
-        """The call that a command has made: by its mark, else one between the two numbers since then that nobody else has made."""
+        """The call that a command created: by its mark, otherwise a later call between the two numbers that no other command created."""
         command, _ = given_commands.begin(command_id)
         if command.result:
             return command.result
@@ -149,13 +148,13 @@ class TwilioCalls(CallControl):
         unknown = sorted(set(made) - given_commands.results_among(made))
         if unknown:
             given_commands.finish(command_id, unknown[0])
-        # Its callback may have named the call meanwhile: that stays, and none is then unknown.
+        # Its callback may have stored the call in the meantime; then that result stays.
         return given_commands.begin(command_id)[0].result
 
     def answer(
         self, *, carrier_call_id: str, client_state: str, command_id: str, stream: StreamSettings | None
     ) -> None:
-        """Twilio asks for what to do with a ringing call every second; the next time it is answered."""
+        """Twilio requests a document for a ringing call every second; the next one answers it."""
 
         def accept(script: Script) -> None:
             script.is_answered, script.client_state = True, client_state
@@ -189,7 +188,7 @@ class TwilioCalls(CallControl):
         self.account.move(carrier_call_id, carrier_call_id)
 
     def send_dtmf(self, *, carrier_call_id: str, command_id: str, digits: str) -> None:
-        """Not by command: <Play digits> would end the call's stream. Keys are played into it (`takes_keys_as_sound`)."""
+        """Not supported as a command: <Play digits> would end the call's stream. Keys are sent as audio (`takes_keys_as_sound`)."""
         raise CarrierError("Twilio takes keys as sound.", reason="unsupported")
 
     def call_state(self, *, carrier_call_id: str) -> CallState:

@@ -1,7 +1,7 @@
 """Twilio's REST API by its own SDK, over an HTTP client of ours with limits and a deadline.
 
-Only what does no harm is repeated: reads, deletions, and requests of which nothing was sent. Creating a call or buying a number has no
-key that makes a repeat harmless (`phone_numbers.carriers.twilio.calls`).
+Only safe requests are repeated: reads, deletions, and requests that were not sent. Creating a call and buying a number have no
+idempotency key (`phone_numbers.carriers.twilio.calls`).
 """
 
 import logging
@@ -26,13 +26,13 @@ TOTAL_SECONDS = 10.0
 TRIES = 3
 PAUSE_SECONDS = 0.25
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
-API_HOST = "api.twilio.com"  # the SDK names it in every address
+API_HOST = "api.twilio.com"  # in every URL of the SDK
 
 # https://www.twilio.com/docs/api/errors
 REASONS: Mapping[int, str] = {
     20003: "unauthorized",
-    20404: "call_ended",  # a call that is not known, or no longer
-    21220: "call_ended",  # not in a state in which it can be changed
+    20404: "call_ended",  # an unknown or expired call
+    21220: "call_ended",  # its state does not allow changes
     21421: "number_unavailable",
     21422: "number_unavailable",
     21452: "number_unavailable",
@@ -40,7 +40,7 @@ REASONS: Mapping[int, str] = {
 
 
 class BoundedHttp(HttpClient):  # type: ignore[misc]  # the SDK has no types
-    """What the SDK sends with. Raises CarrierError where there is no answer."""
+    """The SDK's HTTP client. Raises CarrierError without a response."""
 
     def __init__(self, base_url: str) -> None:
         super().__init__(logging.getLogger(__name__), is_async=False, timeout=TOTAL_SECONDS)
@@ -59,7 +59,7 @@ class BoundedHttp(HttpClient):  # type: ignore[misc]  # the SDK has no types
         timeout: float | None = None,
         allow_redirects: bool = False,
     ) -> Response:
-        """The SDK's own signature; its time limit and its wish for redirects are not heeded."""
+        """The signature is the SDK's; `timeout` and `allow_redirects` are ignored."""
         parts = urlsplit(uri)
         address = (
             uri.replace(f"{parts.scheme}://{parts.netloc}", self._base_url, 1) if parts.netloc == API_HOST else uri
@@ -116,13 +116,13 @@ class BoundedHttp(HttpClient):  # type: ignore[misc]  # the SDK has no types
 
 
 def make_client(account_sid: str, auth_token: str, base_url: str) -> Client:
-    """One for the whole process, safe to use from many threads."""
+    """A client for the whole process. It is thread-safe."""
     return Client(account_sid, auth_token, http_client=BoundedHttp(base_url))
 
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """What the SDK raises in the block, as a CarrierError."""
+    """Raises the SDK's exceptions in the block as CarrierError."""
     try:
         yield
     except (TwilioRestException, TwilioServiceException) as error:
@@ -132,7 +132,7 @@ def refusals() -> Iterator[None]:
 
 
 def _refusal(error: TwilioRestException | TwilioServiceException) -> CarrierError:
-    """A 404 says that a call is over only with Twilio's own code: a proxy in between answers so, too."""
+    """A 404 means that the call has ended only with Twilio's own code: a proxy in between can also answer 404."""
     status = error.status if isinstance(error.status, int) else 0  # RFC 9457: as the server wrote it
     code = error.code if isinstance(error.code, int) else 0
     usual = "unauthorized" if status == 401 else "rejected"

@@ -1,6 +1,6 @@
 """Twilio's Media Streams: https://www.twilio.com/docs/voice/media-streams/websocket-messages
 
-Always µ-law at 8 kHz. What we send names its stream, so a codec belongs to one connection.
+Always µ-law at 8 kHz. Messages that we send contain the id of the stream, so each connection has its own codec.
 """
 
 from typing import Any, Self
@@ -20,7 +20,7 @@ from phone_numbers.carriers.media_codec import (
 
 
 class TwilioMediaCodec(MediaCodec):
-    """Frames of one stream. Audio may have any length; Twilio plays it in the order it came."""
+    """Frames of one stream. Audio can have any length; Twilio plays it in order."""
 
     audio_marks = (
         ('"event":"media"', '"track":"inbound"', '"payload":"'),

@@ -1,6 +1,6 @@
 """Numbers: https://www.twilio.com/docs/phone-numbers/api
 
-A purchase has no key of its own; its reference is the number's `FriendlyName`, by which it is found again.
+Purchases have no idempotency key; the reference is stored as the number's `FriendlyName`, by which the purchase is found again.
 """
 
 import json
@@ -12,7 +12,7 @@ from phone_numbers.carriers.capabilities import NumberInventory
 from phone_numbers.carriers.twilio.account import TwilioAccount
 from phone_numbers.carriers.twilio.client import refusals, sid_of
 
-# Where calls to a number go; what is set here by us and put back when the number leaves.
+# The fields that route a number's calls. We set them, and restore them when the number leaves.
 ROUTING = (
     "voice_url", "voice_method", "voice_fallback_url", "voice_fallback_method", "voice_application_sid", "trunk_sid",
     "status_callback", "status_callback_method",
@@ -21,7 +21,7 @@ FEATURES = {"voice": "voice", "SMS": "sms", "sms": "sms", "MMS": "mms", "mms": "
 
 
 class TwilioNumbers(NumberInventory):
-    """Numbers of an account."""
+    """Numbers for an account."""
 
     account: TwilioAccount
 
@@ -37,7 +37,7 @@ class TwilioNumbers(NumberInventory):
     ) -> list[AvailableNumber]:
         wanted: dict[str, Any] = {"contains": contains, "in_locality": locality}
         if area_code:
-            # Twilio knows area codes of North America only.
+            # Twilio supports area codes only in North America.
             key = "area_code" if country in {"US", "CA"} else "contains"
             wanted[key] = area_code if key == "area_code" or not contains else contains
         offered = self.account.rest.available_phone_numbers(country)
@@ -47,7 +47,7 @@ class TwilioNumbers(NumberInventory):
             with refusals():
                 found = rows.list(limit=limit, **{name: value for name, value in wanted.items() if value})
         except CarrierError as error:
-            if error.reason == "call_ended":  # a 404: no numbers of this kind in this country
+            if error.reason == "call_ended":  # a 404: no numbers of this type in this country
                 return []
             raise
         return [_available(row, number_type or "local") for row in found]
@@ -73,7 +73,7 @@ class TwilioNumbers(NumberInventory):
         self._unless_gone(lambda: self.account.rest.incoming_phone_numbers(carrier_ref).delete())
 
     def routing_of(self, *, carrier_ref: str) -> str:
-        """JSON of the number's fields."""
+        """The number's routing fields as JSON."""
         with refusals():
             row = self.account.rest.incoming_phone_numbers(carrier_ref).fetch()
             return json.dumps({name: str(getattr(row, name) or "") for name in ROUTING})
@@ -113,7 +113,7 @@ def _available(row: Any, number_type: str) -> AvailableNumber:
         phone_number=str(row.phone_number),
         phone_number_type=number_type,
         features=[{"name": FEATURES.get(name, name)} for name, has in (row.capabilities or {}).items() if has],
-        # Twilio's price list is another API; what a number costs here is in `NumberPrice`.
+        # Twilio's price list is another API; our price of a number is in `NumberPrice`.
         cost_information={"upfront_cost": "", "monthly_cost": "", "currency": "USD"},
         region_information=[{"region_type": kind, "region_name": str(name)} for kind, name in places.items() if name],
     )

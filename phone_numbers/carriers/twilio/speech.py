@@ -13,15 +13,15 @@ from phone_numbers.carriers.twilio.account import TwilioAccount
 from phone_numbers.carriers.twilio.call_scripts import Piece, Script
 from phone_numbers.carriers.twilio.client import refusals, sid_of
 
-# We report an answer when Twilio asks for the first document; it is answered when Twilio has that.
+# We report the answer when Twilio requests the first document, but the call is answered when Twilio receives it.
 ANSWERED_WITHIN_SECONDS, ANSWERED_POLL_SECONDS = 4.0, 0.1
 
 
 class TwilioSpeech(Speech):
-    """Speech of an account. While a document speaks, what comes next waits for the request of the next one."""
+    """Speech for an account. While a document speaks, later steps wait until Twilio requests the next one."""
 
     account: TwilioAccount
-    # <Say> takes 4,096 characters, and TwiML escapes some of them.
+    # <Say> accepts 4,096 characters, and TwiML escapes some of them.
     max_speech_characters = 3000
 
     def speak(self, *, carrier_call_id: str, command_id: str, text: str, voice: str, language: str) -> None:
@@ -35,7 +35,7 @@ class TwilioSpeech(Speech):
             self.account.wake(carrier_call_id, script)
 
     def stop_speaking(self, *, carrier_call_id: str, command_id: str) -> None:
-        """Twilio stops what it says when the caller speaks; another document now would lose their words."""
+        """Twilio stops speaking when the caller speaks; a new document now would lose the caller's words."""
 
         def drop(script: Script) -> None:
             script.to_say = []
@@ -43,13 +43,13 @@ class TwilioSpeech(Speech):
         call_scripts.change(self.account.sid, carrier_call_id, drop)
 
     def start_transcription(self, *, carrier_call_id: str, command_id: str, language: str, interim: bool) -> None:
-        """Partial results always come: they are what tells that the caller speaks."""
+        """Partial results are always requested, because they show that the caller is speaking."""
 
         def listen(script: Script) -> None:
             script.listens, script.language = True, language
 
         script = call_scripts.change(self.account.sid, carrier_call_id, listen)
-        # Not by what was asked before: that command may have failed.
+        # Not by the earlier request: that command may have failed.
         if not script.hears and not script.saying:
             self.account.wake(carrier_call_id, script)
 
@@ -61,7 +61,7 @@ class TwilioSpeech(Speech):
 
 
 class TwilioRecording(Recording):
-    """Recording of an account."""
+    """Recording for an account."""
 
     account: TwilioAccount
 
@@ -83,7 +83,7 @@ class TwilioRecording(Recording):
             return [sid_of(found) for found in self.account.rest.calls(call_sid).recordings.list(limit=1)]
 
     def _recording(self, call_sid: str, client_state: str, *, is_last: bool) -> str:
-        """Its id; empty while the call is about to be answered: Twilio then refuses as if it were over. Raises CarrierError."""
+        """The recording's id; empty while the call is being answered, when Twilio refuses as if it had ended. Raises CarrierError."""
         try:
             with refusals():
                 made = self.account.rest.calls(call_sid).recordings.create(

@@ -1,6 +1,6 @@
 """A call's script as TwiML: https://www.twilio.com/docs/voice/twiml
 
-Every document ends by asking for the next one, so that a call is never without one.
+Every document ends by requesting the next one, so a call always has one.
 """
 
 from twilio.twiml.voice_response import Conference, Connect, Dial, Gather, VoiceResponse
@@ -23,14 +23,14 @@ HEARD_LANGUAGES = (
 DEFAULT_LANGUAGE = "en-US"
 RING_POLL_SECONDS = 1
 HOLD_SECONDS = 60
-# Silence until <Gather> gives up: after something was said, so that its end is reported soon; and while only listening.
+# Seconds of silence until <Gather> ends: after speech, so that its end is reported soon; and while only listening.
 AFTER_SPEECH_SECONDS, LISTEN_SECONDS = 1, 30
-# A file or key that answers the call; <Pause> as the first verb would let it ring on.
+# A file or key that answers the call; with <Pause> as the first verb it would continue to ring.
 ANSWERING_KEYS = "w"
 
 
 def ring_on(next_url: str) -> str:
-    """The call is not decided yet. A pause at the beginning does not answer it, nor does <Redirect>."""
+    """The call is not answered yet: neither an initial pause nor <Redirect> answers it."""
     response = VoiceResponse()
     response.pause(length=RING_POLL_SECONDS)
     response.redirect(next_url, method="POST")
@@ -38,26 +38,26 @@ def ring_on(next_url: str) -> str:
 
 
 def go_on(next_url: str) -> str:
-    """Ask again at once."""
+    """Request the next document immediately."""
     response = VoiceResponse()
     response.redirect(next_url, method="POST")
     return str(response)
 
 
 def refuse() -> str:
-    """Busy. As the first verb it costs nothing."""
+    """Reject as busy. As the first verb it is free."""
     response = VoiceResponse()
     response.reject(reason="busy")
     return str(response)
 
 
 def nothing() -> str:
-    """For callbacks whose response Twilio does not read."""
+    """An empty response for callbacks, which Twilio ignores."""
     return str(VoiceResponse())
 
 
 def stream(url: str, next_url: str) -> str:
-    """Bring the call's audio until the connection ends."""
+    """Stream the call's audio until the connection ends."""
     response = VoiceResponse()
     connect = Connect()
     connect.stream(url=url)
@@ -67,7 +67,7 @@ def stream(url: str, next_url: str) -> str:
 
 
 def room(name: str) -> str:
-    """Talk to the people in the conference of that name. It ends for all when one of them leaves."""
+    """Join the conference with that name. It ends for all when one participant leaves."""
     response = VoiceResponse()
     dial = Dial()
     dial.append(Conference(name, beep=False, start_conference_on_enter=True, end_conference_on_exit=True, wait_url=""))
@@ -77,7 +77,7 @@ def room(name: str) -> str:
 
 
 def speak(pieces: list[Piece], next_url: str) -> str:
-    """Say it to somebody who is not listened to."""
+    """Speak without listening."""
     response = VoiceResponse()
     for piece in pieces:
         response.say(piece.text, **_voice(piece))
@@ -86,9 +86,9 @@ def speak(pieces: list[Piece], next_url: str) -> str:
 
 
 def listen(script: Script, pieces: list[Piece], *, heard_url: str, partial_url: str) -> str:
-    """Listen, saying the pieces meanwhile. Speech stops them, as `bargeIn` has it by default.
+    """Listen while speaking the pieces. Speech interrupts them, which is the default of `bargeIn`.
 
-    Keys count while nothing is said: they would stop it, too.
+    Keys only count while nothing is spoken, because they would interrupt it, too.
     """
     response = VoiceResponse()
     gather = Gather(
@@ -111,7 +111,7 @@ def listen(script: Script, pieces: list[Piece], *, heard_url: str, partial_url: 
 
 
 def wait(next_url: str, *, answers: bool) -> str:
-    """Wait for the next command. `answers` picks the call up first."""
+    """Wait for the next command. With `answers`, answer the call first."""
     response = VoiceResponse()
     if answers:
         response.play(digits=ANSWERING_KEYS)
@@ -121,6 +121,6 @@ def wait(next_url: str, *, answers: bool) -> str:
 
 
 def _voice(piece: Piece) -> dict[str, str]:
-    """A voice is taken as it is when it is written as Twilio writes them, `Polly.Joanna-Neural`; others are a model's."""
+    """A voice in Twilio's notation, `Polly.Joanna-Neural`, is used unchanged; other names are voices of a model."""
     fields = {"language": nearest_code(piece.language, LANGUAGES) or DEFAULT_LANGUAGE}
     return {**fields, "voice": piece.voice} if "." in piece.voice else fields

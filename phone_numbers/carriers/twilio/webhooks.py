@@ -1,6 +1,6 @@
 """Twilio's requests as CarrierEvents: https://www.twilio.com/docs/voice/twiml#request-parameters
 
-Events are named by what they are about, not by the request: a repeat of the same report is known, from any callback.
+Event ids come from the event and not from the request, so repeated reports of an event are recognized in any callback.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ CAUSES: Mapping[str, str] = {
     "canceled": "no_answer",
     "failed": "carrier_failed",
 }
-# Twilio calls a declined call "busy" and one to nowhere "failed"; the SIP status tells them apart.
+# Twilio reports a declined call as "busy" and one to an unknown number as "failed"; the SIP status distinguishes them.
 SIP_CAUSES: Mapping[str, str] = {
     "403": "rejected",
     "404": "invalid_number",
@@ -58,16 +58,16 @@ def incoming(params: Params) -> CarrierEvent:
 
 
 def answered(params: Params, client_state: str, *, seconds_ago: int = 0) -> CarrierEvent:
-    """The same event whether a status, the request for a document, or the end tells it."""
+    """The same event whether a status, a request for a document, or the end of the call reports it."""
     sid = params["CallSid"]
     at = _moment(params.get("Timestamp")) - timedelta(seconds=seconds_ago)
     return CarrierEvent(CarrierEventType.ANSWERED, f"{sid}:answered", sid, at, client_state=client_state)
 
 
 def status(params: Params, client_state: str) -> Iterator[CarrierEvent]:
-    """The progress of a call, its end included; nothing for a status of no use.
+    """The progress of a call, including its end; nothing for a status that we do not use.
 
-    How long a call was connected says when it was answered, should the report of that be missing.
+    The duration of the call gives the time of its answer, in case that report is missing.
     """
     kind = STATUSES.get(params.get("CallStatus", ""))
     sid = params["CallSid"]
@@ -98,7 +98,7 @@ def status(params: Params, client_state: str) -> Iterator[CarrierEvent]:
 
 
 def machine(params: Params, client_state: str) -> CarrierEvent:
-    """The verdict of answering machine detection; the undecided are persons."""
+    """The result of answering machine detection; undecided results count as persons."""
     sid, verdict = params["CallSid"], params.get("AnsweredBy", "")
     detail = "machine" if verdict.startswith(MACHINES) else "human"
     return CarrierEvent(
@@ -128,7 +128,7 @@ def recording(params: Params, client_state: str) -> CarrierEvent | None:
         carrier_call_id=params["CallSid"],
         occurred_at=timezone.now(),
         client_state=client_state,
-        # Both channels: Twilio would mix them into one for this format otherwise.
+        # Both channels: for this format Twilio would otherwise mix them into one.
         detail=f"{params['RecordingUrl']}.wav?RequestedChannels=2" if is_saved else state,
         began_at=_date(params.get("RecordingStartTime")) if is_saved else None,
     )
@@ -137,7 +137,7 @@ def recording(params: Params, client_state: str) -> CarrierEvent | None:
 def spoken(
     sid: str, pieces: Sequence[Piece], since: str, client_state: str, *, is_interrupted: bool
 ) -> Iterator[CarrierEvent]:
-    """The end of what a document has said, and its beginning: Twilio reports neither by itself."""
+    """The start and the end of a document's speech, which Twilio does not report itself."""
     now = timezone.now()
     began = datetime.fromisoformat(since) if since else now
     for piece in pieces:
@@ -151,7 +151,7 @@ def spoken(
 
 
 def heard(params: Params, client_state: str, number: str) -> Iterator[CarrierEvent]:
-    """What a <Gather> has collected: words, or a key."""
+    """The result of a <Gather>: words, or a key."""
     sid, now = params["CallSid"], timezone.now()
     if words := params.get("SpeechResult", "").strip():
         yield CarrierEvent(
@@ -176,18 +176,18 @@ def caller_speaks(params: Params, client_state: str) -> CarrierEvent:
 
 
 def _seconds(text: str) -> int:
-    """Of a call, at most the day that Twilio allows; 0 for what is no number."""
+    """The duration of a call, at most the day that Twilio allows; 0 if it is not a number."""
     return min(int(text), 86400) if text.isdecimal() and len(text) < 10 else 0
 
 
 def _moment(text: str | None) -> datetime:
-    """A report's time, which Twilio gives in whole seconds; as late within its second as it can have been."""
+    """The time of a report, which Twilio gives in whole seconds: the latest possible moment within that second."""
     now, given = timezone.now(), _date(text)
     return now if given is None else min(now, given + timedelta(milliseconds=999))
 
 
 def _date(text: str | None) -> datetime | None:
-    """RFC 2822, in UTC; None for what is absent or no date."""
+    """An RFC 2822 date in UTC; None if it is missing or invalid."""
     try:
         return parsedate_to_datetime(text or "").astimezone(UTC)
     except (ValueError, OverflowError):
