@@ -59,7 +59,7 @@ class LocalModel(RealtimeModel):
     answer_seconds = 10.0
 
     def __init__(self, llm_base_url: str = "", llm_model: str = "", llm_api_key: str = "") -> None:
-        # Imported here, so that the SDK is not loaded without an endpoint.
+        # Imported by name, so that the SDK is not loaded without an endpoint.
         self._endpoint = (
             import_string("agents.brain.chat.ChatEndpoint")(llm_base_url, llm_model, llm_api_key)
             if llm_base_url

@@ -1,6 +1,6 @@
 """Numbers: https://www.twilio.com/docs/phone-numbers/api
 
-Purchases have no idempotency key; the reference is stored as the number's `FriendlyName`, by which the purchase is found again.
+A purchase has no idempotency key; its reference is stored as the number's `FriendlyName`, by which the purchase is found again.
 """
 
 import json
