@@ -46,6 +46,16 @@ class LeanWebRequest(WebRequest):  # type: ignore[misc]
             message = {**message, "body": b""}
         super().handle_reply(message)
 
+    def handle_exception(self, exception: Exception) -> None:
+        """Half of a response cannot become an error, so the connection is broken off: its client must not take it for the whole.
+
+        Daphne's own raises then, out of the callback that looks after all connections, which would never run again.
+        """
+        if self._response_started:
+            self.channel.transport.abortConnection()
+        else:
+            super().handle_exception(exception)
+
     def basic_error(self, status: int, status_text: bytes, body: str) -> None:
         """Daphne's own response, if Django failed or the request is not HTTP."""
         if not self.uri.startswith(API_PREFIX.encode()):

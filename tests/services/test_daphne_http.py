@@ -39,6 +39,9 @@ class Connection:
     def answer(self) -> str:
         return self._transport.value().decode()
 
+    def is_broken_off(self) -> bool:
+        return self._transport.disconnected
+
     def body(self) -> tuple[bytes, bytes]:
         """Of the one request: its length as the header says it, and what there is of it."""
         ((request, headers),) = self.handed_on
@@ -99,3 +102,14 @@ def test_what_daphne_says_itself_is_json_under_the_api(path: str, answer: str) -
     request.handle_exception(RuntimeError())
     assert connection.answer().startswith("HTTP/1.1 500 ")
     assert answer in connection.answer()
+
+
+def test_a_response_that_fails_midway_is_broken_off() -> None:
+    connection = Connection()
+    connection.receive("GET /calls.csv HTTP/1.1")
+    ((request, _),) = connection.handed_on
+    request.handle_reply({"type": "http.response.start", "status": 200, "headers": []})
+    request.handle_reply({"type": "http.response.body", "body": b"id\r\n", "more_body": True})
+    request.handle_exception(RuntimeError())
+    assert connection.answer().endswith("4\r\nid\r\n\r\n")  # and no last chunk
+    assert connection.is_broken_off()
