@@ -15,17 +15,17 @@ from typing import Any
 import psycopg
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from tests.factories import make_secret_for
 from tests.webhooks.receiver import Received, Receiver
 from webhooks.http.outbound_http import PostResult
 from webhooks.models import SigningSecret, WebhookAttempt, WebhookDelivery
-from webhooks.outbox import Address, publish
+from webhooks.outbox import Address, publish, record_attempt
 from webhooks.sending.body_encoding import encode_body
 from webhooks.sending.delivery import Dispatcher, claim_due
-from webhooks.sending.outcomes import record_outcome
+from webhooks.sending.outcomes import Arrival, record_outcome
 from webhooks.sending.signing import rotate_signing_secret, signature_headers, signing_keys
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -236,6 +236,22 @@ def start_dispatcher() -> "subprocess.Popen[bytes]":
     login = f"{parameters['USER']}:{parameters['PASSWORD']}@{parameters['HOST']}:{parameters['PORT']}"
     environment = {**os.environ, "DATABASE_URL": f"postgresql://{login}/{parameters['NAME']}"}
     return subprocess.Popen([sys.executable, "-c", code], env=environment)
+
+
+async def test_one_arrival_that_cannot_be_stored_does_not_keep_the_others_from_it() -> None:
+    secret, _ = await sync_to_async(make_secret_for)()
+    rows = [await sync_to_async(put)(secret, "https://shop.example/") for _ in range(3)]
+    arrived, at = PostResult(200, "ok", 20, None), timezone.now()
+    await sync_to_async(record_attempt)(delivery=rows[1], number=1, result=arrived, started_at=at)  # which it has but once
+    dispatcher = Dispatcher()
+    try:
+        recording = [dispatcher._record_arrival(Arrival(row, arrived, at)) for row in rows]
+        found = await asyncio.gather(*recording, return_exceptions=True)
+    finally:
+        await dispatcher._stop()
+    assert [type(one) for one in found] == [type(None), IntegrityError, type(None)]
+    states = WebhookDelivery.objects.order_by("pk").values_list("status", "attempt_count")
+    assert [one async for one in states] == [("delivered", 1), ("pending", 0), ("delivered", 1)]
 
 
 async def test_a_stop_gives_back_what_is_in_hand() -> None:

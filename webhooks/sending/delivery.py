@@ -305,15 +305,23 @@ class Dispatcher:
     async def _record_arrivals(self) -> None:
         while self._arrivals:
             batch, self._arrivals = self._arrivals[:BATCH], self._arrivals[BATCH:]
-            recording = self._outcomes.call(record_arrivals, [arrival for arrival, _ in batch])
-            (error,) = await asyncio.gather(recording, return_exceptions=True)
-            for _, recorded in batch:
-                if recorded.done():
-                    continue  # its attempt was broken off
-                if error is not None:
-                    recorded.set_exception(error)
-                else:
-                    recorded.set_result(None)
+            await self._record(batch)
+
+    async def _record(self, batch: Sequence[tuple[Arrival, asyncio.Future[None]]]) -> None:
+        """If one of them cannot be stored, the others are: otherwise all of them would be sent again."""
+        recording = self._outcomes.call(record_arrivals, [arrival for arrival, _ in batch])
+        (error,) = await asyncio.gather(recording, return_exceptions=True)
+        if error is not None and len(batch) > 1 and not isinstance(error, OperationalError | InterfaceError):
+            for one in batch:
+                await self._record([one])
+            return
+        for _, recorded in batch:
+            if recorded.done():
+                continue  # its attempt was broken off
+            if error is not None:
+                recorded.set_exception(error)
+            else:
+                recorded.set_result(None)
 
     async def _stop(self) -> None:
         if self._in_flight:
@@ -321,6 +329,8 @@ class Dispatcher:
         broken_off = dict(self._in_flight)
         for task in broken_off:
             task.cancel()
+        if self._recording is not None:
+            await asyncio.wait([self._recording])  # first, since what has arrived is not to be sent again
         if broken_off:
             await asyncio.wait(broken_off)
             try:
@@ -330,8 +340,6 @@ class Dispatcher:
                     "Could not release webhook leases at shutdown; they are retried when the leases expire",
                     exc_info=True,
                 )
-        if self._recording is not None:
-            await asyncio.wait([self._recording])
         await self._claims.close()
         await self._outcomes.close()
         await self._replies.close()
