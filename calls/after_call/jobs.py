@@ -124,6 +124,4 @@ def charge(call: Call, *, name: str, kind: str, amount: Decimal, what: str) -> D
         cost=amount,
         description=f"Call {call.pk}, {what}",
     )
-    if call.settled_at:
-        ledger.note_change(call.developer_id, call.settled_at)
     return amount

@@ -33,9 +33,9 @@ def keep(now: datetime | None = None) -> None:
     for day in days:
         if day not in known and is_past(day, now) and time.monotonic() < deadline:
             _sum_up(day)
-    for stale in StaleDay.objects.filter(day__lt=today).order_by("pk"):
+    for developer_id, stale in StaleDay.objects.filter(day__lt=today).values_list("developer_id", "day").distinct():
         if time.monotonic() < deadline:
-            _sum_up_again(stale.developer_id, stale.day)
+            _sum_up_again(developer_id, stale)
     for table in (CallSums, SummedDay):
         table.objects.filter(day__lt=today - timedelta(days=DAYS_KEPT)).delete()
 
@@ -55,7 +55,7 @@ def _sum_up(day: date) -> None:
 @transaction.atomic
 def _sum_up_again(developer_id: int, day: date) -> None:
     _lock()
-    # Before the calls are read: later changes are marked again.
+    # Before the calls are read: a change that is committed later has a row that is not deleted here.
     StaleDay.objects.filter(developer_id=developer_id, day=day).delete()
     if SummedDay.objects.filter(day=day).exists():
         CallSums.objects.filter(developer_id=developer_id, day=day).delete()

@@ -47,13 +47,16 @@ class SummedDay(models.Model):
 
 
 class StaleDay(models.Model):
-    """An account's calls of a day that is over have changed: a cost was booked late. PostgreSQL writes it (a trigger of `calls_call`)."""
+    """An account's call of a day that is over has changed: a cost was booked late. PostgreSQL writes it (a trigger of `calls_call`).
 
-    developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    Each change has a row of its own: one that stood for several would go when the first of them has been summed up.
+    """
+
+    developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False)
     day = models.DateField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["developer", "day"], name="stale_day_once")]
+        indexes = [models.Index(fields=["developer", "day"], name="stale_days_of_account")]
 
     def __str__(self) -> str:
         return f"{self.day} of account {self.developer_id}"

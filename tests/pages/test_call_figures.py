@@ -2,11 +2,14 @@
 
 import csv
 import io
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from decimal import Decimal
+from threading import Event
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -14,6 +17,7 @@ from accounts.models import Developer
 from agents.models import Agent
 from billing import cost_formulas
 from billing.models import LedgerEntry
+from bubblyphone.core import period_cache
 from calls.charging import day_sums, settlement
 from calls.charging.call_figures import Span, not_summed_up
 from calls.models import Call, CallSums, CallTurn, StaleDay, SummedDay
@@ -117,6 +121,54 @@ def test_a_late_cost_shows_at_once_and_no_other_day_is_read_again(client: Client
         day_sums.keep(noon())
     day_sums.keep(noon() + timedelta(days=400))
     assert not CallSums.objects.filter(day__lte=today).exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"voicemail_detected": True}, {"screened": "declined"}, {"settled_at": timezone.now()}],
+    ids=lambda change: next(iter(change)),
+)
+def test_the_overview_has_a_late_change_at_once(change: dict[str, Any]) -> None:
+    """As charts have it; what is counted then is what a count without any memory gives."""
+    number = make_streaming_number(make_account())
+    call = settle(number, 2, direction="outbound", status="completed", hangup_cause="normal_clearing")
+    settle(number, 3, direction="outbound", status="completed", hangup_cause="normal_clearing")
+    client = signed_in_client(number.developer)
+    before = client.get("/").context["figures"]
+    Call.objects.filter(pk=call.pk).update(**change)
+    found = client.get("/").context["figures"]
+    period_cache.forget()
+    assert found == client.get("/").context["figures"] != before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_that_is_committed_while_its_day_is_summed_up_counts() -> None:
+    number = make_streaming_number(make_account())
+    first, second = (settle(number, 2, status="completed", hangup_cause="normal_clearing") for _ in range(2))
+    day_sums.keep(noon())
+    Call.objects.filter(pk=first.pk).update(analysis_cost=Decimal("0.02"))  # the day is to be summed up again
+    is_written, is_summed_up = Event(), Event()
+
+    def change() -> None:
+        try:
+            with transaction.atomic():
+                Call.objects.filter(pk=second.pk).update(analysis_cost=Decimal("0.03"))
+                is_written.set()
+                is_summed_up.wait(30)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as threads:
+        changing = threads.submit(change)
+        is_written.wait(30)
+        day_sums.keep(noon())
+        is_summed_up.set()
+        changing.result()
+    client = signed_in_client(number.developer)
+    for _ in range(2):
+        assert numbers_of(rows_of(client, "days=7")[-3])[6] == "0.41"
+        day_sums.keep(noon())
+    assert not StaleDay.objects.exists()
 
 
 def test_an_agent_that_is_deleted_keeps_its_calls(client: Client, developer: Developer) -> None:
