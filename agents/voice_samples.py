@@ -1,19 +1,25 @@
 """How voices sound before there is a call: the offline voice, and those of vendors' models, which speak in sessions alone.
 
-A vendor's voice says one sentence in a session at the key of the account that asks first. What it said is stored for all accounts.
+A vendor's voice says one sentence in a session at the key of the account that asks first. It is stored for all accounts if it is that
+sentence, by the vendor's transcript: a model may say something else, or break off.
 """
 
 import asyncio
-from base64 import b64decode
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NamedTuple
+
+from cryptography.fernet import InvalidToken
 
 from accounts.models import Developer
 from agents import speech
 from agents.model_catalog.custom_models import is_custom
 from agents.models import AIModel, ModelKey, VoiceSample
 from agents.providers.base import ProviderError, RealtimeSession, SessionConfig
-from agents.providers.model_events import AudioDelta, TurnDone
+from agents.providers.model_events import AudioDelta, OutputTranscript, TurnDone
 from agents.providers.registry import get_model
-from bubblyphone.core.audio import PCM16_24K, make_transcoder, wav_file
+from bubblyphone.core.audio import PCM16_24K, decode_payload, make_transcoder, wav_file
 from bubblyphone.core.crypto import decrypt
 from bubblyphone.core.errors import NotFound, TooManyRequests, UpstreamFailed
 from bubblyphone.core.ratelimit import at_most, hit
@@ -24,8 +30,22 @@ INSTRUCTIONS = "Say the text that you are given, word for word, and nothing else
 RATE = 16_000
 TIMEOUT_SECONDS = 30  # the speech worker may have to start
 SESSION_SECONDS = 25  # of a vendor: to connect and to say the sentence
+WORDS_SECONDS = 1.0  # how much later than the sound its transcript may be complete
+LONGEST_SECONDS = 20  # of sound; the sentence takes five
 MADE_IN_AN_HOUR = 30  # for one account
+_NO_LETTER = re.compile(r"[\W_]+")
 _samples: dict[str, bytes] = {}  # rendered once in each process
+
+
+class Said(NamedTuple):
+    """What a model said: PCM16 mono, 24 kHz, and the words by its own transcript."""
+
+    sound: bytes
+    words: str
+
+    @property
+    def is_the_sentence(self) -> bool:
+        return _NO_LETTER.sub("", self.words).casefold() == _NO_LETTER.sub("", TEXT).casefold()
 
 
 async def offline_sample() -> bytes:
@@ -48,12 +68,15 @@ def vendor_sample(*, developer: Developer, model: AIModel, voice: str) -> bytes:
     name = {"provider": model.provider, "upstream_model": model.upstream_id, "voice": voice}
     stored = VoiceSample.objects.filter(**name).first()
     if stored is None:
-        sound = _make(developer, model, voice)
+        said = _make(developer, model, voice)
+        sound = wav_file(said.sound, PCM16_24K.sample_rate)
+        if not said.is_the_sentence:
+            return sound
         stored, _ = VoiceSample.objects.get_or_create(**name, defaults={"sound": sound})
     return bytes(stored.sound)
 
 
-def _make(developer: Developer, model: AIModel, voice: str) -> bytes:
+def _make(developer: Developer, model: AIModel, voice: str) -> Said:
     vendor = model.get_provider_display()
     key = ModelKey.objects.filter(developer=developer, provider=model.provider).order_by("-pk").first()
     if key is None:
@@ -69,12 +92,12 @@ def _make(developer: Developer, model: AIModel, voice: str) -> bytes:
             )
         try:
             return run_waiting(say_once, model, voice, decrypt(key.encrypted))
-        except (ProviderError, TimeoutError) as error:
+        except (InvalidToken, ProviderError, TimeoutError) as error:
             raise UpstreamFailed(f"{vendor} could not say the sample with your key.") from error
 
 
-async def say_once(model: AIModel, voice: str, api_key: str) -> bytes:
-    """The sentence as a WAV file, 24 kHz mono, said in a session of its own. Raises ProviderError, TimeoutError."""
+async def say_once(model: AIModel, voice: str, api_key: str) -> Said:
+    """The sentence, said in a session of its own. Raises ProviderError, TimeoutError."""
     config = SessionConfig(
         upstream_model=model.upstream_id,
         instructions=INSTRUCTIONS,
@@ -87,20 +110,37 @@ async def say_once(model: AIModel, voice: str, api_key: str) -> bytes:
         session = await get_model(model.provider).connect(config)
         try:
             await session.say(TEXT)
-            return wav_file(await _sound_of_turn(session), PCM16_24K.sample_rate)
+            return await _listen(session)
         finally:
             await session.close()
 
 
-async def _sound_of_turn(session: RealtimeSession) -> bytes:
-    """PCM16, 24 kHz, of what the model says until it has finished. Raises ProviderError if that is nothing."""
+async def _listen(session: RealtimeSession) -> Said:
+    """What the model says until it has finished. Raises ProviderError if that is nothing, too much or no sound."""
     convert = make_transcoder(session.output_format, PCM16_24K)
-    sound = bytearray()
-    async for event in session.events():
-        if isinstance(event, AudioDelta):
-            sound += b64decode(convert(event.payload) if convert else event.payload)
-        elif isinstance(event, TurnDone):
-            break
+    sound, words, is_done = bytearray(), "", False
+    with suppress(TimeoutError):
+        async with asyncio.timeout(None) as patience:
+            async for event in session.events():
+                match event:
+                    case AudioDelta(_, payload):
+                        sound += _decode(payload, convert)
+                    case OutputTranscript(_, text):
+                        words += text
+                    case TurnDone():
+                        is_done = True
+                        patience.reschedule(asyncio.get_running_loop().time() + WORDS_SECONDS)
+                if is_done and Said(bytes(sound), words).is_the_sentence:
+                    break
+                if len(sound) > LONGEST_SECONDS * 1000 * PCM16_24K.bytes_per_ms:
+                    raise ProviderError("The model does not stop.", retryable=True)
     if not sound:
         raise ProviderError("The model said nothing.", retryable=True)
-    return bytes(sound)
+    return Said(bytes(sound), words)
+
+
+def _decode(payload: str, convert: Callable[[str], str] | None) -> bytes:
+    try:
+        return decode_payload(convert(payload) if convert else payload)
+    except ValueError as error:
+        raise ProviderError("The model sent no sound.", retryable=True) from error

@@ -25,13 +25,19 @@ CREATE TRIGGER late_changes_are_noted AFTER UPDATE ON calls_call FOR EACH ROW
                NEW.telephony_cost, NEW.model_cost, NEW.transcription_cost, NEW.analysis_cost, NEW.outcome))
     EXECUTE FUNCTION calls_note_stale_days();
 """
-FORWARDS = NOTE % """;
+FORWARDS = (
+    NOTE
+    % """;
     -- The account's cached totals are not used again (bubblyphone.core.period_cache).
     UPDATE accounts_developer SET sums_version = sums_version + 1 WHERE id = NEW.developer_id"""
-BACKWARDS = """
+)
+BACKWARDS = (
+    """
 DELETE FROM calls_staleday AS one USING calls_staleday AS other
 WHERE one.developer_id = other.developer_id AND one.day = other.day AND one.id > other.id;
-""" + NOTE % "ON CONFLICT DO NOTHING"
+"""
+    + NOTE % "ON CONFLICT DO NOTHING"
+)
 
 
 class Migration(migrations.Migration):

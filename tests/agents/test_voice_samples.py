@@ -26,6 +26,13 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
 
 
+def use(settings: Any, provider: str, fake: FakeOpenAI | FakeGemini) -> None:
+    entry = settings.MODEL_PROVIDERS[provider]
+    options = {**entry["OPTIONS"], "base_url": fake.base_url, "api_key": ""}
+    settings.MODEL_PROVIDERS = {**settings.MODEL_PROVIDERS, provider: {**entry, "OPTIONS": options}}
+    get_model.cache_clear()
+
+
 @sync_to_async
 def ask(client: Client, model: str, voice: str) -> tuple[int, bytes]:
     answer = client.get("/voices/sample.wav", {"model": model, "voice": voice})
@@ -50,10 +57,7 @@ async def test_a_voice_is_said_once_at_the_accounts_key(
     settings: Any, provider: str, vendor: Any, model: str, voice: str
 ) -> None:
     async with vendor(Script([Reply(audio=SOUND, text=TEXT)])) as fake:
-        entry = settings.MODEL_PROVIDERS[provider]
-        options = {**entry["OPTIONS"], "base_url": fake.base_url, "api_key": ""}
-        settings.MODEL_PROVIDERS = {**settings.MODEL_PROVIDERS, provider: {**entry, "OPTIONS": options}}
-        get_model.cache_clear()
+        use(settings, provider, fake)
         without_key, owner = await account(), await account(provider)
         status, text = await ask(without_key, model, voice)
         assert (status, b"Add your own" in text, len(fake.headers)) == (404, True, 0)
@@ -72,5 +76,25 @@ async def test_a_voice_is_said_once_at_the_accounts_key(
         refused = "marin" if provider == "openai" else "Kore"
         assert (await ask(owner, model, refused))[0] == 502
         assert await VoiceSample.objects.acount() == 1
+    get_model.cache_clear()
+    await sync_to_async(connections.close_all)()
+
+
+async def test_only_the_sentence_is_stored_for_all(settings: Any) -> None:
+    cases = [
+        (SOUND, "Hello. This is how I sound on", 200),
+        (SOUND, f"Sure! {TEXT}", 200),
+        (SOUND * 90, TEXT, 502),  # 22 seconds
+        (b"", TEXT, 502),
+        (SOUND, TEXT.upper(), 200),
+    ]
+    async with FakeOpenAI(Script(speed=1000.0)) as fake:
+        use(settings, "openai", fake)
+        owner, stored = await account("openai"), []
+        for sound, text, status in cases:
+            fake.script.replies.append(Reply(audio=sound, text=text))
+            assert (await ask(owner, "gpt-realtime-mini", "cedar"))[0] == status, text
+            stored.append(await VoiceSample.objects.acount())
+        assert stored == [0, 0, 0, 0, 1]
     get_model.cache_clear()
     await sync_to_async(connections.close_all)()

@@ -242,7 +242,9 @@ async def test_one_arrival_that_cannot_be_stored_does_not_keep_the_others_from_i
     secret, _ = await sync_to_async(make_secret_for)()
     rows = [await sync_to_async(put)(secret, "https://shop.example/") for _ in range(3)]
     arrived, at = PostResult(200, "ok", 20, None), timezone.now()
-    await sync_to_async(record_attempt)(delivery=rows[1], number=1, result=arrived, started_at=at)  # which it has but once
+    await sync_to_async(record_attempt)(
+        delivery=rows[1], number=1, result=arrived, started_at=at
+    )  # which it has but once
     dispatcher = Dispatcher()
     try:
         recording = [dispatcher._record_arrival(Arrival(row, arrived, at)) for row in rows]
