@@ -43,9 +43,12 @@ class TransferState:
             self._is_placed = self._is_placed or is_wanted
             return is_wanted
 
-        error = await self._request(arguments, may_call)
-        if error:
-            self._is_placed = False
+        error = None
+        try:
+            error = await self._request(arguments, may_call)
+        finally:
+            if error != "":  # or it failed: a transfer that has begun all the same reports that
+                self._is_placed = False
         return error
 
     def withdraw(self) -> None:

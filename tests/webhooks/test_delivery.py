@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import IntegrityError, connection, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from tests.factories import make_secret_for
@@ -25,7 +25,7 @@ from webhooks.models import SigningSecret, WebhookAttempt, WebhookDelivery
 from webhooks.outbox import Address, publish, record_attempt
 from webhooks.sending.body_encoding import encode_body
 from webhooks.sending.delivery import Dispatcher, claim_due
-from webhooks.sending.outcomes import Arrival, record_outcome
+from webhooks.sending.outcomes import record_outcome
 from webhooks.sending.signing import rotate_signing_secret, signature_headers, signing_keys
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -232,28 +232,38 @@ def start_dispatcher() -> "subprocess.Popen[bytes]":
         "from webhooks.sending.delivery import Dispatcher\n"
         "asyncio.run(Dispatcher(lease_seconds=3).run())"
     )
+    environment = {**os.environ, "DATABASE_URL": connection_string()}
+    return subprocess.Popen([sys.executable, "-c", code], env=environment)
+
+
+def connection_string() -> str:
     parameters = connection.settings_dict
     login = f"{parameters['USER']}:{parameters['PASSWORD']}@{parameters['HOST']}:{parameters['PORT']}"
-    environment = {**os.environ, "DATABASE_URL": f"postgresql://{login}/{parameters['NAME']}"}
-    return subprocess.Popen([sys.executable, "-c", code], env=environment)
+    return f"postgresql://{login}/{parameters['NAME']}"
 
 
 async def test_one_arrival_that_cannot_be_stored_does_not_keep_the_others_from_it() -> None:
     secret, _ = await sync_to_async(make_secret_for)()
-    rows = [await sync_to_async(put)(secret, "https://shop.example/") for _ in range(3)]
-    arrived, at = PostResult(200, "ok", 20, None), timezone.now()
-    await sync_to_async(record_attempt)(
-        delivery=rows[1], number=1, result=arrived, started_at=at
-    )  # which it has but once
-    dispatcher = Dispatcher()
-    try:
-        recording = [dispatcher._record_arrival(Arrival(row, arrived, at)) for row in rows]
-        found = await asyncio.gather(*recording, return_exceptions=True)
-    finally:
-        await dispatcher._stop()
-    assert [type(one) for one in found] == [type(None), IntegrityError, type(None)]
-    states = WebhookDelivery.objects.order_by("pk").values_list("status", "attempt_count")
-    assert [one async for one in states] == [("delivered", 1), ("pending", 0), ("delivered", 1)]
+    async with Receiver() as receiver:
+        first, bad, good = [await sync_to_async(put)(secret, f"{receiver.url}/ok") for _ in range(3)]
+        there = await sync_to_async(record_attempt)(  # a number that an attempt has but once
+            delivery=bad, number=1, result=PostResult(200, "ok", 20, None), started_at=timezone.now()
+        )
+        async with await psycopg.AsyncConnection.connect(connection_string()) as other:
+            await other.execute(
+                "LOCK TABLE webhooks_webhookattempt IN SHARE MODE"
+            )  # so that arrivals wait for each other
+            async with dispatching():
+                await receiver.wait_for(3)
+                await other.rollback()
+                for delivery in (first, good):
+                    await attempts_of(delivery, 1)
+                    assert (delivery.status, delivery.attempt_count) == ("delivered", 1)
+                await bad.arefresh_from_db()
+                assert (bad.status, bad.attempt_count) == ("pending", 0)
+                await there.adelete()
+                await attempts_of(bad, 1)
+        assert len(receiver.received) == 3
 
 
 async def test_a_stop_gives_back_what_is_in_hand() -> None:

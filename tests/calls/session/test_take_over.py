@@ -182,6 +182,19 @@ async def test_a_call_that_is_being_transferred_or_that_a_machine_has_is_not_tak
         assert "takeover.started" not in talk.notes.names()
 
 
+@pytest.mark.parametrize("failure", [OSError("no database"), asyncio.CancelledError()], ids=["fails", "is_given_up"])
+async def test_a_call_whose_transfer_could_not_be_requested_can_be_taken_over(failure: BaseException) -> None:
+    async def request_transfer(arguments: object, may_call: Callable[[], bool]) -> str:
+        assert may_call()
+        raise failure
+
+    async with conversation(request_transfer=request_transfer) as talk:
+        model = await talk.model_session()
+        model.queue.put_nowait(ToolCall("t1", "transfer_call", {}))
+        await asyncio.sleep(3)
+        assert await talk.session.take_over.begin(ADA) == ""
+
+
 async def test_a_transfer_that_fails_leaves_the_call_with_the_person() -> None:
     async with conversation() as talk:
         await talk.model_session()
