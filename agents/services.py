@@ -165,7 +165,7 @@ def duplicate_agent(*, agent: Agent) -> Agent:
 
 
 def linked_numbers(agent: Agent) -> list[Any]:
-    """The numbers (phone_numbers.PhoneNumber) that an agent answers, by their digits."""
+    """The numbers (phone_numbers.models.PhoneNumber) that an agent answers, by their digits."""
     return sorted(agent.phone_numbers.exclude(status=RELEASED), key=str)
 
 

@@ -1,8 +1,8 @@
-"""The check that keeps citations of documents outside the repository out of it."""
+"""The check of citations: no documents outside the repository, no modules that do not exist."""
 
 import pytest
 
-from scripts.check_references import citations
+from scripts.check_references import citations, missing
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,14 @@ def test_a_citation_is_found(line: str) -> None:
 )
 def test_other_uses_of_the_words_are_not(line: str) -> None:
     assert list(citations(line)) == []
+
+
+def test_names_of_modules_and_files_have_to_exist() -> None:
+    named = "`calls.control.lifecycle.finish`, calls.models.Call, calls/session, `control/lifecycle.py` and billing.cap.reached"
+    assert list(missing(named)) == []
+    gone = "`calls.control.me_first`, (calls.control.lifecycle.no_such_thing) and `session/short_way.py`"
+    assert list(missing(gone)) == [
+        "calls.control.me_first",
+        "calls.control.lifecycle.no_such_thing",
+        "session/short_way.py",
+    ]
