@@ -10,20 +10,20 @@ from bubblyphone.core.errors import NotFound
 
 
 def list_models() -> list[AIModel]:
-    """The whole catalog in its order, models that are switched off included."""
+    """The whole catalog in its order, including models that are turned off."""
     return list(AIModel.objects.select_related("successor"))
 
 
 def find_model(slug: str) -> AIModel | None:
-    """The model of that slug in either spelling, also when it is switched off or retired, or one that the catalog lacks
-    (`openai/<id>`); None when there is none.
+    """The model of that slug in either spelling, even if it is turned off or retired, or one that the catalog lacks
+    (`openai/<id>`); None if there is no such model.
     """
     stored = AIModel.objects.select_related("successor").filter(Q(slug=slug) | Q(aliases__contains=[slug])).first()
     return stored or custom_model(slug)
 
 
 def in_service(model: AIModel | None) -> AIModel | None:
-    """The model that a call of this one runs on: itself, or the successor of a retired one. None where there is none."""
+    """The model that a call of this one runs on: itself, or the successor of a retired one. None if there is no model."""
     seen: set[int] = set()
     while model is not None and model.is_retired and model.pk not in seen:
         seen.add(model.pk)

@@ -48,7 +48,7 @@ class EmptyableText(ClearableText):
 
 
 class ModelSlugField(ClearableText):
-    """A model of the catalog that is switched on and not retired, in either spelling, kept as given."""
+    """A model of the catalog that is turned on and not retired, in either spelling, kept as given."""
 
     def to_internal_value(self, data: Any) -> str:
         slug = super().to_internal_value(data)

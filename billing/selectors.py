@@ -14,7 +14,7 @@ from bubblyphone.core.errors import Forbidden
 def find_rate(direction: str, e164: str, at: datetime) -> Decimal:
     """USD per started minute to ("outbound") or from ("inbound") a number, at a moment: longest prefix, then newest.
 
-    Raises Forbidden (`no_rate`) where there is none.
+    Raises Forbidden (`no_rate`) without a rate.
     """
     digits = e164.removeprefix("+")
     rate = (
@@ -47,7 +47,7 @@ def entries_of(
     if first_day:
         entries = entries.filter(created_at__gte=start_of_day(first_day))
     if last_day:
-        # The last possible date has no day after it, hence this form.
+        # Not the next day's start, because the last possible date has no next day.
         entries = entries.filter(
             created_at__lte=start_of_day(last_day).replace(hour=23, minute=59, second=59, microsecond=999_999)
         )

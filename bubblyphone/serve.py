@@ -148,7 +148,7 @@ def _load_into(loaded: "Future[None]") -> None:
 def main(role: str) -> None:
     """Serve as `web` or `media` until SIGTERM or SIGINT.
 
-    Calls are then left to another process, open connections cancelled and waited for.
+    Calls are then left to another process, open connections canceled and waited for.
     """
     endpoints = describe_endpoints(settings.HOST, settings.PORT)
     logger.info("listening on %s, port %d", settings.HOST, settings.PORT)

@@ -27,7 +27,7 @@ _public = urlsplit(PUBLIC_URL)
 if _public.scheme not in {"http", "https"} or not _public.hostname:
     raise ImproperlyConfigured(f"PUBLIC_URL={PUBLIC_URL!r} must be like https://agents.example.com")
 PUBLIC_WS_URL = PUBLIC_URL.replace("http", "ws", 1)
-# Of a media process (calls/control/media_nodes.py). The name stands in a path.
+# For a media process (calls/control/media_nodes.py). The name is part of a path.
 MEDIA_NODE = env.MEDIA_NODE
 if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", MEDIA_NODE):
     raise ImproperlyConfigured(f"MEDIA_NODE={MEDIA_NODE!r} must be like media-1: letters, digits, dots and hyphens.")
@@ -221,7 +221,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGE_URL = env.STORAGE_URL
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": DATA_DIR / "media"}},
-    # Papers of developers: no URL leads there; staff read them through the admin.
+    # Documents of developers: no URL leads there; staff read them through the admin.
     "documents": private_storage("documents", DATA_DIR, STORAGE_URL),
     # Recordings of calls: handed out under signed addresses of our own.
     "recordings": private_storage("recordings", DATA_DIR, STORAGE_URL),

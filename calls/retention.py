@@ -16,7 +16,7 @@ BATCH = 500  # calls per batch
 
 
 def delete_transcripts(developer_id: int, before: datetime) -> Iterator[int]:
-    """Delete transcripts of calls that started before the given time, everything derived from them, and what the agent was told about the
+    """Delete transcripts of calls that started before the given time, everything derived from them, and what the agent knew about the
     caller.
     """
     # When the owner deletes a transcript, the variables and metadata stay, because calls are searched by them.

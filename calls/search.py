@@ -24,8 +24,8 @@ def search(calls: QuerySet[Call], text: str) -> QuerySet[Call]:
     if _expected(said) <= FEW:
         # Distinct, so that PostgreSQL finds all of them by their words before it looks at any call.
         return calls.filter(pk__in=said.order_by().values("call_id").distinct())
-    # Many calls have them, so that enough are soon found among those that are wanted. By itself PostgreSQL would read the transcripts
-    # of all accounts side by side with these calls.
+    # Many calls contain these words, so the first matching calls are found quickly. PostgreSQL's own plan would read the transcripts of all
+    # accounts alongside these calls.
     in_call = said.filter(call=OuterRef("pk")).order_by().values("pk")[:1]
     return calls.alias(said=Subquery(in_call)).filter(said__isnull=False)
 
@@ -37,7 +37,7 @@ def _expected(rows: QuerySet[TranscriptEntry]) -> int:
 
 
 def has_number_with(digits: str) -> Q:
-    """Calls of which a number has these digits: the caller's, that of the phone that rang, or whom a call-me-first call went on to."""
+    """Calls of which a number has these digits: the caller's, that of the phone that rang, or the destination of a call-me-first call."""
     called = ~Q(connect_to="") & Q(
         connect_to__contains=digits
     )  # the first condition names the index of the few that have one

@@ -75,8 +75,8 @@ def buy_number(
 ) -> PhoneNumber:
     """Buy a number that a search has shown; setup fee and first month are taken from the balance. With an agent, that answers it.
 
-    Raises InvalidRequest, Forbidden (not verified for the country), InsufficientFunds, Conflict (not to be had), UpstreamFailed. After any
-    of them nothing has been charged; where the carrier leaves the outcome open it follows automatically, see `purchases`.
+    Raises InvalidRequest, Forbidden (not verified for the country), InsufficientFunds, Conflict (not available), UpstreamFailed. After any
+    of them nothing has been charged. If the carrier's outcome is unknown, `purchases` settles it later.
     """
     carrier = carrier or default_carrier()
     price = _price(carrier, get_price(country=country_code, number_type=number_type))

@@ -1,11 +1,13 @@
-"""Rejects words in user-facing texts that plain US English would not use.
+"""Rejects words that plain US English would not use.
 
-Looks at templates, JavaScript, and the strings (not docstrings) of Python code. Prints file:line of each, exits 1 if there is any.
+Looks at templates, JavaScript, and the strings, docstrings and comments of Python code. Prints file:line of each, exits 1 if there is any.
 """
 
 import ast
+import io
 import re
 import sys
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +18,7 @@ SKIPPED = ("agents/brain/", "agents/analysis/rules.py", "accounts/common_passwor
 # Pattern → what to write instead.
 BANNED = {
     r"e-mails?": "email",
-    r"(a|an|by|the|your|this|our) mails?": "email",
+    r"(a|an|by|the|your|this|our) mails?(?! server)": "email",
     r"(cancel|dial|label|travel)l(ed|ing)": "one l: canceled, dialed",
     r"analys(e|ed|ing)|(itemi|recogni|customi|organi|authori|summari)s(e|ed|es|ing|er|ers)": "z: analyze, itemized",
     r"colou?red word|behaviours?|licences?": "US spelling",
@@ -40,6 +42,9 @@ BANNED = {
     r"switched (on|off)": "turned on, turned off",
     r"at the moment": "right now",
     r"nothing fits|no such thing": "no results",
+    r"where there (is|are) none": "if there is none",
+    r"any more(?=[.,;:)]|$)": "anymore, no longer",
+    r"dearer|what is (yet )?to be|in good order": "costs more, pending, cleanly",
 }
 PATTERN = re.compile("|".join(rf"(?P<g{index}>\b(?:{banned})\b)" for index, banned in enumerate(BANNED)), re.IGNORECASE)
 _ADVICE = list(BANNED.values())
@@ -56,19 +61,15 @@ def problems(text: str) -> Iterator[tuple[str, str]]:
 
 
 def python_texts(source: str) -> Iterator[tuple[int, str]]:
-    """(line number, text) of each string, except docstrings."""
-    tree = ast.parse(source)
-    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    docstrings = {
-        id(node.body[0].value)
-        for node in ast.walk(tree)
-        if isinstance(node, documented) and node.body and isinstance(node.body[0], ast.Expr)
-    }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+    """(line number, text) of each string, docstring and comment."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
             text = _TEMPLATE_CODE.sub("", node.value)
             if " " in text.strip():  # anything else is a name or a code
                 yield node.lineno, text
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
 
 
 def template_texts(source: str) -> Iterator[tuple[int, str]]:

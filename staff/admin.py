@@ -113,7 +113,7 @@ class DeveloperAdmin(admin.ModelAdmin[Developer]):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         if not _is_superuser(request):
-            # Whoever has the email address can reset the password, so only superusers can edit staff accounts.
+            # The owner of the email address can reset the password, so only superusers can edit staff accounts.
             has_powers = obj is not None and (obj.is_staff or obj.is_superuser)
             readonly = ["name", "company_name", "is_active"] if has_powers else []
             return [*self.readonly_fields, "email", "is_staff", "is_superuser", "groups", *readonly]

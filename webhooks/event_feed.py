@@ -35,7 +35,7 @@ WHERE webhooks_event.id = new.id
 def after(developer_id: int, public_id: str | None, types: Collection[str] = ()) -> QuerySet[Event]:
     """The events that follow one, or all of them, in the order in which they became visible; `types` none: of every type.
 
-    Raises InvalidRequest for an event that the account does not have (any more).
+    Raises InvalidRequest for an event that the account does not have, or no longer has.
     """
     last = _named(developer_id, public_id)
     if public_id is not None and not last.exists():

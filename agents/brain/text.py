@@ -22,7 +22,7 @@ def without_marks(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Lower case without punctuation, except what numbers, times and e-mail addresses are made of."""
+    """Lower case without punctuation, except what numbers, times and email addresses consist of."""
     lowered = text.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     lowered = re.sub(r"\bto-(day|night|morrow)\b", r"to\1", lowered)
     lowered = re.sub(r"\b([ap])\.?\s?m\b\.?", r"\1m", lowered)

@@ -121,7 +121,7 @@ class RealtimeSession(ABC):
 
     @abstractmethod
     async def send_audio(self, payload: str) -> None:
-        """Hand over caller audio in `input_format`, any length, at the pace it arrives. Raises ProviderError when closed."""
+        """Send caller audio in `input_format`, any length, at the pace it arrives. Raises ProviderError when closed."""
 
     @abstractmethod
     async def send_text(self, text: str) -> None:

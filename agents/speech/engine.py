@@ -45,7 +45,7 @@ class Speech:
     async def warm_up(self) -> None:
         """Start both workers and load their models: about two seconds, nothing when they run already.
 
-        Raises SpeechError when the extra is missing. Cancelling it does not stop the loading.
+        Raises SpeechError when the extra is missing. Canceling it does not stop the loading.
         """
         if not is_installed():
             raise SpeechError("The offline speech packages are not installed.")

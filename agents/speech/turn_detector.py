@@ -110,7 +110,7 @@ class TurnDetector:
         return self._utterance is not None or bool(self._posted) or len(self._pending) >= WINDOW_BYTES
 
     def feed(self, pcm16_16k: bytes) -> None:
-        """Hand over sound as it arrives, any length. Never blocks."""
+        """Process audio of any length as it arrives. Never blocks."""
         self._pending += pcm16_16k
         if len(self._pending) >= WINDOW_BYTES:
             self._arrived.set()

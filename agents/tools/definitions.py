@@ -78,7 +78,7 @@ EXAMPLES = {
 
 
 def build_toolset(config: CallConfig, *, on_telephone: bool = False) -> tuple[ToolSpec, ...]:
-    """The tools that the model is given in a call. `on_telephone`: a carrier's, which can be handed over and has keys."""
+    """The tools of the model in a call. `on_telephone`: a carrier's call, which can be transferred and has keys."""
     toolset = [widen(tool) for tool in config.tools]
     if config.hang_up_tool:
         toolset.append(END_CALL)

@@ -93,7 +93,7 @@ def _longest_word(value: str) -> str:
 
 
 def _spellings_of(character: str) -> str:
-    """An expression for a character of a secret: as it was, or as it stands in a URL, in HTML, or within JSON."""
+    """An expression for a character of a secret: unchanged, or as escaped in a URL, in HTML, or in JSON."""
     if character.isascii() and character.isalnum():
         return character
     code = ord(character)

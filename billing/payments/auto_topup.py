@@ -1,7 +1,7 @@
 """Automatic top-ups: a saved card is charged when the balance falls below a threshold.
 
     an entry takes the balance below it ── one transaction ──▶ Payment(pending) + job
-    the job ──▶ Stripe, under the payment's own idempotency key ──▶ succeeded: credit  │  declined: switched off, told
+    the job ──▶ Stripe, under the payment's own idempotency key ──▶ succeeded: credit  │  declined: off, notified
 
 A process may die between any two steps: the payment is a row, the sweep takes it up again with the same key, and Stripe's answer to
 a repeat is its first one. While one payment is pending there is no other.

@@ -114,7 +114,7 @@ def posted_from(
 
 @contextmanager
 def refusals_on(form: forms.Form) -> Iterator[None]:
-    """What a service refuses within becomes errors of `form`, and the view goes on after it."""
+    """Turn a service's refusal in the block into errors of `form`; the view continues after the block."""
     try:
         yield
     except ApplicationError as error:

@@ -1,4 +1,4 @@
-"""Instruments of what every app stands on: requests, jobs, connections to the database, the disk."""
+"""Instruments for the platform that all apps use: requests, jobs, connections to the database, the disk."""
 
 import asyncio
 import shutil
@@ -61,7 +61,7 @@ _delays: deque[float] = deque(maxlen=1000)
 
 
 async def measure_loop() -> None:
-    """Measure how late this loop calls what is due. Runs until cancelled."""
+    """Measure how late this event loop runs its callbacks. Runs until canceled."""
     while True:
         due = time.monotonic() + LOOP_SAMPLE_SECONDS
         await asyncio.sleep(LOOP_SAMPLE_SECONDS)

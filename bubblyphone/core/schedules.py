@@ -37,7 +37,7 @@ def apply_schedules(using: str, apps: Apps = installed_apps, **kwargs: Any) -> N
     try:
         schedule = apps.get_model("django_q", "Schedule")
     except LookupError:
-        return  # `migrate` was told to stop before django-q2's models
+        return  # `migrate` stops before django-q2's models
     if schedule._meta.db_table not in connections[using].introspection.table_names():
         return  # ... or before its tables
     jobs = {job.name: job for job in SCHEDULED_JOBS}

@@ -14,7 +14,7 @@ def one_state() -> Iterator[None]:
     """
     is_outermost = not connection.in_atomic_block
     with transaction.atomic():
-        if is_outermost:  # later it cannot be set any more
+        if is_outermost:  # it cannot be set later
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         yield

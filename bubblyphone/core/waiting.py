@@ -32,10 +32,10 @@ class WaitInTransaction(RuntimeError):
 
 
 def before_waiting() -> None:
-    """Give this thread's database connections back: what comes next waits on the network.
+    """Return this thread's database connections to the pool, because the next step waits on the network.
 
-    In a transaction none can be given back, and its locks would last as long as the wait: that is a defect. It is logged and the
-    request goes on; with settings.FAIL_ON_WAIT_IN_TRANSACTION, as in tests, it raises WaitInTransaction.
+    In a transaction they cannot be returned, and its locks would last as long as the wait. That is a defect: it is logged, and the
+    request continues; with settings.FAIL_ON_WAIT_IN_TRANSACTION, as in tests, it raises WaitInTransaction.
     """
     for connection in connections.all(initialized_only=True):
         # Tests run inside a transaction opened by Django, which is marked as such.

@@ -12,7 +12,7 @@ def samples(
 ) -> list[tuple[str, str]]:
     """(language, code) for a request that may be run as it is.
 
-    `key` is the Bearer ("" for none), `kind` the body's content type ("" where there is none); of a multipart body, `body` is
+    `key` is the Bearer ("" for none), `kind` the body's content type ("" without a body); of a multipart body, `body` is
     its fields, files as curl writes them (`@/path`). `has_response_body`: the response has a body, which is shown.
     """
     if kind == MULTIPART:

@@ -1,7 +1,7 @@
 """Work after a call: claiming, retrying, giving up, charging.
 
-A row says what to do and when (`AfterCallWork`). A job claims its row for longer than jobs may run, so if its worker dies, whoever finds
-the row due repeats the job; `resume_all` checks once a minute.
+A row says what to do and when (`AfterCallWork`). A job claims its row for longer than jobs may run, so if its worker dies, another
+worker finds the row due and repeats the job; `resume_all` checks once a minute.
 """
 
 import logging

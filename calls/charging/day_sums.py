@@ -1,7 +1,7 @@
-"""Summing up the calls of each day once, after it, so that no chart reads them one by one (`calls.charging.call_figures`).
+"""Stores the totals of each day's calls once the day is over, so that charts do not read every call (`calls.charging.call_figures`).
 
-A cost that is booked later, and a call that is settled late, are noted by PostgreSQL in the same transaction (`calls.models.StaleDay`).
-Until that day's totals are computed again, they are read from the calls, so figures are never outdated.
+If a cost is booked or a call is settled later, PostgreSQL marks the day in the same transaction (`calls.models.StaleDay`). Until its totals
+are computed again, figures for that day are read from the calls, so they are never outdated.
 """
 
 import time
@@ -19,13 +19,13 @@ from calls.models import CallSums, StaleDay, SummedDay
 DAYS = 2 * 91  # as far back as charts go, with the period before
 DAYS_KEPT = DAYS + 7
 ACCOUNTS_AT_ONCE = 1_000
-# Of one run, which goes on where the last one stopped: a new installation has a day to sum up, an old one half a year.
+# Of one run, which continues where the last one stopped: a new installation has one day to sum up, an old one half a year.
 SECONDS = 30
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('calls.day_sums', 0))"
 
 
 def keep(now: datetime | None = None) -> None:
-    """The job: the days that are over and not summed up yet, the latest first, and those that changed. May run twice at once."""
+    """The job: sums up past days, latest first, and days that changed since. Two runs can overlap."""
     now, deadline = now or timezone.now(), time.monotonic() + SECONDS
     today = now.astimezone(UTC).date()
     days = [today - timedelta(days=ago) for ago in range(1, DAYS + 1)]

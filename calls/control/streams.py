@@ -18,7 +18,7 @@ from phone_numbers.models import CallMode
 
 logger = logging.getLogger(__name__)
 MAX_RESTARTS = 10
-# Why a session lost its media connection, or the connection its session. DEPLOY: the process was told to stop.
+# Why a session lost its media connection, or the connection its session. DEPLOY: the process had to stop.
 DEPLOY, CONNECTION_LOST, SESSION_LOST = "deploy", "connection_lost", "session_lost"
 
 

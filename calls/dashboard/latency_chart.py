@@ -7,7 +7,7 @@ from datetime import datetime
 from calls.models import CallTurn
 
 WIDTH = 1000.0  # of the drawing
-# In the order in which the time passes: field, class of the style sheet, what a reader is told.
+# In order of time: field, CSS class, label.
 PARTS = (
     ("carrier_in_ms", "carrier", "Incoming audio delay"),
     ("detection_ms", "detection", "End-of-turn detection"),

@@ -49,7 +49,7 @@ CLOSE_NOT_ALLOWED, CLOSE_NOT_FOUND, CLOSE_SIGNED_OUT, CLOSE_TOO_SLOW = 4403, 440
 CLOSE_UNREACHABLE = 1013  # try again later
 # Of one account, in one process. Each may keep a thread waiting.
 MOST_PAGES = 20
-# How often the session is told that the page still listens, and the database is asked whether it may.
+# How often the session learns that the page still listens, and the database is asked whether it may.
 RENEW_SECONDS = 4.0
 # A call that moves to another process arrives there within this time.
 MOVING_SECONDS = 30.0
@@ -62,7 +62,7 @@ MOST_BYTES_PER_SECOND = 3 * 1000 * PCM16_16K.bytes_per_ms
 # A piece that cannot be sent by then is lost; the channel layer itself would wait forever.
 SEND_SECONDS = 1.0
 DECODERS: dict[str, Callable[[bytes], bytes]] = {"pcmu": mulaw_to_pcm16, "pcma": alaw_to_pcm16, "pcm16": bytes}
-# Unanswered messages before the page is told that the session is gone: a slow database delays answers.
+# Unanswered messages before the page learns that the session has ended: a slow database delays answers.
 MOST_MISSING = 2
 CALLER, AGENT = 0, 1
 open_pages: Counter[int] = Counter()  # by account

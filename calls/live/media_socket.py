@@ -76,7 +76,7 @@ async def hold_line(call: LiveCall, transport: CarrierTransport) -> None:
     async def on_end(cause: str) -> None:
         ending.append(asyncio.create_task(session_runner.after_session(call_id, cause)))
         if cause:
-            await ending[0]  # the carrier is told to hang up before its stream is closed
+            await ending[0]  # the carrier gets the command to hang up before its stream is closed
         leave()
 
     def leave() -> None:

@@ -1,4 +1,4 @@
-"""What calls came to, day by day, for charts. Part of `calls.models`; kept by `calls.charging.day_sums`."""
+"""Daily totals of calls, for charts. Part of `calls.models`; written by `calls.charging.day_sums`."""
 
 from django.conf import settings
 from django.db import models
@@ -38,7 +38,7 @@ class CallSums(models.Model):
 
 
 class SummedDay(models.Model):
-    """A day whose calls are summed up in `CallSums`, those of every account. One without calls has no rows there."""
+    """A day whose calls, of all accounts, are summed up in `CallSums`. Accounts without calls have no rows there."""
 
     day = models.DateField(primary_key=True)
 
@@ -47,9 +47,9 @@ class SummedDay(models.Model):
 
 
 class StaleDay(models.Model):
-    """An account's call of a day that is over has changed: a cost was booked late. PostgreSQL writes it (a trigger of `calls_call`).
+    """A past day on which an account's call has changed, for example by a late cost. Written by a trigger of `calls_call`.
 
-    Each change has a row of its own: one that stood for several would go when the first of them has been summed up.
+    Each change has its own row: a shared one would be deleted when the first change has been summed up.
     """
 
     developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False)

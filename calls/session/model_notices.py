@@ -21,7 +21,7 @@ def keys_pressed(keys: str) -> str:
 
 
 TAKEN_OVER = "A person has taken over this call. No tools run until the call is returned to you."
-# How much of what was said the model is told when it gets the call back, in characters; the latest part.
+# Characters of the conversation that the model learns when it gets the call back; the latest part.
 MOST_GIVEN_BACK = 6000
 
 

@@ -1,4 +1,4 @@
-"""A phone that asks who is calling before its owner picks up: say it once, wait in silence, greet whoever joins. Pure asyncio."""
+"""A phone that asks who is calling before its owner picks up: say it once, wait in silence, greet the person who joins. Pure asyncio."""
 
 import asyncio
 import time
@@ -27,7 +27,7 @@ Overheard = Literal["screening", "person", "machine"]
 
 @dataclass(frozen=True, slots=True)
 class ScreeningPlan:
-    """What a phone that asks is told: word for word or, with `is_ours`, in the agent's language.
+    """The answer to a phone that asks: word for word or, with `is_ours`, in the agent's language.
 
     `report` handles what is heard on a line whose carrier does not report screening, in which case `begin` and `person` follow; None if
     the carrier does.

@@ -1,8 +1,8 @@
-"""Whether words on the line are a phone's that screens calls, a mailbox's, or a person's.
+"""Whether words on the line come from a phone that screens calls, a mailbox, or a person.
 
 Phones ask for two things, a name and a reason: https://support.apple.com/guide/iphone/iphe4b3f7823/ios ("record your name and reason
 for calling"), https://support.google.com/phoneapp/answer/9118387 ("say your name and why you're calling"). Mailboxes may ask for the
-same, but for after a tone, or for a message.
+same, but after a tone, or for a message.
 """
 
 import re

@@ -52,7 +52,7 @@ class TransferState:
         return error
 
     def withdraw(self) -> None:
-        """Nobody is to be called who is not called yet."""
+        """Do not call a recipient who has not been called yet."""
         self._withdrawals += 1
 
     def cancel(self, call_ids: Collection[str]) -> None:

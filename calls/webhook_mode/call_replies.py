@@ -1,6 +1,6 @@
 """The developer's server drives a webhook-mode call: its answers to `call.incoming` and `call.speech` are carried out here.
 
-`webhooks.sending.delivery` hands them over (webhooks.sending.replies.ReplyHandler) and retries what is refused, on the schedule.
+`webhooks.sending.delivery` passes them on (webhooks.sending.replies.ReplyHandler) and retries invalid ones on its schedule.
 """
 
 from django.db import transaction

@@ -29,7 +29,7 @@ class CarrierEvent:
     `client_state` is what we gave the call (our call id as decimal digits, or empty) or the new leg of a transfer. `cause` is one
     of our hang-up causes, set for ENDED. `detail` holds the digit of DTMF, the verdict of MACHINE_DETECTED ("human" or
     "machine"), the reason of STREAM_FAILED and RECORDING_FAILED, how a SPEAK_ENDED ended ("completed", "call_hangup" …), what the
-    caller said of TRANSCRIPTION, the address of RECORDING_SAVED, where the file can be had for some minutes. `began_at` is when
+    caller said of TRANSCRIPTION, the URL of RECORDING_SAVED, where the file is available for some minutes. `began_at` is when
     the recording of RECORDING_SAVED began, by the carrier's clock, if it says so.
     """
 

@@ -50,7 +50,7 @@ class MediaCodec(ABC):
     """
 
     shortest_piece_ms: ClassVar[int] = 0  # of audio per frame
-    # How a frame of the caller's audio is told without parsing: its event, its track, and what stands before its payload, in each
+    # How to recognize a frame of caller audio without parsing: its event, its track, and the text before its payload, in each
     # spelling of the carrier. With quotes and colon these cannot occur inside a string of JSON, where quotes are escaped.
     audio_marks: ClassVar[tuple[tuple[str, str, str], ...]] = ()
 

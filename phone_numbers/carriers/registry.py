@@ -114,7 +114,7 @@ def own_accounts_at(slug: str) -> type[OwnAccounts]:
 
 
 def media_codec_of(key: str) -> type[MediaCodec]:
-    """The codec of the carrier's media stream; does not query the database, whoever owns the account."""
+    """The codec of the carrier's media stream; never queries the database, even for a developer's own account."""
     adapter: type[Carrier] = import_string(settings_of(key)["BACKEND"])
     return adapter.media_codec
 
@@ -159,7 +159,7 @@ def offers(slug: str, capability: type) -> bool:
 
 
 def takes_keys_as_sound(key: str) -> bool:
-    """Whether keys are played into a call's stream; does not query the database, whoever owns the account."""
+    """Whether keys are played into a call's stream; never queries the database, even for a developer's own account."""
     adapter = import_string(settings_of(key)["BACKEND"])
     return issubclass(adapter, CallControl) and adapter.takes_keys_as_sound
 

@@ -1,12 +1,12 @@
 """Each month of a number is paid in advance, on the day of its purchase.
 
-    paid ──due──▶ paid                            the balance suffices
+    paid ──due──▶ paid                            balance is enough
              └──▶ unpaid ──7 days──▶ suspended ──30 days──▶ release ordered ──▶ released
                     └──────payment───────┴──▶ paid
 
-The state is in the number's row; each step is one short transaction under the account's lock, and what it leads to is read from the
-row again. So the job may die anywhere and be run as often as one likes: a month is paid once by its key (`number:7:2026-12`), each
-message is told once by its own, and a number whose release was ordered is given back until the carrier has taken it.
+The state is in the number's row; each step is one short transaction under the account's lock, and the next step is read from
+the row again. So the job can die anywhere and run any number of times: a month is paid once by its key (`number:7:2026-12`), each
+message is sent once by its own key, and releasing a number at the carrier is repeated until it succeeds.
 """
 
 import logging

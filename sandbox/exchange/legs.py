@@ -300,7 +300,7 @@ class Leg:
             self._report_stream_stopped(stream)
 
     def stream_failed(self, stream: MediaStream, reason: str) -> None:
-        """The stream is gone and the call goes on without it."""
+        """The stream has ended, and the call continues without it."""
         if stream is not self.stream:
             return
         self.stream = None

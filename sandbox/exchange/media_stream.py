@@ -48,7 +48,7 @@ class StreamParams:
 
     @classmethod
     def from_command(cls, body: Mapping[str, Any], line_codec: str) -> "StreamParams | None":
-        """None when the command has no `stream_url`. `line_codec` stands in where no codec was asked for."""
+        """None if the command has no `stream_url`. `line_codec` is the default codec."""
         if not body.get("stream_url"):
             return None
         codec = body.get("stream_codec") or "default"

@@ -11,7 +11,7 @@ CREATED_AT = "2025-01-01T00:00:00Z"
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One thing to hand in. `kind` is textual, document or address."""
+    """One requirement. `kind` is textual, document or address."""
 
     name: str
     kind: str
@@ -117,7 +117,7 @@ REQUIREMENTS: Mapping[tuple[str, str], tuple[Requirement, ...]] = {
 
 
 def requirements_of(country_code: str, phone_number_type: str) -> tuple[Requirement, ...]:
-    """What is wanted for a number; nothing for the United States, Canada, and countries that are not known."""
+    """The requirements for a number; none for the United States, Canada, and unknown countries."""
     return REQUIREMENTS.get((country_code, phone_number_type), ())
 
 

@@ -53,7 +53,7 @@ class Switch:
             handset.line.put_down()
 
     def call(self, handset: Handset, to_number: str) -> Leg | None:
-        """A handset dials. None when nothing is at that number; the handset is told by `on_ended`."""
+        """A handset dials. None if the number does not exist; the handset's `on_ended` reports it."""
         if handset.line is not None:
             raise ValueError("The handset is in a call.")
         connection_id = self._state.connection_of(to_number)

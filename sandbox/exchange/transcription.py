@@ -1,4 +1,4 @@
-"""`transcription_start`: what is said on a leg, reported as `call.transcription` while the call goes on."""
+"""`transcription_start`: reports speech on a leg as `call.transcription` during the call."""
 
 import asyncio
 import contextlib

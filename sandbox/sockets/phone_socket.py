@@ -1,6 +1,6 @@
 """`/phone/ws`: the browser's handset, connected through to the built-in exchange.
 
-The browser speaks the exchange's handset protocol (sandbox.exchange) but for `register`: which number a handset has is decided here,
+The browser speaks the exchange's handset protocol (sandbox.exchange) except `register`: this module decides which number a handset has,
 so that nobody can answer another developer's calls. Audio passes through untouched.
 """
 

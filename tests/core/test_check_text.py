@@ -1,4 +1,4 @@
-"""The check that keeps words which plain US English would not use out of user-facing texts."""
+"""The check that keeps words which plain US English would not use out of texts, docstrings and comments."""
 
 import pytest
 
@@ -17,6 +17,8 @@ from scripts.check_text import javascript_texts, problems, python_texts, templat
         ("Submit your papers.", "papers"),
         ("Hand the caller over.", "Hand the caller over"),
         ("Every attempt stands under it.", "stands under"),
+        ("Nobody waits for it any more.", "any more"),
+        ("None where there is none.", "where there is none"),
     ],
 )
 def test_a_banned_word_is_found(text: str, words: str) -> None:
@@ -29,6 +31,7 @@ def test_plain_english_passes(text: str) -> None:
 
 
 def test_only_texts_are_read() -> None:
-    assert list(python_texts('"""Anew."""\nSTATUS = "cancelled"\ntext = f"{name} was told"\n')) == [(3, " was told")]
+    code = '"""Said anew."""\nSTATUS = "cancelled"\ntext = f"{name} was told"  # hence\n'
+    assert list(python_texts(code)) == [(1, "Said anew."), (3, " was told"), (3, "# hence")]
     assert list(template_texts('{# anew #}\n<p class="papers">Hello</p>')) == [(1, " "), (2, "<p  >Hello</p>")]
     assert list(javascript_texts('// anew\nconst text = "Call ended";\n')) == [(2, '"Call ended"')]

@@ -131,5 +131,5 @@ def _is_utf8(body: bytes) -> bool:
 
 
 def header(headers: Mapping[bytes, bytes], name: str) -> str:
-    """A response header by its lower-case name; "" where there is none."""
+    """A response header by its lower-case name; "" if it is missing."""
     return headers.get(name.encode(), b"").decode("latin-1")

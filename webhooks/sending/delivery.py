@@ -53,7 +53,7 @@ STOP_GRACE_SECONDS = 3.0
 
 
 async def run() -> None:
-    """Deliver until cancelled."""
+    """Deliver until canceled."""
     await Dispatcher().run()
 
 
@@ -136,7 +136,7 @@ class _DatabaseThread:
 
 # --- sending ----------------------------------------------------------------------------------------------------------
 class Dispatcher:
-    """Claims and sends. When cancelled, attempts in flight get a moment to finish; the rest is released."""
+    """Claims and sends. When canceled, running attempts get a moment to finish; the rest is released."""
 
     def __init__(
         self,
@@ -155,13 +155,13 @@ class Dispatcher:
         # Separate threads, so that many outcomes at once do not delay the first attempts of others.
         self._claims = _DatabaseThread("webhook-claims")
         self._outcomes = _DatabaseThread("webhook-outcomes")
-        # Attempts that succeeded and are to be recorded.
+        # Successful attempts that are not recorded yet.
         self._arrivals: list[tuple[Arrival, asyncio.Future[None]]] = []
         self._recording: asyncio.Task[None] | None = None
         self._replies = _DatabaseThread("webhook-replies")
 
     async def run(self) -> None:
-        """Deliver until cancelled."""
+        """Deliver until canceled."""
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._listen())

@@ -11,7 +11,7 @@ register = template.Library()
 
 @dataclass(frozen=True, slots=True)
 class WrongField:
-    """`anchor` is the id of the input; empty where there is none to go to."""
+    """`anchor` is the id of the input; empty if there is nothing to link to."""
 
     label: str
     texts: list[str]

@@ -147,7 +147,7 @@ def unreadable() -> CarrierError:
 
 
 def sid_of(resource: Any) -> str:
-    """The id of what the response is about, which the SDK leaves None where there is none. Raises CarrierError."""
+    """The id in the response, for which the SDK returns None if it is missing. Raises CarrierError."""
     if not isinstance(resource.sid, str) or not resource.sid:
         raise unreadable()
     return str(resource.sid)

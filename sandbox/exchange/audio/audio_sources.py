@@ -29,7 +29,7 @@ FETCH_SECONDS = 10.0
 
 
 def plain_text(payload: str, payload_type: str) -> str:
-    """What is to be said: SSML without its marks."""
+    """The text to speak: SSML without its tags."""
     if payload_type != "ssml":
         return payload
     return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", payload))).strip()

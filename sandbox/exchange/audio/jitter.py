@@ -1,4 +1,4 @@
-"""The audio of a client's microphone on its way into a call: it comes when it comes, and is wanted every 20 ms."""
+"""Buffers the audio of a client's microphone: it arrives irregularly, and a call needs it every 20 ms."""
 
 from collections import deque
 
@@ -12,7 +12,7 @@ LEAST_FRAMES = 2
 MOST_FRAMES = 10
 # A pause that is longer was the client's own.
 LONGEST_GAP_FRAMES = 25
-# What a client sends faster than real time and goes on sending; a machine that was busy for a moment catches up by less.
+# More than a machine needs to catch up after a busy moment; a client that exceeds it keeps sending faster than real time.
 LIMIT_BYTES = 100 * FRAME_BYTES
 QUIET = 200  # mean amplitude
 

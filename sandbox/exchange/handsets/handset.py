@@ -47,7 +47,7 @@ class Handset(ABC):
 
     @abstractmethod
     def on_ringing(self, line: Line, *, inbound: bool) -> None:
-        """With `inbound` this telephone rings; else it has dialled and hears the ringing tone."""
+        """With `inbound` this telephone rings; otherwise it has dialed and hears the ringing tone."""
 
     @abstractmethod
     def on_answered(self) -> None:

@@ -104,7 +104,7 @@ class HandsetsApi:
 
 
 class _Script:
-    """One request's handset and what is told of it."""
+    """The handset of one request and its events."""
 
     def __init__(self, handset: ScriptedHandset, body: dict[str, Any]) -> None:
         self.handset = handset

@@ -102,7 +102,7 @@ class RemoteHandset(Handset):
         self._wake.set()
 
     async def write(self) -> None:
-        """Send what is queued, until cancelled or the client is gone."""
+        """Send queued messages until canceled or the client has disconnected."""
         while True:
             await self._wake.wait()
             self._wake.clear()

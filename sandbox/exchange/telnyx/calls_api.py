@@ -1,4 +1,4 @@
-"""REST: dialling and the commands on a call. 200 means that a command was accepted; its effect is told by webhook."""
+"""REST: dialing and the commands on a call. 200 means that a command was accepted; webhooks report its effect."""
 
 import time
 from collections.abc import Callable

@@ -41,7 +41,7 @@ KEEP_ENDED_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class StatusCallback:
-    """Where a call's progress is told. `events`: initiated, ringing, answered, completed."""
+    """The URL for a call's progress. `events`: initiated, ringing, answered, completed."""
 
     url: str = ""
     method: str = "POST"
@@ -234,7 +234,7 @@ class Call:
         self.ended.set()
         asyncio.get_running_loop().call_later(KEEP_ENDED_SECONDS, self.account.file_away, self)
 
-    # --- what is told -------------------------------------------------------------------------------------------------
+    # --- reports ------------------------------------------------------------------------------------------------------
 
     def params(self, *, status: str = "") -> dict[str, str]:
         """What every request about this call has. Places are sent, too, and are empty."""

@@ -140,7 +140,7 @@ class Conference:
         """Take all apart."""
         self.end("conference-ended-via-api")
 
-    # --- what is told -------------------------------------------------------------------------------------------------
+    # --- reports ------------------------------------------------------------------------------------------------------
 
     def _tell(self, event: str, participant: Participant | None = None) -> None:
         self._sequence += 1
@@ -212,7 +212,7 @@ class Conference:
 
 
 async def join(call: "Call", element: Element, source: Source) -> dict[str, str]:
-    """Stay in the conference until one leaves or it ends; what <Dial>'s `action` is told of it. Raises TwimlError."""
+    """Stay in the conference until it ends or the call leaves; returns the parameters for <Dial>'s `action`. Raises TwimlError."""
     check_attributes(element, KNOWN, UNOFFERED)
     name = (element.text or "").strip()
     if not name or len(name) > 128:

@@ -77,7 +77,7 @@ class _Dialing:
         self._left = asyncio.Event()
 
     async def run(self) -> dict[str, str]:
-        """What `action` is told of it."""
+        """Dial, wait for the end, and return the parameters for `action`."""
         call, element = self._call, self._element
         check_attributes(self._target, NUMBER, "byoc")
         child = self._child()

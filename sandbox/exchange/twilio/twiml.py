@@ -10,7 +10,7 @@ FETCH_FAILED, INVALID_TYPE, INVALID_DOCUMENT, INVALID_VERB, INVALID_ATTRIBUTE = 
 
 
 class TwimlError(Exception):
-    """A document that cannot be had or carried out. `code` is Twilio's."""
+    """A document that is unavailable or invalid. `code` is Twilio's."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -57,7 +57,7 @@ def parse_document(text: str) -> ElementTree.Element:
 def check_attributes(element: ElementTree.Element, known: str, unoffered: str = "") -> None:
     """Refuse attributes that are not among the `known` (names separated by spaces). Raises TwimlError.
 
-    Twilio warns of unknown attributes and goes on; here they end the call, so that a misspelled one is noticed.
+    Twilio warns of unknown attributes and continues; here they end the call, so that typos are noticed.
     """
     for name in element.attrib:
         if name in unoffered.split():
