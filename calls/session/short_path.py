@@ -58,7 +58,8 @@ class ShortPath:
 
     def play(self, session: RealtimeSession, item_id: str, payload: str) -> bool:
         """The model's next piece, from this session. False: the connection might have to wait."""
-        if not self._is_open or self._transport is None or not self._transport.is_direct:
+        transport = self._transport
+        if not self._is_open or transport is None or not transport.is_direct:
             return False
         try:
             at_once(self._play(session, item_id, payload))

@@ -35,7 +35,8 @@ class SilenceClock:
     def caller_finished(self, at: float = 0.0) -> None:
         """The caller was understood, or is being answered; `at`: when a voice was last heard, if known."""
         self._caller_speaks_since = None
-        self.heard(at)
+        if at:  # mostly it is not: with every piece of an answer
+            self.heard(at)
 
     def check(self, *, is_sound: bool, is_excused: bool) -> float:
         """The seconds of silence so far.

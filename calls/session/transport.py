@@ -90,6 +90,7 @@ class CarrierTransport:
         self._receive = receive
         self._send = send
         self._send_directly = send_text
+        self.is_direct = send_text is not None
         self._is_awaited = False  # the next message
         self._pacer: Pacer | None = None  # while `frames` is read, and no piece waits for its time
         self._sink: AudioSink = lambda payload: False
@@ -126,10 +127,6 @@ class CarrierTransport:
                     yield frame
                 return
             yield piece
-
-    @property
-    def is_direct(self) -> bool:
-        return self._send_directly is not None
 
     def hand_audio_to(self, sink: AudioSink) -> None:
         self._sink = sink
