@@ -19,8 +19,9 @@ from billing import billing_switch, ledger
 from bubblyphone.core.crypto import hash_secret
 from bubblyphone.core.errors import ApplicationError, Conflict, UpstreamFailed
 from bubblyphone.core.json_documents import parse_stored_json
+from phone_numbers.charging.purchases import reconcile_purchases
 from phone_numbers.configuration import update_number
-from phone_numbers.models import PhoneNumber
+from phone_numbers.models import NumberPurchase, PhoneNumber
 from phone_numbers.services import buy_number, search_available
 from sandbox import demo_agents
 
@@ -30,7 +31,8 @@ EMAIL = "demo@bubblyphone.test"
 STAFF_EMAIL = "staff@bubblyphone.test"
 TEST_CREDIT = Decimal("25")
 KEY_LABEL = "Demo"
-EXCHANGE_WAIT_SECONDS = 20.0
+EXCHANGE_WAIT_SECONDS = 120.0
+PAUSE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,32 +96,45 @@ def _api_key(developer: Developer, stored: str) -> str:
 # --- numbers ----------------------------------------------------------------------------------------------------------
 def _buy_missing_numbers(developer: Developer) -> None:
     """Buy a number for each demo agent, the first time only. Numbers that the user has released stay released."""
-    owned = PhoneNumber.objects.filter(developer=developer)
     for area_code, agent in demo_agents.NUMBERS:
-        number = owned.filter(e164__startswith=f"+1{area_code}").order_by("-pk").first()
-        if number is None:
-            number = _buy(developer, area_code, str(agent["label"]))
+        number = _owned(developer, area_code) or _buy(developer, area_code, str(agent["label"]))
         # A number that was never configured: bought just now, or by a run that was interrupted here.
         if number.status == PhoneNumber.Status.ACTIVE and number.system_prompt is None and number.agent_id is None:
             _configure(number, agent)
 
 
+def _owned(developer: Developer, area_code: str) -> PhoneNumber | None:
+    return PhoneNumber.objects.filter(developer=developer, e164__startswith=f"+1{area_code}").order_by("-pk").first()
+
+
 def _buy(developer: Developer, area_code: str, label: str) -> PhoneNumber:
-    """Buy the first available number of an area, once the exchange is up."""
+    """Buy one number of an area, once the exchange is up. An order without an outcome, of this run or an interrupted one, is waited for."""
     deadline = time.monotonic() + EXCHANGE_WAIT_SECONDS
-    while True:
+    ordered = NumberPurchase.objects.filter(
+        developer=developer, e164__startswith=f"+1{area_code}", status=NumberPurchase.Status.PENDING
+    )
+    while (number := _owned(developer, area_code)) is None:
         try:
-            offered, _ = search_available(country="US", number_type="local", area_code=area_code, limit=5)
-            for offer in offered:
-                try:
-                    return buy_number(developer=developer, phone_number=offer.phone_number, label=label)
-                except Conflict:
-                    continue
-            raise Conflict(f"No number with area code {area_code} is available.")
-        except UpstreamFailed:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.5)
+            if not ordered.exists():
+                return _order(developer, area_code, label)
+            reconcile_purchases()
+            is_late = UpstreamFailed("The exchange does not confirm the order of a number.")
+        except UpstreamFailed as error:
+            is_late = error
+        if time.monotonic() > deadline:
+            raise is_late
+        time.sleep(PAUSE_SECONDS)
+    return number
+
+
+def _order(developer: Developer, area_code: str, label: str) -> PhoneNumber:
+    offered, _ = search_available(country="US", number_type="local", area_code=area_code, limit=5)
+    for offer in offered:
+        try:
+            return buy_number(developer=developer, phone_number=offer.phone_number, label=label)
+        except Conflict:
+            continue
+    raise Conflict(f"No number with area code {area_code} is available.")
 
 
 def _configure(number: PhoneNumber, agent: Mapping[str, Any]) -> None:

@@ -23,12 +23,12 @@ from bubblyphone.services.errors import ServiceError
 from bubblyphone.services.owner import choose_owner
 from bubblyphone.services.ports import keep_port
 from bubblyphone.services.postmaster import clear_data_folder
+from bubblyphone.services.readiness import LONGEST_START_SECONDS
 from bubblyphone.services.secrets_store import SecretsStore
 
 ROLE = DATABASE = "bubblyphone"
 # Where root stores files for the server's user if that user cannot enter DATA_DIR or the virtual environment (in /root).
 SYSTEM_HOME = Path("/var/lib/bubblyphone")
-START_SECONDS = 60
 STOP_SECONDS = 20
 QUIT_SECONDS = 5
 CLEAN_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
@@ -180,7 +180,7 @@ class EmbeddedPostgres:
 
         Raises ServiceError with PostgreSQL's own message.
         """
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + LONGEST_START_SECONDS
         while True:
             check()
             if self.process is None or self.process.poll() is not None:

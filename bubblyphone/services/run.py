@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import http.client
 import os
 import shutil
 import signal
@@ -32,6 +31,7 @@ from bubblyphone.services.orphan_reaper import OrphanReaper
 from bubblyphone.services.ports import is_free, keep_port
 from bubblyphone.services.postgres import EmbeddedPostgres
 from bubblyphone.services.processes import PlatformProcess, describe_exit
+from bubblyphone.services.readiness import Patience, missing_parts
 from bubblyphone.services.roster import Roster, stop_leftovers
 from bubblyphone.services.secrets_store import SecretsStore
 from bubblyphone.services.stop_signals import StopSignals
@@ -39,7 +39,8 @@ from bubblyphone.services.supervised import Service, SupervisedService
 from bubblyphone.services.valkey import EmbeddedValkey
 
 LEAST_FREE_BYTES = 300 * 1024 * 1024
-READY_SECONDS = 120.0
+# During a start: a process that ended this often will not become ready by waiting.
+MOST_ENDS = 5
 # Web processes let tool requests finish, which have 10 s (calls.live.live_sessions.drain); without any they take 2 to 3 s.
 STOP_SECONDS = 24.0
 # Longer than the reaper takes (GRACE_SECONDS).
@@ -102,10 +103,9 @@ class Supervisor:
         media_port = self._add_media(secrets_store)
         self._add("clock", [python, "manage.py", "clock"])
         self._add("worker", [python, "manage.py", "qcluster"])
-        for each in filter(None, (port, media_port)):
-            self._wait_until(
-                partial(is_ready, each), READY_SECONDS, "The server did not become ready. See the lines above."
-            )
+        self._wait_for(partial(missing_parts, "web", port))
+        if media_port is not None:
+            self._wait_for(partial(missing_parts, "media", media_port))
         has_demo = environment["DEMO"].strip().lower() in TRUE_WORDS
         self.console.write(format_banner(environment["PUBLIC_URL"], self.data_dir / "demo.json" if has_demo else None))
 
@@ -132,7 +132,7 @@ class Supervisor:
         self.environment |= exchange
         self._add("exchange", [sys.executable, "manage.py", "exchange"])
         port = urlsplit(exchange["EXCHANGE_URL"]).port or 0
-        self._wait_until(lambda: not is_free(port), 60, "The built-in exchange did not start. See the lines above.")
+        self._wait_for(lambda: "exchange" if is_free(port) else "")
 
     def _add_media(self, secrets_store: SecretsStore) -> int | None:
         """Start a media process; returns its port. Only if the exchange can reach it: a real carrier only knows PUBLIC_URL."""
@@ -193,11 +193,15 @@ class Supervisor:
         for process in self.processes:
             process.signal(signal.SIGTERM)
 
-    def _wait_until(self, condition: Callable[[], bool], seconds: float, failure: str) -> None:
-        deadline = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > deadline:
-                raise ServiceError(failure)
+    def _wait_for(self, missing: Callable[[], str]) -> None:
+        """Wait until nothing is `missing`. Raises ServiceError when that takes too long, or a process ends again and again."""
+        patience = Patience(self.console)
+        while what := missing():
+            if patience.is_over:
+                raise ServiceError(f"The start took too long: {what} did not become ready. See the lines above.")
+            if ends := next((process for process in self.processes if process.restarts >= MOST_ENDS), None):
+                raise ServiceError(f"{ends.name} ended {MOST_ENDS} times. See the lines above.")
+            patience.tell(what)
             self._check_stop()
             self._watch()
             time.sleep(TICK_SECONDS)
@@ -293,18 +297,6 @@ def _listener(port: int) -> str:
             if is_ours and connection.pid:
                 return f"process {connection.pid} ({psutil.Process(connection.pid).name()})"
     return "another program"
-
-
-def is_ready(port: int) -> bool:
-    """Whether /readyz answers 200: database, Redis and worker are available."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
 
 
 def main() -> int:

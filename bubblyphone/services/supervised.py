@@ -10,6 +10,7 @@ from bubblyphone.services.console import Console
 from bubblyphone.services.errors import ServiceError
 from bubblyphone.services.orphan_reaper import OrphanReaper
 from bubblyphone.services.processes import LONGEST_DELAY_SECONDS, describe_exit
+from bubblyphone.services.readiness import Patience
 
 
 class Service(Protocol):
@@ -47,7 +48,13 @@ class SupervisedService:
         if self._group is not None:
             # PostgreSQL's fast shutdown; on SIGTERM it would wait for its clients to disconnect.
             self.reaper.watch(self._group, signal.SIGINT)
-        self.url = self.service.wait_until_ready(check)
+        patience = Patience(self.console)
+
+        def wait() -> None:
+            check()
+            patience.tell(self.name)
+
+        self.url = self.service.wait_until_ready(wait)
         self.console.line(self.name, f"listening on {urlsplit(self.url).netloc.rpartition('@')[2]}")
 
     def revive(self, check: Callable[[], None]) -> bool:

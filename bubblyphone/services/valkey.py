@@ -16,9 +16,9 @@ import redis
 
 from bubblyphone.services.errors import ServiceError
 from bubblyphone.services.ports import keep_port
+from bubblyphone.services.readiness import LONGEST_START_SECONDS
 from bubblyphone.services.secrets_store import SecretsStore
 
-START_SECONDS = 15
 STOP_SECONDS = 5
 CLEAN_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
@@ -78,7 +78,7 @@ class EmbeddedValkey:
 
     def wait_until_ready(self, check: Callable[[], None] = lambda: None) -> str:
         """The URL, once it answers. `check` is called while waiting and may raise. Raises ServiceError with Valkey's own message."""
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + LONGEST_START_SECONDS
         with redis.Redis.from_url(self._url, socket_timeout=1) as client:
             while True:
                 check()

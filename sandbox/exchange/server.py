@@ -34,6 +34,8 @@ from sandbox.exchange.webhooks import WebhookQueue, WebhookSender
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 SHUTDOWN_SECONDS = 1.0
+# Of events that are not about a call: at a first start the platform may need minutes until it takes them.
+ACCOUNT_RETRIES_MS = (500, 1000, 2000, 4000, 8000, 15000, 30000, 60000, 120000, 300000)
 
 
 class Exchange:
@@ -211,4 +213,6 @@ class Exchange:
         self.state.save()
 
     def _announce(self, event_type: str, payload: dict[str, Any]) -> None:
-        self._webhooks.send(WebhookQueue(self.switch.webhook_url), event_type, payload)
+        self._webhooks.send(
+            WebhookQueue(self.switch.webhook_url, {event_type: ACCOUNT_RETRIES_MS}), event_type, payload
+        )

@@ -22,7 +22,7 @@ from bubblyphone.services.ports import find_free
 from tests import databases
 
 PROJECT = Path(__file__).resolve().parents[2]
-# Longer than the run itself waits for its servers, so that what it says of them is in the log.
+# The log says every twenty seconds what the run waits for.
 START_SECONDS = 300
 # The account's API keys take turns, so that a test may poll as often as it likes (100 requests a minute each).
 KEY_COUNT = 20

@@ -5,6 +5,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from agents.tools.definitions import build_toolset, tool_problems
 from billing import ledger
 from bubblyphone.core.crypto import hash_secret
 from phone_numbers.carriers.registry import forget_carriers
+from phone_numbers.charging import purchases
 from phone_numbers.models import PhoneNumber
 from sandbox import demo, demo_agents, demo_tool
 from tests import carriers
@@ -112,6 +114,17 @@ def test_an_exchange_that_comes_up_late(exchange: ExchangeThread, tmp_path: Path
     faults["available_phone_numbers"] = 503
     threading.Timer(2, lambda: faults.pop("available_phone_numbers")).start()
     assert len(demo.load(tmp_path / "demo.json").numbers) == 2
+
+
+@pytest.mark.django_db
+def test_a_number_whose_order_is_confirmed_late_is_not_ordered_again(
+    exchange: ExchangeThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(purchases, "WAIT_SECONDS", 0.0)  # so that no order has its outcome in time
+    monkeypatch.setattr(purchases, "RECONCILE_AFTER", timedelta(0))
+    access = demo.load(tmp_path / "demo.json")
+    assert access.numbers == sold(exchange) == ["+14155550100", "+17165550100"]
+    assert ledger.balance(Developer.objects.get(email=access.email).pk) == Decimal(13)
 
 
 def test_never_in_production(settings: Any) -> None:
