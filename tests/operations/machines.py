@@ -34,7 +34,7 @@ COMMANDS = {
     "prepare": ["-m", "bubblyphone.prepare"],
 }
 ROLES = ("web", "media", "clock", "worker")
-START_SECONDS = 120.0
+START_SECONDS = 300.0
 
 
 class Process:

@@ -73,6 +73,8 @@ class Traffic:
         for call in calls:
             await self._check_books(call["id"])
         await self._check_webhooks({call["id"] for call in calls})
+        for call in calls:
+            await self._check_transcript(call["id"])
         return findings
 
     async def _check_books(self, call_id: int) -> None:
@@ -87,6 +89,9 @@ class Traffic:
             self.findings.problems.append(f"call {call_id}: {call['status']}, {call['hangup_cause']}")
         if sorted(booked) != sorted(expected.items()):
             self.findings.problems.append(f"call {call_id}: booked {booked}, expected {expected}")
+
+    async def _check_transcript(self, call_id: int) -> None:
+        """Once it was announced as ready: what was said last is written after a call's end."""
         said = [entry["text"] for entry in await self.machines.transcript(call_id)]
         # Of one that is cut off, what was heard.
         if not said or not all(text and "A story.".startswith(text) for text in said):
