@@ -15,7 +15,7 @@ from psycopg import sql
 from tests.fakes.recording_server import RecordingServer
 from tests.flows.platform import PROJECT
 from tests.flows.vendors import Vendors
-from tests.operations.machines import Machines
+from tests.operations.machines import START_SECONDS, Machines
 from tests.operations.output import say
 from tests.operations.traffic import Findings, calls
 
@@ -61,10 +61,10 @@ def make(machines: Machines, path: Path) -> Made:
         folder = Path(data_directory, "pg_snapshots")
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         process = _start(machines.environment, ["backup", str(path)])
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + START_SECONDS
         while not (names := [file.name for file in folder.iterdir() if not file.suffix]):
-            assert time.monotonic() < deadline
-            time.sleep(0.0005)
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.005)
         connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(names[0]))
         memory = _end(process)
         return Made(path, memory, checksums(connection))
