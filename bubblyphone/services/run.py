@@ -103,9 +103,9 @@ class Supervisor:
         media_port = self._add_media(secrets_store)
         self._add("clock", [python, "manage.py", "clock"])
         self._add("worker", [python, "manage.py", "qcluster"])
-        self._wait_for(partial(missing_parts, "web", port))
+        self.wait_for(partial(missing_parts, "web", port))
         if media_port is not None:
-            self._wait_for(partial(missing_parts, "media", media_port))
+            self.wait_for(partial(missing_parts, "media", media_port))
         has_demo = environment["DEMO"].strip().lower() in TRUE_WORDS
         self.console.write(format_banner(environment["PUBLIC_URL"], self.data_dir / "demo.json" if has_demo else None))
 
@@ -132,7 +132,7 @@ class Supervisor:
         self.environment |= exchange
         self._add("exchange", [sys.executable, "manage.py", "exchange"])
         port = urlsplit(exchange["EXCHANGE_URL"]).port or 0
-        self._wait_for(lambda: "exchange" if is_free(port) else "")
+        self.wait_for(lambda: "exchange" if is_free(port) else "")
 
     def _add_media(self, secrets_store: SecretsStore) -> int | None:
         """Start a media process; returns its port. Only if the exchange can reach it: a real carrier only knows PUBLIC_URL."""
@@ -193,7 +193,7 @@ class Supervisor:
         for process in self.processes:
             process.signal(signal.SIGTERM)
 
-    def _wait_for(self, missing: Callable[[], str]) -> None:
+    def wait_for(self, missing: Callable[[], str]) -> None:
         """Wait until nothing is `missing`. Raises ServiceError when that takes too long, or a process ends again and again."""
         patience = Patience(self.console)
         while what := missing():

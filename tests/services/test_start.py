@@ -58,7 +58,7 @@ def test_the_log_says_what_is_still_waited_for(
 def test_a_wait_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "LONGEST_START_SECONDS", 0.0)
     with pytest.raises(ServiceError, match=r"The start took too long: worker, clock did not become ready\."):
-        Supervisor({})._wait_for(lambda: "worker, clock")
+        Supervisor({}).wait_for(lambda: "worker, clock")
 
 
 def test_a_process_that_ends_again_and_again_ends_the_start(
@@ -72,7 +72,7 @@ def test_a_process_that_ends_again_and_again_ends_the_start(
     supervisor.processes.append(process)
     process.start()
     with pytest.raises(ServiceError, match=r"web ended 2 times\. See the lines above\."):
-        supervisor._wait_for(lambda: "web")
+        supervisor.wait_for(lambda: "web")
     said = capsys.readouterr().out
     assert said.count("web      | no such module\n") == 2
     assert "web stopped (exit code 1). Restarting in 1 s." in said
