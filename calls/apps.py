@@ -63,5 +63,5 @@ def _register_jobs() -> None:
     SCHEDULED_JOBS.register(
         ScheduledJob("resume processing after calls", jobs.resume_all, 1),
         ScheduledJob("erase deleted recordings", recording_access.erase_deleted, 60),
-        ScheduledJob("sum up days of calls", day_sums.keep, 5),
+        ScheduledJob("sum up days of calls", day_sums.sum_up, 5),
     )

@@ -1,7 +1,6 @@
-"""Offline speech, English: who speaks when, what was said, and a voice. Needs the `offline` extra, see
-`is_installed()`.
+"""Offline speech in English: voice activity, recognition, and synthesis. Needs the `offline` extra, see `is_installed()`.
 
-The models run in two processes of their own, started when first needed; nothing here blocks the event loop.
+The models run in two separate processes, started when first needed; nothing here blocks the event loop.
 """
 
 from collections.abc import AsyncGenerator
@@ -35,7 +34,7 @@ async def warm_up() -> None:
 
 
 async def synthesize(text: str, sample_rate: int = 16_000) -> AsyncGenerator[bytes, None]:
-    """Speak: PCM16 mono at `sample_rate`, sentence by sentence, faster than real time. Raises SpeechError."""
+    """Synthesize speech: PCM16 mono at `sample_rate`, sentence by sentence, faster than real time. Raises SpeechError."""
     async with aclosing(get_speech().synthesize(text, sample_rate)) as pieces:
         async for piece in pieces:
             yield piece
@@ -47,10 +46,10 @@ async def say_8k(text: str) -> bytes:
 
 
 async def transcribe(pcm16_16k: bytes) -> Transcription:
-    """Understand speech: PCM16 mono 16 kHz, any length. Raises SpeechError."""
+    """Recognize speech: PCM16 mono 16 kHz, any length. Raises SpeechError."""
     return await get_speech().transcribe(pcm16_16k)
 
 
 async def close() -> None:
-    """End this event loop's workers. They also end by themselves when the process does."""
+    """End this event loop's workers. They also end with the process."""
     await get_speech().close()

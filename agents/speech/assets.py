@@ -1,6 +1,4 @@
-"""Where the models lie. They come inside packages of the `offline` extra; nothing is downloaded, nothing heavy
-imported.
-"""
+"""The folders of the models, which are in packages of the `offline` extra. Nothing is downloaded, and nothing heavy is imported."""
 
 import importlib.util
 from pathlib import Path
@@ -17,7 +15,7 @@ VOCABULARY = Path(__file__).parent / "data" / "bert-uncased-vocab.txt"
 
 
 def is_installed() -> bool:
-    """Whether the `offline` extra is there, so that speech can be heard and spoken."""
+    """Whether the `offline` extra is installed, for recognition and synthesis."""
     return all(importlib.util.find_spec(package) is not None for package in PACKAGES)
 
 

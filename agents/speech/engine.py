@@ -1,4 +1,4 @@
-"""Speech recognition and synthesis for this process: both workers behind four methods."""
+"""Speech recognition and synthesis for this process: four methods in front of both workers."""
 
 import asyncio
 import json
@@ -17,10 +17,10 @@ from agents.speech.sentences import split_for_speech
 from agents.speech.worker import SpeechError, Worker
 from bubblyphone.core.json_documents import parse_stored_json
 
-# Sentences sent to the embedder at once: about 80 ms, so that other calls get between.
+# Sentences per request to the embedder: about 80 ms, so that other calls get their turn.
 EMBEDDING_BATCH = 16
 EMBEDDING_WIDTH = 384
-# Embeddings kept: prompts and tools repeat from call to call. 1.5 kB each.
+# Cached embeddings, because prompts and tools repeat from call to call. 1.5 kB each.
 EMBEDDING_CACHE = 4096
 
 
@@ -33,7 +33,7 @@ class Transcription:
 
 
 class Speech:
-    """The two workers of one event loop; started when first needed, shared by all calls, restarted when they die."""
+    """The two workers of one event loop; started when first needed, shared by all calls, and restarted if they die."""
 
     def __init__(self) -> None:
         self.stt = Worker("agents.speech.stt_worker")
@@ -43,9 +43,9 @@ class Speech:
         self._warming: asyncio.Task[None] | None = None
 
     async def warm_up(self) -> None:
-        """Start both workers and load their models: about two seconds, nothing when they run already.
+        """Start both workers and load their models: takes about two seconds, or nothing if they already run.
 
-        Raises SpeechError when the extra is missing. Canceling it does not stop the loading.
+        Raises SpeechError if the extra is missing. Canceling it does not stop the loading.
         """
         if not is_installed():
             raise SpeechError("The offline speech packages are not installed.")
@@ -60,7 +60,7 @@ class Speech:
         self._warm = (self.stt.process_id, self.tts.process_id)
 
     async def synthesize(self, text: str, sample_rate: int = 16_000) -> AsyncGenerator[bytes, None]:
-        """Speak `text`: PCM16 mono at `sample_rate`, a sentence (or a clause of a long one) at a time.
+        """Synthesize `text`: PCM16 mono at `sample_rate`, a sentence (or a clause of a long one) at a time.
 
         Each piece is queued again, so that calls take turns. Raises SpeechError.
         """
@@ -71,12 +71,12 @@ class Speech:
                     yield chunk
 
     async def transcribe(self, pcm16_16k: bytes) -> Transcription:
-        """Understand English speech of any length: PCM16 mono 16 kHz. Raises SpeechError."""
+        """Recognize English speech of any length: PCM16 mono 16 kHz. Raises SpeechError."""
         answer = parse_stored_json(await self.stt.request_one(Kind.TRANSCRIBE, pcm16_16k))
         return Transcription(answer["text"], answer["confidence"])
 
     async def embed(self, sentences: Sequence[str]) -> NDArray[np.float32]:
-        """One row of 384 for each sentence, of length 1: their dot products say how close they are in meaning."""
+        """One row of 384 numbers per sentence, normalized to length 1: dot products measure how close sentences are in meaning."""
         known = {sentence: self._embeddings[sentence] for sentence in sentences if sentence in self._embeddings}
         missing = [sentence for sentence in dict.fromkeys(sentences) if sentence not in known]
         for start in range(0, len(missing), EMBEDDING_BATCH):

@@ -1,7 +1,7 @@
 """The protocol between the platform and its speech workers: small framed messages over pipes, both ways.
 
-A frame is a 9-byte header (kind, id, length of the body) and the body. The id names a request or a stream; the
-platform hands it out. Blocking code for the worker's end is here; the asyncio end is in `agents.speech.worker`.
+A frame is a 9-byte header (kind, id, length of the body) and the body. The id identifies a request or a stream; the
+platform assigns it. This module has the blocking code for the worker's end; the asyncio end is in `agents.speech.worker`.
 """
 
 import os
@@ -21,27 +21,26 @@ class Kind(IntEnum):
 
     SYNTHESIZE = 1  # sample rate (u32 LE) + UTF-8 text → AUDIO…, DONE
     TRANSCRIBE = 2  # PCM16 mono 16 kHz → RESULT (JSON: text, confidence)
-    EMBED = 3  # JSON list of sentences → RESULT (float32 matrix, one row of 384 a sentence)
+    EMBED = 3  # JSON list of sentences → RESULT (float32 matrix, one row of 384 per sentence)
     LISTEN = 4  # PCM16 mono 16 kHz of the stream `id`, whole windows of 512 samples → PROBABILITIES
-    FORGET = 5  # the stream `id` is over
+    FORGET = 5  # the stream `id` has ended
     WARM_UP = 6  # load every model → DONE
 
-    AUDIO = 16  # PCM16 mono at the rate asked for
+    AUDIO = 16  # PCM16 mono at the requested rate
     RESULT = 17
-    PROBABILITIES = 18  # one float32 a window: how likely it holds speech
+    PROBABILITIES = 18  # one float32 per window: the probability of speech
     DONE = 19
     FAILED = 20  # UTF-8 message
 
 
 class WorkerPipes:
-    """A worker's end: frames in from the platform, frames out to it.
+    """A worker's end: receives frames from the platform, and sends frames to it.
 
-    Takes over standard output at construction: what a library prints goes to standard error, never between two frames.
+    Takes over standard output at construction: output of libraries goes to standard error, never between two frames.
     """
 
     def __init__(self) -> None:
-        # Ctrl-C reaches the whole process group; a worker ends when its pipe does, so that a last sentence can be
-        # spoken.
+        # Ctrl-C reaches the whole process group. A worker ends with its pipe instead, so that a last sentence can be spoken.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._input: BinaryIO = sys.stdin.buffer
         self._output: BinaryIO = os.fdopen(os.dup(1), "wb", buffering=0)

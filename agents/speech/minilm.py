@@ -1,6 +1,6 @@
-"""Sentence embeddings with MiniLM-L6 (int8) on onnxruntime. Imported by the ears' process only.
+"""Sentence embeddings with MiniLM-L6 (int8) on onnxruntime. Only the recognition worker imports this.
 
-The tokeniser is BERT's uncased WordPiece, whose vocabulary lies in `data/` (Apache-2.0, from google-research/bert).
+The tokenizer is BERT's uncased WordPiece, whose vocabulary is in `data/` (Apache-2.0, from google-research/bert).
 """
 
 import unicodedata
@@ -16,7 +16,7 @@ LONGEST_SENTENCE = 128  # tokens the model was trained on; longer text is cut
 
 
 class MiniLm:
-    """Sentences to vectors of length 1; the closer in meaning, the greater their dot product."""
+    """Converts sentences to vectors of length 1: the closer their meanings, the greater their dot product."""
 
     def __init__(self) -> None:
         options = onnxruntime.SessionOptions()

@@ -1,4 +1,4 @@
-"""Speech to text with Moonshine tiny (English) straight on onnxruntime. Imported by the ears' process only.
+"""Speech to text with Moonshine tiny (English) directly on onnxruntime. Only the recognition worker imports this.
 
 The weights come with the `moonshine-voice` package, whose native library is not used: it shares state between callers.
 """
@@ -11,7 +11,7 @@ from agents.speech.assets import package_folder
 
 SAMPLE_RATE = 16_000
 START_TOKEN, END_TOKEN = 1, 2
-# The model's own guard against loops: no English speaker utters more tokens a second.
+# The model's own guard against loops: no English speaker says more tokens per second.
 TOKENS_PER_SECOND = 6.5
 EXTRA_TOKENS = 6
 HEADS, HEAD_WIDTH = 8, 36
@@ -51,8 +51,7 @@ class Moonshine:
         padding = missing + int(PADDING_SECONDS * SAMPLE_RATE)
         audio = np.pad(samples, padding)[None].astype(np.float32)
         length = audio.shape[1]
-        # The decoder wants the mask at the raw length too; with the encoder's it fails on sounds of more than about
-        # 9 s.
+        # The decoder also needs the mask at the raw length; with the encoder's it fails on audio of more than about 9 s.
         mask = np.ones((1, length), np.int64)
         hidden = self._encoder.run(None, {"input_values": audio, "attention_mask": mask})[0]
         limit = int(length / SAMPLE_RATE * TOKENS_PER_SECOND) + EXTRA_TOKENS
@@ -78,7 +77,7 @@ class Moonshine:
             best = int(scores.argmax())
             log_probabilities.append(-float(np.log(np.exp(scores - scores[best]).sum())))
             for name, value in zip(self._cache_outputs, present, strict=True):
-                # The encoder's part is computed in the first step only; later outputs of it are empty.
+                # The encoder's part is only computed in the first step; later it is empty.
                 if step == 0 or ".decoder." in name:
                     cache[name.replace("present", "past_key_values")] = value
             if best == END_TOKEN:

@@ -1,6 +1,4 @@
-"""Whole sentences from the voice's own rate to a call's. Runs in the worker; streams are `bubblyphone.core.audio`'s
-business.
-"""
+"""Resamples whole sentences from the voice's rate to a call's. Runs in the worker; `bubblyphone.core.audio` resamples streams."""
 
 from functools import lru_cache
 from math import gcd
@@ -8,17 +6,17 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
-# Taps on each side of an output sample at the lower of both rates: a transition of about a tenth of the band, > 70
-# dB down.
+# Taps on each side of an output sample at the lower of both rates: the transition is about 10% of the band, with more than 70 dB
+# attenuation.
 HALF_WIDTH = 16
 KAISER_BETA = 8.0
-# Output samples computed at once; bounds the memory of the gathered window matrix to a few MB.
+# Output samples per step, which limits the memory of the window matrix to a few MB.
 BLOCK = 8192
 
 
 @lru_cache(maxsize=8)
 def _filter_bank(up: int, down: int) -> NDArray[np.float32]:
-    """One windowed-sinc filter for each of the `up` positions an output sample can have between two input samples."""
+    """One windowed-sinc filter for each of the `up` positions that an output sample can have between two input samples."""
     cutoff = min(1.0, up / down)
     taps = 2 * int(np.ceil(HALF_WIDTH / cutoff))
     offsets = np.arange(taps) - (taps // 2 - 1)
@@ -30,7 +28,7 @@ def _filter_bank(up: int, down: int) -> NDArray[np.float32]:
 
 
 def resample(samples: NDArray[np.float32], source_hz: int, target_hz: int) -> NDArray[np.float32]:
-    """Mono samples at another rate: length * target / source, rounded down, no delay, edges taken as silence."""
+    """Mono samples at another rate: length * target / source, rounded down, no delay, silence beyond the edges."""
     if source_hz == target_hz:
         return samples
     divisor = gcd(source_hz, target_hz)

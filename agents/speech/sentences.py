@@ -1,6 +1,4 @@
-"""Text cut where a speaker would pause: for a voice that begins with the first sentence, and for facts one can look
-up.
-"""
+"""Splits text where a speaker would pause, so that the voice can start with the first sentence, and for the brain's facts."""
 
 import re
 
@@ -8,9 +6,9 @@ ABBREVIATIONS = re.compile(
     r"\b(?:mr|mrs|ms|dr|st|prof|sr|jr|no|vs|etc|e\.g|i\.e|a\.m|p\.m|inc|ltd|approx)\.$", re.IGNORECASE
 )
 SENTENCE_END = re.compile(r"[.!?…]+[\"')\]]*(?=\s|$)|\n+")
-# The voice needs a tenth of what it says: pieces of this length are made faster than the one before them plays …
+# Synthesis takes a tenth of the speaking time: pieces of this length are ready before the previous one has played …
 LONGEST_PIECE = 100
-# … and the first is cut short where there is a comma, because the caller waits for it.
+# … and the first is cut at a comma, because the caller is waiting for it.
 LONGEST_FIRST_PIECE = 50
 SHORTEST_PIECE = 12
 BREAKS = (", ", "; ", ": ", " - ")
@@ -27,7 +25,7 @@ def split_sentences(text: str) -> list[str]:
 
 
 def take_sentence(text: str, *, final: bool) -> tuple[str, str]:
-    """The first whole sentence and what follows it. `final`: no more text comes, so the rest counts as one.
+    """The first whole sentence and what follows it. `final`: no more text follows, so the rest counts as one.
 
     Without `final` the sentence is "" until its end is certain, which takes the character after the mark.
     """
@@ -46,7 +44,7 @@ def take_sentence(text: str, *, final: bool) -> tuple[str, str]:
 
 
 def split_for_speech(text: str) -> list[str]:
-    """Sentences, long ones cut at a comma, else between words, so that no piece keeps the caller waiting."""
+    """Sentences, with long ones cut at a comma, otherwise between words, so that no piece makes the caller wait."""
     pieces: list[str] = []
     for sentence in split_sentences(text):
         rest = sentence
@@ -58,7 +56,7 @@ def split_for_speech(text: str) -> list[str]:
 
 
 def _cut_of(text: str, *, is_first: bool) -> int:
-    """Where the first piece of a sentence ends."""
+    """The end of the first piece of a sentence."""
     longest = LONGEST_FIRST_PIECE if is_first else LONGEST_PIECE
     if len(text) <= longest:
         return len(text)

@@ -1,9 +1,8 @@
-"""The STT worker: voice activity, speech recognition and sentence embeddings. It is run (`python -m`), never
-imported.
+"""The STT worker: voice activity, speech recognition and sentence embeddings. It runs as
+`python -m` and is never imported.
 
-Voice activity is answered at once on the reading thread (0.2 ms a window); recognition and embeddings wait their
-turn on a thread each, so that one caller's long sentence delays nobody's barge-in. onnxruntime releases the
-interpreter lock.
+The reading thread answers voice activity immediately (0.2 ms per window); recognition and embeddings each have a queue and a thread,
+so one caller's long sentence does not delay the barge-in of others. onnxruntime releases the interpreter lock.
 """
 
 import gc
@@ -27,7 +26,7 @@ def _samples(pcm: bytes) -> NDArray[np.float32]:
 
 
 class SpeechListener:
-    """The models and the memory of each stream that is listened to."""
+    """The models, and the state of each stream."""
 
     def __init__(self, pipes: WorkerPipes) -> None:
         self._pipes = pipes
@@ -37,7 +36,7 @@ class SpeechListener:
         self._embedder = ThreadPoolExecutor(1, "embedder")
 
     def handle(self, kind: int, frame_id: int, body: bytes) -> None:
-        """Answer one frame, at once or from a thread."""
+        """Answer one frame, immediately or from a thread."""
         if kind == Kind.LISTEN:
             self._listen(frame_id, body)
         elif kind == Kind.FORGET:

@@ -1,4 +1,4 @@
-"""The TTS worker: text in, speech out, with Piper. It is run (`python -m`), never imported by the platform.
+"""The TTS worker: text in, speech out, with Piper. It runs as `python -m` and is never imported by the platform.
 
 Piper is GPL-3 software; the platform only talks to this process over a pipe.
 """
@@ -18,12 +18,12 @@ from agents.speech.resample import resample
 from bubblyphone.core.json_documents import parse_stored_json
 from bubblyphone.environment_variables import VOICE_VARIATION
 
-# Piper scales each sentence to full range; a phone line clips and rings there.
+# Piper scales each sentence to full range, at which a phone line clips and rings.
 LEVEL = 0.7
 
 
 def load_voice() -> PiperVoice:
-    """The voice on one thread: two sentences of two calls then share two cores better than one sentence on both."""
+    """Load the voice with one thread: two sentences of two calls share two cores better than one sentence on both."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(model_path()), options, providers=["CPUExecutionProvider"])
@@ -32,7 +32,7 @@ def load_voice() -> PiperVoice:
 
 
 def manner(voice: PiperVoice, variation_percent: int) -> SynthesisConfig:
-    """How freely melody and length of the sounds vary: 100 as the voice was made, 0 not at all."""
+    """How much melody and length of the sounds vary: 100 is the voice's default, 0 means no variation."""
     share = variation_percent / 100
     return SynthesisConfig(
         volume=LEVEL,
@@ -42,7 +42,7 @@ def manner(voice: PiperVoice, variation_percent: int) -> SynthesisConfig:
 
 
 def speak(voice: PiperVoice, config: SynthesisConfig, pipes: WorkerPipes, request_id: int, body: bytes) -> None:
-    """Answer one SYNTHESIZE: an AUDIO frame a sentence, then DONE."""
+    """Answer one SYNTHESIZE: an AUDIO frame per sentence, then DONE."""
     (rate,) = struct.unpack_from("<I", body)
     for chunk in voice.synthesize(body[4:].decode(), config):
         samples = resample(chunk.audio_float_array, chunk.sample_rate, rate)

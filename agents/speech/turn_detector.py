@@ -1,7 +1,7 @@
 """Turn detection: from a caller's audio to "speech began" and "this was said".
 
-The ears' process judges windows of 32 ms; this state machine counts them. The sentence is transcribed already while
-the pause that ends it is still running, so that recognition costs no time of its own.
+The recognition worker classifies windows of 32 ms; this state machine counts them. A sentence is already transcribed during
+the pause that ends it, so recognition adds no delay.
 """
 
 import asyncio
@@ -22,17 +22,17 @@ logger = logging.getLogger(__name__)
 WINDOW_BYTES = 1024  # 512 samples of PCM16
 WINDOW_MS = 32
 SPEECH_PROBABILITY = 0.5
-# Between this and that of speech a window prolongs what was before it: voices fade, rooms hum.
+# Between this and the speech threshold, a window continues the previous state: voices fade, rooms hum.
 SILENCE_PROBABILITY = 0.35
 
 BEGIN_MS = 96
-PRE_ROLL_MS = 320  # kept from before the beginning: soft first consonants
+PRE_ROLL_MS = 320  # audio kept from before the start, for soft first consonants
 TRANSCRIBE_AFTER_MS = 224  # of silence
-END_MS = 448  # the detector lags the sound by about 60 ms: half a second in all
-PATIENT_END_MS = 900  # a number or name is being said in groups, or the sentence cannot end like that
+END_MS = 448  # the detector lags the audio by about 60 ms: half a second in total
+PATIENT_END_MS = 900  # for numbers or names in groups, or if the sentence cannot end there
 LONGEST_UTTERANCE_MS = 60_000
-# Less voice than this is a click or a breath, unless the recognizer is fairly sure of a few words ("no", "two", "not
-# yet"); what it makes of a mere sound is either a guess far below or a longer sentence.
+# Less voice than this is a click or a breath, unless the recognizer is fairly sure of a few words ("no", "two", "not yet"). From a
+# noise it makes either a guess of far less confidence or a longer sentence.
 SHORTEST_VOICE_MS = 400
 SHORTEST_WORD_MS = 130
 SURE_CONFIDENCES = {1: 0.4, 2: 0.5, 3: 0.65}
@@ -49,8 +49,8 @@ UNFINISHED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """From when on a sound is speech. `barge_in_ms` holds while the agent speaks: a cough, a "mhm" or its own echo must not
-    silence it.
+    """How much voice counts as speech. `barge_in_ms` applies while the agent speaks: a cough, a "mhm" or its own echo must not
+    interrupt it.
     """
 
     probability: float
@@ -63,7 +63,7 @@ LONGEST_BARGE_IN_MS = max(each.barge_in_ms for each in THRESHOLDS.values())
 
 @dataclass(frozen=True, slots=True)
 class SpeechBegan:
-    """The caller has begun to speak."""
+    """The caller has started to speak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Utterance:
 
 
 class TurnDetector:
-    """One caller's ears. `feed` it the sound, read `events()`; tell it by `is_agent_speaking` and `is_patient` what
+    """Detects the turns of one caller. `feed` it audio and read `events()`; `is_agent_speaking` and `is_patient` tell it what
     to expect.
     """
 
@@ -106,7 +106,7 @@ class TurnDetector:
 
     @property
     def is_busy(self) -> bool:
-        """Whether there is sound that has not been judged yet, or an utterance that is not over."""
+        """Whether there is unprocessed audio, or an unfinished utterance."""
         return self._utterance is not None or bool(self._posted) or len(self._pending) >= WINDOW_BYTES
 
     def feed(self, pcm16_16k: bytes) -> None:
@@ -118,7 +118,7 @@ class TurnDetector:
     async def events(self) -> AsyncIterator[SpeechBegan | Utterance]:
         """SpeechBegan and Utterance, alternating, without end.
 
-        Raises SpeechError when the ears cannot be brought back to life.
+        Raises SpeechError if the worker cannot be restarted.
         """
         while True:
             event = await self._events.get()
@@ -127,7 +127,7 @@ class TurnDetector:
             yield event
 
     async def close(self) -> None:
-        """Stop listening. May be called twice."""
+        """Stop listening. Can be called twice."""
         self._poster.cancel()
         self._drop_guess()
         self._speech.stt.detach(self._stream_id)
@@ -137,7 +137,7 @@ class TurnDetector:
             logger.debug("The speech recognition process has already ended")
 
     async def _post_windows(self) -> None:
-        """Send whole windows to the ears, starting them (again) where needed."""
+        """Send whole windows to the worker, and start or restart it if necessary."""
         failures = 0
         while failures < RESTARTS:
             try:
@@ -194,7 +194,7 @@ class TurnDetector:
             self._loud_run_ms = 0
             self._before.clear()
             self._events.put_nowait(SpeechBegan())
-            self._arrived.set()  # from now on a gap in the sound counts
+            self._arrived.set()  # from now on a gap in the audio counts
 
     def _await_end(self, window: bytes, probability: float) -> None:
         assert self._utterance is not None

@@ -1,4 +1,4 @@
-"""The asyncio end of a speech worker: start it when first needed, talk to it, start it again when it died."""
+"""The asyncio end of a speech worker: starts it when first needed, talks to it, and restarts it if it dies."""
 
 import asyncio
 import itertools
@@ -14,15 +14,15 @@ logger = logging.getLogger(__name__)
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
-# No single sentence or utterance takes a healthy worker this long, however many wait behind it: it hangs.
+# No single sentence or utterance takes a healthy worker this long, even if many are queued: the worker hangs.
 REPLY_TIMEOUT_SECONDS = 20.0
-# The models are loaded before the first reply, which a busy machine draws out. Who is ended while loading loads again.
+# The models are loaded before the first reply, which takes longer on a busy machine. A worker killed while loading would start over.
 LOAD_TIMEOUT_SECONDS = 60.0
 
 Sink = Callable[[Kind, bytes], None]
 
 
-# What an interpreter and its numeric libraries read; VOICE_VARIATION is the voice's own setting.
+# Variables of the interpreter and its numeric libraries; VOICE_VARIATION is a setting of the voice.
 NEEDED = {
     "PATH",
     "HOME",
@@ -39,7 +39,7 @@ NEEDED_PREFIXES = ("OMP_", "OPENBLAS_", "MKL_", "ORT_")
 
 
 def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a speech worker. It decodes what strangers say, so it gets no secrets."""
+    """The environment of a speech worker. It processes untrusted audio, so it gets no secrets."""
     return {name: value for name, value in environment.items() if name in NEEDED or name.startswith(NEEDED_PREFIXES)}
 
 
@@ -48,11 +48,11 @@ class SpeechError(Exception):
 
 
 class WorkerDied(SpeechError):
-    """The process went away before it had answered. Asking again starts a new one."""
+    """The process ended before it answered. The next request starts a new one."""
 
 
 class Worker:
-    """One worker process, shared by every call of this event loop. Requests are answered in the order they came."""
+    """One worker process, shared by every call of this event loop. Requests are answered in order."""
 
     def __init__(self, module: str) -> None:
         self._module = module
@@ -66,7 +66,7 @@ class Worker:
 
     @property
     def process_id(self) -> int | None:
-        """The running process, None while there is none."""
+        """The id of the running process; None if there is none."""
         return self._process.pid if self._process and self._process.returncode is None else None
 
     @property
@@ -78,15 +78,15 @@ class Worker:
         return next(self._ids) & 0xFFFFFFFF
 
     async def start(self) -> None:
-        """Start the process unless it runs. Returns before its models are loaded: what is sent meanwhile waits in
-        the pipe.
+        """Start the process unless it runs. Returns before its models are loaded; frames sent in the meantime wait
+        in the pipe.
         """
         if self._is_alive:
             return
         async with self._starting:
             if self._is_alive:
                 return
-            if self._reader is not None:  # it tells everybody who waits for the old process, and nobody else
+            if self._reader is not None:  # notifies those who wait for the old process, and nobody else
                 await asyncio.wait([self._reader])
             self._is_loaded = False
             self._process = await asyncio.create_subprocess_exec(
@@ -117,22 +117,20 @@ class Worker:
                 sink(Kind.FAILED, b"")
 
     def attach(self, frame_id: int, sink: Sink) -> None:
-        """Hand every frame of `frame_id` to `sink`. An empty FAILED means that the process died."""
+        """Pass every frame of `frame_id` to `sink`. An empty FAILED means that the process died."""
         self._sinks[frame_id] = sink
 
     def detach(self, frame_id: int) -> None:
         self._sinks.pop(frame_id, None)
 
     def post(self, kind: Kind, frame_id: int, body: bytes = b"") -> None:
-        """Send a frame without waiting. Raises WorkerDied when there is no process to send it to."""
+        """Send a frame without waiting. Raises WorkerDied if there is no process."""
         if self._process is None or self.process_id is None or self._process.stdin is None:
             raise WorkerDied(self._module)
         self._process.stdin.write(HEADER.pack(kind, frame_id, len(body)) + body)
 
     async def request(self, kind: Kind, body: bytes = b"") -> AsyncGenerator[bytes, None]:
-        """Ask for something and yield the bodies of the answer. Raises SpeechError; starts a dead worker again,
-        once.
-        """
+        """Send a request and yield the bodies of the response. Raises SpeechError; restarts a dead worker once."""
         answered = False
         for attempt in (1, 2):
             try:
@@ -145,7 +143,7 @@ class Worker:
                     raise
 
     async def request_one(self, kind: Kind, body: bytes = b"") -> bytes:
-        """Ask for something that has one answer."""
+        """Send a request that has a single response."""
         return b"".join([piece async for piece in self.request(kind, body)])
 
     async def _request_once(self, kind: Kind, body: bytes) -> AsyncGenerator[bytes, None]:
@@ -173,7 +171,7 @@ class Worker:
     async def _next_reply(
         self, kind: Kind, replies: asyncio.Queue[tuple[Kind, bytes]], posted_at: float
     ) -> tuple[Kind, bytes]:
-        """Raises TimeoutError when no request of this kind has been answered for too long: they are answered in order."""
+        """Raises TimeoutError if no request of this kind has been answered for too long; they are answered in order."""
         while True:
             since = max(posted_at, self._answered_at.get(kind, posted_at))
             is_loading = kind is Kind.WARM_UP or not self._is_loaded
@@ -195,7 +193,7 @@ class Worker:
             process.kill()
 
     async def close(self) -> None:
-        """Let the process end (its pipe closes) and wait for it. A later request would start another."""
+        """Close the pipe, which ends the process, and wait for it. A later request would start another."""
         process, reader = self._process, self._reader
         self._process = self._reader = None
         if process is not None:

@@ -43,7 +43,7 @@ def untaken(transport: Any) -> int:
     return buffered(transport) + int(queued)
 
 
-def mind_reset(transport: Any) -> None:
+def drop_if_reset(transport: Any) -> None:
     """Drop a connection that its client has reset. Call it after each read from the connection.
 
     uvloop reports a socket's error to its reader once and then stops watching it. If that read returns data from before the reset, nobody

@@ -11,7 +11,7 @@ from twisted.web import http
 
 from bubblyphone.core.http import forwarded_client, json_error, network_of
 from bubblyphone.core.middleware import API_PREFIX
-from bubblyphone.server.client_speed import mind_reset
+from bubblyphone.server.client_speed import drop_if_reset
 from bubblyphone.server.connections import Connection, Connections, Phase
 from bubblyphone.server.daphne_http import KEPT_BYTES, last_response
 from bubblyphone.server.daphne_websocket import DirectWebSocketProtocol, path_of
@@ -55,7 +55,7 @@ class LimitedChannel(HTTPChannel):  # type: ignore[misc]
             if self.connection is not None and self.connection.phase is Phase.IDLE:
                 self._enter(Phase.HEADERS)
             super().dataReceived(data)
-        mind_reset(transport)
+        drop_if_reset(transport)
 
     def headerReceived(self, line: bytes) -> bool:
         """Refuse a Content-Length of too many digits: Python parses no number so long, and Twisted would close without an answer."""
@@ -159,7 +159,7 @@ class LimitedWebSocket(DirectWebSocketProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         super().dataReceived(data)
-        mind_reset(self.transport)
+        drop_if_reset(self.transport)
 
     def connectionLost(self, reason: Any) -> None:
         self.factory.server_class.client_connections.closed(self.transport)

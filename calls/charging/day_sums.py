@@ -24,7 +24,7 @@ SECONDS = 30
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('calls.day_sums', 0))"
 
 
-def keep(now: datetime | None = None) -> None:
+def sum_up(now: datetime | None = None) -> None:
     """The job: sums up past days, latest first, and days that changed since. Two runs can overlap."""
     now, deadline = now or timezone.now(), time.monotonic() + SECONDS
     today = now.astimezone(UTC).date()
@@ -32,7 +32,7 @@ def keep(now: datetime | None = None) -> None:
     known = set(SummedDay.objects.filter(day__gte=days[-1]).values_list("day", flat=True))
     for day in days:
         if day not in known and is_past(day, now) and time.monotonic() < deadline:
-            _sum_up(day)
+            _sum_up_day(day)
     for developer_id, stale in StaleDay.objects.filter(day__lt=today).values_list("developer_id", "day").distinct():
         if time.monotonic() < deadline:
             _sum_up_again(developer_id, stale)
@@ -41,7 +41,7 @@ def keep(now: datetime | None = None) -> None:
 
 
 @transaction.atomic
-def _sum_up(day: date) -> None:
+def _sum_up_day(day: date) -> None:
     _lock()
     if SummedDay.objects.filter(day=day).exists():
         return

@@ -236,9 +236,11 @@ def test_webhook_attempts(
     row = delivery_of(make_streaming_number(make_account()))
     growth = Growth()
     with django_capture_on_commit_callbacks(execute=True):
-        outcomes.record_outcome(row, result, timezone.now(), [60.0])
-        outcomes.record_outcome(row, result, timezone.now(), [60.0])  # another process has recorded it
-        outcomes.record_arrivals([outcomes.Arrival(row, result, timezone.now())] * 2)
+        for _ in range(2):  # the second time, another process has recorded it
+            if result.is_success:
+                outcomes.record_arrivals([outcomes.Arrival(row, result, timezone.now())] * 2)
+            else:
+                outcomes.record_failure(row, result, timezone.now(), [60.0])
     assert growth.of(
         f"bubblyphone_webhook_attempts_total{{{sample}}}",
         "bubblyphone_webhook_attempt_seconds_count{}",

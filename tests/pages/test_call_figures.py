@@ -93,11 +93,11 @@ def test_each_day_beside_the_same_day_of_the_week_before(client: Client) -> None
         assert numbers_of(yesterday) == ["2", "1", "1", "0", "0", "4", "0.36", "600"]
         assert numbers_of(yesterday, "_before") == ["1", "1", "0", "0", "0", "2", "0.18", "1000"]
         assert numbers_of(rows[-1]) == ["1", "0", "0", "0", "1", "2", "0.18", ""]
-        day_sums.keep(noon())
+        day_sums.sum_up(noon())
 
 
 def test_a_late_cost_shows_at_once_and_no_other_day_is_read_again(client: Client, developer: Developer) -> None:
-    day_sums.keep(noon())
+    day_sums.sum_up(noon())
     days = Span.ending(timezone.now().date(), 91)
     every, today = {*days.days, *days.previous}, timezone.now().date()
     assert not_summed_up(developer.pk, every) == {today}
@@ -111,15 +111,15 @@ def test_a_late_cost_shows_at_once_and_no_other_day_is_read_again(client: Client
     assert not_summed_up(developer.pk, every) == {today, late}
     for _ in range(2):
         assert numbers_of(rows_of(client, "days=7")[-2]) == ["2", "1", "1", "0", "0", "4", "0.38", "600"]
-        day_sums.keep(noon())
+        day_sums.sum_up(noon())
     assert not_summed_up(developer.pk, every) == {today}
     # Settled again, because its answer was reported late: it counts on another day.
     Call.objects.filter(pk=call.pk).update(settled_at=timezone.now())
     for _ in range(2):
         rows = rows_of(client, "days=7")
         assert (numbers_of(rows[-2])[0], numbers_of(rows[-1])[0]) == ("1", "2")
-        day_sums.keep(noon())
-    day_sums.keep(noon() + timedelta(days=400))
+        day_sums.sum_up(noon())
+    day_sums.sum_up(noon() + timedelta(days=400))
     assert not CallSums.objects.filter(day__lte=today).exists()
 
 
@@ -145,7 +145,7 @@ def test_the_overview_has_a_late_change_at_once(change: dict[str, Any]) -> None:
 def test_a_change_that_is_committed_while_its_day_is_summed_up_counts() -> None:
     number = make_streaming_number(make_account())
     first, second = (settle(number, 2, status="completed", hangup_cause="normal_clearing") for _ in range(2))
-    day_sums.keep(noon())
+    day_sums.sum_up(noon())
     Call.objects.filter(pk=first.pk).update(analysis_cost=Decimal("0.02"))  # the day is to be summed up again
     is_written, is_summed_up = Event(), Event()
 
@@ -161,18 +161,18 @@ def test_a_change_that_is_committed_while_its_day_is_summed_up_counts() -> None:
     with ThreadPoolExecutor(1) as threads:
         changing = threads.submit(change)
         is_written.wait(30)
-        day_sums.keep(noon())
+        day_sums.sum_up(noon())
         is_summed_up.set()
         changing.result()
     client = signed_in_client(number.developer)
     for _ in range(2):
         assert numbers_of(rows_of(client, "days=7")[-3])[6] == "0.41"
-        day_sums.keep(noon())
+        day_sums.sum_up(noon())
     assert not StaleDay.objects.exists()
 
 
 def test_an_agent_that_is_deleted_keeps_its_calls(client: Client, developer: Developer) -> None:
-    day_sums.keep(noon())
+    day_sums.sum_up(noon())
     PhoneNumber.objects.update(agent=None)
     developer.agents.get().delete()
     found = {row["agent"]: numbers_of(row)[:1] for row in rows_of(client, "days=7&by=agent")}
@@ -195,7 +195,7 @@ def test_figures_are_what_was_booked_and_listed(developer: Developer) -> None:
         )
         settlement.settle(call, now - timedelta(days=days))
         call.save()
-    day_sums.keep(noon())
+    day_sums.sum_up(noon())
     client = signed_in_client(booked)
     total = -sum(LedgerEntry.objects.filter(developer=booked, key__startswith="call:").values_list("amount", flat=True))
     figures = rows_of(client, "days=91")

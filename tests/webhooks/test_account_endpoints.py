@@ -202,7 +202,7 @@ def test_retries_for_a_day_and_one_email_a_day() -> None:
     at, waits = timezone.now(), []
     for _ in range(8):
         first.refresh_from_db()
-        outcomes.record_outcome(first, refused, at, retry_schedule.ENDPOINT_RETRY_DELAYS_SECONDS)
+        outcomes.record_failure(first, refused, at, retry_schedule.ENDPOINT_RETRY_DELAYS_SECONDS)
         first.refresh_from_db()
         run_jobs()
         if first.next_attempt_at:
@@ -215,7 +215,7 @@ def test_retries_for_a_day_and_one_email_a_day() -> None:
     assert mail.outbox[0].to == [developer.email]
     for _ in range(4):
         second.refresh_from_db()
-        outcomes.record_outcome(second, refused, at, retry_schedule.ENDPOINT_RETRY_DELAYS_SECONDS)
+        outcomes.record_failure(second, refused, at, retry_schedule.ENDPOINT_RETRY_DELAYS_SECONDS)
     run_jobs()
     assert len(mail.outbox) == 1
     told = WebhookDelivery.objects.get(event_type="webhook_endpoint.failing")
@@ -227,7 +227,7 @@ def test_retries_for_a_day_and_one_email_a_day() -> None:
     third = put(developer).deliveries.order_by("endpoint_id")[0]
     for _ in range(4):
         third.refresh_from_db()
-        outcomes.record_outcome(third, refused, at, retry_schedule.ENDPOINT_RETRY_DELAYS_SECONDS)
+        outcomes.record_failure(third, refused, at, retry_schedule.ENDPOINT_RETRY_DELAYS_SECONDS)
     run_jobs()
     assert len(mail.outbox) == 2
 
@@ -269,7 +269,7 @@ def test_an_endpoint_can_be_disabled_in_the_moment_of_the_failure_that_is_emaile
 
     def fail() -> None:
         try:
-            outcomes.record_outcome(row, PostResult(503, "no", 20, None), timezone.now(), waits)
+            outcomes.record_failure(row, PostResult(503, "no", 20, None), timezone.now(), waits)
         finally:
             connection.close()
 

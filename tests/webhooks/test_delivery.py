@@ -25,7 +25,7 @@ from webhooks.models import SigningSecret, WebhookAttempt, WebhookDelivery
 from webhooks.outbox import Address, publish, record_attempt
 from webhooks.sending.body_encoding import encode_body
 from webhooks.sending.delivery import Dispatcher, claim_due
-from webhooks.sending.outcomes import record_outcome
+from webhooks.sending.outcomes import record_failure
 from webhooks.sending.signing import rotate_signing_secret, signature_headers, signing_keys
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -138,7 +138,7 @@ def test_each_failure_puts_the_next_attempt_off_by_the_schedule() -> None:
     delivery = put(secret, "https://example.com/hook")
     begun = timezone.now()
     for wait in (5, 30, 120):
-        record_outcome(delivery, PostResult(503, "no", 40, None), begun, (5, 30, 120))
+        record_failure(delivery, PostResult(503, "no", 40, None), begun, (5, 30, 120))
         delivery.refresh_from_db()
         due = begun + timedelta(milliseconds=40, seconds=wait)
         assert (delivery.status, delivery.next_attempt_at) == ("pending", due)

@@ -27,7 +27,7 @@ from webhooks.extension_points import REPLY_HANDLER
 from webhooks.http.outbound_http import MAX_RESPONSE_BYTES, PostResult, get_client
 from webhooks.models import WebhookDelivery
 from webhooks.outbox import CHANNEL
-from webhooks.sending.outcomes import Arrival, record_arrivals, record_outcome
+from webhooks.sending.outcomes import Arrival, record_arrivals, record_failure
 from webhooks.sending.replies import AnswerRefused
 from webhooks.sending.retry_schedule import ENDPOINT_RETRY_DELAYS_SECONDS, RETRY_DELAYS_SECONDS
 from webhooks.sending.signing import signature_headers, signing_keys
@@ -286,7 +286,7 @@ class Dispatcher:
                 if result.is_success:
                     await self._record_arrival(Arrival(delivery, result, started_at))
                 else:
-                    await self._outcomes.call(record_outcome, delivery, result, started_at, retry_delays)
+                    await self._outcomes.call(record_failure, delivery, result, started_at, retry_delays)
                 return
             except DatabaseError:
                 logger.warning("Recording a webhook attempt failed", exc_info=True)

@@ -1,4 +1,4 @@
-"""Recording attempts: what came of each, and when the next one is due."""
+"""Records the outcome of attempts, and when the next one is due."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -24,20 +24,18 @@ class Arrival(NamedTuple):
     started_at: datetime
 
 
-def record_outcome(
+def record_failure(
     delivery: WebhookDelivery, result: PostResult, started_at: datetime, retry_delays: Sequence[float]
 ) -> None:
-    """Record the attempt and schedule the next one. Does nothing if another process has recorded this attempt."""
+    """Record a failed attempt and schedule the next one. Does nothing if another process has recorded this attempt."""
     number = delivery.attempt_count + 1
     status: str = WebhookDelivery.Status.FAILED
     next_attempt_at = None
-    if result.is_success:
-        status = WebhookDelivery.Status.DELIVERED
-    elif not result.is_final:
+    if not result.is_final:
         failed_at = started_at + timedelta(milliseconds=result.latency_ms)
         if next_attempt_at := retry_schedule.next_attempt_at(number, failed_at, retry_delays):
             status = WebhookDelivery.Status.PENDING
-    failing_id = delivery.endpoint_id if number == EMAILED_ATTEMPT and not result.is_success else None
+    failing_id = delivery.endpoint_id if number == EMAILED_ATTEMPT else None
     with transaction.atomic():
         if failing_id is not None:
             endpoint_failures.lock_endpoints(delivery.developer_id)
@@ -54,7 +52,7 @@ def record_outcome(
 
 
 def record_arrivals(arrivals: Sequence[Arrival]) -> None:
-    """Record attempts that succeeded, as `record_outcome` does, but all in one transaction."""
+    """Record attempts that succeeded, all in one transaction. Skips those that another process has recorded."""
     arrivals = list({one.delivery.pk: one for one in arrivals}.values())
     with transaction.atomic():
         pending = WebhookDelivery.objects.filter(

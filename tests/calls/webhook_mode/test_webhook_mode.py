@@ -275,7 +275,7 @@ def test_a_malformed_answer_is_a_failed_attempt_that_says_why() -> None:
     hook = line.hook("call.incoming")
     result = delivery.take_reply(hook, PostResult(200, '{"status": "ok"}', 5, None))
     for number in range(4):
-        outcomes.record_outcome(hook, result, after(number), (5.0, 30.0, 120.0))
+        outcomes.record_failure(hook, result, after(number), (5.0, 30.0, 120.0))
         hook.refresh_from_db()
     assert (hook.status, hook.attempt_count) == ("failed", 4)
     attempt = WebhookAttempt.objects.filter(delivery=hook).earliest("number")
@@ -290,7 +290,7 @@ def test_a_malformed_answer_is_a_failed_attempt_that_says_why() -> None:
 
 def test_a_caller_who_gives_up_on_a_failing_server_fails_with_its_cause() -> None:
     line = Line()
-    outcomes.record_outcome(line.hook("call.incoming"), PostResult(500, "", 5, None), after(0), (5.0, 30.0, 120.0))
+    outcomes.record_failure(line.hook("call.incoming"), PostResult(500, "", 5, None), after(0), (5.0, 30.0, 120.0))
     line.report(CarrierEventType.ENDED, 20, cause="no_answer")
     assert (line.call.status, line.call.hangup_cause) == ("failed", "webhook_failed")
 
