@@ -24,7 +24,8 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 def csv_file(name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> HttpResponse:
     """A download of these rows under a line of names.
 
-    A file that is larger than a piece is made while it is sent, so that it is never whole in memory; `rows` are then read in threads.
+    A file that is larger than two pieces is created while it is sent. `rows` are then read in threads, and no cursor of the database may
+    stay open between two of them, because each thread returns its connection.
     """
     pieces = _pieces(columns, rows)
     first, following = next(pieces), next(pieces, None)
@@ -35,11 +36,11 @@ def csv_file(name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -
     )
     response["Content-Type"] = "text/csv; charset=utf-8"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return cast(HttpResponse, response)  # of which it has what a page's decorators use
+    return cast(HttpResponse, response)  # it has everything that the decorators of pages use
 
 
 def _pieces(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
-    """At least one."""
+    """The file in pieces, at least one."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(columns)
@@ -80,7 +81,9 @@ def rates_csv(rates: QuerySet[TelephonyRate]) -> HttpResponse:
             harmless(rate.description),
             format_time(rate.valid_from),
         ]
-        for rate in rates.order_by("direction", "prefix", "valid_from").iterator()
+        for rate in rates.order_by(
+            "direction", "prefix", "valid_from"
+        )  # at once: a cursor would end with the connection
     )
     return csv_file("rates.csv", RATE_COLUMNS, rows)
 

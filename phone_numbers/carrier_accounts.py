@@ -171,7 +171,7 @@ def delete_account(account: CarrierAccount) -> None:
 
 def check_accounts() -> None:
     """The hourly job: check the credentials of all accounts. The owner of a failing one is notified once (`_is_news`)."""
-    for account in CarrierAccount.objects.order_by("checked_at").iterator():
+    for account in CarrierAccount.objects.order_by("checked_at"):  # no cursor: each check returns the connection
         try:
             _note(account, _problem(account))
         except CarrierError as error:

@@ -5,11 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from billing import exports
 from billing.exports import csv_file
+from billing.models import TelephonyRate
 from bubblyphone.core.pagination import FILE_PAGE_SIZE, in_pages
 from bubblyphone.core.streamed_files import PIECE_BYTES
 from calls.models import DoNotCallNumber
@@ -63,3 +66,25 @@ def test_rows_are_read_in_pages_and_each_is_read_once(moment: str, newest_first:
     with CaptureQueriesContext(connection) as asked:
         assert [row.pk for row in in_pages(rows, moment, newest_first=newest_first)] == expected
     assert len(asked) == 3
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_large_rate_table_outlives_the_connection_of_its_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "PIECE_BYTES", 10)
+    count = 2_100  # more than a cursor fetches at once
+
+    def request() -> Any:
+        TelephonyRate.objects.bulk_create(
+            TelephonyRate(prefix=str(place), direction="outbound", price_per_minute=1, valid_from=timezone.now())
+            for place in range(99_990_000, 99_990_000 + count)
+        )
+        answer = exports.rates_csv(TelephonyRate.objects.filter(prefix__startswith="9999"))
+        connection.close()  # as at the end of a request
+        return answer
+
+    answer = await sync_to_async(request)()
+    pieces = [piece async for piece in answer.streaming_content]
+    assert (len(pieces), b"".join(pieces).count(b"\r\n")) == (
+        count,
+        count + 1,
+    )  # the names of the columns go with the first row
