@@ -5,6 +5,6 @@
         ├──────────────── webhooks (signed) ◀───────────┤
         └──────────────── media (WebSocket) ◀───────────┘
 
-It runs in a process of its own (`manage.py exchange`) or inside a test (`sandbox.exchange.server.Exchange`), and knows
-nothing of the platform but the three addresses above. No Django in here.
+It runs in its own process (`manage.py exchange`) or inside a test (`sandbox.exchange.server.Exchange`), and only knows the
+platform's three URLs above. It does not use Django.
 """

@@ -1,4 +1,4 @@
-"""Answering machine detection: the reports that Telnyx sends, from what the handset is known to be."""
+"""Answering machine detection: sends Telnyx's reports according to what the handset is."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -7,7 +7,7 @@ from sandbox.exchange.handsets.handset import Answerer, Handset, Signal
 
 HUMAN_VERDICT_SECONDS = 1.2
 MACHINE_VERDICT_SECONDS = 1.8
-# Who says nothing gives nothing to judge by.
+# Silence gives no basis for a decision.
 SILENCE_VERDICT_SECONDS = 5.0
 VERDICT_SECONDS: dict[Answerer, float] = {
     "human": HUMAN_VERDICT_SECONDS,
@@ -60,7 +60,7 @@ class MachineDetection:
         return self.mode in {"premium", SCREENING_MODE}
 
     def start(self, leg: DetectedLeg) -> None:
-        """Listen from the answer on."""
+        """Start listening at the answer."""
         delay = VERDICT_SECONDS[leg.handset.answerer]
         if delay <= self.limit_seconds:
             results = PREMIUM_RESULTS if self.is_premium else STANDARD_RESULTS
@@ -74,7 +74,7 @@ class MachineDetection:
             leg.report(f"{self._prefix}.detection.ended", result=result)
 
     def hear(self, leg: DetectedLeg, signal: Signal) -> None:
-        """Take what sounds on the line. After the tone of a phone that screens calls detection starts again with the person."""
+        """Process audio of the line. After the tone of a phone that screens calls detection starts again with the person."""
         if signal == "person":
             if self._is_screened:
                 self.verdict = ""
@@ -87,7 +87,7 @@ class MachineDetection:
             self._greeting_ended(leg, beep=signal != "no_beep")
 
     def _greeting_ended(self, leg: DetectedLeg, *, beep: bool) -> None:
-        """The machine's greeting is over. A beep before the verdict replaces it: only this is reported."""
+        """The machine's greeting has ended. A beep before the verdict replaces this report."""
         if self.mode == "detect" or (self.verdict not in {"", "machine"}):
             return
         if self.mode == "greeting_end":

@@ -1,4 +1,4 @@
-"""What the platform has said or played on a leg by command: `speak` and `playback_start`, one after the other."""
+"""Plays the commands `speak` and `playback_start` on a leg, one after the other."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ Stop = Literal["current", "all"]
 
 
 class AnnouncementFailed(Exception):
-    """There is nothing to play. `status` is that of Telnyx's call.playback.ended."""
+    """There is nothing to play. `status` is the status of Telnyx's call.playback.ended."""
 
     def __init__(self, status: str, detail: str) -> None:
         super().__init__(detail)
@@ -32,9 +32,9 @@ class AnnouncedLeg(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Announcement:
-    """One command's audio. `render` is started when it is queued and adds audio while the first of it plays already.
+    """One command's audio. `render` starts when the command is queued, and adds audio while earlier audio already plays.
 
-    `plays` is how often it is heard, None for ever. `about` goes into its events.
+    `plays` is the number of repetitions, None without end. `about` is included in its events.
     """
 
     kind: Literal["speak", "playback"]
@@ -50,7 +50,7 @@ class Announcement:
     _position: int = 0
 
     def add(self, pcm16: bytes) -> None:
-        """Put 8 kHz PCM16 behind what is there."""
+        """Append 8 kHz PCM16."""
         self._frames.extend(frames(pcm16))
 
     async def run(self) -> None:
@@ -63,7 +63,7 @@ class Announcement:
             self.is_rendered = True
 
     def next_frame(self) -> bytes | None:
-        """The next 20 ms; None when there is none now (see `is_over`)."""
+        """The next 20 ms; None if there is none now (see `is_over`)."""
         if self._position == len(self._frames) and self.is_rendered and self._frames:
             if self.plays is None:
                 self._position = 0
@@ -81,7 +81,7 @@ class Announcement:
 
 
 class Announcer:
-    """The queue of one leg. `call.speak.started` goes out with the first sound, `ended` when the last was heard."""
+    """The queue of one leg. `call.speak.started` goes out with the first sound, `ended` after the last."""
 
     def __init__(self, leg: AnnouncedLeg, tasks: Tasks) -> None:
         self._leg = leg
@@ -89,22 +89,22 @@ class Announcer:
         self._queue: deque[Announcement] = deque()
 
     def add(self, announcement: Announcement, stop: Stop | None = None) -> None:
-        """Play this after all others; with `stop` the one that plays, or all of them, end first."""
+        """Play this after all others; with `stop`, the current one or all of them end first."""
         if stop is not None:
             self.stop(stop)
         announcement.task = self._tasks.start(announcement.run(), announcement.kind)
         self._queue.append(announcement)
 
     def stop(self, which: Stop) -> None:
-        """End the one that plays and, with "all", forget those that wait."""
-        # Telnyx has no word of its own for a `speak` that was stopped.
+        """End the current one and, with "all", also remove those that wait."""
+        # Telnyx has no separate status for a `speak` that was stopped.
         if self._queue:
             self._end(self._queue.popleft(), {"speak": "completed", "playback": "cancelled"})
         while which == "all" and self._queue:
             self._drop(self._queue.popleft())
 
     def close(self) -> None:
-        """The call is over."""
+        """The call has ended."""
         if self._queue:
             self._end(self._queue.popleft(), {"speak": "call_hangup", "playback": "call_hangup"})
         while self._queue:
@@ -117,7 +117,7 @@ class Announcer:
             frame = current.next_frame()
             if frame is None and not current.is_over:
                 break
-            # A text without a word has no sound either, and yet begins and ends.
+            # A text without words has no audio, but still starts and ends.
             if not current.has_started and current.failure is None:
                 current.has_started = True
                 self._report(current, "started")

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 from sandbox.exchange.audio.audio_queue import AudioQueue
 from sandbox.exchange.handsets.handset import Handset
 
-# Both legs have a clock of their own; more than this between them is a fault of one, and is dropped.
+# Each leg has its own clock; more audio than this between them means that one is faulty, and is dropped.
 MAX_LAG_MS = 200
 
 
@@ -20,7 +20,7 @@ class BridgedLeg(Protocol):
 
 
 class Junction(Protocol):
-    """What a leg is joined to others by."""
+    """A leg's connection to others."""
 
     def send(self, leg: Any, frame: bytes) -> None: ...
     def receive(self, leg: Any) -> bytes: ...
@@ -30,7 +30,7 @@ class Junction(Protocol):
 
 
 class Bridge:
-    """Joins two answered legs and reports it. A leg that is `parked` lives on when the other one ends; else it ends."""
+    """Joins two answered legs and reports it. A leg that is `parked` continues when the other one ends; otherwise it ends."""
 
     def __init__(self, first: BridgedLeg, second: BridgedLeg, *, is_first_parked: bool, has_dtmf: bool = True) -> None:
         self._first = first
@@ -48,33 +48,33 @@ class Bridge:
         return self._second if leg is self._first else self._first
 
     def send(self, leg: BridgedLeg, frame: bytes) -> None:
-        """What this leg gives to the other: 20 ms of PCMU."""
+        """Send 20 ms of PCMU to the other leg."""
         line = self._toward_second if leg is self._first else self._toward_first
         if line.queued_ms >= MAX_LAG_MS:
             line.clear()
         line.write(frame)
 
     def receive(self, leg: BridgedLeg) -> bytes:
-        """What this leg gets from the other: 20 ms of PCMU."""
+        """Receive 20 ms of PCMU from the other leg."""
         return (self._toward_first if leg is self._first else self._toward_second).next_frame()
 
     def press(self, leg: BridgedLeg, digit: str) -> None:
-        """A key of this leg's person, heard by the other's."""
+        """A key pressed by this leg's person, heard by the other's."""
         if self._has_dtmf:
             self.other(leg).handset.on_dtmf(digit)
 
     def part(self) -> None:
-        """Take the legs apart; both stay."""
+        """Separate the legs; both continue."""
         for leg in (self._first, self._second):
             leg.bridge = None
 
     def part_from(self, leg: BridgedLeg) -> None:
-        """Take the legs apart, if this is still what joins them."""
+        """Separate the legs, if this bridge still joins them."""
         if leg.bridge is self:
             self.part()
 
     def leave(self, leg: BridgedLeg) -> None:
-        """One leg ends or turns to another: the bridge is over."""
+        """One leg ends or joins another: end the bridge."""
         other = self.other(leg)
         self.part()
         if other is self._second or not self._is_first_parked:

@@ -1,4 +1,4 @@
-"""Refusals, in the carrier's words: a numbered error with the HTTP status that goes with it."""
+"""Refusals in the carrier's format: a numbered error with its HTTP status."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ def invalid(pointer: str, detail: str) -> ApiError:
 
 
 def not_offered(pointer: str) -> ApiError:
-    """For what Telnyx has and this exchange has not: said plainly, never ignored."""
+    """The error for a feature of Telnyx that this exchange lacks: reported, never ignored."""
     return ApiError(501, "10015", "Not offered", f"The built-in exchange does not offer {pointer}.", pointer)
 
 

@@ -1,4 +1,4 @@
-"""What may be made to go wrong, for tests. All of it happens with real carriers; none of it by default here."""
+"""Faults that tests can turn on. All of them happen with real carriers; none are on by default."""
 
 import random
 from dataclasses import dataclass, field
@@ -9,12 +9,12 @@ RestFault = int | Literal["hang", "garbage", "drop"]
 
 @dataclass(slots=True)
 class Faults:
-    """Knobs, all off. They may be turned while the exchange runs.
+    """Settings, all off. They can be changed while the exchange runs.
 
-    `duplicate`: the chance (0 to 1) that a webhook is delivered once more. `max_delay_seconds`: every delivery is held
-    back a random time up to this. `reorder`: events of one call no longer wait for each other, so that delays change
+    `duplicate`: the chance (0 to 1) that a webhook is delivered twice. `max_delay_seconds`: every delivery is delayed
+    by a random time up to this. `reorder`: events of one call no longer wait for each other, so delays change
     their order. `rest`: for the last word of a path ("calls", "answer", "number_orders" …) a status to answer with,
-    "hang" (no answer), "garbage" (200 with a body that is no JSON) or "drop" (the connection is closed).
+    "hang" (no answer), "garbage" (200 with a body that is not JSON) or "drop" (the connection is closed).
     """
 
     duplicate: float = 0.0

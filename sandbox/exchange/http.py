@@ -1,4 +1,4 @@
-"""The frame of the REST API: who may come in, bodies in, errors out, pages of lists, and faults on purpose."""
+"""The basis of the REST API: authentication, bodies, errors, pages of lists, and intended faults."""
 
 import asyncio
 import hmac
@@ -32,7 +32,7 @@ def data_response(data: Any) -> web.Response:
 
 
 async def read_json(request: web.Request) -> Any:
-    """The body; an absent one is an empty object. Raises ApiError when it is no JSON."""
+    """The body; an empty object if it is missing. Raises ApiError if it is not JSON."""
     raw = await request.read()
     if not raw.strip():
         return {}
@@ -77,16 +77,16 @@ def filters(request: web.Request, known: Sequence[str]) -> dict[str, str]:
 
 
 def matches(row: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
-    """Whether a record has the values of all filters."""
+    """Whether a record matches all filters."""
     return all(str(row.get(name, "")) == value for name, value in wanted.items())
 
 
-# What lies here is opened by the signature in its address, which the handler checks.
+# Access is granted by the signature in the URL, which the handler checks.
 SIGNED_ADDRESSES = "/recordings/"
 
 
 def is_authorized(request: web.Request, api_key: str) -> bool:
-    """Bearer token; a WebSocket of a browser cannot send headers, so `?token=` counts there too."""
+    """Bearer token; browsers' WebSockets cannot send headers, so `?token=` is also accepted."""
     if request.path.startswith(SIGNED_ADDRESSES):
         return True
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -118,7 +118,7 @@ def make_middleware(api_key: str, faults: Faults) -> Middleware:
 
 
 async def fail_on_purpose(request: web.Request, fault: RestFault) -> web.Response:
-    """Do what a fault says instead of what was asked for."""
+    """Respond with a configured fault instead of handling the request."""
     if fault == "hang":
         await asyncio.sleep(HANG_SECONDS)
     if fault == "garbage":

@@ -1,5 +1,5 @@
-"""The numbers that the exchange sells: only ranges which regulators keep free for fiction, so that none can be
-anybody's.
+"""The numbers that the exchange sells: only from ranges that regulators reserve for fiction, so no number can
+belong to anybody.
 
 Sources: NANPA 555-0100…0199; Ofcom "telephone numbers for use in TV and radio drama"; BNetzA "Drama-Nummern"; Arcep
 decision 2018-0881 (numbers for audiovisual works); ACMA "fictitious numbers"; ComReg (020 91x xxxx); PTS "nummer för
@@ -103,7 +103,7 @@ BLOCKS: Sequence[Block] = (
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A search, its filters named as Telnyx names them. Empty means: any."""
+    """A search with Telnyx's filter names. Empty means any."""
 
     country_code: str
     phone_number_type: str = ""
@@ -118,7 +118,7 @@ class Query:
 
 
 def search(query: Query, taken: set[str]) -> list[tuple[str, Block]]:
-    """Up to `limit` free numbers, one block after the other in turn, always in the same order."""
+    """Up to `limit` free numbers, taken from the blocks in turn, always in the same order."""
     found: list[tuple[str, Block]] = []
     runs = [[(number, block) for number in _matching(block, query, taken)] for block in BLOCKS if _fits(block, query)]
     for row in zip_longest(*runs):
@@ -129,7 +129,7 @@ def search(query: Query, taken: set[str]) -> list[tuple[str, Block]]:
 
 
 def block_of(number: str) -> Block | None:
-    """The block that a number belongs to; None when it is not one of ours."""
+    """The block that a number belongs to; None if it is not one of ours."""
     for block in BLOCKS:
         start = f"+{block.prefix}"
         ending = number[len(start) :]
@@ -155,7 +155,7 @@ def _fits(block: Block, query: Query) -> bool:
 
 
 def _matching(block: Block, query: Query, taken: set[str]) -> Iterator[str]:
-    """Free numbers of a block that have the digits asked for; an area code that is given is not compared again."""
+    """Free numbers of a block that match the digits; a given area code is not compared again."""
     offset = number_start(block) if query.national_destination_code else 1
     for number in block.numbers():
         digits = number[offset:]
@@ -169,5 +169,5 @@ def _matching(block: Block, query: Query, taken: set[str]) -> Iterator[str]:
 
 
 def number_start(block: Block) -> int:
-    """Where the subscriber's part begins: behind +, country code and area code."""
+    """Where the subscriber's part begins: after +, country code and area code."""
     return 1 + block.prefix.index(block.area_code, 1) + len(block.area_code) if block.area_code else 1

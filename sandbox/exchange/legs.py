@@ -1,4 +1,4 @@
-"""One call between the platform and a handset: its state, its audio clock, and what it reports."""
+"""One call between the platform and a handset: its state, its audio clock, and its reports."""
 
 import asyncio
 import secrets
@@ -29,7 +29,7 @@ from sandbox.exchange.transcription import Transcription, TranscriptionParams
 from sandbox.exchange.webhooks import WebhookQueue, WebhookSender, now_text
 
 Source = Literal["caller", "callee", "unknown"]
-# The SIP answers behind Telnyx's hang-up causes.
+# The SIP responses for Telnyx's hangup causes.
 SIP_CAUSES = {
     "normal_clearing": "200",
     "originator_cancel": "487",
@@ -93,7 +93,7 @@ class Leg:
     stream: MediaStream | None = None
     transcription: Transcription | None = None
     bridge: Junction | None = None
-    transfer_to: "Leg | None" = None  # rings until it is bridged
+    transfer_to: "Leg | None" = None  # ringing until it is bridged
     announcer: Announcer = field(init=False)
     recorder: Recorder = field(init=False)
     _answered_at: float = 0.0
@@ -109,7 +109,7 @@ class Leg:
     # --- beginning ----------------------------------------------------------------------------------------------------
 
     def begin(self, ring_seconds: float, refusal: str = "") -> None:
-        """Report the call and let it ring. Unanswered after `ring_seconds` it ends; with a `refusal` at once."""
+        """Report the call and let it ring. It ends if unanswered after `ring_seconds`, or immediately with a `refusal`."""
         if self.state == "ended":
             return
         incoming = self.direction == "incoming"
@@ -163,7 +163,7 @@ class Leg:
     # --- commands of the platform -------------------------------------------------------------------------------------
 
     def answer(self) -> None:
-        """Answer an incoming call; a second `answer` does nothing more. Raises ApiError."""
+        """Answer an incoming call; a second `answer` does nothing. Raises ApiError."""
         if self.direction == "outgoing":
             raise errors.answer_on_outbound()
         if self.state == "ringing":
@@ -187,13 +187,13 @@ class Leg:
             raise errors.not_answered()
 
     def start_stream(self, params: StreamParams) -> None:
-        """Open the media stream, in place of the one that runs."""
+        """Open the media stream, which replaces the current one."""
         self.stop_stream()
         self.stream = self.open_stream(self, params, self.context.http)
         self.context.tasks.start(self.stream.run(), "media stream")
 
     def stop_stream(self) -> bool:
-        """Close the media stream. False when there is none."""
+        """Close the media stream. False if there is none."""
         stream, self.stream = self.stream, None
         if stream is None:
             return False
@@ -210,7 +210,7 @@ class Leg:
         self.transcription = Transcription(self, params, self.context.recognizer, self.context.tasks)
 
     def stop_transcription(self) -> None:
-        """Listen no more, if it did."""
+        """Stop transcription, if it runs."""
         if self.transcription is not None:
             self.transcription.stop()
             self.transcription = None
@@ -260,13 +260,13 @@ class Leg:
     # --- audio --------------------------------------------------------------------------------------------------------
 
     async def _run_audio(self) -> None:
-        """Every 20 ms since the answer, a frame each way. Deadlines are absolute, so that lateness never adds up."""
+        """Exchange a frame in each direction every 20 ms from the answer. Deadlines are absolute, so delays do not add up."""
         start = time.monotonic()
         ticks = 0
         while True:
             ticks += 1
             delay = start + ticks * FRAME_SECONDS - time.monotonic()
-            # Also when late: the others must have their turn while this one catches up.
+            # Also if late, so that others get their turn while this one catches up.
             await asyncio.sleep(max(delay, 0))
             said = self.handset.next_frame() or SILENCE
             heard = await self._exchange_frames(said)
@@ -278,7 +278,7 @@ class Leg:
             self.handset.play(heard)
 
     async def _exchange_frames(self, said: bytes) -> bytes:
-        """Give 20 ms of what the person says to all who listen; the 20 ms that the person hears."""
+        """Pass 20 ms of the person's audio to all listeners; returns the 20 ms that the person hears."""
         from_bridge = self.bridge.receive(self) if self.bridge is not None else SILENCE
         sources = [self.announcer.next_frame()]
         heard = mix(from_bridge, mix_for("self", sources))
@@ -345,7 +345,7 @@ class Leg:
         self.recorder.stop()
         if self.transcription is not None:
             self.transcription.finish()
-        # A busy telephone keeps the line it has.
+        # A busy telephone keeps its line.
         if self.handset.line is self:
             self.handset.line = None
             self.handset.on_ended(cause)
@@ -358,7 +358,7 @@ class Leg:
     # --- reporting ----------------------------------------------------------------------------------------------------
 
     def report(self, event_type: str, *, parties: bool = True, **extra: Any) -> None:
-        """Tell `on_report`, and send a webhook. Streaming and transcription events do not name the `parties`."""
+        """Call `on_report`, and send a webhook. Streaming and transcription events do not name the `parties`."""
         self.on_report(event_type, extra)
         payload: dict[str, Any] = {
             "call_control_id": self.call_control_id,
@@ -390,7 +390,7 @@ class Leg:
         return call
 
     def later(self, seconds: float, action: Callable[[], None]) -> None:
-        """Do something unless the call's state changes before."""
+        """Do something later, unless the call's state changes first."""
         self._timers.append(asyncio.get_running_loop().call_later(seconds, action))
 
     def _cancel_timers(self) -> None:

@@ -1,4 +1,4 @@
-"""What the exchange remembers over a restart, in one JSON file: numbers sold, orders, regulatory documents."""
+"""The state that survives a restart, in one JSON file: sold numbers, orders, regulatory documents."""
 
 import json
 import logging
@@ -15,12 +15,12 @@ Record = dict[str, Any]
 
 
 class State:
-    """Tables of plain records by id. Every change is written at once; with `path` None nothing is written."""
+    """Tables of plain records by id. Every change is saved immediately; with `path` None nothing is saved."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self.phone_numbers: dict[str, Record] = {}  # by E.164
-        self.incoming_phone_numbers: dict[str, Record] = {}  # by E.164: those of Twilio's dialect
+        self.incoming_phone_numbers: dict[str, Record] = {}  # by E.164: those of Twilio's protocol
         self.orders: dict[str, Record] = {}
         self.requirement_groups: dict[str, Record] = {}
         self.documents: dict[str, Record] = {}
@@ -39,7 +39,7 @@ class State:
         self.last_id = data["last_id"]
 
     def save(self) -> None:
-        """Write the file whole, by way of a second one, so that a crash leaves the old or the new state."""
+        """Replace the file as a whole, so that a crash leaves either the old or the new state."""
         if self._path is None:
             return
         tables = {
@@ -64,10 +64,10 @@ class State:
 
     @property
     def taken_numbers(self) -> set[str]:
-        """All numbers that have been sold, in either dialect."""
+        """All sold numbers, of both protocols."""
         return {*self.phone_numbers, *self.incoming_phone_numbers}
 
     def connection_of(self, number: str) -> str | None:
-        """The connection that a sold number rings at; None for any other number, and "" for one that has none."""
+        """The connection of a sold number; "" if it has none; None for any other number."""
         record = self.phone_numbers.get(number)
         return None if record is None else record["connection_id"] or ""

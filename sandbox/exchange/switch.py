@@ -1,4 +1,4 @@
-"""Who reaches whom: numbers of the platform, handsets that are plugged in, test numbers, and nobody."""
+"""Routes calls between the platform's numbers, connected handsets, and test numbers."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -17,12 +17,12 @@ from sandbox.exchange.state import State
 from sandbox.exchange.transcription import TranscriptionParams
 from sandbox.exchange.webhooks import WebhookQueue
 
-# Longest time that a caller listens to the ringing tone when the platform does nothing.
+# How long a caller hears the ringing tone if the platform does nothing.
 INBOUND_RING_SECONDS = 60.0
 DEFAULT_RING_SECONDS = 30
-# Telnyx keeps the status of a call for ten minutes after its end.
+# Telnyx provides the status of a call for ten minutes after its end.
 KEEP_ENDED_SECONDS = 600.0
-# The answer to `dial` goes out before the first webhook about the call.
+# The response to `dial` is sent before the first webhook about the call.
 BEGIN_DELAY_SECONDS = 0.01
 
 
@@ -35,18 +35,18 @@ class Switch:
         self.context = context
         self.webhook_url = webhook_url
         self.connection_id = connection_id
-        # Another owner of numbers here: rings the call, or None when the number is not theirs.
+        # Another owner of numbers: rings the call; None if the number is not theirs.
         self.other_dialect: Callable[[Handset, str], Leg | None] = lambda handset, to_number: None
         self._state = state
 
     def attach(self, handset: Handset) -> Handset | None:
-        """Plug a handset in, so that its number rings. The one that had the number before, if any."""
+        """Connect a handset, so that its number rings. Returns the previous handset of the number, if any."""
         before = self.handsets.get(handset.number)
         self.handsets[handset.number] = handset
         return before
 
     def detach(self, handset: Handset) -> None:
-        """Unplug: a call that is on is hung up."""
+        """Disconnect a handset, and hang up its call."""
         if self.handsets.get(handset.number) is handset:
             del self.handsets[handset.number]
         if handset.line is not None:
@@ -91,9 +91,9 @@ class Switch:
         return leg
 
     def transfer(self, leg: Leg, body: Mapping[str, Any]) -> Leg:
-        """Call somebody for a leg that lives, and bridge the two at the answer. Until then nothing changes for it.
+        """Call somebody for a live leg, and bridge the two at the answer. Until then nothing changes for the leg.
 
-        Of an incoming call that still rings, the answer is the answer of the one it is transferred to. Raises ApiError.
+        A ringing incoming call is answered when the call it is transferred to is answered. Raises ApiError.
         """
         from_number = body.get("from") or leg.to_number
         if from_number not in {leg.from_number, leg.to_number} and self._state.connection_of(from_number) is None:
@@ -122,7 +122,7 @@ class Switch:
         self._forget_later(target)
 
     def bridge(self, leg: Leg, other: Leg, body: Mapping[str, Any]) -> None:
-        """Let two answered legs hear each other. What either hears by command, or from a leg before, ends."""
+        """Let two answered legs hear each other. This ends their announcements and earlier bridges."""
         if leg.bridge is not None and leg.bridge is other.bridge:
             leg.bridge.part()
         for each in (leg, other):
@@ -133,7 +133,7 @@ class Switch:
         Bridge(leg, other, is_first_parked=is_parked, has_dtmf=body.get("mute_dtmf") != "both")
 
     def _outgoing(self, body: Mapping[str, Any], *, from_number: str, webhook_queue: WebhookQueue) -> Leg:
-        """A leg to the command's `to`, with what dial and transfer have in common."""
+        """A leg to the command's `to`, with the settings that dial and transfer share."""
         return Leg(
             context=self.context,
             direction="outgoing",
@@ -150,7 +150,7 @@ class Switch:
         )
 
     def add(self, leg: Leg) -> None:
-        """Take a leg of another dialect in."""
+        """Add a leg of another protocol."""
         self.legs[leg.call_control_id] = leg
         leg.on_end = self._forget_later
 
@@ -161,7 +161,7 @@ class Switch:
         asyncio.get_running_loop().call_later(BEGIN_DELAY_SECONDS, leg.begin, ring_seconds, refusal)
 
     def transcription_on_answer(self, body: Mapping[str, Any]) -> TranscriptionParams | None:
-        """What dial and answer say of it. Raises ApiError when there is no recognizer."""
+        """The transcription settings of dial and answer. Raises ApiError if there is no recognizer."""
         if not body.get("transcription"):
             return None
         if self.context.recognizer is None:
@@ -169,32 +169,32 @@ class Switch:
         return TranscriptionParams.from_command(body.get("transcription_config") or {})
 
     def webhook_queue(self, body: Mapping[str, Any]) -> WebhookQueue:
-        """Where a call's events go: the command's own address, else the application's."""
+        """The queue of a call's events: to the command's own URL, otherwise the application's."""
         policies = body.get("webhook_retries_policies") or {}
         retries_ms = {event: policy.get("retries_ms", []) for event, policy in policies.items()}
         return WebhookQueue(body.get("webhook_url") or self.webhook_url, retries_ms)
 
     def leg(self, call_control_id: str, *, status_if_unknown: int = 422) -> Leg:
-        """A leg that lives, or ended less than ten minutes ago. Raises ApiError."""
+        """A leg that is live, or ended less than ten minutes ago. Raises ApiError."""
         leg = self.legs.get(call_control_id)
         if leg is None:
             raise errors.unknown_call(status_if_unknown)
         return leg
 
     def live_leg(self, call_control_id: str) -> Leg:
-        """A leg that takes commands. Raises ApiError."""
+        """A leg that accepts commands. Raises ApiError."""
         leg = self.leg(call_control_id)
         if leg.state == "ended":
             raise errors.call_ended()
         return leg
 
     def hang_up_all(self) -> None:
-        """The end of the exchange ends all calls."""
+        """End all calls, because the exchange stops."""
         for leg in list(self.legs.values()):
             leg.end("normal_clearing", "unknown")
 
     def phone_at(self, number: str) -> Handset:
-        """What rings at a number that is not the platform's."""
+        """The telephone at a number that is not the platform's."""
         return (
             self.handsets.get(number)
             or make_answerer(number, self.context.tasks, self.context.tts)

@@ -1,4 +1,4 @@
-"""Background tasks with an owner: what is started here is ended with the exchange, and a failure is never silent."""
+"""Background tasks with an owner: they end with the exchange, and failures are logged."""
 
 import asyncio
 import logging
@@ -9,7 +9,7 @@ logger = logging.getLogger(__name__)
 
 
 class Tasks:
-    """A set of running tasks. `close()` cancels what is left and waits for it."""
+    """A set of running tasks. `close()` cancels the remaining tasks and waits for them."""
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[Any]] = set()
@@ -26,7 +26,7 @@ class Tasks:
             logger.error("task %s failed", task.get_name(), exc_info=error)
 
     async def settle(self, name: str, seconds: float) -> None:
-        """Wait until the tasks of that name have ended, but no longer than this."""
+        """Wait until the tasks with that name have ended, at most this long."""
         named = [task for task in self._running if task.get_name() == name]
         if named:
             await asyncio.wait(named, timeout=seconds)

@@ -1,4 +1,4 @@
-"""Webhooks to the platform: signed like Telnyx's, in each call's order, retried when not taken in two seconds."""
+"""Webhooks to the platform: signed like Telnyx's, in order for each call, and retried if not accepted within two seconds."""
 
 import asyncio
 import base64
@@ -25,13 +25,13 @@ RETRY_DELAYS_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 
 
 def now_text() -> str:
-    """The present as Telnyx writes it: ISO 8601, microseconds, Z."""
+    """The current time in Telnyx's format: ISO 8601, microseconds, Z."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 @dataclass(slots=True)
 class WebhookQueue:
-    """Where the events of one call go: an address, a retry policy for each event type (ms), and their order."""
+    """The destination of one call's events: a URL, a retry policy per event type (ms), and their order."""
 
     url: str
     retries_ms: Mapping[str, Sequence[int]] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class WebhookQueue:
 
 
 class WebhookSender:
-    """Signs and posts events. `seed` is the 32-byte ed25519 private key; the platform is given the public one."""
+    """Signs and posts events. `seed` is the 32-byte ed25519 private key; the platform has the public one."""
 
     def __init__(self, seed: bytes, http: aiohttp.ClientSession, tasks: Tasks, faults: Faults) -> None:
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
@@ -49,7 +49,7 @@ class WebhookSender:
         self._leaving: set[asyncio.Task[Any]] = set()
 
     def send(self, queue: WebhookQueue, event_type: str, payload: Mapping[str, Any]) -> None:
-        """Deliver an event in the background: after the first attempt of the one before it in the same queue."""
+        """Deliver an event in the background, after the first attempt of the previous event in the same queue."""
         if not queue.url:
             return
         event = {
@@ -65,7 +65,7 @@ class WebhookSender:
         queue.last.add_done_callback(self._leaving.discard)
 
     async def flush(self, seconds: float) -> None:
-        """Wait until every event has been tried once, but no longer than this."""
+        """Wait until every event has been tried once, at most this long."""
         if self._leaving:
             await asyncio.wait(self._leaving, timeout=seconds)
 
@@ -94,7 +94,7 @@ class WebhookSender:
         logger.warning("webhook %s given up", event["event_type"])
 
     async def _post(self, url: str, event: dict[str, Any], attempt: int) -> bool:
-        """Whether the event is settled: taken, or refused for good (a 4xx other than 408 and 429)."""
+        """Whether the event is done: accepted, or refused permanently (a 4xx other than 408 and 429)."""
         body = orjson.dumps({"data": event, "meta": {"attempt": attempt, "delivered_to": url}})
         headers = self.sign(body) | {"Content-Type": "application/json", "User-Agent": "telnyx-webhooks"}
         try:
