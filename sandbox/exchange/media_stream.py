@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 MAX_CHUNK_SECONDS = 30
-# The account that Telnyx names in `start` and `stop`; here it is always the same one.
+# The account in Telnyx's `start` and `stop`; here it is always the same one.
 USER_ID = "3e6f995f-85f7-4705-9741-53b116d28237"
 MALFORMED_FRAME = (100003, "malformed_frame")
 INVALID_MEDIA = (100004, "invalid_media")
@@ -34,14 +34,14 @@ RATE_LIMIT_REACHED = (100005, "rate_limit_reached")
 
 @dataclass(frozen=True, slots=True)
 class StreamParams:
-    """What a command asked of the stream, with Telnyx's defaults filled in."""
+    """A command's stream settings, with Telnyx's defaults."""
 
     url: str
     track: str = "inbound_track"
     codec: str = "PCMU"  # platform hears this
-    mode: str = "mp3"  # raw audio of the platform is taken in "rtp" only
+    mode: str = "mp3"  # raw audio from the platform is only accepted in "rtp"
     back_codec: str = "PCMU"  # platform speaks this
-    sample_rate: int = 8000  # of L16 in both directions
+    sample_rate: int = 8000  # for L16 in both directions
     target_legs: str = "opposite"
     auth_token: str = ""
     custom_parameters: Mapping[str, str] = field(default_factory=dict)
@@ -103,11 +103,11 @@ class MediaStream:
 
     @property
     def queued_ms(self) -> int:
-        """How much of the platform's audio waits to be played."""
+        """Milliseconds of the platform's audio that are not played yet."""
         return self._audio_queue.queued_ms
 
     async def run(self) -> None:
-        """Connect, introduce the call, and take the platform's frames until the socket closes."""
+        """Connect, announce the call, and process the platform's frames until the socket closes."""
         try:
             self._socket = await self._connect()
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
@@ -129,7 +129,7 @@ class MediaStream:
                 self._leg.stream_failed(self, "connection_lost")
 
     async def stop(self) -> None:
-        """End the stream from this side: a last `stop` frame, then the close. May be called at any time."""
+        """End the stream from this side: a last `stop` frame, then the close. Can be called at any time."""
         if self._stopping:
             return
         self._stopping = True
@@ -142,16 +142,16 @@ class MediaStream:
             await self._socket.close()
 
     async def abort(self) -> None:
-        """Let the connection break without a word, as a fault of the network would."""
+        """Drop the connection without a close, like a network failure."""
         if self._socket is not None and (connection := self._socket.get_extra_info("socket")) is not None:
-            # A descriptor of its own: not every event loop lets go of its socket's methods.
+            # With a separate descriptor, because not every event loop releases its socket.
             with socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
                 duplicate.shutdown(socket.SHUT_RDWR)
 
     async def exchange_frames(self, said: bytes, heard_else: bytes) -> bytes:
-        """Send 20 ms of what the person says; the 20 ms of PCMU that the platform says meanwhile, to `target_legs`.
+        """Send 20 ms of the person's audio; returns 20 ms of the platform's PCMU, for `target_legs`.
 
-        `heard_else` is what the person hears from elsewhere, which belongs to the outbound track.
+        `heard_else` is other audio that the person hears, which belongs to the outbound track.
         """
         for name in self._audio_queue.due_marks():
             await self._send_mark(name)
@@ -227,7 +227,7 @@ class MediaStream:
             await self._send_error(MALFORMED_FRAME, "Received frame was not formed correctly")
 
     async def _take_command(self, event: object, frame: Mapping[str, Any]) -> bool:
-        """Take audio, a mark or "clear", which are the same in both dialects. False: it is none of these."""
+        """Process audio, a mark or "clear", which are the same in both protocols. False: it is none of these."""
         if event == "media":
             await self._receive_media(frame)
         elif event == "clear":
@@ -260,7 +260,7 @@ class MediaStream:
     # --- to the platform ----------------------------------------------------------------------------------------------
 
     async def _send_media(self, track: str, data: bytes) -> None:
-        # By hand: this is the frame that goes out fifty times a second.
+        # Built by hand, because this frame is sent fifty times a second.
         self._sequence += 1
         self._chunks[track] = chunk = self._chunks[track] + 1
         payload = base64.b64encode(data).decode()
@@ -285,7 +285,7 @@ class MediaStream:
         await self._send_text(orjson.dumps(frame).decode())
 
     async def _send_text(self, text: str) -> None:
-        # A socket that has just gone is noticed and reported by run(), the reader.
+        # run(), the reader, notices and reports a lost socket.
         if self._socket is not None and not self._socket.closed:
             with contextlib.suppress(ConnectionError, aiohttp.ClientError):
                 await self._socket.send_str(text)

@@ -1,4 +1,4 @@
-"""Recording a leg: what its person says left, what they hear right, from the command (or the answer) to the end."""
+"""Recording a leg: the person's audio left, what they hear right, from the command (or the answer) to the end."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ from sandbox.exchange.webhooks import now_text
 
 logger = logging.getLogger(__name__)
 
-# The name of tasks that an exchange which stops waits for.
+# The name of tasks that a stopping exchange waits for.
 SAVE_TASK = "save recording"
 
 
@@ -36,7 +36,7 @@ class RecordedLeg(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RecordParams:
-    """What a command asked for. `max_seconds` 0 is no limit."""
+    """A command's recording settings. `max_seconds` 0 means no limit."""
 
     channels: str = "dual"
     max_seconds: int = 0
@@ -52,7 +52,7 @@ class RecordParams:
 
 @dataclass(slots=True, eq=False)
 class Recording:
-    """One recording that runs. The leg calls `hear` every 20 ms."""
+    """One running recording. The leg calls `hear` every 20 ms."""
 
     params: RecordParams
     started_at: str = field(default_factory=now_text)
@@ -107,7 +107,7 @@ class Recorder:
                 self.stop(recording.params.recording_id)
 
     def chosen(self, recording_id: str | None) -> list[Recording]:
-        """The running recording of that id, or all of them."""
+        """The running recording with that id, or all of them."""
         if recording_id is None:
             return list(self.running.values())
         return [self.running[recording_id]] if recording_id in self.running else []
@@ -134,7 +134,7 @@ class Recorder:
             "to": leg.to_number,
             "duration_millis": round(recording.seconds * 1000),
         }
-        # An hour is a hundred megabytes: not on the loop that carries the calls' audio.
+        # An hour is a hundred megabytes, too much to process on the event loop of the calls' audio.
         try:
             wav = await asyncio.to_thread(recording.wav)
             await asyncio.to_thread(self._recording_store.put, recording.params.recording_id, wav, parties | about)

@@ -1,4 +1,4 @@
-"""Where recordings lie, and the addresses that open them for ten minutes, like the signed ones of an object store."""
+"""Stores recordings, and creates URLs that are valid for ten minutes, like the signed URLs of an object store."""
 
 import contextlib
 import hashlib
@@ -20,12 +20,12 @@ from sandbox.exchange.http import data_response
 logger = logging.getLogger(__name__)
 
 URL_SECONDS = 600
-# A carrier keeps recordings for good; this one keeps them until they have surely been fetched.
+# A carrier keeps recordings permanently; this one until they have surely been downloaded.
 KEEP_SECONDS = 86400.0
 
 
 class RecordingStore:
-    """Two files a recording: the WAV and what is known of it. With `folder` None they last as long as the process."""
+    """Two files per recording: the WAV and its metadata. With `folder` None they last as long as the process."""
 
     def __init__(self, folder: Path | None, secret: str, base_url: Callable[[], str]) -> None:
         self._temporary = TemporaryDirectory(prefix="exchange-recordings-") if folder is None else None
@@ -42,23 +42,23 @@ class RecordingStore:
 
     def _clear_old(self) -> None:
         for path in self._folder.glob("*.*"):
-            # Two that are saved at once both clear away.
+            # Two concurrent saves both delete old files.
             with contextlib.suppress(FileNotFoundError):
                 if path.stat().st_mtime < time.time() - KEEP_SECONDS:
                     path.unlink()
 
     def put(self, recording_id: str, wav: bytes, about: dict[str, Any]) -> None:
-        """Keep a recording. Blocks while it writes; raises OSError."""
+        """Store a recording. Blocks while it writes; raises OSError."""
         self._clear_old()
         (self._folder / f"{recording_id}.wav").write_bytes(wav)
         (self._folder / f"{recording_id}.json").write_text(json.dumps(about))
 
     def path(self, recording_id: str) -> Path:
-        """Where the WAV of a recording lies."""
+        """The path of a recording's WAV."""
         return self._folder / f"{recording_id}.wav"
 
     def owner_of(self, recording_id: str) -> str | None:
-        """The connection or account that a recording belongs to; None when there is no such recording."""
+        """The connection or account that a recording belongs to; None if there is no such recording."""
         path = self._folder / f"{recording_id}.json"
         return parse_stored_json(path.read_text())["connection_id"] if path.exists() else None
 
@@ -86,7 +86,7 @@ class RecordingStore:
         ]
 
     async def download(self, request: web.Request) -> web.StreamResponse:
-        """The WAV. The address is the key: a second one, like the API's, is refused as an object store does."""
+        """The WAV. The URL is the credential: an additional one, like the API's, is refused as by an object store."""
         recording_id, query = request.match_info["recording_id"], request.query
         if "Authorization" in request.headers:
             return _refusal(400, "InvalidArgument", "Only one auth mechanism allowed.")
@@ -101,7 +101,7 @@ class RecordingStore:
         return web.FileResponse(path, headers={"Content-Type": "audio/wav"})
 
     async def describe(self, request: web.Request) -> web.Response:
-        """The recording's record, with a fresh address."""
+        """The recording's record, with a new URL."""
         return data_response(self._record(request.match_info["recording_id"]))
 
     async def delete(self, request: web.Request) -> web.Response:
@@ -111,7 +111,7 @@ class RecordingStore:
 
     def _record(self, recording_id: str) -> dict[str, Any]:
         path = self._folder / f"{recording_id}.json"
-        # The id is one segment of a path, so it cannot leave the folder; it may still be no file name at all.
+        # The id is one segment of a path, so it cannot leave the folder; it may still not be a valid file name.
         if not recording_id.replace("-", "").isalnum() or not path.exists():
             raise errors.not_found("recording")
         about: dict[str, Any] = parse_stored_json(path.read_text())

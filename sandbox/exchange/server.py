@@ -1,4 +1,4 @@
-"""The exchange as a server: `async with Exchange(...)` in a test, `manage.py exchange` in a process of its own."""
+"""The exchange as a server: `async with Exchange(...)` in a test, `manage.py exchange` in its own process."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -34,14 +34,14 @@ from sandbox.exchange.webhooks import WebhookQueue, WebhookSender
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 SHUTDOWN_SECONDS = 1.0
-# Of events that are not about a call: at a first start the platform may need minutes until it takes them.
+# For events that are not about a call: at the first start the platform may take minutes until it accepts them.
 ACCOUNT_RETRIES_MS = (500, 1000, 2000, 4000, 8000, 15000, 30000, 60000, 120000, 300000)
 
 
 class Exchange:
     """A carrier on loopback. With `port` 0 a free one is taken; `private_key` is a 32-byte ed25519 seed.
 
-    `twilio_accounts` are the auth tokens of those who are spoken to in Twilio's dialect, by AccountSid.
+    `twilio_accounts` are the auth tokens of accounts that use Twilio's protocol, by AccountSid.
     `webhook_url` may be set later, before the first call. `tts` turns text into 8 kHz PCM16 for scripts that speak and
     for `speak`; `recognizer` is for `transcription_start`. Without a `recordings_folder` recordings end with the exchange.
     """
@@ -79,7 +79,7 @@ class Exchange:
     async def start(self) -> None:
         """Listen. Raises OSError when the port is taken."""
         self.tasks = Tasks()
-        # No proxy, no cookies: the platform is on this machine, whatever the environment says about the world.
+        # No proxy and no cookies: the platform is on this machine, whatever the environment says.
         self._http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
         self._webhooks = WebhookSender(self._private_key, self._http, self.tasks, self.faults)
         self._recording_store = RecordingStore(self._recordings_folder, self.api_key, lambda: self.url)
@@ -110,7 +110,7 @@ class Exchange:
         numbers.continue_orders()
 
     async def stop(self) -> None:
-        """Hang up all calls, cancel what runs, close all sockets."""
+        """Hang up all calls, cancel all tasks, close all sockets."""
         if self._runner is None:
             return
         runner, self._runner = self._runner, None
@@ -134,7 +134,7 @@ class Exchange:
 
     @web.middleware
     async def _by_dialect(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Authentication and refusals in the words of the API that was asked."""
+        """Authentication and refusals in the format of the requested API."""
         if is_twilio(request):
             return await self.twilio.middleware(self.faults)(request, handler)
         return await make_middleware(self.api_key, self.faults)(request, handler)
@@ -175,7 +175,7 @@ class Exchange:
         ring_seconds: float = 0.1,
         answerer: Answerer = "human",
     ) -> ScriptedHandset:
-        """A scripted handset, plugged in: it can be called, and can `call`."""
+        """Connect a scripted handset: it can be called, and can `call`."""
         handset = ScriptedHandset(
             number,
             steps,
@@ -189,13 +189,13 @@ class Exchange:
         return handset
 
     async def call(self, handset: Handset, to_number: str) -> Leg | None:
-        """Let a handset dial a number of the platform. None when the number is not in service (see `on_ended`)."""
+        """Let a handset dial a number of the platform. None if the number is not in service (see `on_ended`)."""
         if isinstance(handset, ScriptedHandset):
             await handset.prepare()
         return self.switch.call(handset, to_number)
 
     def own(self, number: str) -> None:
-        """Give the account a number without search and order, ringing at this connection: a shortcut for tests."""
+        """Give the account a number at this connection without search and order: a shortcut for tests."""
         self.state.phone_numbers[number] = {
             "id": self.state.next_id(),
             "record_type": "phone_number",

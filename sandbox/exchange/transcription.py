@@ -15,13 +15,13 @@ from sandbox.exchange.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
-# Kept from before the detector is sure that somebody speaks: soft first consonants.
+# Audio kept from before the detector is sure that somebody speaks, for soft first consonants.
 PRE_ROLL_FRAMES = 20
-# Between two guesses at a sentence that is still being said.
+# Between two partial results for an unfinished sentence.
 INTERIM_SECONDS = 0.4
-# After the end of a call its last sentence is still finished, for at most this long.
+# After the end of a call, its last sentence is finished within this time.
 LAST_WORDS_SECONDS = 10.0
-# Telnyx names the track for its own engine only.
+# Telnyx includes the track only for its own engine.
 ENGINES_WITH_TRACK = frozenset({"B", "Telnyx"})
 
 
@@ -41,7 +41,7 @@ class TranscriptionParams:
 
     @classmethod
     def from_command(cls, body: Mapping[str, Any]) -> "TranscriptionParams":
-        """Any language is taken; the recognizer understands English alone."""
+        """Any language is accepted; the recognizer only understands English."""
         config = body.get("transcription_engine_config") or {}
         tracks = body.get("transcription_tracks") or "inbound"
         return cls(
@@ -52,7 +52,7 @@ class TranscriptionParams:
 
 
 class Transcription:
-    """All listening on one leg. The leg calls `hear` every 20 ms."""
+    """All transcription on one leg. The leg calls `hear` every 20 ms."""
 
     def __init__(self, leg: HeardLeg, params: TranscriptionParams, recognizer: Recognizer, tasks: Tasks) -> None:
         self._tasks = tasks
@@ -64,12 +64,12 @@ class Transcription:
             listener.hear(said if track == "inbound" else heard)
 
     def stop(self) -> None:
-        """Stop at once: a sentence that is not finished is not reported."""
+        """Stop immediately: an unfinished sentence is not reported."""
         for listener in self._listeners.values():
             listener.close()
 
     def finish(self) -> None:
-        """The call is over: what was being said is reported yet."""
+        """The call has ended: the current sentence is still reported."""
         for listener in self._listeners.values():
             self._tasks.start(listener.finish(), "transcription finish")
 
@@ -132,7 +132,7 @@ class _Listener:
             await self._ears.close()
 
     async def _guess(self) -> None:
-        """Say now and then what has been understood of the sentence so far."""
+        """Report partial results of the current sentence from time to time."""
         last = ""
         while self._sentence is not None:
             await asyncio.sleep(INTERIM_SECONDS)

@@ -1,4 +1,4 @@
-"""Checking request bodies field by field, so that a mistake of the platform is refused here as the carrier would."""
+"""Checks request bodies field by field, so that mistakes of the platform are refused like by the carrier."""
 
 import base64
 import binascii
@@ -13,10 +13,10 @@ E164 = re.compile(r"\+[1-9]\d{6,14}")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What one field may hold. For strings and lists `minimum`/`maximum` are lengths, for numbers the value itself.
+    """The values that a field accepts. For strings and lists `minimum`/`maximum` are lengths, for numbers the value itself.
 
     `form` is one of "", "e164", "base64", "client_state" (base64 too), "url", "ws_url", "digits", "loop". `offered` is False
-    for what Telnyx has and we have not. `unoffered` lists the values of `choices` that are Telnyx's but not ours.
+    for fields of Telnyx that we lack. `unoffered` lists the values of `choices` that are Telnyx's but not ours.
     """
 
     kind: type[Any] = str
@@ -36,7 +36,7 @@ NOT_OFFERED = Field(offered=False)
 
 
 def validate(body: Any, schema: Schema, pointer: str = "") -> dict[str, Any]:
-    """The body, unchanged, when it fits the schema. Raises ApiError for the first field that does not."""
+    """The body, unchanged, if it matches the schema. Raises ApiError for the first field that does not."""
     if not isinstance(body, dict):
         raise errors.invalid(pointer or "/", "The body must be a JSON object.")
     for name, rule in schema.items():

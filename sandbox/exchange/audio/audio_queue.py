@@ -1,16 +1,16 @@
-"""What the platform has sent and the handset has not heard yet: a queue of audio with marks in it."""
+"""A queue of audio with marks: what the platform has sent and the handset has not played yet."""
 
 from collections import deque
 
 FRAME_BYTES = 160  # 20 ms of G.711 at 8 kHz
 FRAME_SECONDS = 0.02
 SILENCE = b"\xff" * FRAME_BYTES  # µ-law zero
-# More than this ahead of real time is a runaway sender; Telnyx answers it with rate_limit_reached.
+# A sender this far ahead of real time is faulty; Telnyx answers it with rate_limit_reached.
 MAX_QUEUE_BYTES = 8000 * 60 * 30
 
 
 class AudioQueue:
-    """A byte queue of PCMU that is emptied at 20 ms a tick, with a jitter buffer of one frame.
+    """A byte queue of PCMU, read at 20 ms per tick, with a jitter buffer of one frame.
 
     Positions count bytes since the start, so a mark is due once `played` has passed where it was put.
     """
@@ -28,7 +28,7 @@ class AudioQueue:
         return len(self._buffer) // 8
 
     def write(self, audio: bytes) -> bool:
-        """Queue PCMU audio. False when the queue is full and nothing was taken."""
+        """Queue PCMU audio. False if the queue is full and nothing was added."""
         if len(self._buffer) + len(audio) > MAX_QUEUE_BYTES:
             return False
         self._buffer += audio
@@ -36,14 +36,14 @@ class AudioQueue:
         return True
 
     def mark(self, name: str) -> bool:
-        """Put a mark behind what is queued. True when nothing is: then the caller returns it at once."""
+        """Add a mark after the queued audio. True if there is none: then the caller returns the mark immediately."""
         if self._played == self._written:
             return True
         self._marks.append((self._written, name))
         return False
 
     def clear(self) -> list[str]:
-        """Drop everything that is queued; the names of all marks that were waiting."""
+        """Drop all queued audio; returns the names of all waiting marks."""
         names = [name for _, name in self._marks]
         self._marks.clear()
         self._buffer.clear()
@@ -52,14 +52,14 @@ class AudioQueue:
         return names
 
     def due_marks(self) -> list[str]:
-        """Names of the marks whose audio has been played to the end by now. Asked at each tick, before `next_frame`."""
+        """Names of the marks whose audio has been played to the end by now. Called at each tick, before `next_frame`."""
         names = []
         while self._marks and self._marks[0][0] <= self._played:
             names.append(self._marks.popleft()[1])
         return names
 
     def next_frame(self) -> bytes:
-        """The next 20 ms for the handset, silence where there is nothing.
+        """The next 20 ms for the handset, silence if there is none.
 
         After a pause playing begins when two frames are there or one tick later, so that audio which arrives just in
         time, 20 ms by 20 ms, does not tear at the slightest delay.

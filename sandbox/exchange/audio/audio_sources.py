@@ -1,4 +1,4 @@
-"""Where the audio of announcements comes from: a voice, tones in place of a voice, and WAV files."""
+"""Audio of announcements: a voice, tones instead of a voice, and WAV files."""
 
 import asyncio
 import base64
@@ -65,7 +65,7 @@ def played(body: Mapping[str, Any], http: aiohttp.ClientSession) -> Render:
             data = base64.b64decode(body["playback_content"])
         else:
             data = await _fetch(body["audio_url"], http)
-        # In a thread: a long file takes longer than a frame of all the calls that are on.
+        # In a thread, because a long file takes longer than a frame of the running calls.
         announcement.add(await asyncio.to_thread(read_wav, data))
 
     return render

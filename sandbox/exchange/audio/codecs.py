@@ -1,4 +1,4 @@
-"""Between the line's own audio (20 ms frames of PCMU) and the codecs that a media stream may ask for."""
+"""Converts between the line's audio (20 ms frames of PCMU) and the codecs of media streams."""
 
 from collections.abc import Callable
 
@@ -26,7 +26,7 @@ def bytes_per_frame(codec: str, sample_rate: int) -> int:
 
 
 def encoder(codec: str, sample_rate: int) -> Converter:
-    """From PCMU to what the stream carries. Keeps filter state: one encoder for one stream."""
+    """From PCMU to the stream's codec. Keeps filter state: one encoder for one stream."""
     if codec == "PCMU":
         return _unchanged
     if codec == "PCMA":
@@ -38,7 +38,7 @@ def encoder(codec: str, sample_rate: int) -> Converter:
 
 
 def decoder(codec: str, sample_rate: int) -> Converter:
-    """From what the platform sends to PCMU. L16 is little-endian, as Telnyx sends it in the field."""
+    """From the platform's codec to PCMU. L16 is little-endian, as Telnyx sends it in the field."""
     if codec == "PCMU":
         return _unchanged
     if codec == "PCMA":

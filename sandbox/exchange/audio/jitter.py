@@ -7,10 +7,10 @@ import numpy as np
 from bubblyphone.core.audio import mulaw_to_pcm16
 from sandbox.exchange.audio.audio_queue import FRAME_BYTES
 
-# So much is kept ahead of what is taken. Each gap in somebody's speech doubles it: this client's way here is a bumpy one.
+# How much audio is buffered ahead. Each gap within speech doubles it, because this client's connection is irregular.
 LEAST_FRAMES = 2
 MOST_FRAMES = 10
-# A pause that is longer was the client's own.
+# A longer pause was the client's own.
 LONGEST_GAP_FRAMES = 25
 # More than a machine needs to catch up after a busy moment; a client that exceeds it keeps sending faster than real time.
 LIMIT_BYTES = 100 * FRAME_BYTES
@@ -18,14 +18,14 @@ QUIET = 200  # mean amplitude
 
 
 class JitterBuffer:
-    """PCMU in pieces of any length, out in frames. What is late is made up for in the pauses: no word is ever cut short."""
+    """PCMU in pieces of any length, out in frames. Delays are made up for in pauses, so no word is cut."""
 
     def __init__(self) -> None:
         self._waiting = bytearray()
         self._ahead = LEAST_FRAMES
         self._flows = False
-        self._dry_frames = LONGEST_GAP_FRAMES  # since there was nothing to take
-        self._held_frames = 0  # since there is something again
+        self._dry_frames = LONGEST_GAP_FRAMES  # frames since the buffer ran empty
+        self._held_frames = 0  # frames since audio arrived again
         self._pieces: deque[int] = deque(maxlen=4)  # bytes of the last ones
 
     def put(self, pcmu: bytes) -> None:
@@ -36,7 +36,7 @@ class JitterBuffer:
             del self._waiting[: len(self._waiting) - self._ahead * FRAME_BYTES]
 
     def take(self) -> bytes | None:
-        """The next 20 ms; None while there is nothing, or not enough to begin with."""
+        """The next 20 ms; None if there is nothing, or not enough to start."""
         if self._flows and len(self._waiting) < FRAME_BYTES:
             self._flows, self._dry_frames, self._held_frames = False, 0, 0
         if not self._flows and not self._begins():
