@@ -5,10 +5,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
-
-from tests.browser.conftest import sign_in
-from tests.flows.platform import Platform
+from playwright.sync_api import Page, Route, expect
 
 pytestmark = pytest.mark.browser
 
@@ -84,22 +81,3 @@ def test_the_palette_is_worked_with_the_keyboard(demo_page: Page) -> None:
     expect(active).to_have_text("Overview")
     held[0].continue_()
     demo_page.wait_for_url("**/calls/charts")
-
-
-def test_everything_opens_without_javascript(chromium: Browser, platform: Platform) -> None:
-    context = chromium.new_context(base_url=platform.url, java_script_enabled=False)
-    page = context.new_page()
-    sign_in(page, platform)
-    page.goto("/numbers/buy?country=US&number_type=local&area_code=212&contains=")
-    row = page.locator("tbody tr").first
-    shown = row.locator("strong").inner_text()
-    row.get_by_role("link", name="Buy").click()
-    dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text(f"Buy {shown}?")
-    dialog.get_by_label("Who answers?").select_option("nobody")
-    dialog.get_by_role("button", name="Buy for $6.00").click()
-    expect(page.locator("h1")).to_have_text(shown)
-    page.get_by_role("button", name="Release this number").click()
-    page.get_by_role("button", name="Release number").click()
-    expect(page.get_by_text("Number released.")).to_be_visible()
-    context.close()
