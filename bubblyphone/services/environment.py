@@ -44,6 +44,14 @@ def read_env_file(path: Path) -> dict[str, str]:
     return {name.removeprefix("export ").strip(): value.strip().strip("'\"") for name, value in pairs}
 
 
+def add_env_file(environment: Mapping[str, str], path: Path) -> dict[str, str]:
+    """The environment, and the variables of a .env file that it does not set, neither as NAME nor by a NAME_FILE."""
+    from_file = {
+        name: value for name, value in read_env_file(path).items() if not environment.get(f"{name}_FILE", "").strip()
+    }
+    return from_file | dict(environment)
+
+
 def is_given(given: Mapping[str, str], name: str) -> bool:
     """Whether the user set the variable, or NAME_FILE for a secret in a file."""
     return bool(given.get(name, "").strip() or given.get(f"{name}_FILE", "").strip())
@@ -128,14 +136,13 @@ def adopt_environment() -> None:
     """
     if is_given(os.environ, "SECRET_KEY"):
         return
-    from_file = read_env_file(PROJECT / ".env")
-    data_dir = Path(({**from_file, **os.environ}).get("DATA_DIR", "").strip() or PROJECT / "var").resolve()
+    given = add_env_file(os.environ, PROJECT / ".env")
+    data_dir = Path(given.get("DATA_DIR", "").strip() or PROJECT / "var").resolve()
     try:
         stored = parse_stored_json((data_dir / ENVIRONMENT_FILE).read_text())
     except (OSError, ValueError):
         return  # nothing is running there; the settings report what is missing
-    for name, value in {**from_file, **stored}.items():
-        os.environ.setdefault(name, value)
+    os.environ.update({**given, **stored} | os.environ)
 
 
 def _make_secret() -> str:

@@ -20,10 +20,10 @@ from bubblyphone.env import TRUE_WORDS
 from bubblyphone.services.console import Console, format_banner
 from bubblyphone.services.environment import (
     PROJECT,
+    add_env_file,
     base_environment,
     exchange_environment,
     is_given,
-    read_env_file,
     store_environment,
 )
 from bubblyphone.services.errors import ServiceError
@@ -301,7 +301,7 @@ def _listener(port: int) -> str:
 
 def main() -> int:
     """Returns the exit status: 0 after an orderly stop, 1 with an error message on standard error."""
-    given = {**read_env_file(PROJECT / ".env"), **os.environ}
+    given = add_env_file(os.environ, PROJECT / ".env")
     try:
         Supervisor(given).run()
     except ServiceError as error:

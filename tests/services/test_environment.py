@@ -9,7 +9,13 @@ from cryptography.fernet import Fernet
 from bubblyphone import write_environment_docs
 from bubblyphone.env import DECLARED, env_secret
 from bubblyphone.services import environment
-from bubblyphone.services.environment import PROJECT, base_environment, exchange_environment, read_env_file
+from bubblyphone.services.environment import (
+    PROJECT,
+    add_env_file,
+    base_environment,
+    exchange_environment,
+    read_env_file,
+)
 from bubblyphone.services.secrets_store import SecretsStore
 
 
@@ -71,6 +77,13 @@ def test_an_env_file_is_read_like_a_shell_would(tmp_path: Path) -> None:
     path.write_text("# a comment\n\nPORT=8001\nexport GEMINI_API_KEY='a=b'\nEMPTY=\n")
     assert read_env_file(path) == {"PORT": "8001", "GEMINI_API_KEY": "a=b", "EMPTY": ""}
     assert read_env_file(tmp_path / "absent") == {}
+
+
+def test_the_environment_overrides_an_env_file(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text("PORT=8001\nSECRET_KEY=of-the-file\nGEMINI_API_KEY=of-the-file\n")
+    environment = {"PORT": "8002", "SECRET_KEY_FILE": "/run/secrets/key", "GEMINI_API_KEY_FILE": ""}
+    assert add_env_file(environment, path) == environment | {"GEMINI_API_KEY": "of-the-file"}
 
 
 def test_commands_beside_a_run_work_on_its_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
