@@ -9,7 +9,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
-from agents.providers import model_socket, sockets
+from agents.providers import connecting, model_socket
 from agents.providers.connecting import open_socket
 from agents.providers.model_socket import MAX_MESSAGE_BYTES, ModelSocket, ModelSocketClosed
 from tests.agents.providers.socket_servers import PATIENCE, connected, server
@@ -113,7 +113,7 @@ async def test_a_connection_that_breaks_has_no_code() -> None:
 async def test_pings_tell_a_silent_peer_from_one_that_is_gone(
     is_half_open: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sockets, "PING_SECONDS", 0.1)
+    monkeypatch.setattr(connecting, "PING_SECONDS", 0.1)
 
     async def talk(peer: ServerConnection) -> None:
         if is_half_open:
