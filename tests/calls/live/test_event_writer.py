@@ -82,4 +82,5 @@ async def test_an_entry_that_names_no_model_is_counted_and_written_once(
     recorder.event("stream.disconnected")
     await asyncio.wait_for(recorder.drained(), 30)
     assert await written(call) == ["model.reconnected", "stream.disconnected"]
-    assert caplog.text == ""
+    # Threads that earlier tests left behind log, too.
+    assert [record for record in caplog.records if record.name == "calls.live.event_writer"] == []
