@@ -66,7 +66,7 @@ class ApiMiddleware:
         if is_form_with_files(request, view):
             return None
         if limit := _limit_of_file(request, view):
-            # The result of `request.body` from now on; by itself it would read at most 1 MiB.
+            # From now on, `request.body` returns this. Without it, Django would read at most 1 MiB.
             request._body = request.read(limit + 1)
             return None
         try:

@@ -94,7 +94,7 @@ async def test_nobody_is_called_once_a_person_has_taken_the_call_over_or_the_mod
         await until(lambda: model.results)
         assert (desk.called, model.results) == (0, [("c2", "transfer_call", {"error": TAKEN_OVER})])
         await talk.session.take_over.end(ada.id, "returned")
-        # Called already, though the session has yet to be told.
+        # The transfer was requested, but the session does not know yet.
         model.queue.put_nowait(ToolCall("c3", "transfer_call", {}))
         await until(lambda: desk.called)
         assert await talk.session.take_over.begin(ada) == "The call is being transferred."
