@@ -123,6 +123,38 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="MutedNotification",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("kind", models.CharField(max_length=30)),
+                ("channel", models.CharField(max_length=10)),
+                (
+                    "developer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="muted_notifications",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="RetentionPeriod",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("kind", models.CharField(max_length=20)),
+                ("days", models.PositiveSmallIntegerField()),
+                (
+                    "developer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="retention_periods",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
             name="SessionToken",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
@@ -145,5 +177,13 @@ class Migration(migrations.Migration):
                 condition=models.Q(("email", django.db.models.functions.text.Lower("email"))),
                 name="developer_email_lower_case",
             ),
+        ),
+        migrations.AddConstraint(
+            model_name="mutednotification",
+            constraint=models.UniqueConstraint(fields=("developer", "kind", "channel"), name="muted_notification_once"),
+        ),
+        migrations.AddConstraint(
+            model_name="retentionperiod",
+            constraint=models.UniqueConstraint(fields=("developer", "kind"), name="retention_period_once"),
         ),
     ]

@@ -12,6 +12,8 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
+        ("accounts", "0001_initial"),
+        ("webhooks", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -84,9 +86,13 @@ class Migration(migrations.Migration):
                 ("language", models.CharField(blank=True, max_length=20, null=True)),
                 ("tools", bubblyphone.core.ordered_json.OrderedJSONField(blank=True, null=True)),
                 ("tool_webhook_url", models.URLField(blank=True, max_length=2000, null=True)),
+                ("lookup_url", models.URLField(blank=True, max_length=2000, null=True)),
                 ("default_variables", bubblyphone.core.ordered_json.OrderedJSONField(blank=True, null=True)),
                 ("transfer_number", models.CharField(blank=True, max_length=200, null=True)),
                 ("auto_transfer_tool", models.BooleanField(null=True)),
+                ("hang_up_tool", models.BooleanField(null=True)),
+                ("keypad_tool", models.BooleanField(null=True)),
+                ("opt_out_tool", models.BooleanField(null=True)),
                 ("recording_enabled", models.BooleanField(null=True)),
                 ("transcription_enabled", models.BooleanField(null=True)),
                 ("realtime_transcript", models.BooleanField(null=True)),
@@ -99,8 +105,11 @@ class Migration(migrations.Migration):
                         null=True,
                     ),
                 ),
+                ("screening_message", models.CharField(blank=True, max_length=500, null=True)),
+                ("fallback_number", models.CharField(blank=True, max_length=200, null=True)),
                 ("max_call_duration", models.PositiveIntegerField(null=True)),
                 ("silence_timeout", models.PositiveIntegerField(null=True)),
+                ("silence_prompt", models.BooleanField(null=True)),
                 (
                     "first_speaker",
                     models.CharField(
@@ -118,6 +127,30 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("fallback_model", models.CharField(blank=True, max_length=80, null=True)),
+                (
+                    "reasoning_effort",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("minimal", "Minimal"),
+                            ("low", "Low"),
+                            ("medium", "Medium"),
+                            ("high", "High"),
+                            ("xhigh", "Xhigh"),
+                        ],
+                        max_length=7,
+                        null=True,
+                    ),
+                ),
+                (
+                    "noise_reduction",
+                    models.CharField(
+                        blank=True,
+                        choices=[("near_field", "Near Field"), ("far_field", "Far Field")],
+                        max_length=10,
+                        null=True,
+                    ),
+                ),
                 ("max_cost_per_call", models.DecimalField(blank=True, decimal_places=6, max_digits=18, null=True)),
                 ("name", models.CharField(max_length=100)),
                 ("description", models.CharField(blank=True, default="", max_length=500)),
@@ -125,10 +158,24 @@ class Migration(migrations.Migration):
                 ("daily_cap", models.DecimalField(blank=True, decimal_places=6, max_digits=18, null=True)),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("updated_at", models.DateTimeField(auto_now=True)),
+                ("version", models.PositiveIntegerField(db_default=1, default=1)),
+                ("draft", models.TextField(blank=True, db_default="", default="")),
+                ("draft_version", models.PositiveIntegerField(null=True)),
+                ("draft_saved_at", models.DateTimeField(null=True)),
                 (
                     "developer",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.CASCADE, related_name="agents", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "signing_secret",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="webhooks.signingsecret",
                     ),
                 ),
                 (
@@ -144,6 +191,66 @@ class Migration(migrations.Migration):
             ],
             options={
                 "abstract": False,
+            },
+        ),
+        migrations.CreateModel(
+            name="VoiceSample",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("provider", models.CharField(max_length=10)),
+                ("upstream_model", models.CharField(max_length=100)),
+                ("voice", models.CharField(max_length=100)),
+                ("sound", models.BinaryField()),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("provider", "upstream_model", "voice"), name="voice_sample_once")
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="AgentVersion",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField()),
+                ("values", bubblyphone.core.ordered_json.OrderedJSONField(default=dict)),
+                ("published_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("restored", models.PositiveIntegerField(null=True)),
+                (
+                    "agent",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="versions", to="agents.agent"
+                    ),
+                ),
+                (
+                    "api_key",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="accounts.apikey"
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-number"],
+                "constraints": [models.UniqueConstraint(fields=("agent", "number"), name="agent_version_once")],
+            },
+        ),
+        migrations.CreateModel(
+            name="Secret",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=64)),
+                ("encrypted", models.TextField()),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "developer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="secrets", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [models.UniqueConstraint(fields=("developer", "name"), name="secret_once_by_name")],
             },
         ),
         migrations.RunPython(add_models, migrations.RunPython.noop),

@@ -32,6 +32,14 @@ GEMINI = {
     ],
 }  # fmt: skip
 LOCAL = {"async_tools": True, "content_updates": True, "voices": ["Joe"], "languages": ["en"]}
+# https://platform.openai.com/docs/guides/realtime-models-prompting: reasoning from "minimal" to "xhigh", "low" unless chosen.
+OPENAI_REASONING = {"reasoning_efforts": ["minimal", "low", "medium", "high", "xhigh"], **OPENAI}
+# https://ai.google.dev/gemini-api/docs/models/gemini-3.8-live: no thinking level; tools do not hold up the conversation, and content
+# can be added to it at any time.
+GEMINI_38 = {name: value for name, value in GEMINI.items() if name != "reasoning_efforts"} | {
+    "async_tools": True,
+    "content_updates": True,
+}
 MODELS = [
     {
         "slug": "gemini-3.1-flash-live",
@@ -41,6 +49,7 @@ MODELS = [
         "upstream_id": "gemini-3.1-flash-live-preview",
         "price_per_minute": Decimal("0.04"),
         "capabilities": GEMINI,
+        "position": 10,
     },
     {
         "slug": "gpt-realtime-1.5",
@@ -50,6 +59,7 @@ MODELS = [
         "upstream_id": "gpt-realtime-1.5",
         "price_per_minute": Decimal("0.12"),
         "capabilities": OPENAI,
+        "position": 20,
     },
     {
         "slug": "gpt-realtime-mini",
@@ -60,6 +70,47 @@ MODELS = [
         "price_per_minute": Decimal("0.04"),
         "capabilities": OPENAI,
         "retires_on": datetime.date(2027, 1, 20),  # https://platform.openai.com/docs/deprecations
+        "position": 30,
+    },
+    {
+        "slug": "gemini-3.8-live",
+        "aliases": [],
+        "provider": "google",
+        "display_name": "Gemini 3.8 Live",
+        "upstream_id": "gemini-3.8-live",
+        "price_per_minute": Decimal("0.04"),
+        "capabilities": GEMINI_38,
+        "position": 32,
+    },
+    {
+        "slug": "gemini-3.8-live-extended-thinking",
+        "aliases": [],
+        "provider": "google",
+        "display_name": "Gemini 3.8 Live Extended Thinking",
+        "upstream_id": "gemini-3.8-live-extended-thinking",
+        "price_per_minute": Decimal("0.08"),
+        "capabilities": GEMINI_38,
+        "position": 34,
+    },
+    {
+        "slug": "gpt-realtime-2.1",
+        "aliases": [],
+        "provider": "openai",
+        "display_name": "GPT Realtime 2.1",
+        "upstream_id": "gpt-realtime-2.1",
+        "price_per_minute": Decimal("0.15"),
+        "capabilities": OPENAI_REASONING,
+        "position": 36,
+    },
+    {
+        "slug": "gpt-realtime-2.1-mini",
+        "aliases": [],
+        "provider": "openai",
+        "display_name": "GPT Realtime 2.1 Mini",
+        "upstream_id": "gpt-realtime-2.1-mini",
+        "price_per_minute": Decimal("0.05"),
+        "capabilities": OPENAI_REASONING,
+        "position": 38,
     },
     {
         "slug": "local-offline",
@@ -69,11 +120,19 @@ MODELS = [
         "upstream_id": "local-offline",
         "price_per_minute": Decimal("0"),
         "capabilities": LOCAL,
+        "position": 40,
     },
 ]
+# Which model replaces which.
+SUCCESSORS = {
+    "gemini-3.1-flash-live": "gemini-3.8-live",
+    "gpt-realtime-mini": "gpt-realtime-2.1-mini",
+}
 
 
 def add_models(apps, schema_editor):
     AIModel = apps.get_model("agents", "AIModel")
-    for position, entry in enumerate(MODELS, start=1):
-        AIModel.objects.create(**entry, position=position * 10)
+    rows = {entry["slug"]: AIModel.objects.create(**entry) for entry in MODELS}
+    for slug, successor in SUCCESSORS.items():
+        rows[slug].successor = rows[successor]
+        rows[slug].save(update_fields=["successor"])

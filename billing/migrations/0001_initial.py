@@ -24,6 +24,14 @@ DROP TRIGGER ledger_is_never_emptied ON billing_ledgerentry;
 DROP TRIGGER ledger_rows_stay ON billing_ledgerentry;
 DROP FUNCTION billing_refuse_change();
 """
+COLUMNS = "key, developer_id, kind, amount, description, created_at"
+# What calls and numbers cost, whether it was charged or metered.
+COSTS = f"""
+CREATE VIEW billing_cost AS
+SELECT {COLUMNS} FROM billing_ledgerentry
+WHERE kind IN ('telephony', 'model', 'transcription', 'analysis', 'number_setup', 'number_month')
+UNION ALL SELECT {COLUMNS} FROM billing_meteredcost
+"""  # noqa: S608
 
 
 class Migration(migrations.Migration):
@@ -35,6 +43,38 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.CreateModel(
+            name="Cost",
+            fields=[
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("top_up", "Top-up"),
+                            ("test_credit", "Test credit"),
+                            ("telephony", "Telephony"),
+                            ("model", "AI model"),
+                            ("transcription", "Transcription"),
+                            ("analysis", "Analysis"),
+                            ("number_setup", "Number setup fee"),
+                            ("number_month", "Monthly number fee"),
+                            ("refund", "Refund"),
+                            ("dispute", "Dispute"),
+                            ("adjustment", "Adjustment"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("amount", models.DecimalField(decimal_places=6, max_digits=18)),
+                ("description", models.CharField(max_length=200)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("key", models.CharField(max_length=100, primary_key=True, serialize=False)),
+            ],
+            options={
+                "db_table": "billing_cost",
+                "managed": False,
+            },
+        ),
         migrations.CreateModel(
             name="BalanceCheckpoint",
             fields=[
@@ -51,6 +91,20 @@ class Migration(migrations.Migration):
                 ("entry_id", models.BigIntegerField()),
                 ("amount", models.DecimalField(decimal_places=6, max_digits=18)),
             ],
+        ),
+        migrations.CreateModel(
+            name="LedgerCheck",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("finished_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("seconds", models.FloatField()),
+                ("problem_count", models.PositiveIntegerField()),
+                ("first_problems", models.TextField(blank=True, default="")),
+            ],
+            options={
+                "get_latest_by": "finished_at",
+                "indexes": [models.Index(fields=["-finished_at"], name="ledger_check_newest")],
+            },
         ),
         migrations.CreateModel(
             name="Payment",
@@ -346,8 +400,55 @@ class Migration(migrations.Migration):
                     models.Index(fields=["developer", "-id"], include=("amount",), name="ledger_by_developer"),
                     models.Index(fields=["developer", "created_at"], include=("kind", "amount"), name="ledger_sums"),
                     models.Index(
+                        condition=models.Q(("kind__in", ["telephony", "model"]), _negated=True),
+                        fields=["developer", "kind", "-id"],
+                        name="ledger_rare_kinds",
+                    ),
+                    models.Index(
                         condition=models.Q(("amount__gt", 0)), fields=["developer", "created_at"], name="ledger_credits"
                     ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="MeteredCost",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.CharField(max_length=100, unique=True)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("top_up", "Top-up"),
+                            ("test_credit", "Test credit"),
+                            ("telephony", "Telephony"),
+                            ("model", "AI model"),
+                            ("transcription", "Transcription"),
+                            ("analysis", "Analysis"),
+                            ("number_setup", "Number setup fee"),
+                            ("number_month", "Monthly number fee"),
+                            ("refund", "Refund"),
+                            ("dispute", "Dispute"),
+                            ("adjustment", "Adjustment"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("amount", models.DecimalField(decimal_places=6, max_digits=18)),
+                ("description", models.CharField(max_length=200)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "developer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [
+                    models.Index(
+                        fields=["developer", "created_at"], include=("kind", "amount"), name="metered_cost_sums"
+                    )
                 ],
             },
         ),
@@ -409,5 +510,6 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.RunSQL(APPEND_ONLY, NOT_APPEND_ONLY),
+        migrations.RunSQL(COSTS, "DROP VIEW billing_cost"),
         migrations.RunPython(add_rates, migrations.RunPython.noop),
     ]

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 import bubblyphone.core.ordered_json
+import phone_numbers.carriers.registry
 import phone_numbers.models
 import phone_numbers.verification.documents
 from phone_numbers.migrations._first_prices import add_prices
@@ -22,9 +23,67 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name="CallScript",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("account", models.CharField(max_length=64)),
+                ("carrier_call_id", models.CharField(max_length=64)),
+                ("state", models.JSONField(default=dict)),
+                ("changed_at", models.DateTimeField(default=django.utils.timezone.now)),
+            ],
+            options={
+                "indexes": [models.Index(fields=["changed_at"], name="call_script_by_age")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("account", "carrier_call_id"), name="call_script_once")
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="CarrierAccount",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("provider", models.CharField(max_length=20)),
+                ("label", models.CharField(blank=True, default="", max_length=100)),
+                ("encrypted", models.TextField()),
+                ("last_four", models.CharField(max_length=4)),
+                ("checked_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("failing_since", models.DateTimeField(null=True)),
+                ("told_at", models.DateTimeField(null=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "developer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="carrier_accounts",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="CarrierCommand",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("command_id", models.CharField(max_length=64, unique=True)),
+                ("result", models.CharField(blank=True, default="", max_length=64)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+            ],
+            options={
+                "indexes": [
+                    models.Index(fields=["created_at"], name="carrier_command_by_age"),
+                    models.Index(
+                        condition=models.Q(("result", ""), _negated=True),
+                        fields=["result"],
+                        name="carrier_command_by_result",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="CountryRequirements",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("carrier", models.CharField(default=phone_numbers.carriers.registry.default_carrier, max_length=20)),
                 ("country_code", models.CharField(max_length=2)),
                 (
                     "number_type",
@@ -43,7 +102,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 "constraints": [
-                    models.UniqueConstraint(fields=("country_code", "number_type"), name="country_requirements_once")
+                    models.UniqueConstraint(
+                        fields=("carrier", "country_code", "number_type"), name="country_requirements_once"
+                    )
                 ],
             },
         ),
@@ -85,9 +146,13 @@ class Migration(migrations.Migration):
                 ("language", models.CharField(blank=True, max_length=20, null=True)),
                 ("tools", bubblyphone.core.ordered_json.OrderedJSONField(blank=True, null=True)),
                 ("tool_webhook_url", models.URLField(blank=True, max_length=2000, null=True)),
+                ("lookup_url", models.URLField(blank=True, max_length=2000, null=True)),
                 ("default_variables", bubblyphone.core.ordered_json.OrderedJSONField(blank=True, null=True)),
                 ("transfer_number", models.CharField(blank=True, max_length=200, null=True)),
                 ("auto_transfer_tool", models.BooleanField(null=True)),
+                ("hang_up_tool", models.BooleanField(null=True)),
+                ("keypad_tool", models.BooleanField(null=True)),
+                ("opt_out_tool", models.BooleanField(null=True)),
                 ("recording_enabled", models.BooleanField(null=True)),
                 ("transcription_enabled", models.BooleanField(null=True)),
                 ("realtime_transcript", models.BooleanField(null=True)),
@@ -100,8 +165,11 @@ class Migration(migrations.Migration):
                         null=True,
                     ),
                 ),
+                ("screening_message", models.CharField(blank=True, max_length=500, null=True)),
+                ("fallback_number", models.CharField(blank=True, max_length=200, null=True)),
                 ("max_call_duration", models.PositiveIntegerField(null=True)),
                 ("silence_timeout", models.PositiveIntegerField(null=True)),
+                ("silence_prompt", models.BooleanField(null=True)),
                 (
                     "first_speaker",
                     models.CharField(
@@ -119,6 +187,30 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("fallback_model", models.CharField(blank=True, max_length=80, null=True)),
+                (
+                    "reasoning_effort",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("minimal", "Minimal"),
+                            ("low", "Low"),
+                            ("medium", "Medium"),
+                            ("high", "High"),
+                            ("xhigh", "Xhigh"),
+                        ],
+                        max_length=7,
+                        null=True,
+                    ),
+                ),
+                (
+                    "noise_reduction",
+                    models.CharField(
+                        blank=True,
+                        choices=[("near_field", "Near Field"), ("far_field", "Far Field")],
+                        max_length=10,
+                        null=True,
+                    ),
+                ),
                 ("max_cost_per_call", models.DecimalField(blank=True, decimal_places=6, max_digits=18, null=True)),
                 ("e164", models.CharField(max_length=20)),
                 ("country_code", models.CharField(max_length=2)),
@@ -153,7 +245,18 @@ class Migration(migrations.Migration):
                 ("monthly_cost", models.DecimalField(decimal_places=6, max_digits=18)),
                 ("daily_cap", models.DecimalField(blank=True, decimal_places=6, max_digits=18, null=True)),
                 ("max_concurrent_calls", models.PositiveIntegerField(blank=True, null=True)),
+                ("carrier", models.CharField(default=phone_numbers.carriers.registry.default_carrier, max_length=20)),
                 ("carrier_ref", models.CharField(blank=True, default="", max_length=100)),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[("purchased", "Purchased"), ("imported", "Imported")],
+                        db_default="purchased",
+                        default="purchased",
+                        max_length=10,
+                    ),
+                ),
+                ("previous_routing", models.TextField(blank=True, db_default="", default="")),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("months_paid", models.PositiveIntegerField(default=1)),
                 ("unpaid_since", models.DateTimeField(null=True)),
@@ -168,6 +271,16 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="phone_numbers",
                         to="agents.agent",
+                    ),
+                ),
+                (
+                    "agent_version",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="phone_numbers",
+                        to="agents.agentversion",
                     ),
                 ),
                 (
@@ -201,6 +314,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("reference", models.UUIDField(default=uuid.uuid4, unique=True)),
+                ("carrier", models.CharField(default=phone_numbers.carriers.registry.default_carrier, max_length=20)),
                 ("e164", models.CharField(max_length=20)),
                 ("country_code", models.CharField(max_length=2)),
                 (
@@ -286,6 +400,7 @@ class Migration(migrations.Migration):
                 ("submitted_at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("reviewed_at", models.DateTimeField(null=True)),
                 ("expires_on", models.DateField(null=True)),
+                ("carrier", models.CharField(default=phone_numbers.carriers.registry.default_carrier, max_length=20)),
                 ("carrier_ref", models.CharField(blank=True, default="", max_length=100)),
                 (
                     "developer",
@@ -373,7 +488,7 @@ class Migration(migrations.Migration):
             model_name="verification",
             constraint=models.UniqueConstraint(
                 condition=models.Q(("status", "rejected"), _negated=True),
-                fields=("developer", "country_code", "number_type"),
+                fields=("developer", "carrier", "country_code", "number_type"),
                 name="verification_standing_once",
             ),
         ),

@@ -13,6 +13,24 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name="Event",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("public_id", models.CharField(max_length=40, unique=True)),
+                ("subject", models.CharField(max_length=60)),
+                ("event_type", models.CharField(max_length=60)),
+                ("body", models.TextField()),
+                ("position", models.BigIntegerField(null=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "developer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="events", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
             name="SigningSecret",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
@@ -31,11 +49,13 @@ class Migration(migrations.Migration):
             name="WebhookDelivery",
             fields=[
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),
-                ("webhook_id", models.UUIDField(unique=True)),
+                ("webhook_id", models.CharField(max_length=40)),
                 ("subject", models.CharField(max_length=60)),
                 ("event_type", models.CharField(max_length=60)),
                 ("url", models.URLField(max_length=2000)),
                 ("body", models.TextField()),
+                ("tool", models.CharField(blank=True, db_default="", default="", max_length=64)),
+                ("method", models.CharField(blank=True, db_default="", default="", max_length=6)),
                 ("wants_reply", models.BooleanField(default=False)),
                 (
                     "status",
@@ -54,6 +74,15 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="webhook_deliveries",
                         to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "event",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="deliveries",
+                        to="webhooks.event",
                     ),
                 ),
                 (
@@ -85,6 +114,65 @@ class Migration(migrations.Migration):
                 ),
             ],
         ),
+        migrations.CreateModel(
+            name="WebhookEndpoint",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("url", models.URLField(max_length=2000)),
+                ("event_types", models.JSONField()),
+                ("description", models.CharField(blank=True, default="", max_length=200)),
+                ("enabled", models.BooleanField(default=True)),
+                ("failure_emailed_at", models.DateTimeField(null=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("deleted_at", models.DateTimeField(null=True)),
+                (
+                    "developer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="webhook_endpoints",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "signing_secret",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="webhooks.signingsecret"
+                    ),
+                ),
+            ],
+        ),
+        migrations.AddField(
+            model_name="webhookdelivery",
+            name="endpoint",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="deliveries",
+                to="webhooks.webhookendpoint",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="event",
+            index=models.Index(
+                condition=models.Q(("position", None)), fields=["developer", "id"], name="event_without_position"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="event",
+            index=models.Index(fields=["created_at"], name="event_created"),
+        ),
+        migrations.AddIndex(
+            model_name="event",
+            index=models.Index(fields=["developer", "-id"], name="event_by_developer"),
+        ),
+        migrations.AddConstraint(
+            model_name="event",
+            constraint=models.UniqueConstraint(fields=("developer", "position"), name="event_position"),
+        ),
+        migrations.AddConstraint(
+            model_name="webhookattempt",
+            constraint=models.UniqueConstraint(fields=("delivery", "number"), name="attempt_once"),
+        ),
         migrations.AddIndex(
             model_name="webhookdelivery",
             index=models.Index(
@@ -106,7 +194,13 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddConstraint(
-            model_name="webhookattempt",
-            constraint=models.UniqueConstraint(fields=("delivery", "number"), name="attempt_once"),
+            model_name="webhookdelivery",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("endpoint", None)), fields=("webhook_id",), name="delivery_webhook_id"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="webhookdelivery",
+            constraint=models.UniqueConstraint(fields=("endpoint", "webhook_id"), name="delivery_once_per_endpoint"),
         ),
     ]
