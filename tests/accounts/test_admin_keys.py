@@ -1,4 +1,4 @@
-"""An ordinary API key cannot change what limits it: keys, caps, sessions. An admin key can, and a session token makes those."""
+"""A standard API key cannot change its own limits: keys, caps, sessions. An admin key can. Only a session token creates admin keys."""
 
 import json
 from decimal import Decimal
@@ -29,7 +29,7 @@ def session_of(developer: Developer) -> dict[str, str]:
 
 
 def protected(developer: Developer) -> list[tuple[str, str, Any, int]]:
-    """Requests about what protects an account, and their status for keys that may make them."""
+    """Requests that change an account's protections, with the status that admin keys and session tokens get."""
     other, _ = make_api_key(developer, label="Other")
     doomed, _ = make_api_key(developer, label="Doomed")
     number = make_phone_number(developer=developer, daily_cap=Decimal(5), max_concurrent_calls=2)
@@ -66,7 +66,7 @@ def state_of(developer: Developer) -> Any:
     )
 
 
-def test_an_ordinary_key_changes_nothing_of_it() -> None:
+def test_a_standard_key_cannot_change_protections() -> None:
     developer = make_developer()
     key = bearer(developer)
     requests = protected(developer)
@@ -79,14 +79,14 @@ def test_an_ordinary_key_changes_nothing_of_it() -> None:
 
 
 @pytest.mark.parametrize("kind", ["admin key", "session token"])
-def test_an_admin_key_and_a_session_token_may(kind: str) -> None:
+def test_an_admin_key_and_a_session_token_can_change_protections(kind: str) -> None:
     developer = make_developer()
     headers = bearer(developer, is_admin=True) if kind == "admin key" else session_of(developer)
     for method, path, body, status in protected(developer):
         assert (path, send(headers, method, path, body).status_code) == (path, status)
 
 
-def test_only_a_session_token_makes_an_admin_key() -> None:
+def test_only_a_session_token_creates_an_admin_key() -> None:
     developer = make_developer()
     for is_admin in (False, True):
         answer = send(bearer(developer, is_admin=is_admin), "POST", "/api-keys", {"admin": True})
@@ -102,7 +102,7 @@ def test_only_a_session_token_makes_an_admin_key() -> None:
 
 
 @pytest.mark.parametrize("is_admin", [False, True])
-def test_no_key_is_promoted_later(is_admin: bool) -> None:
+def test_no_key_becomes_an_admin_key_later(is_admin: bool) -> None:
     developer = make_developer()
     key, _plaintext = make_api_key(developer, is_admin=is_admin)
     headers = session_of(developer)
@@ -113,7 +113,7 @@ def test_no_key_is_promoted_later(is_admin: bool) -> None:
     assert key.is_admin is is_admin
 
 
-def test_what_an_ordinary_key_may_still_do() -> None:
+def test_what_a_standard_key_can_still_do() -> None:
     developer = make_developer()
     key = bearer(developer)
     number = make_phone_number(developer=developer, daily_cap=Decimal(5))
@@ -121,7 +121,7 @@ def test_what_an_ordinary_key_may_still_do() -> None:
     for method, path, body, status in (
         ("GET", "/api-keys", None, 200),
         ("GET", "/billing/caps", None, 200),
-        ("PATCH", f"/phone-numbers/{number.pk}", {"label": "x", "daily_cap": "5.00"}, 200),  # as it is
+        ("PATCH", f"/phone-numbers/{number.pk}", {"label": "x", "daily_cap": "5.00"}, 200),  # unchanged
         ("PATCH", f"/agents/{agent.pk}", {"name": "x"}, 200),
         ("POST", "/agents", {"name": "y", "daily_cap": None}, 201),
         ("POST", "/model-keys", {"provider": "openai", "api_key": "sk-proj-abc123"}, 201),
@@ -130,7 +130,7 @@ def test_what_an_ordinary_key_may_still_do() -> None:
         assert (path, send(key, method, path, body).status_code) == (path, status)
 
 
-def test_an_ordinary_key_is_not_given_the_stored_answer_of_a_session() -> None:
+def test_a_standard_key_does_not_get_a_session_s_stored_response() -> None:
     developer = make_developer()
     repeat = {"Idempotency-Key": "make-key"}
     made = send(session_of(developer) | repeat, "POST", "/api-keys", {"label": "Ops", "admin": True})
@@ -140,7 +140,7 @@ def test_an_ordinary_key_is_not_given_the_stored_answer_of_a_session() -> None:
     assert (again.json(), again["Idempotency-Replayed"]) == (made.json(), "true")
 
 
-def test_the_page_makes_and_shows_admin_keys() -> None:
+def test_the_page_creates_and_shows_admin_keys() -> None:
     developer = make_developer()
     make_api_key(developer, label="Server")
     client = Client()

@@ -1,4 +1,4 @@
-"""Registering, signing in, keys: over HTTP, exact shapes."""
+"""Registration, sign-in and API keys over HTTP, with exact response shapes."""
 
 import re
 from datetime import timedelta
@@ -25,7 +25,7 @@ def post(client: Client, path: str, body: Any = None, **headers: str) -> Any:
     return client.post(f"/api/v1/{path}", body, content_type="application/json", headers=headers)
 
 
-def test_register_shows_the_documented_shape_and_a_working_token(client: Client) -> None:
+def test_registering_returns_the_documented_shape_and_a_working_token(client: Client) -> None:
     response = post(client, "auth/register", JANE)
     assert response.status_code == 201
     developer = Developer.objects.get()
@@ -63,27 +63,29 @@ def test_register_shows_the_documented_shape_and_a_working_token(client: Client)
         ({"name": "a\x00b"}, {"name": ["Null characters are not allowed."]}),
     ],
 )
-def test_register_refuses(client: Client, changes: dict[str, str], errors: dict[str, list[str]]) -> None:
+def test_invalid_registrations_are_refused(
+    client: Client, changes: dict[str, str], errors: dict[str, list[str]]
+) -> None:
     response = post(client, "auth/register", {**JANE, **changes})
     assert response.status_code == 422
     assert response.json() == {"message": "The given data was invalid.", "errors": errors}
     assert not Developer.objects.exists()
 
 
-def test_register_names_every_missing_field(client: Client) -> None:
+def test_registering_lists_every_missing_field(client: Client) -> None:
     response = post(client, "auth/register", {})
     required = ["This field is required."]
     assert response.json()["errors"] == dict.fromkeys(JANE, required)
 
 
-def test_an_email_is_taken_in_whatever_case(client: Client) -> None:
+def test_email_addresses_are_unique_regardless_of_case(client: Client) -> None:
     make_developer(email="jane@example.com")
     response = post(client, "auth/register", {**JANE, "email": "JANE@example.COM"})
     assert response.status_code == 422
     assert response.json()["errors"] == {"email": ["The email has already been taken."]}
 
 
-def test_spaces_belong_to_a_password(client: Client) -> None:
+def test_passwords_keep_their_spaces(client: Client) -> None:
     post(client, "auth/register", {**JANE, "password": "  spaced  ", "password_confirmation": "  spaced  "})
     assert post(client, "auth/login", {"email": "jane@example.com", "password": "spaced"}).status_code == 401
     assert post(client, "auth/login", {"email": "jane@example.com", "password": "  spaced  "}).status_code == 200
@@ -101,14 +103,14 @@ def test_login_and_logout(client: Client) -> None:
 
 
 @pytest.mark.parametrize("email", ["jane@example.com", "nobody@example.com"])
-def test_a_wrong_login_is_401_and_does_not_say_what_was_wrong(client: Client, email: str) -> None:
+def test_a_failed_login_is_401_and_does_not_say_why(client: Client, email: str) -> None:
     make_developer(email="jane@example.com")
     response = post(client, "auth/login", {"email": email, "password": "secret124"})
     assert response.status_code == 401
     assert response.json() == {"message": "Wrong email or password."}
 
 
-def test_a_besieged_account_is_closed_for_a_while(client: Client, settings: Any) -> None:
+def test_an_account_under_attack_is_locked_for_a_while(client: Client, settings: Any) -> None:
     settings.RATE_LIMIT_PER_MINUTE = 1000
     make_developer(email="jane@example.com")
     wrong = {"email": "jane@example.com", "password": "secret124"}
@@ -125,7 +127,7 @@ def test_a_key_cannot_log_out(client: Client) -> None:
     assert response.json() == {"message": message, "reason": "forbidden"}
 
 
-def test_keys_are_shown_once_listed_and_revoked(client: Client) -> None:
+def test_keys_are_shown_once_then_listed_and_revoked(client: Client) -> None:
     developer = make_developer()
     headers = bearer(developer, is_admin=True)
     created = post(client, "api-keys", {"label": "Production"}, **headers)
@@ -156,7 +158,7 @@ def test_keys_are_shown_once_listed_and_revoked(client: Client) -> None:
     assert client.delete(f"/api/v1/api-keys/{key.pk}", headers=headers).status_code == 404
 
 
-def test_anothers_key_is_as_missing_as_a_missing_one(client: Client) -> None:
+def test_another_account_s_key_is_not_found(client: Client) -> None:
     foreign, _ = make_api_key()
     headers = bearer(make_developer(), is_admin=True)
     answers = [client.delete(f"/api/v1/api-keys/{pk}", headers=headers) for pk in (foreign.pk, 10**15)]
@@ -170,7 +172,7 @@ def test_anothers_key_is_as_missing_as_a_missing_one(client: Client) -> None:
     "authorization",
     [None, "Bearer", "Bearer bp_live_sk_wrong", "Bearer 1|x", "Basic abc", "Bearer 99999999999999999999|" + "x" * 40],
 )
-def test_without_a_valid_credential_is_401(client: Client, authorization: str | None) -> None:
+def test_requests_without_a_valid_credential_get_401(client: Client, authorization: str | None) -> None:
     headers = {} if authorization is None else {"Authorization": authorization}
     response = client.get("/api/v1/auth/me", headers=headers)
     assert response.status_code == 401
@@ -178,7 +180,7 @@ def test_without_a_valid_credential_is_401(client: Client, authorization: str | 
     assert response["WWW-Authenticate"] == "Bearer"
 
 
-def test_an_expired_session_and_a_closed_account_are_401(client: Client) -> None:
+def test_an_expired_session_and_a_closed_account_get_401(client: Client) -> None:
     developer = make_developer(email="jane@example.com")
     token = post(client, "auth/login", {"email": "jane@example.com", "password": "secret123"}).json()["token"]
     headers = {"Authorization": f"Bearer {token}"}
@@ -190,7 +192,7 @@ def test_an_expired_session_and_a_closed_account_are_401(client: Client) -> None
     assert client.get("/api/v1/auth/me", headers=key).status_code == 401
 
 
-def test_last_use_is_noted_once_a_minute(client: Client) -> None:
+def test_last_use_is_recorded_once_a_minute(client: Client) -> None:
     key, plaintext = make_api_key()
     headers = {"Authorization": f"Bearer {plaintext}"}
     client.get("/api/v1/auth/me", headers=headers)

@@ -1,4 +1,4 @@
-"""What is left of an account that its owner deletes: every table that refers to accounts is named here, in one list or the other."""
+"""What remains of a deleted account. Every table that refers to accounts is in one of the lists below."""
 
 import pytest
 from django.apps import apps
@@ -20,7 +20,7 @@ from webhooks.models import SigningSecret
 
 __all__ = ["documents", "recordings_folder"]
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis", "recordings_folder", "documents")]
-# What the account's own data was in.
+# Tables with the account's own data.
 GONE = {
     "accounts.MutedNotification", "agents.Agent", "agents.ModelKey", "agents.Secret", "calls.CallSums", "calls.DialingPolicy",
     "calls.DoNotCallNumber", "calls.SavedView", "calls.ScheduledCall", "calls.StaleDay",
@@ -28,22 +28,22 @@ GONE = {
     "webhooks.WebhookDelivery",
     "webhooks.WebhookEndpoint",
 }  # fmt: skip
-# The account's row has no name any more. Bills, payments, and their grounds stay, and so do keys, revoked, with which calls were
-# placed; how long what stays is kept; the decisions on documents, without these; and the secret of a released number.
+# The account's row loses its name. These stay: bills and payments with their evidence, revoked keys with the calls they placed,
+# retention periods, decisions on documents without the documents, and the secret of a released number.
 KEPT = {
     "accounts.ApiKey", "accounts.RetentionPeriod", "billing.Adjustment", "billing.AllowedPrefix", "billing.AutoTopUp",
     "billing.BalanceCheckpoint", "billing.Cost", "billing.LedgerEntry", "billing.MeteredCost", "billing.Notice",
     "billing.Payment", "billing.SpendingCap", "billing.StripeCustomer", "calls.Call", "djstripe.Customer", "numbers.NumberPurchase",
     "numbers.PhoneNumber", "numbers.Verification", "numbers.VerificationEvent", "webhooks.SigningSecret",
 }  # fmt: skip
-# Shown to be deleted by tests of their own: sessions, cards. Staff are not deleted.
+# Other tests show that these are deleted: sessions, cards. Staff accounts are not deleted.
 ELSEWHERE = {
     "accounts.BrowserSession", "accounts.SessionToken", "admin.LogEntry", "billing.Card", "staff.Authenticator", "staff.RecoveryCodes",
 }  # fmt: skip
 
 
 def rows_of(developer: Developer) -> dict[str, int]:
-    """How many rows each table has that refers to the account."""
+    """The number of rows in each table that refer to the account."""
     found: dict[str, int] = {}
     for model in apps.get_models():
         for field in model._meta.get_fields():
@@ -54,13 +54,13 @@ def rows_of(developer: Developer) -> dict[str, int]:
 
 
 def release(developer: Developer) -> None:
-    """As if its carrier had taken the number back."""
+    """Mark the numbers as released by the carrier."""
     left = {"status": "released", "released_at": timezone.now(), "agent": None, "model_key": None}
     PhoneNumber.objects.filter(developer=developer).update(**left)
 
 
 def mark_more(developer: Developer, mark: str) -> None:
-    """Texts that the rows of a full account do not have by themselves."""
+    """Add the marker to texts that a full account does not set by default."""
     call = Call.objects.get(developer=developer)
     config = {"system_prompt": {"value": f"You are {mark}.", "source": "number"}}
     Call.objects.filter(pk=call.pk).update(config=config, metadata={"who": mark}, dynamic_variables={"who": mark})
@@ -71,7 +71,7 @@ def mark_more(developer: Developer, mark: str) -> None:
 
 
 def tables_with(text: str) -> dict[str, int]:
-    """How many rows of each table have this text in any column."""
+    """The number of rows in each table that contain this text in any column."""
     found = {}
     with connection.cursor() as cursor:
         for name in connection.introspection.table_names(cursor):
@@ -81,7 +81,7 @@ def tables_with(text: str) -> dict[str, int]:
     return {name: count for name, count in found.items() if count}
 
 
-def test_an_account_whose_deletion_fails_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_account_deletion_does_not_block_others(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = make_developer(), make_developer()
     for developer in (first, second):
         account_deletion.close_account(developer=developer, password=PASSWORD, address="192.0.2.1")
@@ -94,7 +94,7 @@ def test_an_account_whose_deletion_fails_holds_up_no_other(monkeypatch: pytest.M
     assert list(unfinished) == [first]
 
 
-def test_only_what_bills_need_is_left_and_another_account_keeps_everything() -> None:
+def test_only_billing_records_remain_and_another_account_keeps_everything() -> None:
     (developer, _), (other, _) = make_full_account("ADA"), make_full_account("EVE")
     for number, account in enumerate((developer, other)):
         Handset.objects.create(developer=account, number=f"+1555000000{number}")
@@ -122,5 +122,5 @@ def test_only_what_bills_need_is_left_and_another_account_keeps_everything() -> 
     released = PhoneNumber.objects.get(developer=developer)
     assert [one.pk for one in SigningSecret.objects.filter(developer=developer)] == [released.signing_secret_id]
     assert rows_of(other) == others
-    assert tables_with("ADA") == {"numbers_verificationdocument": 1}  # the name of what the carrier requires
+    assert tables_with("ADA") == {"numbers_verificationdocument": 1}  # the name of the carrier's requirement
     assert {"calls_call", "calls_callevent", "calls_transfer", "numbers_phonenumber"} <= tables_with("EVE").keys()

@@ -1,4 +1,4 @@
-"""All of an account's data as one file, and nothing of another's."""
+"""The export: all data of an account in one file, and none of another account."""
 
 import io
 import json
@@ -40,7 +40,7 @@ SOUND = b"RIFF" + bytes(range(256)) * 2_000
 
 
 def make_full_account(mark: str) -> tuple[Developer, str]:
-    """An account with something of everything, in whose texts the mark is; and its API key."""
+    """An account with one of everything, with the marker in all its texts, and its API key."""
     developer = make_account()
     Developer.objects.filter(pk=developer.pk).update(name=mark)
     agent = make_agent(developer=developer, name=f"Agent {mark}")
@@ -90,7 +90,7 @@ def files_of(archive: bytes) -> dict[str, bytes]:
 
 
 @pytest.mark.django_db
-def test_everything_of_the_account_and_nothing_of_another_or_secret() -> None:
+def test_an_export_has_all_data_of_the_account_but_no_other_account_s_and_no_secrets() -> None:
     (developer, key), (_, other_key) = make_full_account("ADA"), make_full_account("EVE")
     files = files_of(b"".join(account_export.export(developer)))
     tables = {
@@ -138,7 +138,7 @@ def test_everything_of_the_account_and_nothing_of_another_or_secret() -> None:
 
 
 @pytest.mark.django_db
-def test_a_file_that_is_gone_is_named(recordings_folder: Path) -> None:
+def test_a_missing_file_is_listed(recordings_folder: Path) -> None:
     developer, _ = make_full_account("ADA")
     for path in (recordings_folder / "calls").iterdir():
         path.unlink()
@@ -147,7 +147,7 @@ def test_a_file_that_is_gone_is_named(recordings_folder: Path) -> None:
     assert json.loads(files["missing.jsonl"]) == {"file": f"recordings/{call_id}.wav"}
 
 
-def test_an_archive_is_sent_in_pieces() -> None:
+def test_an_archive_is_streamed_in_pieces() -> None:
     archive = StreamedArchive()
     pieces = [*archive.add_file("big.wav", io.BytesIO(bytes(20 * PIECE_BYTES))), *archive.end()]
     assert max(map(len, pieces)) < 2 * PIECE_BYTES
@@ -155,7 +155,7 @@ def test_an_archive_is_sent_in_pieces() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_the_page_s_link_downloads_it() -> None:
+async def test_the_link_on_the_page_downloads_it() -> None:
     developer, _ = await sync_to_async(make_full_account)("ADA")
     client = AsyncClient()
     assert (await client.get("/account/data/export"))["Location"].startswith("/login")  # type: ignore[index]

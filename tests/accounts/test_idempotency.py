@@ -1,4 +1,4 @@
-"""`Idempotency-Key` on POSTs: one effect, one answer, however fast it is repeated."""
+"""`Idempotency-Key` on POSTs: one effect and one response, however quickly requests are repeated."""
 
 import json
 import uuid
@@ -37,7 +37,7 @@ def refusal(text: str) -> dict[str, Any]:
     return {"message": "The given data was invalid.", "errors": {"Idempotency-Key": [text]}}
 
 
-def test_a_repeat_gets_the_first_answer_and_has_no_effect(client: Client, developer: Developer) -> None:
+def test_a_repeat_gets_the_first_response_and_has_no_effect(client: Client, developer: Developer) -> None:
     headers = bearer(developer, is_admin=True)
     first = post(client, "api-keys", {"label": "Once"}, "k1", headers)
     again = post(client, "api-keys", {"label": "Once"}, "k1", headers)
@@ -52,7 +52,7 @@ def test_a_repeat_gets_the_first_answer_and_has_no_effect(client: Client, develo
     assert other.json()["data"]["id"] != first.json()["data"]["id"]
 
 
-def test_answers_are_stored_encrypted(client: Client, developer: Developer) -> None:
+def test_responses_are_stored_encrypted(client: Client, developer: Developer) -> None:
     secret = post(client, "api-keys", {}, "k1", bearer(developer, is_admin=True)).json()["data"]["key"]
     stored = IdempotentAnswer.objects.get()
     assert (stored.scope, stored.status) == (f"developer:{developer.pk}", 201)
@@ -60,7 +60,7 @@ def test_answers_are_stored_encrypted(client: Client, developer: Developer) -> N
     assert "data" not in stored.encrypted_body
 
 
-def test_another_body_or_path_under_the_same_key_is_422(client: Client, developer: Developer) -> None:
+def test_the_same_key_with_another_body_or_path_is_422(client: Client, developer: Developer) -> None:
     headers = bearer(developer, is_admin=True)
     post(client, "api-keys", {"label": "A"}, "k1", headers)
     for path, body in [("api-keys", {"label": "B"}), ("agents", {"label": "A"}), ("api-keys?x=1", {"label": "A"})]:
@@ -72,24 +72,24 @@ def test_another_body_or_path_under_the_same_key_is_422(client: Client, develope
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "caf\u00e9", "a\tb"])
-def test_keys_are_bounded(client: Client, developer: Developer, key: str) -> None:
+def test_keys_have_limited_length_and_characters(client: Client, developer: Developer, key: str) -> None:
     response = post(client, "api-keys", {}, key, bearer(developer, is_admin=True))
     assert response.status_code == 422
     assert response.json() == refusal("Must be 1 to 255 printable ASCII characters.")
     assert post(client, "api-keys", {}, "x" * 255, bearer(developer, is_admin=True)).status_code == 201
 
 
-def test_each_account_has_keys_of_its_own(client: Client, developer: Developer) -> None:
+def test_each_account_has_its_own_keys(client: Client, developer: Developer) -> None:
     for one in (developer, make_developer()):
         response = post(client, "api-keys", {"label": f"of {one.pk}"}, "same", bearer(one, is_admin=True))
         assert response.status_code == 201
         assert "Idempotency-Replayed" not in response.headers
-    # Another credential of the same account is the same account.
+    # Another credential of the same account shares its keys.
     again = post(client, "api-keys", {"label": f"of {developer.pk}"}, "same", bearer(developer, is_admin=True))
     assert again["Idempotency-Replayed"] == "true"
 
 
-def test_a_refusal_of_the_request_is_kept(client: Client, developer: Developer) -> None:
+def test_a_refused_request_is_stored(client: Client, developer: Developer) -> None:
     headers = bearer(developer, is_admin=True)
     first = post(client, "api-keys", {"lable": "x"}, "k1", headers)
     again = post(client, "api-keys", {"lable": "x"}, "k1", headers)
@@ -110,7 +110,7 @@ def test_401_and_429_and_unknown_routes_free_the_key(client: Client, developer: 
     assert post(client, "api-keys", {}, "k1", headers).status_code == 201
 
 
-def test_only_posts_have_keys(client: Client, developer: Developer) -> None:
+def test_only_posts_accept_keys(client: Client, developer: Developer) -> None:
     headers = {**bearer(developer, is_admin=True), "Idempotency-Key": "x" * 300}
     assert client.get("/api/v1/auth/me", headers=headers).status_code == 200
     assert not IdempotentAnswer.objects.exists()
@@ -141,7 +141,7 @@ def test_register_is_keyed_by_client_address(client: Client, settings: Any) -> N
 def test_a_key_in_flight_is_409_until_its_lease_ends(client: Client, developer: Developer) -> None:
     headers = bearer(developer, is_admin=True)
     post(client, "api-keys", {}, "k1", headers)
-    # As a process leaves it that died before it answered.
+    # The state that a process leaves if it dies before responding.
     IdempotentAnswer.objects.update(status=None, encrypted_body="", created_at=timezone.now() - timedelta(seconds=58))
     response = post(client, "api-keys", {}, "k1", headers)
     assert (response.status_code, response.json(), response["Retry-After"]) == (409, IN_PROGRESS, "1")
@@ -152,7 +152,7 @@ def test_a_key_in_flight_is_409_until_its_lease_ends(client: Client, developer: 
     assert post(client, "api-keys", {}, "k1", headers).content == taken_over.content
 
 
-def test_who_was_overtaken_does_not_overwrite_the_answer(rf: Any) -> None:
+def test_an_overtaken_request_does_not_overwrite_the_response(rf: Any) -> None:
     late = claim_key(scope="s", key="k", fingerprint="f")
     IdempotentAnswer.objects.update(created_at=timezone.now() - timedelta(seconds=61))
     quick = claim_key(scope="s", key="k", fingerprint="f")
@@ -163,7 +163,7 @@ def test_who_was_overtaken_does_not_overwrite_the_answer(rf: Any) -> None:
     assert (stored.status, stored.body) == (201, "201")
 
 
-def test_after_a_day_a_key_is_new_and_old_answers_go(client: Client, developer: Developer) -> None:
+def test_keys_expire_after_a_day_and_old_responses_are_deleted(client: Client, developer: Developer) -> None:
     headers = bearer(developer, is_admin=True)
     first = post(client, "api-keys", {}, "k1", headers).json()
     IdempotentAnswer.objects.update(created_at=timezone.now() - timedelta(hours=23, minutes=59))
@@ -176,7 +176,7 @@ def test_after_a_day_a_key_is_new_and_old_answers_go(client: Client, developer: 
     assert not IdempotentAnswer.objects.exists()
 
 
-def test_multipart_bodies_are_compared_by_what_they_hold(rf: Any) -> None:
+def test_multipart_bodies_are_compared_by_content(rf: Any) -> None:
     def fingerprint(text: str, content: bytes) -> str:
         request = rf.post("/x", {"a": text, "f": SimpleUploadedFile("f.pdf", content)})
         # Django's test client always uses the same boundary.
@@ -195,7 +195,7 @@ def test_multipart_bodies_are_compared_by_what_they_hold(rf: Any) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_concurrent_posts_have_one_effect_for_each_key(live_server: Any, settings: Any) -> None:
+def test_concurrent_posts_have_one_effect_per_key(live_server: Any, settings: Any) -> None:
     settings.RATE_LIMIT_PER_MINUTE = 100_000
     keys = how_many(16, long=40)
     bodies = {f"k{number}": {"label": f"key {number}"} for number in range(keys)}
@@ -211,7 +211,7 @@ def test_concurrent_posts_have_one_effect_for_each_key(live_server: Any, setting
 
 
 @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k"}])
-def test_a_form_is_no_json_where_no_form_is_taken(
+def test_a_form_is_refused_where_json_is_expected(
     client: Client, developer: Developer, headers: dict[str, str]
 ) -> None:
     headers = {**headers, **bearer(developer, is_admin=True)}

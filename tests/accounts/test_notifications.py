@@ -1,4 +1,4 @@
-"""Which notifications an account gets: the catalog, its page and API, and that what is sent obeys it."""
+"""Notification settings: the catalog, its page and API, and that sending respects them."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ PAGE = "/account/notifications"
 CAP = "billing.cap.reached"
 BOTH = {"email": True, "webhook": True}
 ALL_ON = {kind.name: BOTH for kind in notifications.optional_kinds()}
-# What webhooks report that is no notification: calls, and tests that somebody sends.
+# Webhook events that are not notifications: calls, and test webhooks.
 OTHER_EVENTS = ("call.", "webhook.test")
 
 
@@ -36,12 +36,12 @@ def developer() -> Developer:
 
 
 def sent(developer: Developer, event_type: str) -> list[str]:
-    """The URLs to which an event of that type goes."""
+    """The URLs that an event of this type is sent to."""
     published = publish(developer_id=developer.pk, subject="test:1", event_type=event_type, payload={})
     return list(WebhookDelivery.objects.filter(event=published).values_list("url", flat=True))
 
 
-def test_every_email_and_every_event_is_of_one_kind() -> None:
+def test_every_email_and_every_event_belongs_to_one_kind() -> None:
     folder = Path(settings.BASE_DIR, "templates", "emails")
     templates = [template for kind in notifications.KINDS for template in kind.templates]
     assert sorted(templates) == sorted(path.stem for path in folder.glob("*.txt"))
@@ -71,7 +71,7 @@ def test_the_api_shows_and_sets_each_kind(developer: Developer) -> None:
     assert Client(headers=bearer(make_developer())).get(URL).json() == {"data": ALL_ON}
 
 
-def test_the_page_saves_each_box(developer: Developer) -> None:
+def test_the_page_saves_each_checkbox(developer: Developer) -> None:
     client = signed_in_client(developer)
     html = client.get(PAGE).content.decode()
     assert_sound(html)
@@ -90,14 +90,16 @@ def test_the_page_saves_each_box(developer: Developer) -> None:
     assert MutedNotification.objects.exclude(developer=developer).count() == 0
 
 
-def test_without_billing_the_page_leaves_out_what_is_never_sent(developer: Developer, settings: LazySettings) -> None:
+def test_without_billing_the_page_hides_notifications_that_are_never_sent(
+    developer: Developer, settings: LazySettings
+) -> None:
     settings.BILLING = False
     html = signed_in_client(developer).get(PAGE).content.decode()
     assert "Daily limit" in html
     assert "top-up" not in html
 
 
-def test_webhooks_go_out_unless_they_are_turned_off(developer: Developer) -> None:
+def test_webhooks_are_sent_unless_turned_off(developer: Developer) -> None:
     url = "https://example.com/all"
     account_endpoints.create(developer=developer, url=url, event_types=["*"])
     stranger = make_developer()
@@ -110,7 +112,7 @@ def test_webhooks_go_out_unless_they_are_turned_off(developer: Developer) -> Non
     assert sent(developer, "call.hangup") == [url]
 
 
-def test_emails_go_out_unless_they_are_turned_off(developer: Developer) -> None:
+def test_emails_are_sent_unless_turned_off(developer: Developer) -> None:
     context = {"percent": "50", "spent": "1.00", "cap": "2.00", "which_calls": "", "link": ""}
     notifications.choose(developer, {"daily_limit": {"email": False}})
     for key, owner in (("muted", developer), ("sent", make_developer())):
@@ -137,7 +139,7 @@ def test_security_emails_are_always_sent(developer: Developer) -> None:
     assert [email.to for email in mail.outbox] == [[developer.email], ["old@example.com"], [developer.email]]
 
 
-def test_a_deactivated_account_gets_emails_about_its_security_alone(developer: Developer) -> None:
+def test_a_deactivated_account_only_gets_security_emails(developer: Developer) -> None:
     cap = {"percent": "50", "spent": "5.00", "cap": "10.00", "link": "https://example.com/billing/caps"}
     for is_active in (True, False):
         developer.is_active = is_active

@@ -1,4 +1,4 @@
-"""Which passwords are accepted, and that it does not matter how a keyboard composes them."""
+"""Which passwords are accepted, regardless of how a keyboard composes characters."""
 
 from unicodedata import normalize
 
@@ -27,20 +27,20 @@ def test_the_most_common_passwords_are_refused(client: Client, password: str) ->
 
 
 @pytest.mark.parametrize("password", ["secret123", "correct horse", COMPOSED, DECOMPOSED])
-def test_others_are_accepted(client: Client, password: str) -> None:
+def test_other_passwords_are_accepted(client: Client, password: str) -> None:
     assert register(client, password) == 201
 
 
 @pytest.mark.parametrize("given", [COMPOSED, DECOMPOSED])
 @pytest.mark.parametrize("typed", [COMPOSED, DECOMPOSED])
-def test_composition_does_not_matter(client: Client, given: str, typed: str) -> None:
+def test_unicode_composition_does_not_matter(client: Client, given: str, typed: str) -> None:
     developer = make_developer(password=given)
     body = {"email": developer.email, "password": typed}
     assert client.post("/api/v1/auth/login", body, content_type="application/json").status_code == 200
     assert client.login(username=developer.email, password=typed)
 
 
-def test_a_hash_of_decomposed_text_still_matches(client: Client) -> None:
+def test_a_hash_of_a_decomposed_password_still_matches(client: Client) -> None:
     developer = make_developer()
     Developer.objects.filter(pk=developer.pk).update(password=make_password(DECOMPOSED))
     developer.refresh_from_db()

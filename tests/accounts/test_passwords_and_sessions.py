@@ -1,4 +1,4 @@
-"""E-mail links, passwords and sessions, through the API, the pages and the worker's jobs."""
+"""Email links, passwords and sessions, through the API, the pages and the worker's jobs."""
 
 import re
 from datetime import timedelta
@@ -40,27 +40,27 @@ def post(client: Client, path: str, body: Any = None, **headers: str) -> Any:
     return client.post(f"/api/v1/{path}", body, content_type="application/json", headers=headers)
 
 
-def mailed_path() -> str:
-    """The path of the one link in the one mail, which is then forgotten."""
+def emailed_path() -> str:
+    """The path of the only link in the only email. Clears the outbox."""
     (message,) = mail.outbox
     mail.outbox.clear()
     (path,) = re.findall(r"^http://localhost:8000(/\S+)$", message.body, re.MULTILINE)
     return str(path)
 
 
-def is_let_in(client: Client, password: str) -> bool:
+def can_log_in(client: Client, password: str) -> bool:
     return bool(post(client, "auth/login", {"email": "jane@example.com", "password": password}).status_code == 200)
 
 
-# --- the address ------------------------------------------------------------------------------------------------------
-def test_registering_sends_a_link_that_confirms_the_address(client: Client) -> None:
+# --- email verification -----------------------------------------------------------------------------------------------
+def test_registering_sends_a_link_that_verifies_the_address(client: Client) -> None:
     post(client, "auth/register", {"name": "Jane", "email": "Jane@example.com", **NEW_TWICE})
     run_jobs()
     assert (mail.outbox[0].to, mail.outbox[0].subject) == (["jane@example.com"], "Confirm your email address")
-    path = mailed_path()
+    path = emailed_path()
     jane = Developer.objects.get()
     assert path == f"/verify-email/{path.rpartition('/')[2]}"
-    # Looking at the link, as mail scanners do, confirms nothing.
+    # Opening the link, as mail scanners do, does not verify the address.
     assert "jane@example.com" in client.get(path).content.decode()
     jane.refresh_from_db()
     assert jane.email_verified_at is None
@@ -73,7 +73,7 @@ def test_registering_sends_a_link_that_confirms_the_address(client: Client) -> N
     assert jane.email_verified_at == first
 
 
-def test_a_link_is_for_one_address_and_three_days(jane: Developer, client: Client, monkeypatch: Any) -> None:
+def test_a_link_works_for_one_address_and_three_days(jane: Developer, client: Client, monkeypatch: Any) -> None:
     token = email_verification.make_token(jane)
     for damaged in (token[:-1], "x" + token, passwords.make_token(jane), "x"):
         assert client.post(f"/verify-email/{damaged}").status_code == 404
@@ -87,7 +87,7 @@ def test_a_link_is_for_one_address_and_three_days(jane: Developer, client: Clien
     assert jane.email_verified_at is None
 
 
-def test_pages_remind_of_the_address_until_it_is_confirmed(jane: Developer, browser: Client) -> None:
+def test_pages_show_a_reminder_until_the_address_is_verified(jane: Developer, browser: Client) -> None:
     assert "Confirm your email address" in browser.get("/numbers").content.decode()
     for _ in range(3):
         assert browser.post("/account/verification")["Location"] == "/account"
@@ -103,8 +103,8 @@ def test_pages_remind_of_the_address_until_it_is_confirmed(jane: Developer, brow
     assert mail.outbox == []
 
 
-# --- a forgotten password ---------------------------------------------------------------------------------------------
-def test_the_answer_does_not_tell_whether_there_is_an_account(jane: Developer, client: Client) -> None:
+# --- forgotten passwords ----------------------------------------------------------------------------------------------
+def test_the_response_does_not_reveal_whether_an_account_exists(jane: Developer, client: Client) -> None:
     known, unknown = (
         post(client, "auth/password/forgot", {"email": email}) for email in ("JANE@example.com", "no@example.com")
     )
@@ -121,23 +121,23 @@ def test_a_reset_sets_the_password_once_and_ends_all_sessions(jane: Developer, c
     session = {"Authorization": f"Bearer {open_session(developer=jane)}"}
     post(client, "auth/password/forgot", {"email": "jane@example.com"})
     run_jobs()
-    token = mailed_path().removeprefix("/password/reset/")
+    token = emailed_path().removeprefix("/password/reset/")
     response = post(client, "auth/password/reset", {"token": token, **NEW_TWICE})
     assert response.status_code == 200
     assert response.json() == {"data": {"id": jane.pk, "name": "Jane", "email": "jane@example.com"}}
-    assert (is_let_in(client, PASSWORD), is_let_in(client, NEW)) == (False, True)
+    assert (can_log_in(client, PASSWORD), can_log_in(client, NEW)) == (False, True)
     assert client.get("/api/v1/auth/me", headers=session).status_code == 401
     assert browser.get("/account").status_code == 302
     again = post(client, "auth/password/reset", {"token": token, "password": "x" * 8, "password_confirmation": "x" * 8})
     assert again.status_code == 422
     assert again.json() == {"message": "The given data was invalid.", **DAMAGED}
-    assert is_let_in(client, NEW)
+    assert can_log_in(client, NEW)
     run_jobs()
     assert [message.subject for message in mail.outbox] == ["Your password was changed"]
 
 
 @pytest.mark.parametrize(("is_verified", "stays"), [(True, True), (False, False)])
-def test_a_reset_of_an_unconfirmed_account_ends_its_keys(is_verified: bool, stays: bool) -> None:
+def test_resetting_an_unverified_account_revokes_its_keys(is_verified: bool, stays: bool) -> None:
     moment = timezone.now() if is_verified else None
     jane = make_developer(email_verified_at=moment)
     key, _ = make_api_key(jane)
@@ -175,12 +175,12 @@ def test_other_tokens_are_refused(jane: Developer, settings: Any) -> None:
         (NEW_TWICE, ["token"]),
     ],
 )
-def test_bad_resets_are_422(client: Client, body: dict[str, str], fields: list[str]) -> None:
+def test_invalid_resets_get_422(client: Client, body: dict[str, str], fields: list[str]) -> None:
     response = post(client, "auth/password/reset", body)
     assert (response.status_code, list(response.json()["errors"])) == (422, fields)
 
 
-def test_links_are_throttled_by_account_and_by_address(client: Client, settings: Any) -> None:
+def test_links_are_throttled_per_account_and_per_address(client: Client, settings: Any) -> None:
     settings.TRUSTED_PROXIES = 1
 
     def ask(email: str, address: str) -> Any:
@@ -196,22 +196,22 @@ def test_links_are_throttled_by_account_and_by_address(client: Client, settings:
     assert 3500 < int(refused["Retry-After"]) <= 3600
 
 
-def test_the_pages_reset_a_password_too(jane: Developer, client: Client) -> None:
+def test_the_pages_also_reset_a_password(jane: Developer, client: Client) -> None:
     assert "/password/forgot" in client.get("/login").content.decode()
     for email in ("jane@example.com", "no@example.com"):
         answer = client.post("/password/forgot", {"email": email})
         assert answer["Location"] == "/password/forgot?sent=1"
         assert "Check your email" in client.get(answer["Location"]).content.decode()
     run_jobs()
-    path = mailed_path()
+    path = emailed_path()
     assert 'name="password"' in client.get(path).content.decode()
     assert "at least 8 characters" in client.post(path, {"password": "short"}).content.decode()
     assert client.post(path, {"password": NEW})["Location"] == "/login"
     assert "This link has expired" in client.post(path, {"password": "x" * 8}).content.decode()
-    assert is_let_in(client, NEW)
+    assert can_log_in(client, NEW)
 
 
-# --- the account's page -----------------------------------------------------------------------------------------------
+# --- the account page -------------------------------------------------------------------------------------------------
 def test_name_and_company_are_saved(jane: Developer, browser: Client) -> None:
     form = {"name": "Jane Doe", "company_name": "Doe & Co", "time_zone": "UTC"}
     response = browser.post("/account", {**form, "email": "x@example.com"})
@@ -234,7 +234,7 @@ def test_a_new_password_ends_the_other_sessions(jane: Developer, client: Client,
     assert browser.get("/account").status_code == 200
     assert elsewhere.get("/account").status_code == 302
     assert client.get("/api/v1/auth/me", headers=session).status_code == 401
-    assert (is_let_in(client, PASSWORD), is_let_in(client, NEW)) == (False, True)
+    assert (can_log_in(client, PASSWORD), can_log_in(client, NEW)) == (False, True)
 
 
 def test_log_out_everywhere(jane: Developer, client: Client, browser: Client) -> None:
@@ -258,7 +258,7 @@ def test_log_out_everywhere(jane: Developer, client: Client, browser: Client) ->
     assert client.get("/api/v1/auth/me", headers=token).status_code == 401
 
 
-def test_expired_tokens_are_thrown_away(jane: Developer) -> None:
+def test_expired_tokens_are_deleted(jane: Developer) -> None:
     open_session(developer=jane)
     SessionToken.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     open_session(developer=jane)

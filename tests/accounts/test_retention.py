@@ -1,4 +1,4 @@
-"""How long accounts keep their data, and the nightly job that deletes the rest."""
+"""Retention periods of accounts, and the nightly job that deletes expired data."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -36,7 +36,7 @@ NOTHING_SET = dict.fromkeys(["recordings", "transcripts", "events", "webhook_log
 
 
 def old_call(developer: Developer, days: int, **fields: Any) -> Call:
-    """An ended call of so many days ago, with something said and a timeline."""
+    """A call that ended this many days ago, with a transcript and a timeline."""
     began = timezone.now() - timedelta(days=days)
     values = {
         "status": "completed",
@@ -99,12 +99,14 @@ def test_the_page_explains_and_saves_each_kind() -> None:
     assert retention.periods_of(developer) == {**NOTHING_SET, "transcripts": 90}
 
 
-def test_old_transcripts_go_in_batches_and_young_ones_and_other_accounts_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_transcripts_are_deleted_in_batches_and_new_ones_and_other_accounts_stay(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(calls_retention, "BATCH", 2)
     developer, other = make_account(), make_account()
     told = {"dynamic_variables": {"name": "Ada"}, "metadata": {"order": "A-7"}}
     old = [old_call(developer, days, **told) for days in (8, 9, 9, 30)]
-    old.append(old_call(developer, 31, **told, transcript_deleted_at=timezone.now()))  # by its owner
+    old.append(old_call(developer, 31, **told, transcript_deleted_at=timezone.now()))  # deleted by its owner
     running = old_call(developer, 9, status="answered", ended_at=None, settled_at=None, **told)
     young, strange = old_call(developer, 6), old_call(other, 400)
     retention.set_periods(developer, {"transcripts": 7})
@@ -117,11 +119,11 @@ def test_old_transcripts_go_in_batches_and_young_ones_and_other_accounts_stay(mo
     assert Call.objects.filter(transcript_deleted_at=None).count() == 3
     page = signed_in_client(developer).get(f"/calls/{old[0].pk}").content.decode()
     assert "Deleted under your" in page
-    # A second night finds nothing to do.
+    # A second run has nothing to do.
     assert list(calls_retention.delete_transcripts(developer.pk, timezone.now() - timedelta(days=7))) == []
 
 
-def test_decided_scheduled_calls_lose_their_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_finished_scheduled_calls_lose_their_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calls_retention, "BATCH", 2)
     developer, other = make_account(), make_account()
     old = [scheduled_call(developer, 8, status) for status in ("dialed", "not_dialed", "canceled")]
@@ -135,7 +137,7 @@ def test_decided_scheduled_calls_lose_their_variables(monkeypatch: pytest.Monkey
 
 
 def scheduled_call(developer: Developer, days: int | None, status: str) -> ScheduledCall:
-    """Decided so many days ago, if at all."""
+    """A scheduled call, decided this many days ago unless `None`."""
     now = timezone.now()
     return ScheduledCall.objects.create(
         developer=developer, phone_number=make_streaming_number(developer), has_own_agent=False, to_number="+12025550123",
@@ -144,7 +146,7 @@ def scheduled_call(developer: Developer, days: int | None, status: str) -> Sched
     )  # fmt: skip
 
 
-def test_old_timelines_and_webhook_logs_go() -> None:
+def test_old_timelines_and_webhook_logs_are_deleted() -> None:
     developer = make_account()
     old, young = old_call(developer, 31), old_call(developer, 29)
     gone, kept, waiting = delivery(developer, 31), delivery(developer, 29), delivery(developer, 31, "pending")
@@ -156,13 +158,13 @@ def test_old_timelines_and_webhook_logs_go() -> None:
     assert said(old)[0] == 1
 
 
-def test_documents_go_when_they_are_of_no_more_use(documents: Path) -> None:
+def test_documents_that_are_no_longer_needed_are_deleted(documents: Path) -> None:
     developer, now = make_developer(), timezone.now()
     ages = {
         "rejected": {"status": "rejected", "reviewed_at": now - timedelta(days=40)},
         "expired": {"status": "approved", "expires_on": now.date() - timedelta(days=40)},
         "in force": {"status": "approved", "reviewed_at": now - timedelta(days=400)},
-        "rejected of late": {"status": "rejected", "reviewed_at": now - timedelta(days=5)},
+        "recently rejected": {"status": "rejected", "reviewed_at": now - timedelta(days=5)},
     }
     for country, (name, fields) in zip(("GB", "DE", "FR", "IT"), ages.items(), strict=True):
         made = Verification.objects.create(developer=developer, country_code=country, number_type="local", **fields)
@@ -173,13 +175,15 @@ def test_documents_go_when_they_are_of_no_more_use(documents: Path) -> None:
     retention.set_periods(developer, {"documents": 30})
     retention.delete_expired()
     kept = VerificationDocument.objects.exclude(file="").values_list("name", flat=True)
-    assert sorted(kept) == ["in force", "rejected of late"]
+    assert sorted(kept) == ["in force", "recently rejected"]
     assert len(list(documents.rglob("*.pdf"))) == 2
     assert Verification.objects.count() == 4
 
 
-def test_a_file_that_the_storage_keeps_holds_up_nothing_else(documents: Path, recordings_folder: Path) -> None:
-    """Neither its account's other files nor the accounts after it; and the job shows as failed."""
+def test_a_file_that_the_storage_cannot_delete_does_not_block_anything_else(
+    documents: Path, recordings_folder: Path
+) -> None:
+    """Its account's other files and later accounts are still processed, and the job fails."""
     now, accounts = timezone.now(), [make_account(), make_account()]
     for developer in accounts:
         made = Verification.objects.create(
@@ -205,7 +209,7 @@ def test_a_file_that_the_storage_keeps_holds_up_nothing_else(documents: Path, re
         retention.set_periods(developer, {"documents": 30, "recordings": 30})
     kept = VerificationDocument.objects.filter(name="kept").order_by("pk")[0]
     blocked = [documents / kept.file.name, recordings_folder / f"calls/kept-{accounts[0].pk}.wav"]
-    for path in blocked:  # a folder that is not empty cannot be unlinked
+    for path in blocked:  # a directory that is not empty cannot be unlinked
         path.unlink()
         (path / "x").mkdir(parents=True)
     with pytest.raises(StorageUnavailable):
@@ -223,7 +227,7 @@ def test_a_file_that_the_storage_keeps_holds_up_nothing_else(documents: Path, re
     assert not Recording.objects.exclude(name="").exists()
 
 
-def test_a_long_night_goes_on_in_another_job(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_run_continues_in_another_job(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "BUDGET_SECONDS", 0.0)
     monkeypatch.setattr(calls_retention, "BATCH", 1)
     developers = [make_account(), make_account()]
@@ -240,7 +244,7 @@ def test_a_long_night_goes_on_in_another_job(monkeypatch: pytest.MonkeyPatch) ->
     assert RetentionPeriod.objects.count() == 2
 
 
-def test_old_job_logs_go(settings: Any) -> None:
+def test_old_job_logs_are_deleted(settings: Any) -> None:
     settings.JOB_LOG_DAYS = 30
     for days in (29, 31):
         stopped = timezone.now() - timedelta(days=days)

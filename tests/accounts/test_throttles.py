@@ -1,4 +1,4 @@
-"""Every limit with two accounts and two client addresses: what one person does at one address locks out nobody else."""
+"""Every limit with two accounts and two client addresses: attempts at one address lock out nobody else."""
 
 import re
 import threading
@@ -34,7 +34,7 @@ def _behind_a_proxy(settings: Any) -> None:
 
 
 def is_refused(response: Any) -> bool:
-    """Whether for too many attempts: by status on the API, by its text on a page."""
+    """Whether the response reports too many attempts: by status in the API, by text on a page."""
     return response.status_code == 429 or "Too many failed attempts" in response.content.decode()
 
 
@@ -64,12 +64,12 @@ def change_password(developer: Developer, address: str, password: str) -> Any:
 def delete_account(developer: Developer, address: str, password: str) -> Any:
     client = Client()
     client.force_login(developer)
-    # Right passwords must not delete it: staff are told so before the password is looked at.
+    # Correct passwords must not delete the account: for staff, the page refuses before it checks the password.
     return client.post("/account/delete", {"password": password}, headers={"X-Forwarded-For": address})
 
 
 def second_factor(developer: Developer, address: str, password: str) -> Any:
-    """The right code for the right password."""
+    """Enter the correct code if the password is correct."""
     device, _ = Authenticator.objects.get_or_create(
         user=developer, confirmed=True, defaults={"name": "Phone", "encrypted": encrypt(KEY)}
     )
@@ -103,7 +103,7 @@ def test_wrong_secrets_lock_out_one_account_at_one_address(door: str) -> None:
     assert victim.is_active
 
 
-def test_deleting_an_account_counts_as_every_password() -> None:
+def test_wrong_passwords_for_account_deletion_count_toward_the_same_limit() -> None:
     victim = make_developer()
     for _ in range(20):
         assert "Wrong password" in delete_account(victim, HERE, "wrong").content.decode()
@@ -113,7 +113,7 @@ def test_deleting_an_account_counts_as_every_password() -> None:
     assert victim.is_active
 
 
-def test_a_hundred_wrong_passwords_and_then_the_owner() -> None:
+def test_the_owner_can_log_in_after_many_wrong_passwords() -> None:
     victim = make_developer()
     statuses = [api_login(victim, HERE, f"wrong-{number}").status_code for number in range(50)]
     assert statuses == [401] * 20 + [429] * 30
@@ -125,7 +125,7 @@ def test_a_hundred_wrong_passwords_and_then_the_owner() -> None:
     assert api_login(victim, HERE, PASSWORD).status_code == 200
 
 
-def test_an_address_that_tries_many_accounts_is_refused_and_its_neighbor_is_not(monkeypatch: Any) -> None:
+def test_an_address_that_tries_many_accounts_is_refused_but_its_neighbor_is_not(monkeypatch: Any) -> None:
     monkeypatch.setattr("accounts.throttles.PASSWORDS_PER_ADDRESS", 30)
     victims = [make_developer() for _ in range(31)]
     assert [page_login(victim, "2001:db8::1", "wrong").status_code for victim in victims[:30]] == [200] * 30
@@ -134,8 +134,8 @@ def test_an_address_that_tries_many_accounts_is_refused_and_its_neighbor_is_not(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_wrong_passwords_at_the_same_time_do_not_pass_the_limit_together() -> None:
-    """The server's whole answer to each: 20 of 40 are wrong, the others are not even looked at. A right one does not count."""
+def test_concurrent_wrong_passwords_do_not_exceed_the_limit() -> None:
+    """Of 40 concurrent requests, 20 get 401 and 20 are refused without a password check. Correct passwords do not count."""
     victim = make_developer()
     together = threading.Barrier(40)
 
@@ -153,7 +153,7 @@ def test_wrong_passwords_at_the_same_time_do_not_pass_the_limit_together() -> No
     assert api_login(victim, THERE, PASSWORD).status_code == 200
 
 
-# --- mail -------------------------------------------------------------------------------------------------------------
+# --- emails -----------------------------------------------------------------------------------------------------------
 def forgot(email: str, address: str) -> int:
     headers = {"X-Forwarded-For": address}
     response = Client().post(
@@ -162,7 +162,7 @@ def forgot(email: str, address: str) -> int:
     return int(response.status_code)
 
 
-def test_reset_mails_are_limited_for_who_asks_and_for_who_gets_them() -> None:
+def test_reset_emails_are_limited_by_requester_and_by_recipient() -> None:
     victim, other = make_developer(), make_developer()
     assert [forgot(victim.email, HERE) for _ in range(6)] == [200] * 5 + [429]
     assert forgot(other.email, HERE) == 200
@@ -174,7 +174,7 @@ def test_reset_mails_are_limited_for_who_asks_and_for_who_gets_them() -> None:
     assert passwords.is_valid(token)
 
 
-def test_verification_mails_are_limited_by_recipient(settings: Any) -> None:
+def test_verification_emails_are_limited_by_recipient(settings: Any) -> None:
     def register() -> Any:
         body = {"name": "J", "email": "victim@example.com", "password": PASSWORD, "password_confirmation": PASSWORD}
         return Client().post("/api/v1/auth/register", body, content_type="application/json")
@@ -191,7 +191,7 @@ def test_verification_mails_are_limited_by_recipient(settings: Any) -> None:
 
 # --- new accounts -----------------------------------------------------------------------------------------------------
 def sign_up(number: int, address: str, *, page: bool) -> bool:
-    """Whether there is a new account."""
+    """Whether a new account was created."""
     email = f"new{number}@example.com"
     body = {"name": "New", "email": email, "password": PASSWORD}
     headers = {"X-Forwarded-For": address}
@@ -237,7 +237,7 @@ def test_invalid_registrations_do_not_count(settings: Any) -> None:
     ("smtp", "is_confirmed", "status"),
     [("mail.example.com", False, 403), ("mail.example.com", True, 201), ("", False, 201), ("", True, 201)],
 )
-def test_demos_need_a_confirmed_email_where_mail_can_be_sent(
+def test_demos_need_a_verified_email_if_the_server_can_send_mail(
     settings: Any, smtp: str, is_confirmed: bool, status: int
 ) -> None:
     settings.EMAIL_HOST = smtp
@@ -254,9 +254,9 @@ def test_demos_need_a_confirmed_email_where_mail_can_be_sent(
         }
 
 
-# --- a second factor, from everywhere ---------------------------------------------------------------------------------
-def test_codes_from_many_addresses_have_a_limit_that_does_not_lock_out_the_owner() -> None:
-    """Somebody with the password guesses codes from many addresses: the owner's recovery codes still work, and a new password ends it."""
+# --- two-factor authentication from many addresses --------------------------------------------------------------------
+def test_codes_from_many_addresses_are_limited_without_locking_out_the_owner() -> None:
+    """An attacker with the password guesses codes from many addresses. Recovery codes still work, and a new password lifts the limit."""
     victim, other = (make_developer(is_staff=True, is_superuser=True) for _ in range(2))
     code = recovery_code(victim)
     for number in range(50):
@@ -281,7 +281,7 @@ def recovery_code(developer: Developer) -> str:
     return code
 
 
-def test_codes_at_the_same_time_do_not_pass_the_limit_together() -> None:
+def test_concurrent_codes_do_not_exceed_the_limit() -> None:
     limits = throttles.code_limits(developer=make_developer(), address=HERE, is_recovery=False)
     together = threading.Barrier(40)
 

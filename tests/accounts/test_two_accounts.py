@@ -1,4 +1,4 @@
-"""What belongs to another account is as missing as what does not exist: every route of the API that takes an id, and every id in a body."""
+"""Objects of other accounts are not found, like those that do not exist: in every API route with an ID, and every ID in a body."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -27,9 +27,9 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 
 MISSING = 10**15
 METHODS = ("get", "post", "put", "patch", "delete")
-# Parameters of routes that name nothing of an account's: a country, a month.
+# Route parameters that do not name an object of an account: a country, a month.
 COMMON = {"code", "month_id"}
-# Bodies that are good enough to be looked at, where none is not.
+# Valid bodies for routes that would reject an empty one.
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("calls/<str:identifier>/context", "post"): {"message": "The customer's name is Jane."},
     ("calls/<str:identifier>/speak", "post"): {"text": "Hello."},
@@ -39,7 +39,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
 
 
 class Foreign:
-    """One of everything, of an account that the requests do not come from."""
+    """One of everything, owned by an account other than the one that sends the requests."""
 
     def __init__(self) -> None:
         owner = make_account()
@@ -94,7 +94,7 @@ WITH_IDS = sorted(
 
 
 def everything() -> list[Any]:
-    """All rows of our apps, but for the moment when a key was last used."""
+    """All rows of our apps, except when a key was last used."""
     labels = {"accounts", "webhooks", "agents", "billing", "numbers", "calls", "sandbox"}
     models = [model for model in apps.get_models() if model._meta.app_label in labels]
     rows = serializers.serialize("python", [row for model in models for row in model.objects.order_by("pk")])
@@ -113,8 +113,8 @@ def send(client: Client, method: str, path: str, body: Any, headers: dict[str, s
     return getattr(client, method)(f"/api/v1/{path}", **body, headers=headers)
 
 
-def test_the_table_knows_the_api() -> None:
-    """The walk over the routes finds them; what it finds later is tried without being named here."""
+def test_the_route_table_covers_the_api() -> None:
+    """Walking the routes finds these. Routes added later are tested without being listed here."""
     assert {
         ("agents/<int:pk>", "delete"),
         ("agents/<int:pk>", "patch"),
@@ -128,7 +128,7 @@ def test_the_table_knows_the_api() -> None:
 
 
 @pytest.mark.parametrize(("route", "method"), WITH_IDS)
-def test_anothers_id_is_as_missing_as_a_missing_one(client: Client, mine: Developer, route: str, method: str) -> None:
+def test_another_account_s_id_is_not_found(client: Client, mine: Developer, route: str, method: str) -> None:
     foreign = Foreign()
     headers = bearer(mine, is_admin=True)
     before = everything()
@@ -154,7 +154,7 @@ IDS_IN_BODIES = [
 
 
 @pytest.mark.parametrize(("method", "path", "body"), IDS_IN_BODIES)
-def test_anothers_id_in_a_body_is_as_unknown_as_a_missing_one(
+def test_another_account_s_id_in_a_body_is_as_unknown_as_a_missing_one(
     client: Client, mine: Developer, method: str, path: str, body: dict[str, str]
 ) -> None:
     foreign = Foreign()
@@ -177,7 +177,7 @@ def _filled(body: dict[str, str], names: dict[str, Any]) -> dict[str, str]:
     return {name: text.format(**names) for name, text in body.items()}
 
 
-def test_anothers_number_calls_nobody(client: Client, mine: Developer) -> None:
+def test_another_account_s_number_cannot_place_calls(client: Client, mine: Developer) -> None:
     foreign = Foreign()
     headers = bearer(mine, is_admin=True)
     before = everything()
@@ -188,7 +188,7 @@ def test_anothers_number_calls_nobody(client: Client, mine: Developer) -> None:
     assert everything() == before
 
 
-def test_lists_show_nothing_of_others(client: Client, mine: Developer) -> None:
+def test_lists_show_nothing_of_other_accounts(client: Client, mine: Developer) -> None:
     foreign = Foreign()
     headers = bearer(mine, is_admin=True)
     lists = [

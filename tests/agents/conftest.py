@@ -1,4 +1,4 @@
-"""One developer's way into the API."""
+"""An API client for one developer."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ from tests.factories import bearer, make_developer
 
 
 class Api:
-    """One developer's way into the API, in JSON."""
+    """An API client for one developer, in JSON."""
 
     def __init__(self, client) -> None:
         self.developer = make_developer()

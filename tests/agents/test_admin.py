@@ -17,7 +17,7 @@ def staff():
     return staff_client(make_staff())
 
 
-def test_staff_edit_the_catalogue(staff):
+def test_staff_edit_the_catalog(staff):
     model = AIModel.objects.get(slug="gpt-realtime-mini")
     fields = {
         "slug": model.slug,
@@ -37,7 +37,7 @@ def test_staff_edit_the_catalogue(staff):
     )
 
 
-def test_keys_and_agents_are_looked_at_only_and_without_secrets(staff):
+def test_keys_and_agents_are_read_only_and_without_secrets(staff):
     key = create_model_key(developer=make_developer(), provider="openai", api_key="sk-verysecretkey")
     agent = make_agent()
     for path in (f"modelkey/{key.pk}", f"agent/{agent.pk}"):

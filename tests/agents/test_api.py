@@ -1,4 +1,4 @@
-"""/agents as a client sees them."""
+"""The /agents API as clients see it."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -77,7 +77,7 @@ def test_the_documented_agent(api):
     assert api("GET", "agents")["data"] == [expected]
 
 
-def test_patch_changes_what_it_names_and_null_clears(api):
+def test_patch_changes_the_named_fields_and_null_clears(api):
     pk = api("POST", "agents", {"name": "A", "voice": "Kore", "system_prompt": "P", "description": "D"}, 201)["data"][
         "id"
     ]
@@ -91,7 +91,7 @@ def test_patch_changes_what_it_names_and_null_clears(api):
     assert api("PATCH", f"agents/{pk}", {})["data"]["system_prompt"] == "Q"
 
 
-def test_every_setting_is_kept_as_given(api):
+def test_every_setting_is_stored_as_given(api):
     body = {
         "name": "Full",
         "tools": [{"name": "book", "description": "Book", "parameters": {"date": "string"}}],
@@ -145,7 +145,7 @@ AT_LEAST = "Ensure this value is greater than or equal to {}."
         ({"analysis_schema": []}, {"analysis_schema": None}),
     ],
 )
-def test_bad_values_are_refused_and_change_nothing(api, change, errors):
+def test_invalid_values_are_refused_and_change_nothing(api, change, errors):
     pk = api("POST", "agents", {"name": "A", "system_prompt": "P"}, 201)["data"]["id"]
     before = Agent.objects.filter(pk=pk).values().get()
     answer = api("PATCH", f"agents/{pk}", {"voice": "Kore", **change}, 422)
@@ -156,7 +156,7 @@ def test_bad_values_are_refused_and_change_nothing(api, change, errors):
     assert Agent.objects.filter(pk=pk).values().get() == before
 
 
-def test_a_model_key_must_be_of_the_model_s_provider(api):
+def test_a_model_key_must_match_the_model_s_provider(api):
     key = api("POST", "model-keys", {"provider": "google", "api_key": "AIza1234567890"}, 201)["data"]["id"]
     body = {"name": "A", "model_slug": "gpt-realtime-mini", "model_key_id": key}
     assert api("POST", "agents", body, 422) == refusal(
@@ -167,7 +167,7 @@ def test_a_model_key_must_be_of_the_model_s_provider(api):
     assert api("PATCH", f"agents/{pk}", {"model_slug": "gpt-realtime-mini"}, 422)["errors"].keys() == {"model_key_id"}
 
 
-def test_an_agent_in_use_is_not_deleted(api):
+def test_an_agent_in_use_cannot_be_deleted(api):
     pk = api("POST", "agents", {"name": "A"}, 201)["data"]["id"]
     number = make_phone_number(developer=api.developer, agent_id=pk, e164="+14155550188")
     text = "This agent is still linked to +14155550188. Unlink it there first."
@@ -179,7 +179,7 @@ def test_an_agent_in_use_is_not_deleted(api):
     assert number.agent is None
 
 
-def test_an_agent_cannot_lose_what_a_linked_number_needs(api):
+def test_an_agent_cannot_lose_settings_that_a_linked_number_needs(api):
     pk = api("POST", "agents", {"name": "A", "system_prompt": "P", "model_slug": PREVIEW}, 201)["data"]["id"]
     number = make_phone_number(developer=api.developer, agent_id=pk, e164="+14155550199", mode="streaming")
     assert api("PATCH", f"agents/{pk}", {"system_prompt": None}, 422) == refusal(
@@ -241,12 +241,12 @@ def test_an_agent_cannot_lose_what_a_linked_number_needs(api):
         ),
     ],
 )
-def test_bad_analysis_schemas_are_refused(api, schema, errors):
+def test_invalid_analysis_schemas_are_refused(api, schema, errors):
     assert api("POST", "agents", {"name": "A", "analysis_schema": schema}, 422) == refusal(**errors)
     assert not Agent.objects.exists()
 
 
-def test_versions_are_listed_and_read(api):
+def test_versions_can_be_listed_and_read(api):
     pk = api("POST", "agents", {"name": "Baker", "system_prompt": "Sell bread."}, 201)["data"]["id"]
     api("PATCH", f"agents/{pk}", {"system_prompt": "Sell cake.", "max_cost_per_call": "0.5"})
     AgentVersion.objects.update(published_at=MOMENT)
@@ -267,7 +267,7 @@ def test_versions_are_listed_and_read(api):
     assert len(api("GET", f"agents/{pk}/versions?per_page=1")["data"]) == 1
 
 
-def test_versions_of_others_are_not_found(api):
+def test_versions_of_other_accounts_are_not_found(api):
     foreign = make_agent(name="Stranger").pk
     for pk in (foreign, 999_999):
         assert api("GET", f"agents/{pk}/versions", status=404) == {"message": "Not found."}

@@ -1,4 +1,4 @@
-"""Tools with a URL: what may be defined, and what request a call of one becomes."""
+"""Tools with a URL: valid definitions, and the requests they make."""
 
 from typing import Any
 
@@ -64,7 +64,7 @@ def request_of(arguments: dict[str, Any], **fields: Any) -> Any:
         ({"urls": URL}, "0.urls"),
     ],
 )
-def test_what_is_refused(fields: dict[str, Any], problem: str) -> None:
+def test_invalid_tools_are_refused(fields: dict[str, Any], problem: str) -> None:
     assert list(tool_problems([tool(**fields)])) == [problem]
 
 
@@ -73,7 +73,7 @@ def test_a_private_address_is_refused(settings: Any) -> None:
     assert tool_problems([tool()]) == {"0.url": ["The URL must point to a public address."]}
 
 
-def test_a_webhook_url_is_required_for_tools_without_a_url_alone() -> None:
+def test_only_tools_without_a_url_require_a_webhook_url() -> None:
     assert resolution.problems(CallConfig(tools=(tool(),)), streaming=False) == {}
     both = CallConfig(tools=(tool(), {"name": "other"}))
     assert list(resolution.problems(both, streaming=False)) == ["tool_webhook_url"]
@@ -98,7 +98,7 @@ def test_the_request(fields: dict[str, Any], arguments: dict[str, Any], method: 
     assert (request.method, request.url, request.body) == (method, url, body)
 
 
-def test_headers_have_variables_and_secrets_and_no_line_breaks() -> None:
+def test_headers_support_variables_and_secrets_but_no_line_breaks() -> None:
     headers = {"Authorization": "Bearer {{secret.KEY}}", "X-City": "{{city}}", "X-Evil": "{{evil}}", "X-Id": "{id}"}
     assert request_of({"id": "1"}, headers=headers).headers == {
         "Authorization": "Bearer s3/cret",
@@ -122,12 +122,12 @@ def test_headers_have_variables_and_secrets_and_no_line_breaks() -> None:
         (f"{URL}/{{id}}", {"id": "x" * 2001}),
     ],
 )
-def test_a_request_that_would_go_elsewhere_is_not_made(url: str, arguments: dict[str, Any]) -> None:
+def test_a_request_that_would_go_to_another_host_is_not_sent(url: str, arguments: dict[str, Any]) -> None:
     with pytest.raises(UnusableRequest):
         request_of(arguments, url=url)
 
 
-def test_a_secret_that_is_gone() -> None:
+def test_a_missing_secret() -> None:
     with pytest.raises(KeyError, match="GONE"):
         request_of({}, headers={"X": "{{secret.GONE}}"})
 

@@ -1,4 +1,4 @@
-"""Language codes on their way to the vendors."""
+"""Language codes as the vendors expect them."""
 
 import pytest
 
@@ -35,7 +35,7 @@ from agents.transcription.whisper import LANGUAGES as WHISPER_LANGUAGES
         ("", "", "", ""),
     ],
 )
-def test_each_vendor_gets_a_code_that_it_takes_or_none(language: str, openai: str, gemini: str, whisper: str) -> None:
+def test_each_vendor_gets_a_supported_code_or_none(language: str, openai: str, gemini: str, whisper: str) -> None:
     models = {model.slug: model.can for model in AIModel.objects.all()}
     assert models["gpt-realtime-1.5"].session_language(language) == openai
     assert models["gemini-3.1-flash-live"].session_language(language) == gemini
@@ -57,7 +57,7 @@ def test_each_vendor_gets_a_code_that_it_takes_or_none(language: str, openai: st
         "fil-PH",
     ],
 )
-def test_bcp_47_is_taken(tag: str) -> None:
+def test_bcp_47_is_accepted(tag: str) -> None:
     assert languages.is_valid(tag)
 
 
@@ -80,5 +80,5 @@ def test_bcp_47_is_taken(tag: str) -> None:
         "en-US\n",
     ],
 )
-def test_what_is_no_bcp_47_is_not(tag: str) -> None:
+def test_invalid_bcp_47_is_refused(tag: str) -> None:
     assert not languages.is_valid(tag)

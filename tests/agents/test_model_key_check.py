@@ -1,4 +1,4 @@
-"""POST /model-keys/{id}/test against servers that answer as the providers do."""
+"""POST /model-keys/{id}/test against servers that respond like the providers."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def ask(client: Any, settings: Any, provider: str, url: str, body: Any = None) -
         ("google", "/v1beta/models?pageSize=1", "x-goog-api-key", "AIzaSyA-0123456789"),
     ],
 )
-def test_a_key_that_works(client: Any, settings: Any, provider: str, path: str, header: str, value: str) -> None:
+def test_a_valid_key(client: Any, settings: Any, provider: str, path: str, header: str, value: str) -> None:
     with RecordingServer([Answer(200, b'{"data":[]}')]) as server:
         response = ask(client, settings, provider, server.url)
     assert response.status_code == 200
@@ -50,7 +50,7 @@ def test_a_key_that_works(client: Any, settings: Any, provider: str, path: str, 
         ("openai", 429, "OpenAI accepts this key, but its quota or rate limit is exceeded."),
     ],
 )
-def test_a_key_that_does_not(client: Any, settings: Any, provider: str, status: int, text: str) -> None:
+def test_a_rejected_key(client: Any, settings: Any, provider: str, status: int, text: str) -> None:
     said = f'{{"error":{{"message":"Incorrect API key provided: {SECRETS[provider]}"}}}}'.encode()
     with RecordingServer([Answer(status, said)]) as server:
         response = ask(client, settings, provider, server.url)
@@ -67,18 +67,18 @@ def test_a_key_that_does_not(client: Any, settings: Any, provider: str, status: 
         ("google", None, "Google could not be reached."),
     ],
 )
-def test_a_provider_that_does_not_say(client: Any, settings: Any, provider: str, status: int | None, text: str) -> None:
+def test_an_inconclusive_response(client: Any, settings: Any, provider: str, status: int | None, text: str) -> None:
     with RecordingServer([Answer(status)]) as server:
         response = ask(client, settings, provider, server.url)
     assert (response.status_code, response.json()) == (502, {"message": text})
 
 
-def test_a_provider_that_is_away(client: Any, settings: Any) -> None:
+def test_an_unreachable_provider(client: Any, settings: Any) -> None:
     response = ask(client, settings, "openai", "http://127.0.0.1:9")
     assert (response.status_code, response.json()) == (502, {"message": "OpenAI could not be reached."})
 
 
-def test_nobody_elses_key(client: Any) -> None:
+def test_another_account_s_key_is_not_found(client: Any) -> None:
     key = create_model_key(developer=make_developer(), provider="openai", api_key=SECRETS["openai"])
     stranger = bearer(make_developer())
     foreign, missing = (
@@ -92,6 +92,6 @@ def test_nobody_elses_key(client: Any) -> None:
     assert client.post(f"/api/v1/model-keys/{key.pk}/test").status_code == 401
 
 
-def test_a_body_has_no_fields(client: Any, settings: Any) -> None:
+def test_the_body_takes_no_fields(client: Any, settings: Any) -> None:
     response = ask(client, settings, "openai", "http://127.0.0.1:9", {"api_key": "x"})
     assert (response.status_code, response.json()["errors"]) == (422, {"api_key": ["Unknown field."]})

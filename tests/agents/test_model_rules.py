@@ -1,4 +1,4 @@
-"""What cannot be configured or called: unusable models, keys of other providers, voices that a model does not have."""
+"""Combinations that are refused: unusable models, keys of other providers, voices that a model does not have."""
 
 import json
 from typing import Any
@@ -28,7 +28,7 @@ OPENAI_VOICES = "marin, cedar, alloy, ash, ballad, coral, echo, sage, shimmer, v
 
 
 class Api:
-    """A developer with credit, on the API."""
+    """A developer with credit, as an API client."""
 
     def __init__(self, client: Any) -> None:
         self.developer = make_account()
@@ -40,7 +40,7 @@ class Api:
         return response.json()
 
     def refused(self, method: str, path: str, body: dict[str, Any]) -> dict[str, list[str]]:
-        """The errors of a request that changes nothing."""
+        """The errors of a refused request, which changes nothing."""
         before = stored()
         errors = self(method, path, body, 422)["errors"]
         assert stored() == before
@@ -68,7 +68,7 @@ def key(api: Api, provider: str) -> int:
 # --- models that cannot be used ---------------------------------------------------------------------------------------
 @pytest.mark.usefixtures("without_keys")
 @pytest.mark.parametrize(("slug", "vendor"), [(GEMINI, "Google"), (GPT, "OpenAI")])
-def test_a_model_without_any_key_is_refused_at_every_door(api: Api, slug: str, vendor: str) -> None:
+def test_a_model_without_any_key_is_refused_everywhere(api: Api, slug: str, vendor: str) -> None:
     stale, agent = number(api, model_slug=slug), make_agent(developer=api.developer, model_slug=slug)
     plain = number(api, model_slug=LOCAL)
     error = {"model": [NO_KEY.format(vendor)]}
@@ -86,14 +86,14 @@ def test_a_model_without_any_key_is_refused_at_every_door(api: Api, slug: str, v
     assert api.refused("POST", "agents", fallback) == {"fallback_model": error["model"]}
     webhook = make_phone_number(developer=api.developer)
     assert api.refused("PATCH", f"phone-numbers/{webhook.pk}", {"model": slug}) == error
-    # What is no matter of the model can still be changed, and webhook mode needs none.
+    # Other fields can still be changed, and webhook mode needs no model.
     api("PATCH", f"phone-numbers/{stale.pk}", {"label": "Ours", "system_prompt": "Be kind."}, 200)
     api("PATCH", f"phone-numbers/{stale.pk}", {"mode": "webhook"}, 200)
     api("PATCH", f"agents/{agent.pk}", {"system_prompt": "Be kind."}, 200)
 
 
 @pytest.mark.usefixtures("without_keys")
-def test_a_key_of_ones_own_makes_a_model_usable(api: Api) -> None:
+def test_a_developer_s_key_makes_a_model_usable(api: Api) -> None:
     own = key(api, "google")
     answered = number(api, model_slug=LOCAL)
     api("PATCH", f"phone-numbers/{answered.pk}", {"model": GEMINI, "model_key_id": own, "voice": "Kore"}, 200)
@@ -116,7 +116,7 @@ def test_a_demo_without_any_model_is_refused_and_does_not_count(api: Api) -> Non
         ({"retires_on": "2026-01-20"}, "This model has been retired."),
     ],
 )
-def test_a_model_out_of_service_is_refused(api: Api, row: dict[str, Any], text: str) -> None:
+def test_an_unavailable_model_is_refused(api: Api, row: dict[str, Any], text: str) -> None:
     AIModel.objects.filter(slug=GPT).update(**row)
     stale = number(api, model_slug=GPT)
     call = {"from": stale.e164, "to": "+12025551234", "mode": "streaming"}
@@ -137,7 +137,7 @@ def test_a_model_out_of_service_is_refused(api: Api, row: dict[str, Any], text: 
         ("openai", LOCAL, "The model local-offline does not use a key. Remove the model key or choose another model."),
     ],
 )
-def test_a_key_of_another_provider_is_refused_at_every_door(api: Api, provider: str, slug: str, text: str) -> None:
+def test_a_key_of_another_provider_is_refused_everywhere(api: Api, provider: str, slug: str, text: str) -> None:
     wrong, error = key(api, provider), {"model_key_id": [text]}
     answered, agent = number(api, model_slug=slug), make_agent(developer=api.developer, model_slug=slug)
     call = {"from": answered.e164, "to": "+12025551234", "mode": "streaming", "model_key_id": wrong}
@@ -148,7 +148,7 @@ def test_a_key_of_another_provider_is_refused_at_every_door(api: Api, provider: 
     assert api.refused("POST", "agents", {"name": "B", "model_slug": slug, "model_key_id": wrong}) == error
 
 
-def test_a_key_that_no_longer_fits_its_agent_s_model_is_not_passed_over(api: Api) -> None:
+def test_a_key_that_no_longer_matches_the_agent_s_model_is_not_ignored(api: Api) -> None:
     """Otherwise the platform's own key would be used, and billed."""
     agent = make_agent(developer=api.developer, model_slug=GEMINI, model_key_id=key(api, "google"))
     answered = number(api, agent=agent)
@@ -160,7 +160,7 @@ def test_a_key_that_no_longer_fits_its_agent_s_model_is_not_passed_over(api: Api
     assert api.refused("POST", "sandbox/calls", {"phone_number_id": answered.pk}) == error
 
 
-def test_a_number_s_own_key_must_fit_the_agent_that_is_linked(api: Api) -> None:
+def test_a_number_s_own_key_must_match_the_agent_being_linked(api: Api) -> None:
     answered = number(api, model_slug=GEMINI, model_key_id=key(api, "google"))
     agent = make_agent(developer=api.developer, model_slug=GPT)
     error = {"model_key_id": ["This key is for Google, but gpt-realtime-1.5 is a model from OpenAI."]}
@@ -168,7 +168,7 @@ def test_a_number_s_own_key_must_fit_the_agent_that_is_linked(api: Api) -> None:
     api("PATCH", f"phone-numbers/{answered.pk}", {"agent_id": agent.pk, "model_key_id": None}, 200)
 
 
-def test_a_fallback_that_could_never_stand_in_is_refused(api: Api) -> None:
+def test_a_backup_model_that_could_never_take_over_is_refused(api: Api) -> None:
     own = key(api, "google")
     body = {"name": "A", "model_slug": GEMINI, "model_key_id": own, "fallback_model": GPT}
     text = "With a model key for Google, the backup model must be from Google or the offline model."
@@ -189,7 +189,7 @@ def test_a_fallback_that_could_never_stand_in_is_refused(api: Api) -> None:
         (LOCAL, "Local Offline (scripted demo agent)", "Kore", "Joe"),
     ],
 )
-def test_a_voice_that_the_model_lacks_is_refused_with_those_that_it_has(
+def test_an_unknown_voice_is_refused_with_the_available_ones(
     api: Api, slug: str, name: str, wrong: str, voices: str | None
 ) -> None:
     if voices is None:
@@ -212,14 +212,14 @@ def test_a_voice_that_the_model_lacks_is_refused_with_those_that_it_has(
     ("slug", "voice"),
     [(GPT, "marin"), (GPT, "Marin"), (GPT, "voice_68af"), (GEMINI, "kore"), (GEMINI, "ZEPHYR"), (LOCAL, "joe")],
 )
-def test_a_voice_is_taken_in_any_case_and_echoed_as_given(api: Api, slug: str, voice: str) -> None:
+def test_a_voice_is_accepted_in_any_case_and_returned_as_given(api: Api, slug: str, voice: str) -> None:
     made = api("POST", "agents", {"name": "A", "model_slug": slug, "voice": voice}, 201)["data"]
     assert made["voice"] == voice
     answered = number(api, model_slug=slug)
     assert api("PATCH", f"phone-numbers/{answered.pk}", {"voice": voice}, 200)["data"]["voice"] == voice
 
 
-def test_a_voice_without_a_model_is_one_that_some_model_has(api: Api) -> None:
+def test_without_a_model_any_model_s_voice_is_accepted(api: Api) -> None:
     agent = api("POST", "agents", {"name": "A", "voice": "Kore"}, 201)["data"]["id"]
     api("PATCH", f"agents/{agent}", {"voice": "marin"}, 200)
     (text,) = api.refused("PATCH", f"agents/{agent}", {"voice": "Bananarama"})["voice"]
@@ -231,21 +231,21 @@ def test_a_voice_without_a_model_is_one_that_some_model_has(api: Api) -> None:
     }
 
 
-def test_a_change_of_model_needs_a_voice_that_it_has(api: Api) -> None:
+def test_a_change_of_model_needs_a_voice_that_the_new_one_has(api: Api) -> None:
     agent = make_agent(developer=api.developer, model_slug=GEMINI, voice="Kore")
     own = number(api, model_slug=GEMINI, voice="Kore")
     assert api.refused("PATCH", f"agents/{agent.pk}", {"model_slug": GPT}).keys() == {"voice"}
     assert api.refused("PATCH", f"phone-numbers/{own.pk}", {"model": GPT}).keys() == {"voice"}
     api("PATCH", f"agents/{agent.pk}", {"model_slug": GPT, "voice": "cedar"}, 200)
     api("PATCH", f"phone-numbers/{own.pk}", {"model": GPT, "voice": None}, 200)
-    # A number's own voice and the model of the agent that is linked to it.
+    # A number's own voice, with the model of its linked agent.
     linked = number(api, voice="Kore")
     other = make_agent(developer=api.developer, model_slug=GPT)
     assert api.refused("PATCH", f"phone-numbers/{linked.pk}", {"agent_id": other.pk}).keys() == {"voice"}
 
 
 @pytest.mark.parametrize("language", ["english", "en_US", "en-USA", "e", "x-ours", "en-U"])
-def test_a_language_that_is_no_bcp_47_is_refused(api: Api, language: str) -> None:
+def test_an_invalid_bcp_47_language_is_refused(api: Api, language: str) -> None:
     error = {"language": ["Must be a BCP-47 language code, like en-US."]}
     answered = number(api, model_slug=GPT)
     assert api.refused("POST", "agents", {"name": "A", "language": language}) == error
@@ -270,7 +270,7 @@ LACKS = [
 
 
 @pytest.mark.parametrize(("slug", "setting", "value", "text"), LACKS)
-def test_a_setting_that_the_model_lacks_is_refused_at_every_door(
+def test_a_setting_that_the_model_lacks_is_refused_everywhere(
     api: Api, slug: str, setting: str, value: str, text: str
 ) -> None:
     plain = number(api, model_slug=slug)
@@ -282,7 +282,7 @@ def test_a_setting_that_the_model_lacks_is_refused_at_every_door(
     assert api.refused("POST", "agents", {"name": "New", "model_slug": slug, setting: value}) == {setting: [text]}
 
 
-def test_a_model_that_lacks_the_setting_is_refused_too(api: Api) -> None:
+def test_switching_to_a_model_that_lacks_the_setting_is_refused(api: Api) -> None:
     body = {"name": "New", "model_slug": "gpt-realtime-2.1", EFFORT: "xhigh", NOISE: "near_field"}
     pk = api("POST", "agents", body, 201)["data"]["id"]
     errors = api.refused("PATCH", f"agents/{pk}", {"model_slug": GEMINI})
@@ -292,8 +292,8 @@ def test_a_model_that_lacks_the_setting_is_refused_too(api: Api) -> None:
     )
 
 
-# --- models that the catalog lacks --------------------------------------------------------------------------------------
-def test_any_model_of_a_vendor_can_be_used_with_an_own_key(api: Api) -> None:
+# --- models outside the catalog -----------------------------------------------------------------------------------------
+def test_any_model_of_a_vendor_can_be_used_with_the_developer_s_own_key(api: Api) -> None:
     plain, slug = number(api), "openai/gpt-realtime-2.1-2026-07-09"
     own = {"model_slug": slug, "model_key_id": key(api, "openai")}
     agent = api("POST", "agents", {"name": "New", **own}, 201)["data"]
@@ -307,7 +307,7 @@ def test_any_model_of_a_vendor_can_be_used_with_an_own_key(api: Api) -> None:
 
 
 @pytest.mark.parametrize("slug", ["openai/gpt-realtime-2.1", "google/gemini-4-live"])
-def test_the_platform_s_key_pays_no_model_that_has_no_price(api: Api, slug: str) -> None:
+def test_the_platform_s_key_cannot_pay_for_a_model_without_a_price(api: Api, slug: str) -> None:
     plain, vendor = number(api), {"openai": "OpenAI", "google": "Google"}[slug.split("/")[0]]
     text = f"A model that is not in the catalog requires your own {vendor} key."
     assert api.refused("POST", "agents", {"name": "New", "model_slug": slug}) == {"model_slug": [text]}
@@ -316,6 +316,6 @@ def test_the_platform_s_key_pays_no_model_that_has_no_price(api: Api, slug: str)
 
 
 @pytest.mark.parametrize("slug", ["openai/", "local/x", "openai/a b", "openai//x", "google/-x", "openai/" + "x" * 71])
-def test_what_is_no_id_is_no_model(api: Api, slug: str) -> None:
+def test_an_invalid_model_id_is_refused(api: Api, slug: str) -> None:
     body = {"name": "New", "model_slug": slug, "model_key_id": key(api, "openai")}
     assert api.refused("POST", "agents", body) == {"model_slug": ["This model does not exist. See GET /models."]}

@@ -1,4 +1,4 @@
-"""GET /models and /model-keys as a client sees them."""
+"""The GET /models and /model-keys APIs as clients see them."""
 
 from datetime import UTC, datetime
 
@@ -81,7 +81,7 @@ def test_the_catalog_has_the_documented_models_and_the_offline_one(api):
     ]
 
 
-def test_the_catalogue_tells_what_each_model_can_do(api):
+def test_the_catalog_lists_each_model_s_capabilities(api):
     models = {model["slug"]: model for model in api("GET", "models")["data"]}
     gemini, mini, local = (models[slug] for slug in ("gemini-3.1-flash-live", "gpt-realtime-mini", "local-offline"))
     assert gemini["capabilities"]["reasoning_efforts"] == ["minimal", "low", "medium", "high"]
@@ -114,7 +114,7 @@ def test_the_catalogue_tells_what_each_model_can_do(api):
 
 
 @pytest.mark.usefixtures("without_keys")
-def test_a_model_that_is_unavailable_says_why(api):
+def test_an_unavailable_model_says_why(api):
     AIModel.objects.filter(slug="gpt-realtime-mini").update(is_enabled=False)
     AIModel.objects.filter(slug="local-offline").update(retires_on="2026-01-01")
     assert {model["slug"]: (model["status"], model["reason"]) for model in api("GET", "models")["data"]} == {
@@ -137,13 +137,13 @@ def test_both_spellings_name_the_same_model():
     assert find_model("gemini") is None
 
 
-def test_without_a_key_nothing_is_told(client):
+def test_without_an_api_key_nothing_is_shown(client):
     for path in ("models", "model-keys", "agents", "agents/1"):
         response = client.get(f"/api/v1/{path}")
         assert (response.status_code, response.json()) == (401, {"message": "Unauthenticated."})
 
 
-def test_a_model_key_is_kept_encrypted_and_never_shown_again(api):
+def test_a_model_key_is_encrypted_and_never_shown_again(api):
     body = {"provider": "openai", "api_key": "sk-proj-abc123r4nk", "label": "Production OpenAI"}
     created = api("POST", "model-keys", body, 201)["data"]
     assert created.pop("created_at").endswith("Z")
@@ -175,12 +175,12 @@ def test_a_model_key_is_kept_encrypted_and_never_shown_again(api):
         ({"provider": "google", "api_key": "1234567890", "lable": "x"}, {"lable": ["Unknown field."]}),
     ],
 )
-def test_bad_model_keys_are_refused(api, body, errors):
+def test_invalid_model_keys_are_refused(api, body, errors):
     assert api("POST", "model-keys", body, 422) == refusal(**errors)
     assert not ModelKey.objects.exists()
 
 
-def test_a_model_key_in_use_stays(api):
+def test_a_model_key_in_use_cannot_be_deleted(api):
     key = api("POST", "model-keys", {"provider": "openai", "api_key": "sk-1234567890"}, 201)["data"]["id"]
     agent = api("POST", "agents", {"name": "Support", "model_key_id": key}, 201)["data"]["id"]
     number = make_phone_number(developer=api.developer, e164="+14155550177", model_key_id=key)
@@ -193,7 +193,7 @@ def test_a_model_key_in_use_stays(api):
     api("DELETE", f"model-keys/{key}", status=204)
 
 
-def test_another_developer_s_rows_do_not_exist(api):
+def test_another_developer_s_rows_are_not_found(api):
     key = ModelKey.objects.create(developer=make_developer(), provider="openai", encrypted="x", last_four="abcd")
     agent = make_agent()
     missing = {"message": "Not found."}

@@ -1,4 +1,4 @@
-"""Tools made of an OpenAPI document: what each operation becomes, and what no document can do."""
+"""Tools from an OpenAPI document: the tool for each operation, and what documents cannot do."""
 
 import json
 from typing import Any
@@ -105,21 +105,21 @@ def test_operations_become_tools() -> None:
     }
     assert booking.secrets == ("TOKEN",)
     depth = 0
-    while "properties" in person:  # a schema within itself ends somewhere
+    while "properties" in person:  # a recursive schema ends somewhere
         person, depth = person["properties"]["friend"], depth + 1
     assert (depth, person) == (6, {"type": "object"})
     assert tool_problems([dict(listing.tool), dict(booking.tool)]) == {}
 
 
-def test_names_are_free_and_a_server_can_be_chosen() -> None:
+def test_names_are_unique_and_a_server_can_be_chosen() -> None:
     listing, booking = offered(ROOMS, taken=["rooms_list"], server="http://127.0.0.1:8/api/")
     assert (listing.tool["name"], booking.tool["url"]) == (
         "rooms_list_2", "http://127.0.0.1:8/api/rooms/{room_id}/guests"
     )  # fmt: skip
 
 
-def test_words_choose_among_many_operations() -> None:
-    """An API like many: hundreds of operations, of which an agent needs some."""
+def test_search_words_filter_many_operations() -> None:
+    """Many APIs have hundreds of operations, and an agent needs only a few."""
     paths = {
         f"/store{n}/pets": {"get": {"operationId": f"findPets{n}"}, "post": {"tags": ["Admin"]}} for n in range(101)
     }
@@ -150,7 +150,7 @@ def test_words_choose_among_many_operations() -> None:
         ({"security": [{"tls": []}]}, "that tools do not support"),
     ],
 )
-def test_what_cannot_become_a_tool_says_why(operation: dict[str, Any], problem: str) -> None:
+def test_an_unsupported_operation_says_why(operation: dict[str, Any], problem: str) -> None:
     doubled = {}
     for level in range(5):
         properties = {name: {"$ref": f"#/components/schemas/S{level + 1}"} for name in "abcdefgh"}
@@ -166,7 +166,7 @@ def test_what_cannot_become_a_tool_says_why(operation: dict[str, Any], problem: 
     assert (found.tool, problem in found.problem) == ({}, True), found.problem
 
 
-def test_a_path_without_its_parameter_is_no_tool() -> None:
+def test_a_path_without_its_parameter_is_not_a_tool() -> None:
     assert one({}, "/x/{id}").problem == "The path has {id}, which is not one of its parameters."
 
 

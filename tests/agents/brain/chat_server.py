@@ -1,4 +1,4 @@
-"""A chat completions server that streams its script, as Ollama and vLLM do; its chunks are checked with the SDK's types."""
+"""A chat completions server that streams a script, like Ollama and vLLM. Its chunks are validated with the SDK's types."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ def tool_call(name: str, *arguments: str) -> list[dict[str, Any]]:
 
 @dataclass
 class ChatServer:
-    """Plays its script, one list of deltas for each request; a number is an HTTP error, a float a pause in seconds."""
+    """Plays its script, with a list of deltas per request. A number is an HTTP status, a float a pause in seconds."""
 
     script: list[list[Any] | int] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
@@ -51,7 +51,7 @@ class ChatServer:
         return response
 
     def messages(self, index: int = -1) -> list[dict[str, Any]]:
-        """What a request told the model, without the system prompt."""
+        """The messages of a request, without the system prompt."""
         return [m for m in self.requests[index]["messages"] if m["role"] != "system"]
 
 

@@ -1,4 +1,4 @@
-"""The brain under test, with the real sentence embeddings."""
+"""The scripted brain, with real sentence embeddings."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(not is_installed(), reason="needs the offline ex
 
 @dataclass
 class Conversation:
-    """Lines in, sentences out; keeps the last tool calls."""
+    """Takes the caller's lines and returns the agent's sentences. Records tool calls."""
 
     brain: Brain
     calls: list[Call] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Conversation:
 
     @property
     def call(self) -> tuple[str, Mapping[str, Any]]:
-        """The one tool call of the last turn."""
+        """The only tool call of the last turn."""
         (call,) = self.calls
         return call.name, call.arguments
 

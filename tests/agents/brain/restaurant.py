@@ -1,4 +1,4 @@
-"""An agent as a developer would write one: what it is told and the tools it has."""
+"""An agent as a developer would write it: its prompt and tools."""
 
 from datetime import date
 

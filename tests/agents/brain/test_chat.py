@@ -1,4 +1,4 @@
-"""A chat endpoint as the brain, against a server that streams like Ollama and vLLM do."""
+"""A chat endpoint as the brain, tested against a server that streams like Ollama and vLLM."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -34,7 +34,7 @@ def new_conversation(endpoint: ChatEndpoint, history: tuple[Turn, ...] = ()) -> 
     return Conversation(endpoint.new_brain(config))
 
 
-async def test_speaks_sentence_by_sentence_while_the_answer_is_still_written(
+async def test_speaks_each_sentence_while_the_answer_is_still_being_generated(
     server: ChatServer, endpoint: ChatEndpoint
 ) -> None:
     server.script = [
@@ -65,7 +65,7 @@ async def test_speaks_sentence_by_sentence_while_the_answer_is_still_written(
     assert set(sent) <= set(completion_create_params.CompletionCreateParamsStreaming.__annotations__)
 
 
-async def test_calls_tools_and_goes_on_with_their_result(server: ChatServer, endpoint: ChatEndpoint) -> None:
+async def test_calls_tools_and_continues_with_their_result(server: ChatServer, endpoint: ChatEndpoint) -> None:
     server.script = [text("Let me book that.") + tool_call("book_table", '{"party_', 'size": 2}'), text("Done.")]
     talk = new_conversation(endpoint)
     assert await talk.say("A table for two.") == "Let me book that."
@@ -80,7 +80,7 @@ async def test_calls_tools_and_goes_on_with_their_result(server: ChatServer, end
     ]
 
 
-async def test_arguments_that_are_no_json_are_asked_for_again(server: ChatServer, endpoint: ChatEndpoint) -> None:
+async def test_arguments_that_are_not_json_are_requested_again(server: ChatServer, endpoint: ChatEndpoint) -> None:
     server.script = [tool_call("book_table", '{"party_size": '), tool_call("book_table", '{"party_size": 3}')]
     talk = new_conversation(endpoint)
     assert await talk.say("A table for three.") == ""
@@ -96,7 +96,7 @@ async def test_nothing_follows_the_end_of_the_call(server: ChatServer, endpoint:
     assert len(server.requests) == 1
 
 
-async def test_interrupting_closes_the_stream_and_keeps_what_was_heard(
+async def test_interrupting_closes_the_stream_and_keeps_the_heard_part(
     server: ChatServer, endpoint: ChatEndpoint
 ) -> None:
     server.script = [[*text("One sentence. ", "Another"), 60.0, *text(" one.")], text("Sure.")]
@@ -112,7 +112,7 @@ async def test_interrupting_closes_the_stream_and_keeps_what_was_heard(
     assert "Note for you: The caller is a regular." in server.requests[1]["messages"][0]["content"]
 
 
-async def test_a_failing_endpoint_is_apologised_for_and_asked_again(server: ChatServer, endpoint: ChatEndpoint) -> None:
+async def test_a_failing_endpoint_gets_an_apology_and_a_retry(server: ChatServer, endpoint: ChatEndpoint) -> None:
     server.script = [400, text("Yes."), 500, 500, text("", " ")]
     talk = new_conversation(endpoint)
     assert await talk.say("Hello?") == APOLOGY
@@ -121,12 +121,12 @@ async def test_a_failing_endpoint_is_apologised_for_and_asked_again(server: Chat
     assert await talk.say("Hm?") == "Sorry, could you say that again?"
 
 
-async def test_an_unreachable_endpoint_is_apologised_for() -> None:
+async def test_an_unreachable_endpoint_gets_an_apology() -> None:
     nobody = ChatEndpoint("http://127.0.0.1:9/v1", "llama3", "")
     assert await new_conversation(nobody).say("Hello?") == APOLOGY
     await nobody.close()
 
 
-async def test_a_greeting_that_is_given_is_spoken_as_it_is(server: ChatServer, endpoint: ChatEndpoint) -> None:
+async def test_a_given_greeting_is_spoken_verbatim(server: ChatServer, endpoint: ChatEndpoint) -> None:
     assert await new_conversation(endpoint).reply('Say: "Welcome to Luigi\'s."') == "Welcome to Luigi's."
     assert server.requests == []

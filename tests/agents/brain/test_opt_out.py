@@ -1,4 +1,4 @@
-"""A wish never to be called again: heard in whatever words, and in nothing else."""
+"""Requests never to be called again are recognized in many wordings, and nothing else is mistaken for one."""
 
 import pytest
 
@@ -24,14 +24,14 @@ pytestmark = [
         "I don't want you to contact us any more, goodbye.",
     ],
 )
-async def test_honors_a_wish_not_to_be_called_without_a_question(new_conversation: NewConversation, line: str) -> None:
+async def test_honors_an_opt_out_without_asking(new_conversation: NewConversation, line: str) -> None:
     talk = new_conversation(tools=(ADD_TO_DO_NOT_CALL,))
     assert not (await talk.say(line)).endswith("?")
     assert talk.call == ("add_to_do_not_call", {})
     assert (await talk.tool_answers({"result": "The number is on the list."})).startswith("The number is on the list.")
 
 
-async def test_a_wish_not_to_be_called_comes_before_what_was_being_asked(new_conversation: NewConversation) -> None:
+async def test_an_opt_out_takes_precedence_over_a_pending_question(new_conversation: NewConversation) -> None:
     talk = new_conversation(tools=(*TOOLS, ADD_TO_DO_NOT_CALL))
     assert (await talk.say("I'd like a table for four people tomorrow evening.")).endswith("?")
     await talk.say("No. Please never call me again.")
@@ -39,9 +39,7 @@ async def test_a_wish_not_to_be_called_comes_before_what_was_being_asked(new_con
 
 
 @pytest.mark.parametrize("line", ["Please call me back later.", "Don't call me before nine.", "Am I on a list?"])
-async def test_other_words_about_calls_are_no_wish_not_to_be_called(
-    new_conversation: NewConversation, line: str
-) -> None:
+async def test_other_mentions_of_calls_are_not_an_opt_out(new_conversation: NewConversation, line: str) -> None:
     talk = new_conversation(tools=(ADD_TO_DO_NOT_CALL,))
     await talk.say(line)
     assert talk.calls == []

@@ -1,4 +1,4 @@
-"""Numbers, dates, times and values in recognised speech."""
+"""Numbers, dates, times and values in recognized speech."""
 
 from datetime import date, time
 from typing import Any
@@ -100,7 +100,7 @@ def test_finds_a_time(spoken: str, moment: time | None) -> None:
         ("note", {"type": "string"}, "Well, I am allergic to nuts.", "I am allergic to nuts"),
     ],
 )
-def test_reads_the_value_that_was_asked_for(name: str, schema: dict[str, Any], spoken: str, value: object) -> None:
+def test_reads_the_requested_value(name: str, schema: dict[str, Any], spoken: str, value: object) -> None:
     (slot,) = slots_of({"type": "object", "properties": {name: schema}})
     assert Reader(spoken, TODAY).read(slot, is_awaited=True) == value
 
@@ -130,7 +130,7 @@ def test_speaks_a_result(result: Any, spoken: str) -> None:
     assert summarise(result) == spoken
 
 
-def test_tells_a_failure_from_an_answer() -> None:
+def test_distinguishes_a_failure_from_an_answer() -> None:
     assert failure_of({"error": "closed"}) == "closed"
     assert failure_of({"error": {"message": "no such order", "code": 4}}) == "no such order"
     assert failure_of({"success": False}) == ""
@@ -155,5 +155,5 @@ def test_tells_a_failure_from_an_answer() -> None:
         ),
     ],
 )
-def test_knows_who_it_is(prompt: str, person: str, organisation: str, purpose: str) -> None:
+def test_reads_its_identity_from_the_prompt(prompt: str, person: str, organisation: str, purpose: str) -> None:
     assert identity_of(prompt) == Identity(person, organisation, purpose)

@@ -23,7 +23,7 @@ ELSE = "Is there anything else I can do for you?"
     ("question", "answer"),
     [
         ("What are your opening hours?", HOURS),
-        ("What are your opening ours", HOURS),  # as the recognizer sometimes writes it
+        ("What are your opening ours", HOURS),  # a common recognition error
         ("When do you open?", HOURS),
         ("I would like to know your opening hours.", HOURS),
         ("Are you open on Monday?", f"{HOURS} On Mondays we are closed."),
@@ -55,7 +55,7 @@ ELSE = "Is there anything else I can do for you?"
         ("Check availability, please.", "Sure. For which date?"),
     ],
 )
-async def test_answers_a_first_sentence(new_conversation: NewConversation, question: str, answer: str) -> None:
+async def test_answers_the_first_sentence(new_conversation: NewConversation, question: str, answer: str) -> None:
     assert await new_conversation().say(question) == answer
 
 
@@ -72,7 +72,7 @@ async def test_answers_a_first_sentence(new_conversation: NewConversation, quest
         ("Check availability for to-morrow.", "check_availability", {"date": "2026-11-23"}),
     ],
 )
-async def test_calls_a_tool_at_once(
+async def test_calls_a_tool_immediately(
     new_conversation: NewConversation, line: str, name: str, arguments: dict[str, str]
 ) -> None:
     talk = new_conversation()
@@ -80,7 +80,7 @@ async def test_calls_a_tool_at_once(
     assert talk.call == (name, arguments)
 
 
-async def test_books_a_table_asking_for_what_is_missing(new_conversation: NewConversation) -> None:
+async def test_books_a_table_and_asks_for_missing_details(new_conversation: NewConversation) -> None:
     talk = new_conversation()
     assert await talk.say("I'd like a table for four people to-morrow evening.") == "Sure. At what time?"
     assert await talk.say("At seven thirty.") == "What name, please?"
@@ -128,14 +128,14 @@ async def test_answers_a_question_in_between_and_asks_again(new_conversation: Ne
     assert await talk.say("When do you open?") == f"{HOURS} For which date?"
 
 
-async def test_leaves_a_tool_when_the_caller_does(new_conversation: NewConversation) -> None:
+async def test_cancels_a_tool_when_the_caller_does(new_conversation: NewConversation) -> None:
     talk = new_conversation()
     await talk.say("Book a table for two, please.")
     assert await talk.say("Never mind.") == f"All right, let us leave that. {ELSE}"
     assert await talk.say("What are your opening hours?") == HOURS
 
 
-async def test_gives_up_after_three_answers_without_sense(new_conversation: NewConversation) -> None:
+async def test_gives_up_after_three_unusable_answers(new_conversation: NewConversation) -> None:
     talk = new_conversation()
     await talk.say("Book a table, please.")
     assert await talk.say("Purple elephants.") == "Sorry, I did not get the party size. For how many people?"
@@ -190,7 +190,7 @@ async def test_fills_enum_boolean_number_and_place(new_conversation: NewConversa
     )
     talk = new_conversation(tools=(tool,))
     assert await talk.say("I want to order a pizza.") == "Sure. Which size: small, medium or large?"
-    assert await talk.say("Lodge.") == "What is the quantity?"  # "large" as the recognizer may write it
+    assert await talk.say("Lodge.") == "What is the quantity?"  # how the recognizer may transcribe "large"
     assert await talk.say("Two.") == "Extra cheese: yes or no?"
     assert await talk.say("No thanks.") == "What is the city?"
     assert await talk.say("In San Francisco.") == (
@@ -200,7 +200,7 @@ async def test_fills_enum_boolean_number_and_place(new_conversation: NewConversa
     assert talk.call[1] == {"size": "large", "quantity": 2, "extra_cheese": False, "city": "San Francisco"}
 
 
-async def test_says_what_it_is(new_conversation: NewConversation) -> None:
+async def test_says_that_it_is_a_demo_agent(new_conversation: NewConversation) -> None:
     said = await new_conversation().say("Are you a robot?")
     assert said.startswith("I am Ada, a scripted demo agent of Luigi's Pizzeria, not a person.")
     assert "book a table at the restaurant" in said
@@ -230,7 +230,7 @@ async def test_cannot_transfer_without_the_tool(new_conversation: NewConversatio
         ),
     ],
 )
-async def test_speaks_unasked(new_conversation: NewConversation, instructions: str, spoken: str) -> None:
+async def test_speaks_first(new_conversation: NewConversation, instructions: str, spoken: str) -> None:
     assert await new_conversation().reply(instructions) == spoken
 
 
@@ -259,7 +259,7 @@ async def test_follows_a_whisper_once(
 
 @pytest.mark.parametrize("cue", Cue)
 @pytest.mark.parametrize("history", [(), (Turn("user", "When do you open?"), Turn("model", HOURS))])
-async def test_never_speaks_what_the_platform_tells_it(
+async def test_never_speaks_the_platform_s_instructions(
     new_conversation: NewConversation, cue: Cue, history: tuple[Turn, ...]
 ) -> None:
     offer, sorry = "How can I help you?", "Sorry, we were cut off for a moment."
@@ -273,7 +273,7 @@ async def test_never_speaks_what_the_platform_tells_it(
         Cue.TOOL_TAKES_LONG: "One moment, please.",
         Cue.OFFER_TO_GO_ON: f"I am sorry, I could not reach anybody. {ELSE}",
         Cue.CALL_GIVEN_BACK: f"I am back with you. {ELSE}",
-        Cue.FOLLOW_WHISPER: "",  # nothing was whispered
+        Cue.FOLLOW_WHISPER: "",  # no whisper
         Cue.LEAVE_MESSAGE: f"{who} Please call back when you can. Goodbye.",
     }
     assert await new_conversation(history=history).reply(cue) == spoken[cue]
@@ -293,7 +293,9 @@ async def test_never_speaks_what_the_platform_tells_it(
         "Inform them that you are an AI.\nThen ask for the order number.",
     ],
 )
-async def test_a_greeting_that_is_an_order_is_not_read_out(new_conversation: NewConversation, greeting: str) -> None:
+async def test_a_greeting_that_is_an_instruction_is_not_read_out(
+    new_conversation: NewConversation, greeting: str
+) -> None:
     own = "Hello, this is Ada, the demo agent of Luigi's Pizzeria. How can I help you?"
     assert await new_conversation().reply(greeting) == own
 
@@ -329,7 +331,7 @@ async def test_a_greeting_that_is_speech_is_spoken(
         ("a" * 5000, None),
     ],
 )
-async def test_recites_a_text_as_it_is(new_conversation: NewConversation, text: str, spoken: str | None) -> None:
+async def test_recites_a_text_verbatim(new_conversation: NewConversation, text: str, spoken: str | None) -> None:
     brain = new_conversation().brain
     assert [step async for step in brain.recite(text)] == [Say(text if spoken is None else spoken)]
 
@@ -356,7 +358,7 @@ async def test_a_note_for_the_agent_is_not_read_out(
     assert await talk.say(question) == answer
 
 
-async def test_leaves_a_message_that_says_why_it_calls(new_conversation: NewConversation) -> None:
+async def test_leaves_a_message_that_gives_the_reason_for_the_call(new_conversation: NewConversation) -> None:
     prompt = "You are calling John Smith to confirm their appointment on April 15 at 2 p.m. Be polite and brief."
     talk = new_conversation(prompt=prompt)
     reason = "I am calling to confirm your appointment on April 15 at 2 p.m."
@@ -369,12 +371,12 @@ async def test_leaves_a_message_that_says_why_it_calls(new_conversation: NewConv
     )
 
 
-async def test_goes_on_where_a_lost_session_stopped(new_conversation: NewConversation) -> None:
+async def test_continues_where_a_lost_session_stopped(new_conversation: NewConversation) -> None:
     talk = new_conversation(history=(Turn("user", "When do you open?"), Turn("model", HOURS)))
     assert await talk.say("Pardon?") == HOURS
 
 
-async def test_knows_what_the_developer_adds(new_conversation: NewConversation) -> None:
+async def test_uses_context_that_the_developer_adds(new_conversation: NewConversation) -> None:
     talk = new_conversation(prompt=PROMPT)
     talk.brain.note("The caller's order has left the kitchen and arrives in ten minutes.")
     assert await talk.say("When does the food arrive?") == (

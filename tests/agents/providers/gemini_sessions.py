@@ -1,4 +1,4 @@
-"""Sessions with a server that speaks Gemini Live on loopback."""
+"""Sessions with a loopback server that speaks Gemini Live."""
 
 from typing import Any
 

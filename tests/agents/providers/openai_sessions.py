@@ -1,4 +1,4 @@
-"""Sessions with a server that speaks OpenAI Realtime on loopback."""
+"""Sessions with a loopback server that speaks OpenAI Realtime."""
 
 from typing import Any
 

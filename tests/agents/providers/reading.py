@@ -1,4 +1,4 @@
-"""Reading a session's events in the background, with a limit on every wait."""
+"""Reads a session's events in the background, with a timeout on every wait."""
 
 import asyncio
 from base64 import b64decode
@@ -13,7 +13,7 @@ Event = TypeVar("Event", bound=ModelEvent)
 
 
 class Reading:
-    """`async with Reading(session) as reading`; the session is closed at the end."""
+    """Use as `async with Reading(session) as reading`. Closes the session at the end."""
 
     def __init__(self, session: RealtimeSession) -> None:
         self.session = session
@@ -38,7 +38,7 @@ class Reading:
         try:
             async for event in self.session.events():
                 self.events.append(event)
-        except Exception as error:  # noqa: BLE001 - handed to the test that reads
+        except Exception as error:  # noqa: BLE001 - passed to the test that reads
             self.failure = error
 
     def of(self, kind: type[Event]) -> list[Event]:
@@ -49,7 +49,7 @@ class Reading:
         return b"".join(b64decode(event.payload) for event in self.of(AudioDelta))
 
     async def until(self, condition: Callable[[], object], seconds: float = 30) -> None:
-        """Wait until the condition holds; fail with the events so far when it does not within the time."""
+        """Wait until the condition is true. On timeout, fail with the events so far."""
         try:
             async with asyncio.timeout(seconds):
                 while not condition():
@@ -61,7 +61,7 @@ class Reading:
         await self.until(lambda: len(self.of(kind)) >= count, seconds)
 
     async def until_failed(self, seconds: float = 30) -> BaseException:
-        """Wait for the error that ends the events, and take it."""
+        """Wait for the error that ends the events, and return it."""
         await self.until(lambda: self.failure is not None, seconds)
         failure, self.failure = self.failure, None
         assert failure is not None

@@ -11,7 +11,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from agents.providers.connecting import connecting, open_socket
 from agents.providers.model_socket import ModelSocket
 
-PATIENCE = 30  # seconds, for what is waited for
+PATIENCE = 30  # seconds
 
 Serve = Callable[[ServerConnection], Awaitable[None]]
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -19,7 +19,7 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 @contextlib.asynccontextmanager
 async def server(talk: Serve, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """A WebSocket server; its address."""
+    """A WebSocket server. Yields its address."""
     options: dict[str, Any] = {"max_size": None, "ping_interval": None, "compression": None, "close_timeout": 0.1}
     async with serve(talk, host, 0, ssl=tls, **options) as running:
         port = next(iter(running.sockets)).getsockname()[1]
@@ -29,7 +29,7 @@ async def server(talk: Serve, host: str = "127.0.0.1", tls: ssl.SSLContext | Non
 
 @contextlib.asynccontextmanager
 async def tcp_server(talk: Talk) -> AsyncIterator[int]:
-    """A server that speaks whatever it likes; its port."""
+    """A raw TCP server. Yields its port."""
     running = await asyncio.start_server(talk, "127.0.0.1", 0)
     async with running:
         yield running.sockets[0].getsockname()[1]
@@ -45,7 +45,7 @@ async def connected(url: str) -> AsyncIterator[ModelSocket]:
 
 
 async def reach(url: str) -> None:
-    """Open a connection, as sessions do, and close it."""
+    """Open a connection as sessions do, and close it."""
     async with connecting("The vendor"):
         socket = await open_socket(url, {})
         await socket.close()

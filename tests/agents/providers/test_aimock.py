@@ -1,6 +1,6 @@
-"""Both sessions against an independent server of both protocols, npm's @copilotkit/aimock, where Node is there.
+"""Both sessions against an independent server for both protocols, npm's @copilotkit/aimock, if Node is installed.
 
-It knows neither activity detection nor audio from the caller, so it shows the rest: connecting, settings, history, tools.
+It has no activity detection and takes no caller audio, so it tests the rest: connecting, settings, history, tools.
 """
 
 import json
@@ -40,12 +40,12 @@ FIXTURES = {
 
 @pytest.fixture(scope="module")
 def aimock_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a running aimock with FIXTURES."""
+    """The address of a running aimock with FIXTURES."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         pytest.skip("needs Node and npm")
     home = tmp_path_factory.mktemp("aimock")
-    # From npm's own cache after the first time.
+    # Comes from npm's cache after the first time.
     install = [
         npm,
         "install",

@@ -1,4 +1,4 @@
-"""How a connection to a model is opened: handshakes that are refused, certificates, proxies, a caller who gives up."""
+"""Opening a connection to a model: refused handshakes, certificates, proxies, and callers who give up."""
 
 import asyncio
 import contextlib
@@ -61,8 +61,8 @@ async def test_refused_handshakes(answer: bytes, message: str, retryable: bool) 
     assert caught.value.retryable is retryable
 
 
-async def test_giving_up_leaves_no_connection_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The peer agrees when nobody waits any more."""
+async def test_a_canceled_attempt_leaves_no_connection_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The peer accepts after nobody is waiting anymore."""
     ended = asyncio.Event()
     asked = asyncio.Event()
     late = asyncio.Event()
@@ -92,7 +92,7 @@ async def test_giving_up_leaves_no_connection_behind(monkeypatch: pytest.MonkeyP
 
 @contextlib.asynccontextmanager
 async def proxy(status: bytes = b"200 OK") -> AsyncIterator[tuple[int, list[bytes]]]:
-    """A proxy that connects; its port, and the first line and authorization of each request."""
+    """A proxy that connects. Yields its port, and the request line and authorization of each request."""
     asked: list[bytes] = []
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -118,9 +118,7 @@ async def pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) ->
 
 
 @pytest.mark.parametrize("is_secure", [False, True])
-async def test_connections_lead_through_the_proxy(
-    is_secure: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_connections_use_the_proxy(is_secure: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_PROXY")
     tls, trusting = self_signed(tmp_path)
     monkeypatch.setattr(connecting, "tls_context", lambda: trusting)
@@ -137,7 +135,7 @@ async def test_connections_lead_through_the_proxy(
     assert asked == [b"CONNECT " + host + b" HTTP/1.1", b"Proxy-Authorization: Basic dXNlcjpwQHNz"]
 
 
-async def test_a_proxy_that_refuses_is_no_refusal_of_the_vendors(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_proxy_s_refusal_is_not_the_vendor_s(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_PROXY")
     async with proxy(b"407 Proxy Authentication Required") as (port, asked), server(silent) as url:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
@@ -158,7 +156,7 @@ async def test_a_proxy_that_refuses_is_no_refusal_of_the_vendors(monkeypatch: py
         ({"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": ".vendor.example"}, "wss://api.vendor.example/v1", None),
     ],
 )
-def test_which_proxy(
+def test_which_proxy_is_used(
     variables: dict[str, str], url: str, expected: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "WS_PROXY", "WSS_PROXY", "SOCKS_PROXY"):

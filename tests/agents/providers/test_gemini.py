@@ -1,4 +1,4 @@
-"""Gemini Live sessions against a server that speaks the vendor's protocol on loopback."""
+"""Gemini Live sessions against a loopback server that speaks the vendor's protocol."""
 
 import pytest
 
@@ -23,7 +23,7 @@ WEATHER = ToolSpec("get_weather", "Weather of a city", {"type": "object", "prope
 SPEECH = pcm_frames(200, loud=True) + pcm_frames(300, loud=False)
 
 
-async def test_session_is_configured_as_asked() -> None:
+async def test_the_session_is_configured_as_requested() -> None:
     history = (Turn("user", "Hello?"), Turn("model", "Good morning."))
     async with FakeGemini() as fake:
         async with await open_session(
@@ -83,14 +83,14 @@ async def test_session_is_configured_as_asked() -> None:
         assert fake.rejected == []
 
 
-async def test_what_a_model_lacks_is_not_asked_of_it() -> None:
+async def test_features_that_a_model_lacks_are_not_requested() -> None:
     async with FakeGemini() as fake:
         async with await open_session(fake, upstream_model="gemini-3.1-some-other") as reading:
             assert reading.session.speaks_during_tools is False
         assert fake.setups()[0]["generationConfig"] == {"responseModalities": ["AUDIO"], "speechConfig": {}}
 
 
-async def test_a_model_that_goes_on_while_it_waits_is_given_functions_that_let_it() -> None:
+async def test_a_model_that_can_speak_during_tools_gets_non_blocking_functions() -> None:
     async with FakeGemini() as fake:
         can = Capabilities(async_tools=True)
         async with await open_session(fake, tools=(WEATHER,), capabilities=can) as reading:
@@ -99,14 +99,14 @@ async def test_a_model_that_goes_on_while_it_waits_is_given_functions_that_let_i
 
 
 @pytest.mark.parametrize(("choice", "value"), [("voice", "marin"), ("language", "xx-XX")])
-async def test_a_refused_voice_or_language_is_named(choice: str, value: str) -> None:
+async def test_an_error_names_the_refused_voice_or_language(choice: str, value: str) -> None:
     async with FakeGemini() as fake:
         with pytest.raises(ProviderError) as refusal:
             await open_session(fake, **{choice: value})
     assert (refusal.value.refused, refusal.value.retryable) == (choice, False)
 
 
-async def test_greeting_and_a_question_are_answered_by_voice() -> None:
+async def test_the_greeting_and_an_answer_are_spoken() -> None:
     greeting = tone(24000, 300)
     script = Script(
         [Reply(greeting, "Hello there."), Reply(tone(24000, 200), "Nine to five.", hears="What are your hours?")]
@@ -154,7 +154,7 @@ async def test_barge_in_drops_the_rest() -> None:
         assert fake.rejected == []
 
 
-async def test_what_was_said_before_the_session_was_closed_is_known() -> None:
+async def test_unfinished_speech_is_known_when_the_session_closes() -> None:
     script = Script([Reply(tone(24000, 3000), "It rains and it will rain for long.")], speed=2)
     async with FakeGemini(script) as fake, await open_session(fake) as reading:
         await reading.session.generate_reply("Tell a story.")
@@ -165,7 +165,7 @@ async def test_what_was_said_before_the_session_was_closed_is_known() -> None:
         assert (reading.of(OutputTranscript), reading.session.unfinished()) == ([], [])
 
 
-async def test_tool_calls_are_answered_side_by_side() -> None:
+async def test_parallel_tool_calls_are_answered() -> None:
     calls = (("get_weather", {"city": "Rome"}), ("get_weather", {"city": "Oslo"}))
     script = Script([Reply(tone(24000, 40), "Moment.", tool_calls=calls), Reply(tone(24000, 40), "Sunny and snow.")])
     async with FakeGemini(script) as fake, await open_session(fake, tools=(WEATHER,)) as reading:
@@ -185,7 +185,7 @@ async def test_tool_calls_are_answered_side_by_side() -> None:
         assert fake.rejected == []
 
 
-async def test_cancelled_tool_call_is_not_answered() -> None:
+async def test_a_canceled_tool_call_is_not_answered() -> None:
     script = Script(
         [Reply(tool_calls=(("get_weather", {}),)), Reply(tone(24000, 40), "Never mind.", hears="Forget it")]
     )
@@ -206,7 +206,7 @@ async def test_cancelled_tool_call_is_not_answered() -> None:
 @pytest.mark.parametrize(
     ("sensitivity", "wire"), [("low", "START_SENSITIVITY_LOW"), ("high", "START_SENSITIVITY_HIGH")]
 )
-async def test_how_readily_a_caller_interrupts_is_a_setting(sensitivity: str, wire: str) -> None:
+async def test_interruption_sensitivity_is_a_setting(sensitivity: str, wire: str) -> None:
     async with FakeGemini() as fake:
         async with await open_session(fake, settings={"interruption_sensitivity": sensitivity, "interruptible": False}):
             pass
@@ -215,7 +215,7 @@ async def test_how_readily_a_caller_interrupts_is_a_setting(sensitivity: str, wi
         assert wanted["activityHandling"] == "NO_INTERRUPTION"
 
 
-async def test_nonsense_is_passed_over() -> None:
+async def test_invalid_messages_are_ignored() -> None:
     script = Script([Reply(tone(24000, 40), "Fine.")], nonsense=True)
     async with FakeGemini(script) as fake, await open_session(fake) as reading:
         await reading.session.generate_reply("Speak.")

@@ -1,4 +1,4 @@
-"""Gemini Live sessions whose connection is changed, dropped or refused."""
+"""Gemini Live sessions whose connection is replaced, dropped or refused."""
 
 import asyncio
 from base64 import b64encode
@@ -26,8 +26,8 @@ SPEECH = pcm_frames(200, loud=True) + pcm_frames(300, loud=False)
 
 
 @pytest.mark.parametrize("seconds_left", [8, 3.2])
-async def test_go_away_changes_the_connection_without_a_seam(seconds_left: float) -> None:
-    """The model's turn is heard to its end on the old connection; no frame of the caller is lost or sent twice."""
+async def test_go_away_replaces_the_connection_without_a_gap(seconds_left: float) -> None:
+    """The model's turn finishes on the old connection. No caller frame is lost or sent twice."""
     story = tone(24000, 2000)
     replies = [Reply(story, "A story."), Reply(tone(24000, 40), "Yes.")]
     script = Script(replies, speed=2, go_away_after_frames=5, go_away_seconds=seconds_left)
@@ -52,7 +52,7 @@ async def test_go_away_changes_the_connection_without_a_seam(seconds_left: float
 
 
 async def test_a_session_that_ends_between_two_connections_closes_both(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agents.providers.gemini.SWAP_MARGIN_SECONDS", 60)  # so it opens the next one at once
+    monkeypatch.setattr("agents.providers.gemini.SWAP_MARGIN_SECONDS", 60)  # so that it opens the next one immediately
     script = Script([Reply(tone(24000, 30_000), "A saga.")], speed=1, go_away_after_frames=5, go_away_seconds=60)
     async with FakeGemini(script) as fake, await open_session(fake) as reading:
         await reading.session.generate_reply("Tell a saga.")
@@ -64,7 +64,7 @@ async def test_a_session_that_ends_between_two_connections_closes_both(monkeypat
 
 
 async def test_an_hour_is_one_conversation_over_six_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A minute takes 40 ms here: the vendor says every ten that it will close the connection, a minute ahead."""
+    """A minute takes 40 ms here. Every ten minutes, the vendor announces a minute ahead that it will close the connection."""
     monkeypatch.setattr("agents.providers.gemini.STABLE_SECONDS", 0.1)
     monkeypatch.setattr("agents.providers.gemini.SWAP_MARGIN_SECONDS", 0.01)
     script = Script(
@@ -93,12 +93,12 @@ async def test_an_hour_is_one_conversation_over_six_connections(monkeypatch: pyt
 
 
 def numbered_silence(number: int) -> str:
-    """One 20 ms frame that tells its number in its first sample, too quiet to be speech."""
+    """A 20 ms frame with its number in the first sample, too quiet to be speech."""
     pcm = number.to_bytes(2, "little") + bytes(638)
     return b64encode(pcm).decode()
 
 
-async def test_dropped_line_is_resumed_by_its_handle() -> None:
+async def test_a_dropped_connection_is_resumed_by_its_handle() -> None:
     script = Script([Reply(tone(24000, 80), "Hello."), Reply(tone(24000, 80), "Still here.")], drop_after_frames=3)
     async with FakeGemini(script) as fake, await open_session(fake) as reading:
         await reading.session.generate_reply("Greet.")
@@ -113,7 +113,7 @@ async def test_dropped_line_is_resumed_by_its_handle() -> None:
         assert [each.text for each in reading.of(OutputTranscript)] == ["Hello.", "Still here."]
 
 
-async def test_line_that_drops_in_the_middle_of_an_answer_is_known_for_it() -> None:
+async def test_a_connection_that_drops_during_an_answer_is_reported_as_such() -> None:
     script = Script([Reply(tone(24000, 3000), "A long story of rain.")], drop_after_frames=3, speed=2)
     async with FakeGemini(script) as fake, await open_session(fake) as reading:
         await reading.session.generate_reply("Tell a story.")
@@ -123,7 +123,7 @@ async def test_line_that_drops_in_the_middle_of_an_answer_is_known_for_it() -> N
         assert reading.of(Reconnected) == [Reconnected("dropped", mid_answer=True)]
 
 
-async def test_session_that_cannot_be_resumed_restarts_with_the_transcript() -> None:
+async def test_a_session_that_cannot_be_resumed_restarts_with_the_transcript() -> None:
     script = Script(
         [Reply(tone(24000, 80), "Nine to five.", hears="Your hours?"), Reply(tool_calls=(("get_weather", {}),))],
         drop_after_frames=len(SPEECH) + 3,
@@ -153,7 +153,7 @@ async def test_session_that_cannot_be_resumed_restarts_with_the_transcript() -> 
                 }
             }
         ]
-        # The new session never asked: it gets the result in words.
+        # The new session never made the call, so it gets the result as text.
         await reading.session.send_tool_result(reading.of(ToolCall)[0].call_id, "get_weather", {"sky": "blue"})
         await reading.until(lambda: len(fake.messages("realtimeInput")) == 2)
         assert fake.messages("realtimeInput")[1] == {
@@ -163,8 +163,8 @@ async def test_session_that_cannot_be_resumed_restarts_with_the_transcript() -> 
 
 
 @pytest.mark.parametrize("change", ["drops", "goes away"])
-async def test_results_for_a_resumed_session_are_told_in_words(change: str) -> None:
-    """No connection knows the calls of another one, though the session is the same: all results come in one text."""
+async def test_a_resumed_session_gets_tool_results_as_text(change: str) -> None:
+    """A new connection does not know earlier calls, even in the same session, so all results are sent as one text."""
     calls = (("get_weather", {"city": "Rome"}), ("get_weather", {"city": "Oslo"}), ("get_weather", {"city": "Bern"}))
     frames = len(SPEECH) + 3
     change_of: dict[str, Any] = (
@@ -201,7 +201,7 @@ async def test_results_for_a_resumed_session_are_told_in_words(change: str) -> N
         assert (fake.messages("toolResponse"), fake.rejected) == ([], [])
 
 
-async def test_line_that_drops_again_at_once_is_given_up() -> None:
+async def test_a_connection_that_drops_again_immediately_is_given_up() -> None:
     script = Script(drop_after_frames=2, drop_connections=2)
     async with FakeGemini(script) as fake, await open_session(fake) as reading:
         await reading.say(SILENCE * 4, pause_seconds=0.01)
@@ -219,14 +219,14 @@ async def test_refused_connection(status: int, retryable: bool) -> None:
         assert caught.value.retryable is retryable
 
 
-async def test_refused_setup_tells_the_vendors_message() -> None:
+async def test_a_refused_setup_reports_the_vendor_s_message() -> None:
     async with FakeGemini(Script(refuse_settings="API key not valid.")) as fake:
         with pytest.raises(ProviderError, match=r"\(1007\). API key not valid") as caught:
             await open_session(fake)
         assert caught.value.retryable is False
 
 
-async def test_hanging_vendor_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unresponsive_vendor_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agents.providers.connecting.CONNECT_TIMEOUT_SECONDS", 0.3)
     async with FakeGemini(Script(hang=True)) as fake:
         with pytest.raises(ProviderError, match="in time") as caught:
@@ -234,7 +234,7 @@ async def test_hanging_vendor_is_given_up(monkeypatch: pytest.MonkeyPatch) -> No
         assert caught.value.retryable is True
 
 
-async def test_closed_session_takes_no_more() -> None:
+async def test_a_closed_session_accepts_no_more_input() -> None:
     async with FakeGemini() as fake, await open_session(fake) as reading:
         await reading.session.close()
         await reading.session.close()
@@ -243,7 +243,7 @@ async def test_closed_session_takes_no_more() -> None:
         assert reading.failure is None
 
 
-async def test_own_key_and_missing_key() -> None:
+async def test_the_developer_s_key_and_a_missing_key() -> None:
     async with FakeGemini() as fake:
         async with await open_session(fake, api_key="own-key"):
             assert fake.headers[0]["x-goog-api-key"] == "own-key"

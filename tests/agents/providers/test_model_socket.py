@@ -1,4 +1,4 @@
-"""A model's socket at its own door, with servers that close, stall, refuse, vanish or break the protocol."""
+"""The model socket alone, with servers that close, stall, refuse, disappear or violate the protocol."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from tests.agents.providers.socket_servers import PATIENCE, connected, server
 
 
 async def end_of(socket: ModelSocket) -> tuple[list[bytes], ModelSocketClosed]:
-    """What can be read, and how it ends."""
+    """All readable messages, and the error that ends them."""
     messages = []
     async with asyncio.timeout(PATIENCE):
         while True:
@@ -26,7 +26,7 @@ async def end_of(socket: ModelSocket) -> tuple[list[bytes], ModelSocketClosed]:
                 return messages, closed
 
 
-async def test_messages_go_both_ways_in_their_order() -> None:
+async def test_messages_go_both_ways_in_order() -> None:
     seen = []
 
     async def talk(peer: ServerConnection) -> None:
@@ -44,7 +44,7 @@ async def test_messages_go_both_ways_in_their_order() -> None:
     assert received == [b"one", b"binary one", b"two", b"binary two"]
 
 
-async def test_what_comes_while_the_reader_waits_can_be_taken_at_once_and_all_else_stays_in_its_order() -> None:
+async def test_messages_that_arrive_while_the_reader_waits_can_be_taken_immediately_and_others_stay_in_order() -> None:
     async def talk(peer: ServerConnection) -> None:
         await peer.recv()
         for message in ("audio 1", "audio 2", "text", "audio 3"):
@@ -71,7 +71,7 @@ async def test_what_comes_while_the_reader_waits_can_be_taken_at_once_and_all_el
 @pytest.mark.parametrize(
     ("code", "reason"), [(1000, ""), (1001, "Going away."), (1008, "API key not valid."), (3000, "späť"), (4999, "x")]
 )
-async def test_a_close_gives_its_code_and_reason_after_what_came_before_it(code: int, reason: str) -> None:
+async def test_a_close_reports_its_code_and_reason_after_earlier_messages(code: int, reason: str) -> None:
     answered: list[int | None] = []
 
     async def talk(peer: ServerConnection) -> None:
@@ -88,7 +88,7 @@ async def test_a_close_gives_its_code_and_reason_after_what_came_before_it(code:
     assert answered == [1000]
 
 
-async def test_a_close_without_a_code_is_no_lost_connection() -> None:
+async def test_a_close_without_a_code_is_not_a_lost_connection() -> None:
     async def talk(peer: ServerConnection) -> None:
         peer.transport.write(b"\x88\x00")
         await peer.wait_closed()
@@ -97,7 +97,7 @@ async def test_a_close_without_a_code_is_no_lost_connection() -> None:
         assert (await end_of(socket))[1].code == 1005
 
 
-async def test_a_connection_that_breaks_has_no_code() -> None:
+async def test_a_broken_connection_has_no_code() -> None:
     async def talk(peer: ServerConnection) -> None:
         await peer.send("last words")
         await peer.recv()
@@ -110,14 +110,14 @@ async def test_a_connection_that_breaks_has_no_code() -> None:
 
 
 @pytest.mark.parametrize("is_half_open", [True, False])
-async def test_pings_tell_a_silent_peer_from_one_that_is_gone(
+async def test_pings_distinguish_a_silent_peer_from_a_lost_one(
     is_half_open: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connecting, "PING_SECONDS", 0.1)
 
     async def talk(peer: ServerConnection) -> None:
         if is_half_open:
-            peer.transport.pause_reading()  # as if the machine had gone without a word
+            peer.transport.pause_reading()  # as if the machine had disappeared without closing
         await asyncio.sleep(1)
         peer.transport.resume_reading()
         with contextlib.suppress(ConnectionClosed):
@@ -147,12 +147,12 @@ async def deaf(peer: ServerConnection) -> None:
     await peer.wait_closed()
 
 
-async def test_what_a_deaf_peer_does_not_take_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_messages_that_a_stalled_peer_does_not_read_are_not_buffered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_socket, "MOST_UNSENT_BYTES", 1_000_000)
     message = "x" * 10_000
     async with server(deaf) as url:
         socket = await open_socket(url, {})
-        # 100 MB; the two kernels take some of it.
+        # 100 MB. The kernel buffers on both sides take some of it.
         sizes = [socket.below.get_write_buffer_size() for _ in range(10_000) if is_sent(socket, message)]
         assert len(sizes) < 10_000
         assert max(sizes) <= 1_100_000
@@ -160,13 +160,13 @@ async def test_what_a_deaf_peer_does_not_take_is_not_kept(monkeypatch: pytest.Mo
         await socket.close()
 
 
-async def test_a_peer_that_takes_nothing_for_a_while_has_stalled(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_peer_that_reads_nothing_for_a_while_has_stalled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_socket, "STALLED_SECONDS", 0.2)
     async with server(deaf) as url:
         socket = await open_socket(url, {})
         while socket.stalled is None:
             socket.send("x" * 100_000)
-        assert (await end_of(socket))[1].code is None  # the reader learns it, though nobody sends
+        assert (await end_of(socket))[1].code is None  # the reader gets the error, even though nobody sends
         await socket.close()
 
 
@@ -197,7 +197,7 @@ async def test_a_peer_that_catches_up_has_not_stalled(monkeypatch: pytest.Monkey
     assert sizes == [100_000] * count + [3]
 
 
-async def test_a_reader_that_is_held_up_holds_up_the_peer(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_reader_slows_down_the_peer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_socket, "MOST_UNREAD_BYTES", 100_000)
     sent = 0
 
@@ -210,7 +210,7 @@ async def test_a_reader_that_is_held_up_holds_up_the_peer(monkeypatch: pytest.Mo
 
     async with server(talk) as url, connected(url) as socket:
         before = -1
-        while sent != before:  # until the peer cannot send any more
+        while sent != before:  # until the peer cannot send more
             before = sent
             await asyncio.sleep(0.3)
         assert sent < 300
@@ -219,7 +219,7 @@ async def test_a_reader_that_is_held_up_holds_up_the_peer(monkeypatch: pytest.Mo
     assert ([len(message) for message in messages], closed.code) == ([100_000] * 300, 1000)
 
 
-async def test_messages_in_several_frames_are_put_together() -> None:
+async def test_messages_in_several_frames_are_joined() -> None:
     async def talk(peer: ServerConnection) -> None:
         await peer.send(["in ", "three ", "frames"])
         await peer.ping()
@@ -245,7 +245,7 @@ def frame(opcode: Opcode, size: int, *, fin: bool = True, rsv1: bool = False) ->
     ],
     ids=["too big", "too big in pieces", "no beginning", "no end", "unknown kind"],
 )
-async def test_what_breaks_the_protocol_ends_the_connection(frames: list[bytes], code: int) -> None:
+async def test_protocol_violations_end_the_connection(frames: list[bytes], code: int) -> None:
     answers: list[int | None] = []
 
     async def talk(peer: ServerConnection) -> None:
@@ -260,7 +260,7 @@ async def test_what_breaks_the_protocol_ends_the_connection(frames: list[bytes],
     assert answers == [code]
 
 
-async def test_the_largest_message_passes() -> None:
+async def test_the_largest_allowed_message_passes() -> None:
     async def talk(peer: ServerConnection) -> None:
         await peer.send("x" * MAX_MESSAGE_BYTES)
         await peer.wait_closed()

@@ -1,4 +1,4 @@
-"""The vendors' own SDKs as clients of the fakes: what the sessions are tested against is the vendors' protocol."""
+"""The vendors' own SDKs as clients of the fakes, to show that the fakes speak the vendors' protocols."""
 
 from pathlib import Path
 

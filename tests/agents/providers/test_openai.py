@@ -1,4 +1,4 @@
-"""OpenAI Realtime sessions against a server that speaks the vendor's protocol on loopback."""
+"""OpenAI Realtime sessions against a loopback server that speaks the vendor's protocol."""
 
 import asyncio
 
@@ -24,7 +24,7 @@ WEATHER = ToolSpec("get_weather", "Weather of a city", {"type": "object", "prope
 SPEECH = mulaw_frames(200, loud=True) + mulaw_frames(300, loud=False)
 
 
-async def test_session_is_configured_as_asked() -> None:
+async def test_the_session_is_configured_as_requested() -> None:
     history = (Turn("user", "Hello?"), Turn("model", "Good morning."))
     async with FakeOpenAI() as fake:
         async with await open_session(fake, voice="cedar", language="de", tools=(WEATHER,), history=history) as reading:
@@ -69,12 +69,14 @@ async def test_session_is_configured_as_asked() -> None:
 @pytest.mark.parametrize(
     ("caller", "wire"), [(PCMU_8K, PCMU_8K), (PCMA_8K, PCMA_8K), (PCM16_24K, PCM16_24K), (PCM16_16K, PCM16_24K)]
 )
-async def test_caller_format_goes_through_where_the_vendor_knows_it(caller: AudioFormat, wire: AudioFormat) -> None:
+async def test_the_caller_s_format_passes_through_if_the_vendor_supports_it(
+    caller: AudioFormat, wire: AudioFormat
+) -> None:
     async with FakeOpenAI() as fake, await open_session(fake, caller_format=caller) as reading:
         assert (reading.session.input_format, reading.session.output_format) == (wire, wire)
 
 
-async def test_greeting_and_a_question_are_answered_by_voice() -> None:
+async def test_the_greeting_and_an_answer_are_spoken() -> None:
     script = Script(
         [
             Reply(tone(24000, 300), "Hello there."),
@@ -109,14 +111,14 @@ async def test_greeting_and_a_question_are_answered_by_voice() -> None:
         assert fake.rejected == []
 
 
-async def test_what_is_only_listened_to_is_not_answered() -> None:
+async def test_a_listening_session_does_not_answer() -> None:
     async with FakeOpenAI() as fake, await open_session(fake, listens_only=True):
         assert fake.received[0]["session"]["audio"]["input"]["turn_detection"]["create_response"] is False
         assert fake.rejected == []
 
 
 @pytest.mark.parametrize(("sensitivity", "threshold"), [("low", 0.7), ("high", 0.3)])
-async def test_how_readily_a_caller_interrupts_is_a_setting(sensitivity: str, threshold: float) -> None:
+async def test_interruption_sensitivity_is_a_setting(sensitivity: str, threshold: float) -> None:
     async with FakeOpenAI() as fake:
         async with await open_session(fake, settings={"interruption_sensitivity": sensitivity, "interruptible": False}):
             pass
@@ -125,7 +127,7 @@ async def test_how_readily_a_caller_interrupts_is_a_setting(sensitivity: str, th
         assert fake.rejected == []
 
 
-async def test_an_answer_that_must_not_be_interrupted_is_heard_to_its_end() -> None:
+async def test_an_uninterruptible_answer_is_heard_to_the_end() -> None:
     script = Script([Reply(tone(24000, 2000), "A very long story of rain.")], speed=4)
     async with FakeOpenAI(script) as fake, await open_session(fake, settings={"interruptible": False}) as reading:
         await reading.session.generate_reply("Tell a story.")
@@ -136,7 +138,7 @@ async def test_an_answer_that_must_not_be_interrupted_is_heard_to_its_end() -> N
         assert len(reading.audio) == 2000 * 8
 
 
-async def test_something_is_said_while_a_tool_is_at_work() -> None:
+async def test_the_model_can_speak_while_a_tool_runs() -> None:
     replies = [Reply(tool_calls=(("get_weather", {}),)), Reply(tone(24000, 100), "One moment."), Reply(b"", "Sunny.")]
     async with FakeOpenAI(Script(replies)) as fake, await open_session(fake, tools=(WEATHER,)) as reading:
         await reading.session.generate_reply("Look up the weather.")
@@ -149,7 +151,7 @@ async def test_something_is_said_while_a_tool_is_at_work() -> None:
         assert fake.rejected == []
 
 
-async def test_what_was_said_before_the_line_dropped_is_told() -> None:
+async def test_speech_before_a_dropped_connection_is_reported() -> None:
     script = Script([Reply(tone(24000, 3000), "It rains and it will rain for long.")], drop_after_frames=5, speed=2)
     async with FakeOpenAI(script) as fake, await open_session(fake) as reading:
         await reading.session.generate_reply("Tell a story.")
@@ -161,7 +163,7 @@ async def test_what_was_said_before_the_line_dropped_is_told() -> None:
         assert said
 
 
-async def test_what_was_said_before_the_session_was_closed_is_known() -> None:
+async def test_unfinished_speech_is_known_when_the_session_closes() -> None:
     script = Script([Reply(tone(24000, 3000), "It rains and it will rain for long.")], speed=2)
     async with FakeOpenAI(script) as fake, await open_session(fake) as reading:
         await reading.session.generate_reply("Tell a story.")
@@ -172,7 +174,7 @@ async def test_what_was_said_before_the_session_was_closed_is_known() -> None:
         assert (reading.of(OutputTranscript), reading.session.unfinished()) == ([], [])
 
 
-async def test_barge_in_drops_the_rest_and_truncates_what_was_not_heard() -> None:
+async def test_barge_in_drops_the_rest_and_truncates_the_unheard_part() -> None:
     script = Script([Reply(tone(24000, 5000), "A very long story")], speed=2)
     async with FakeOpenAI(script) as fake, await open_session(fake) as reading:
         await reading.session.generate_reply("Tell a story.")
@@ -180,7 +182,7 @@ async def test_barge_in_drops_the_rest_and_truncates_what_was_not_heard() -> Non
         await reading.say(mulaw_frames(100, loud=True))
         await reading.until_seen(TurnDone)
         started = next(index for index, event in enumerate(reading.events) if isinstance(event, SpeechStarted))
-        # The text there is of the interrupted answer, and no audio: the fake sends some late on purpose.
+        # The interrupted answer's text is here, but no audio: the fake sends some late on purpose.
         later = reading.events[started + 1 :]
         assert [type(event) for event in later] == [OutputTranscript, TurnDone]
         assert "A very long story".startswith(reading.of(OutputTranscript)[0].text)
@@ -192,7 +194,7 @@ async def test_barge_in_drops_the_rest_and_truncates_what_was_not_heard() -> Non
         ]
 
 
-async def test_tool_calls_are_answered_side_by_side_and_followed_by_one_response() -> None:
+async def test_parallel_tool_calls_are_answered_and_followed_by_one_response() -> None:
     calls = (("get_weather", {"city": "Rome"}), ("get_weather", {"city": "Oslo"}))
     script = Script([Reply(tool_calls=calls, hears="Weather?"), Reply(tone(24000, 100), "Sunny and snow.")])
     async with FakeOpenAI(script) as fake, await open_session(fake, tools=(WEATHER,)) as reading:
@@ -214,7 +216,7 @@ async def test_tool_calls_are_answered_side_by_side_and_followed_by_one_response
         assert fake.rejected == []
 
 
-async def test_tool_result_waits_for_the_caller_to_finish() -> None:
+async def test_a_tool_result_waits_for_the_caller_to_finish() -> None:
     script = Script([Reply(tool_calls=(("get_weather", {}),)), Reply(tone(24000, 100), "Both.", hears="Wait!")])
     async with FakeOpenAI(script) as fake, await open_session(fake, tools=(WEATHER,)) as reading:
         await reading.session.generate_reply("Look up the weather.")
@@ -224,7 +226,7 @@ async def test_tool_result_waits_for_the_caller_to_finish() -> None:
         await reading.session.send_tool_result(reading.of(ToolCall)[0].call_id, "get_weather", {"sky": "blue"})
         await reading.say(mulaw_frames(300, loud=False))
         await reading.until_seen(TurnDone, 2)
-        # The vendor's own answer to the caller holds the tool's result already: nothing more is asked for.
+        # The vendor's own answer to the caller already includes the tool's result, so we request nothing more.
         assert len(fake.messages("response.create")) == 1
         assert [each.text for each in reading.of(OutputTranscript)] == ["Both."]
 
@@ -239,23 +241,23 @@ async def test_replies_wait_for_each_other() -> None:
         assert [each["response"]["instructions"] for each in fake.messages("response.create")] == ["first", "second"]
 
 
-async def test_reply_that_crosses_the_vendors_own_is_said_after_it() -> None:
+async def test_a_reply_requested_during_the_vendor_s_own_is_spoken_after_it() -> None:
     script = Script([Reply(tone(24000, 300), "To you.", hears="Hello"), Reply(tone(24000, 100), "Goodbye.")])
     async with FakeOpenAI(script) as fake, await open_session(fake) as reading:
         for frame in SPEECH:
             await reading.session.send_audio(frame)
-        # Not read yet that the caller spoke: the vendor is answering by itself when this arrives.
+        # We have not read yet that the caller spoke: the vendor is already answering when this arrives.
         await reading.session.generate_reply("Say goodbye.")
         await reading.until_seen(TurnDone, 2)
         assert [each.text for each in reading.of(OutputTranscript)] == ["To you.", "Goodbye."]
 
 
-async def test_what_was_asked_for_as_the_caller_began_to_speak_is_withdrawn_and_said_later() -> None:
+async def test_a_reply_requested_as_the_caller_starts_speaking_is_canceled_and_spoken_later() -> None:
     replies = [Reply(tone(24000, 3000), "Any"), Reply(tone(24000, 100), "To you.", hears="Wait"), Reply(b"", "Anyway.")]
     async with FakeOpenAI(Script(replies, speed=2)) as fake, await open_session(fake) as reading:
         for frame in mulaw_frames(200, loud=True):
             await reading.session.send_audio(frame)
-        # Not read yet that the caller speaks: the vendor begins to answer this into the speech.
+        # We have not read yet that the caller is speaking: the vendor starts to answer this during the speech.
         await reading.session.generate_reply("Say it anyway.")
         await reading.until(lambda: fake.messages("response.cancel"))
         await reading.say(mulaw_frames(300, loud=False))
@@ -268,7 +270,7 @@ async def test_what_was_asked_for_as_the_caller_began_to_speak_is_withdrawn_and_
         assert fake.rejected == []
 
 
-async def test_a_caller_whom_the_vendor_leaves_unanswered_is_answered_when_we_ask(
+async def test_a_caller_that_the_vendor_leaves_unanswered_is_answered_on_request(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("agents.providers.openai.ANSWER_SECONDS", 0.2)
@@ -282,12 +284,12 @@ async def test_a_caller_whom_the_vendor_leaves_unanswered_is_answered_when_we_as
         assert [each.text for each in reading.of(OutputTranscript)] == ["Here I am."]
 
 
-async def test_what_was_said_during_an_answer_that_must_not_be_interrupted_is_answered_after_it() -> None:
+async def test_speech_during_an_uninterruptible_answer_is_answered_after_it() -> None:
     script = Script([Reply(tone(24000, 2000), "A story."), Reply(tone(24000, 100), "Yes?")], speed=2)
     async with FakeOpenAI(script) as fake, await open_session(fake, settings={"interruptible": False}) as reading:
         await reading.session.generate_reply("Tell a story.")
         await reading.until_seen(AudioDelta)
-        await reading.say(SPEECH)  # the vendor's own attempt to answer it is refused: one at a time
+        await reading.say(SPEECH)  # the vendor refuses its own attempt to answer, because only one answer can run
         await reading.until_seen(TurnDone, 2)
         assert [each.text for each in reading.of(OutputTranscript)] == ["A story.", "Yes?"]
         assert [each["response"] for each in fake.messages("response.create")][1:] == [{}]
@@ -304,7 +306,7 @@ async def test_context_is_a_system_message() -> None:
         }
 
 
-async def test_a_whisper_is_a_system_message_that_is_answered_if_it_is_time() -> None:
+async def test_a_whisper_is_a_system_message_that_is_answered_when_appropriate() -> None:
     async with FakeOpenAI() as fake, await open_session(fake) as reading:
         await reading.session.follow("Offer a discount.", at_once=False)
         await reading.session.follow("Say goodbye.", at_once=True)
@@ -317,7 +319,7 @@ async def test_a_whisper_is_a_system_message_that_is_answered_if_it_is_time() ->
         assert [each["response"] for each in fake.messages("response.create")] == [{"instructions": Cue.FOLLOW_WHISPER}]
 
 
-async def test_nonsense_is_passed_over() -> None:
+async def test_invalid_messages_are_ignored() -> None:
     script = Script([Reply(tone(24000, 100), "Fine.")], nonsense=True)
     async with FakeOpenAI(script) as fake, await open_session(fake) as reading:
         await reading.session.generate_reply("Speak.")
@@ -326,7 +328,7 @@ async def test_nonsense_is_passed_over() -> None:
         assert [each.text for each in reading.of(OutputTranscript)] == ["Fine."]
 
 
-async def test_without_a_voice_and_a_language_the_vendor_chooses_and_an_own_voice_goes_by_its_id() -> None:
+async def test_without_voice_and_language_the_vendor_chooses_and_a_custom_voice_is_sent_by_id() -> None:
     async with FakeOpenAI() as fake:
         async with await open_session(fake), await open_session(fake, voice="voice_12"):
             pass

@@ -17,14 +17,14 @@ async def test_refused_connection(status: int, retryable: bool) -> None:
         assert caught.value.retryable is retryable
 
 
-async def test_refused_settings_tell_the_vendors_message() -> None:
+async def test_refused_settings_report_the_vendor_s_message() -> None:
     async with FakeOpenAI(Script(refuse_settings="Unsupported model.")) as fake:
         with pytest.raises(ProviderError, match="Unsupported model") as caught:
             await open_session(fake)
         assert caught.value.retryable is False
 
 
-async def test_hanging_vendor_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unresponsive_vendor_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agents.providers.connecting.CONNECT_TIMEOUT_SECONDS", 0.3)
     async with FakeOpenAI(Script(hang=True)) as fake:
         with pytest.raises(ProviderError, match="in time") as caught:
@@ -32,7 +32,7 @@ async def test_hanging_vendor_is_given_up(monkeypatch: pytest.MonkeyPatch) -> No
         assert caught.value.retryable is True
 
 
-async def test_nobody_there() -> None:
+async def test_an_unreachable_vendor() -> None:
     async with FakeOpenAI() as fake:
         pass
     with pytest.raises(ProviderError, match="could not be reached") as caught:
@@ -40,7 +40,7 @@ async def test_nobody_there() -> None:
     assert caught.value.retryable is True
 
 
-async def test_dropped_line_ends_the_events_with_a_retryable_error() -> None:
+async def test_a_dropped_connection_ends_the_events_with_a_retryable_error() -> None:
     async with FakeOpenAI(Script(drop_after_frames=3)) as fake, await open_session(fake) as reading:
         await reading.say(mulaw_frames(60, loud=False))
         failure = await reading.until_failed()
@@ -50,7 +50,7 @@ async def test_dropped_line_ends_the_events_with_a_retryable_error() -> None:
             await reading.session.send_audio("AAAA")
 
 
-async def test_closing_ends_the_events_and_may_be_repeated() -> None:
+async def test_closing_ends_the_events_and_can_be_repeated() -> None:
     async with FakeOpenAI() as fake, await open_session(fake) as reading:
         await reading.session.close()
         await reading.session.close()
@@ -58,7 +58,7 @@ async def test_closing_ends_the_events_and_may_be_repeated() -> None:
         assert reading.failure is None
 
 
-async def test_own_key_and_missing_key() -> None:
+async def test_the_developer_s_key_and_a_missing_key() -> None:
     async with FakeOpenAI() as fake:
         async with await open_session(fake, api_key="sk-own"):
             assert fake.headers[0]["Authorization"] == "Bearer sk-own"
@@ -69,7 +69,7 @@ async def test_own_key_and_missing_key() -> None:
 
 
 @pytest.mark.parametrize(("choice", "value"), [("voice", "Kore"), ("language", "en-US")])
-async def test_a_refused_voice_or_language_is_named(choice: str, value: str) -> None:
+async def test_an_error_names_the_refused_voice_or_language(choice: str, value: str) -> None:
     async with FakeOpenAI() as fake:
         with pytest.raises(ProviderError) as refusal:
             await open_session(fake, **{choice: value})

@@ -15,7 +15,7 @@ from tests.fakes.openai_realtime import FakeOpenAI
 from tests.fakes.tls import self_signed
 
 
-def test_models_are_built_once_by_the_name_of_their_provider() -> None:
+def test_models_are_created_once_per_provider_name() -> None:
     assert isinstance(get_model("openai"), OpenAIRealtimeModel)
     assert isinstance(get_model("google"), GeminiLiveModel)
     assert get_model("google") is get_model("google")
@@ -26,7 +26,7 @@ def test_models_are_built_once_by_the_name_of_their_provider() -> None:
 @pytest.mark.parametrize(
     ("fake_class", "model_class"), [(FakeOpenAI, OpenAIRealtimeModel), (FakeGemini, GeminiLiveModel)]
 )
-async def test_https_addresses_give_verified_tls(
+async def test_https_addresses_use_verified_tls(
     fake_class: type[FakeOpenAI | FakeGemini],
     model_class: type[OpenAIRealtimeModel | GeminiLiveModel],
     tmp_path: Path,

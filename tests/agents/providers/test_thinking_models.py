@@ -1,4 +1,4 @@
-"""What models of 2026 can do: think as much as they are told, speak before they have thought, detect turns by words."""
+"""Features of 2026 models: configurable reasoning, speaking before they finish thinking, and semantic turn detection."""
 
 import pytest
 
@@ -31,7 +31,7 @@ SILENCE = {"type": "server_vad", "threshold": 0.7, "create_response": True, "int
         (PCMU_8K, {"interruption_sensitivity": "low"}, SILENCE, {"type": "far_field"}, None),
     ],
 )
-async def test_what_a_model_of_today_can_do_is_asked_of_it(
+async def test_supported_features_are_requested(
     caller: AudioFormat, settings: dict[str, str], detection: object, noise: object, reasoning: object
 ) -> None:
     async with FakeOpenAI() as fake:
@@ -46,7 +46,7 @@ async def test_what_a_model_of_today_can_do_is_asked_of_it(
         assert fake.rejected == []
 
 
-async def test_what_is_said_before_the_final_answer_is_commentary() -> None:
+async def test_speech_before_the_final_answer_is_commentary() -> None:
     script = Script([Reply(tone(24000, 100), "At ten.", commentary="Let me look.")])
     async with FakeOpenAI(script) as fake, await openai_sessions.open_session(fake) as reading:
         await reading.session.generate_reply("When is the next one?")
@@ -55,7 +55,7 @@ async def test_what_is_said_before_the_final_answer_is_commentary() -> None:
         assert said == [("Let me look.", True), ("At ten.", False)]
 
 
-async def test_what_is_said_while_the_model_thinks_is_commentary() -> None:
+async def test_speech_while_the_model_thinks_is_commentary() -> None:
     script = Script([Reply(tone(24000, 100), "At ten.", commentary="Let me look.")])
     async with FakeGemini(script) as fake, await gemini_sessions.open_session(fake) as reading:
         await reading.session.generate_reply("When is the next one?")
@@ -85,7 +85,7 @@ async def test_a_note_waits_for_the_next_answer() -> None:
 
 
 @pytest.mark.parametrize(("has_updates", "at_once"), [(True, True), (True, False), (False, True)])
-async def test_a_whisper_is_one_message_where_each_makes_the_model_speak(has_updates: bool, at_once: bool) -> None:
+async def test_a_whisper_is_one_message_for_models_that_answer_every_message(has_updates: bool, at_once: bool) -> None:
     can, whisper = Capabilities(content_updates=has_updates), whispered("Offer a discount.")
     async with FakeGemini() as fake:
         async with await gemini_sessions.open_session(fake, capabilities=can) as reading:
@@ -101,7 +101,7 @@ async def test_a_whisper_is_one_message_where_each_makes_the_model_speak(has_upd
         assert fake.rejected == []
 
 
-async def test_a_result_does_not_cut_short_what_the_model_says_meanwhile() -> None:
+async def test_a_result_does_not_interrupt_the_model() -> None:
     script = Script([Reply(tool_calls=(("get_weather", {}),)), Reply(b"", "Sunny.")])
     async with FakeGemini(script) as fake:
         can = Capabilities(async_tools=True)
@@ -117,7 +117,7 @@ async def test_a_result_does_not_cut_short_what_the_model_says_meanwhile() -> No
         ]
 
 
-async def test_how_much_a_model_thinks_is_a_setting() -> None:
+async def test_reasoning_effort_is_a_setting() -> None:
     async with FakeGemini() as fake:
         async with await gemini_sessions.open_session(fake, capabilities=THINKS, settings={"reasoning_effort": "low"}):
             pass
