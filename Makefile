@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 TEST_WORKERS ?= 3
 # How many of the test groups in tests/conftest.py run in parallel.
-TEST_LINES ?= 3
+TIMED_GROUPS ?= 3
 # The minimal environment for commands that need settings but no services.
 CHECK_ENV := SECRET_KEY=check-only-a-long-random-looking-value-0123456789-abcdefghijkl \
 	ENCRYPTION_KEYS=Y2hlY2stb25seS1rZXktY2hlY2stb25seS1rZXktMDE= PUBLIC_URL=https://check.example.com SECURE_SSL_REDIRECT=1 \
@@ -48,7 +48,7 @@ test-most:
 	@$(PYTHON) -m pytest -n $(TEST_WORKERS) --dist loadgroup $(addprefix --ignore=,$(REALTIME))
 
 test-timed:
-	@$(PYTHON) -m pytest -n $(TEST_LINES) --dist loadgroup $(REALTIME)
+	@$(PYTHON) -m pytest -n $(TIMED_GROUPS) --dist loadgroup $(REALTIME)
 
 check: ## check formatting, lint, types, sizes, import directions, settings and migrations
 	@scripts/install core offline dev

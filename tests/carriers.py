@@ -1,4 +1,4 @@
-"""Which carrier a test's rows are at, and how it is reached."""
+"""The carrier of a test's rows, and how to reach it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from phone_numbers.carriers.registry import forget_carriers
 
 
 def configure(settings: Any, options: Mapping[str, str], slug: str = "telnyx") -> None:
-    """Change some options of a carrier until the test ends; `forget_carriers()` then forgets it."""
+    """Change some options of a carrier until the test ends. Call `forget_carriers()` afterwards."""
     row = settings.CARRIERS[slug]
     options = {**row["OPTIONS"], **options}
     settings.CARRIERS = {**settings.CARRIERS, slug: {**row, "OPTIONS": options, "IS_CONFIGURED": True}}

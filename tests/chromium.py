@@ -1,4 +1,4 @@
-"""The browser of the tests: what is there, else Debian's, else Playwright's (`python -m tests.chromium`)."""
+"""Finds the browser for tests, or installs it from Debian or Playwright (`python -m tests.chromium`)."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ MISSING = "There is no Chromium; `make test` installs one where it can, or set C
 
 
 def find() -> str | None:
-    """Path of a Chromium that runs: CHROMIUM, one on PATH, or Playwright's own."""
+    """The path of a working Chromium: $CHROMIUM, one on PATH, or Playwright's own."""
     candidates = [os.environ.get("CHROMIUM"), *map(shutil.which, NAMES)]
     for candidate in candidates:
         if candidate and _runs(candidate):
@@ -24,7 +24,7 @@ def find() -> str | None:
 
 
 def install() -> str | None:
-    """Get one from Debian as root, else from Playwright; its path, or None where neither works."""
+    """Install one from Debian as root, or else from Playwright. Returns its path, or None if neither works."""
     if os.geteuid() == 0 and shutil.which("apt-get"):
         _try(["apt-get", "update", "-qq"])
         _try(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"])
@@ -32,7 +32,7 @@ def install() -> str | None:
 
 
 def _runs(path: str) -> bool:
-    # Ubuntu's package is a stub that only says where the real one is, so the file's being there proves nothing.
+    # Ubuntu's package is a stub that only says where to get the real one, so the file's existence proves nothing.
     try:
         result = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):

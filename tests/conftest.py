@@ -1,4 +1,4 @@
-"""Fixtures for every test. The services themselves are started by tests/embedded.py."""
+"""Fixtures for all tests. tests/embedded.py starts the services."""
 
 import asyncio
 import os
@@ -19,13 +19,13 @@ from tests import chromium, databases
 from tests.virtual_time import VirtualLoop
 
 TESTS = Path(__file__).parent
-SEEDED = "seeded"  # the schema with copies of what migrations bring
+SEEDED = "seeded"  # the schema with copies of rows from migrations
 NEVER_CHANGED = {"auth_permission", "django_content_type", "django_migrations"}
 
 
-# What is timed (REALTIME in the Makefile) runs in lines beside each other, which share nothing: what belongs to one platform is in
-# one line. The longest come first.
-TIMED_LINES = {
+# Timed tests (REALTIME in the Makefile) run in groups. Groups share nothing and run in parallel, and all tests of one platform are in one
+# group. The longest groups come first.
+TIMED_GROUPS = {
     "flows": "conversations",
     "flows/test_deaths.py": "vendors",
     "flows/test_sandbox.py": "vendors",
@@ -35,59 +35,59 @@ TIMED_LINES = {
     "bench": "bench",
     "speech": "speech",
 }
-# Fixtures that start one, for as long as there is a line.
+# Fixtures that start a platform for the duration of a group.
 PLATFORMS = {"platform", "vendor_platform"}
 
-# Of the others, whose tests share a server that is started for them: each file is a line.
+# The other tests that share a server: each file is a group.
 SHARING = ("services/", "agents/brain/test_scripted.py", "agents/providers/test_aimock.py")
 
 
-def line_of(nodeid: str) -> str:
-    """The name of a test's line; a test that is in none is a line by itself."""
+def group_of(nodeid: str) -> str:
+    """The name of a test's group. Other tests are a group of their own."""
     path = _path_of(nodeid)
     if path.startswith(SHARING):
         return path
-    return TIMED_LINES.get(path) or TIMED_LINES.get(path.partition("/")[0]) or nodeid
+    return TIMED_GROUPS.get(path) or TIMED_GROUPS.get(path.partition("/")[0]) or nodeid
 
 
 def _path_of(nodeid: str) -> str:
     return nodeid.partition("::")[0].removeprefix("tests/")
 
 
-class Lines(LoadScopeScheduling):
-    """Hands out whole lines. (Of xdist's own groups pytest 9.2 hides the names from it.)"""
+class Groups(LoadScopeScheduling):
+    """Assigns whole groups to workers. (pytest 9.2 hides the names of xdist's own groups from it.)"""
 
     def _split_scope(self, nodeid: str) -> str:
-        return line_of(nodeid)
+        return group_of(nodeid)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lines | None:
-    """`--dist loadgroup` is by line; anything else is xdist's."""
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups | None:
+    """`--dist loadgroup` uses our groups. Other values use xdist's own scheduler."""
     if config.getvalue("dist") != "loadgroup":
         return None
     config.option.loadscopereorder = False
-    return Lines(config, log)
+    return Groups(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Line by line, in their order above. Of the rest what is long comes first: started last, it would go on alone at the end."""
-    order = {line: place for place, line in enumerate(dict.fromkeys(TIMED_LINES.values()))}
+    """Run groups in the order above. Then slow tests come first, because one started last would run alone at the end."""
+    order = {group: place for place, group in enumerate(dict.fromkeys(TIMED_GROUPS.values()))}
 
     def place(item: pytest.Item) -> tuple[int, bool]:
-        line = order.get(line_of(item.nodeid), len(order))
+        group = order.get(group_of(item.nodeid), len(order))
         is_long = item.get_closest_marker("slow") is not None or _path_of(item.nodeid).startswith(SHARING)
-        return line, line == len(order) and not is_long
+        return group, group == len(order) and not is_long
 
     items.sort(key=place)
     started = {
-        (line_of(item.nodeid), name) for item in items for name in PLATFORMS & {*getattr(item, "fixturenames", ())}
+        (group_of(item.nodeid), name) for item in items for name in PLATFORMS & {*getattr(item, "fixturenames", ())}
     }
-    if len(started) > len({line for line, _ in started}):
-        raise pytest.UsageError(f"A line starts two platforms, where one is enough: {sorted(started)}")
+    if len(started) > len({group for group, _ in started}):
+        raise pytest.UsageError(f"A group starts two platforms, where one is enough: {sorted(started)}")
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """The loop of a test's coroutines; a single one leaves the test's name as it is."""
+    """The event loop for a test's coroutines. With a single factory, test names stay unchanged."""
     if item.get_closest_marker("virtual_time"):
         return {"virtual": VirtualLoop}
     return {"real": asyncio.new_event_loop}
@@ -95,15 +95,15 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], a
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
-    """The test database is a copy of a migrated one."""
+    """Copy the test database from a migrated one."""
     settings.DATABASES["default"]["TEST"]["TEMPLATE"] = databases.template()
 
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: pytest_django.DjangoDbBlocker) -> Iterator[None]:
-    """Tests that commit (transaction=True) leave a database as migrations do.
+    """Make tests that commit (transaction=True) restore the rows from migrations.
 
-    So there is no need for serialized_rollback, which must not be used beside this. The ledger's guard against emptying is off in tests.
+    This replaces serialized_rollback, which must not be combined with it. The ledger's protection against truncation is off in tests.
     """
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute("ALTER TABLE billing_ledgerentry DISABLE TRIGGER ledger_is_never_emptied")
@@ -111,18 +111,18 @@ def django_db_setup(django_db_setup: None, django_db_blocker: pytest_django.Djan
         for name in _full_tables():
             cursor.execute(f"CREATE TABLE {SEEDED}.{name} AS TABLE {name}")
     flush.sql_flush = as_migrated  # type: ignore[assignment]
-    flush.emit_post_migrate_signal = lambda *args, **kwargs: None  # type: ignore[assignment]  # what it would bring is there
+    flush.emit_post_migrate_signal = lambda *args, **kwargs: None  # type: ignore[assignment]  # its rows are copied, too
     yield
-    # Threads of pools and of event loops keep their connections for as long as they live; no database can be dropped beside one.
+    # Threads of pools and event loops keep their connections open, and a database with open connections cannot be dropped.
     others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute(f"SELECT pg_terminate_backend(pid, 10000) {others}")
 
 
 def as_migrated(*args: Any, **kwargs: Any) -> list[str]:
-    """What Django's `flush` is to run: TRUNCATE writes new files for each of 110 tables, of which a test fills a dozen.
+    """SQL for Django's `flush`. TRUNCATE would create new files for each of 110 tables, although a test fills only a dozen.
 
-    As a replica's, the session asks neither foreign keys nor the ledger's guard.
+    The session acts as a replica, so foreign keys and the ledger's protection are not checked.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = %s", [SEEDED])
@@ -135,7 +135,7 @@ def as_migrated(*args: Any, **kwargs: Any) -> list[str]:
 
 
 def _full_tables() -> list[str]:
-    """The tables that have, or had, rows: asking each for one takes thirty times as long as looking at the sizes of their files."""
+    """Tables that have or had rows. Querying each table takes thirty times as long as checking their file sizes."""
     query = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND pg_relation_size(oid) > 0"
     with connection.cursor() as cursor:
         cursor.execute(query)
@@ -144,7 +144,7 @@ def _full_tables() -> list[str]:
 
 @pytest.fixture
 def empty_redis() -> Iterator["redis.Redis"]:
-    """A client on a Valkey without keys; emptied again afterwards (rate limits, cache, channel messages)."""
+    """A client for an empty Valkey, which is emptied again afterwards (rate limits, cache, channel messages)."""
     with redis.Redis.from_url(settings.REDIS_URL) as client:
         client.flushall()
         yield client
@@ -153,7 +153,7 @@ def empty_redis() -> Iterator["redis.Redis"]:
 
 @pytest.fixture
 def without_keys(settings: Any) -> Iterator[None]:
-    """The platform has no key of any vendor."""
+    """The platform has no provider keys."""
     settings.MODEL_PROVIDERS = {
         name: {**provider, "OPTIONS": {**provider["OPTIONS"], **({} if name == "local" else {"api_key": ""})}}
         for name, provider in settings.MODEL_PROVIDERS.items()
@@ -165,7 +165,7 @@ def without_keys(settings: Any) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
-    """Path of a Chromium. Without one the test is skipped, and fails where CI=true."""
+    """The path of a Chromium. Without one, the test is skipped, or fails if CI=true."""
     path = chromium.find()
     if path is None and os.environ.get("CI") == "true":
         pytest.fail(chromium.MISSING)

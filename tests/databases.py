@@ -1,4 +1,4 @@
-"""Migrated databases by the copy: migrations take ten seconds, which each run, worker and platform would wait for."""
+"""Copies of migrated databases. Migrations take ten seconds, which every run, worker and platform would otherwise wait for."""
 
 import hashlib
 import os
@@ -19,7 +19,7 @@ SETTINGS = {"DJANGO_SETTINGS_MODULE": "bubblyphone.settings_test"}
 LOCK = 20_261_128
 CLUSTERS = PROJECT / "var" / "test-clusters"
 UNUSED_SECONDS = 3 * 86400
-# What decides what a migrated database holds.
+# Files that determine the contents of a migrated database.
 FINGERPRINTED = (
     "*/migrations/*.py",
     "*/*/migrations/*.py",
@@ -30,19 +30,19 @@ FINGERPRINTED = (
 
 
 def saved_cluster() -> Path:
-    """Where the data of a PostgreSQL with today's template is kept for the runs to come, once there is one."""
+    """Where later runs find the data of a PostgreSQL with the current template, once it exists."""
     files = [
         PROJECT / "requirements" / "core.txt",
         *(path for pattern in FINGERPRINTED for path in PROJECT.glob(pattern)),
     ]
-    fingerprint = hashlib.sha256(str(os.getuid()).encode())  # who started it owns the files
+    fingerprint = hashlib.sha256(str(os.getuid()).encode())  # the user who starts it owns the files
     for path in sorted(set(files)):
         fingerprint.update(f"{path.relative_to(PROJECT)}\0".encode() + path.read_bytes())
     return CLUSTERS / fingerprint.hexdigest()[:16]
 
 
 def copy_cluster(origin: Path, copy: Path) -> None:
-    """Copy the data of a PostgreSQL that is not running, owners and modes too, and drop copies that nobody has used for days."""
+    """Copy the data of a stopped PostgreSQL, with owners and modes. Delete copies that have not been used for days."""
     copy.parent.mkdir(parents=True, exist_ok=True)
     unfinished = copy.with_name(f"{copy.name}-{secrets.token_hex(4)}")
     subprocess.run(["cp", "-a", origin, unfinished], check=True)
@@ -56,7 +56,7 @@ def copy_cluster(origin: Path, copy: Path) -> None:
 
 
 def template() -> str:
-    """The name of a database that is migrated and has nothing else in it; the first who asks makes it, others wait."""
+    """The name of a migrated, otherwise empty database. The first process creates it, and others wait."""
     with _connect() as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [TEMPLATE]).fetchone():
@@ -69,7 +69,7 @@ def template() -> str:
 
 
 def make_copy(origin: str) -> str:
-    """The URL of a new database like that one."""
+    """Create a copy of a database. Returns its URL."""
     name = f"bubblyphone_{secrets.token_hex(6)}"
     with _connect() as connection:
         names = sql.Identifier(name), sql.Identifier(origin)

@@ -1,4 +1,4 @@
-"""A process that dies between any two statements to the database."""
+"""Simulates a process that crashes between any two database statements."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -8,7 +8,7 @@ from django.db import connection
 
 
 class Killed(BaseException):
-    """What was done since the last commit is gone, and nobody cleans up."""
+    """Everything since the last commit is lost, and nothing is cleaned up."""
 
 
 class _Countdown:
@@ -17,7 +17,7 @@ class _Countdown:
         self.is_dead = False
 
     def __call__(self, execute: Callable[..., Any], *arguments: Any) -> Any:
-        if self.is_dead:  # what the database does for a connection that is gone: it rolls back
+        if self.is_dead:  # the database rolls back a lost connection, so let the rollback through
             return execute(*arguments)
         if self.left == 0:
             self.is_dead = True
@@ -28,16 +28,16 @@ class _Countdown:
 
 @contextmanager
 def dying_after(statements: int) -> Iterator[_Countdown]:
-    """Everything within ends after so many statements; `left` says how many more there were to be."""
+    """Crash the code in this context after this many statements. `left` is how many more it could have run."""
     countdown = _Countdown(statements)
     with suppress(Killed), connection.execute_wrapper(countdown):
         yield countdown
 
 
 def deaths(work: Callable[[], object], *, every: int = 1) -> Iterator[int]:
-    """Do a thing and die in it after 0, 1, 2 … statements; ends with the time that it came through. `work` starts over each time.
+    """Run `work` and crash it after 0, 1, 2 … statements, until it completes. `work` starts over each time.
 
-    `every` skips some: 4 is 0, 4, 8 … statements.
+    `every` skips some: 4 means 0, 4, 8 … statements.
     """
     for statements in range(0, 500, every):
         with dying_after(statements) as countdown:
@@ -45,4 +45,4 @@ def deaths(work: Callable[[], object], *, every: int = 1) -> Iterator[int]:
         yield statements
         if not countdown.is_dead:
             return
-    raise AssertionError("it never came through")
+    raise AssertionError("it never completed")

@@ -1,4 +1,4 @@
-"""Where each value of a call's configuration comes from."""
+"""Which layer each value of a call's configuration comes from."""
 
 import pytest
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 TOOL = {"name": "book", "description": "Book a table", "parameters": {"date": "string"}}
 SCHEMA = {"summary": {"type": "text", "description": "What it was about"}}
-# field → a value for each layer, nearest first, then the default
+# field → a value per layer, highest priority first, and the default last
 LAYERS = {
     "model_slug": ("gpt-realtime-mini", "gpt-realtime-1.5", "gemini-3.1-flash-live", "local-offline", None),
     "system_prompt": ("by request", "by agent", "by linked agent", "by number", ""),
@@ -52,7 +52,7 @@ SOURCES = ("request", "agent", "number_agent", "number")
 
 @pytest.fixture
 def providers(settings):
-    """Sets the platform's own keys at the vendors."""
+    """Sets the platform's own provider keys."""
 
     def configure(**keys: str) -> None:
         for provider, key in keys.items():
@@ -67,7 +67,7 @@ def providers(settings):
 
 @pytest.mark.parametrize("name", LAYERS)
 @pytest.mark.parametrize("first", range(5))
-def test_the_nearest_layer_that_says_something_holds(name, first):
+def test_the_first_layer_with_a_value_wins(name, first):
     values = LAYERS[name]
     said = [{name: values[layer]} if layer >= first else {} for layer in range(4)]
     developer = make_developer()
@@ -81,7 +81,7 @@ def test_the_nearest_layer_that_says_something_holds(name, first):
         assert stored == {"value": values[first], "source": (*SOURCES, "default")[first]}
 
 
-def test_all_fields_fall_through_one_by_one():
+def test_each_field_is_resolved_separately():
     developer = make_developer()
     linked = Agent.objects.create(developer=developer, name="linked", voice="Charon", analysis_schema=SCHEMA)
     number = make_phone_number(
@@ -127,17 +127,17 @@ def test_all_fields_fall_through_one_by_one():
     assert CallConfig.from_json(config.to_json()) == config
 
 
-def test_a_configuration_of_an_older_version_is_read():
+def test_a_configuration_from_another_version_can_be_read():
     stored = {"voice": {"value": "Kore", "source": "request"}, "gone": {"value": 1, "source": "number"}}
     assert CallConfig.from_json(stored) == CallConfig(voice="Kore", sources={"voice": "request"})
 
 
-def test_a_sandbox_call_without_a_number_has_the_request_alone():
+def test_a_sandbox_call_without_a_number_only_uses_the_request():
     config = resolve(request={"system_prompt": "Hello."}, request_agent=None, number=None)
     assert (config.system_prompt, config.sources["system_prompt"]) == ("Hello.", "request")
 
 
-def test_the_nearest_model_key_stays_whether_it_fits_or_not():
+def test_the_key_of_the_first_layer_is_used_even_for_another_provider():
     developer = make_developer()
     google = create_model_key(developer=developer, provider="google", api_key="AIza-0123456789")
     openai = create_model_key(developer=developer, provider="openai", api_key="sk-0123456789")
@@ -152,12 +152,12 @@ def test_the_nearest_model_key_stays_whether_it_fits_or_not():
     assert key_for(model="gpt-realtime-mini") == (openai.pk, "number_agent")
     assert key_for(model="gemini-3.1-flash-live-preview") == (openai.pk, "number_agent")
     assert key_for(model="gemini-3.1-flash-live", model_key_id=google.pk) == (google.pk, "request")
-    # The offline model takes no key, and a key that was set for another model does not stand in its way.
+    # The offline model takes no key, so a key that another layer set for another model is ignored.
     assert key_for(model="local-offline") == (None, "default")
     assert key_for(model="local-offline", model_key_id=google.pk) == (google.pk, "request")
 
 
-def test_where_no_model_is_named_the_key_says_whose_it_is(providers):
+def test_without_a_model_the_key_determines_the_provider(providers):
     providers(google="AIza", openai="")
     developer = make_developer()
     key = create_model_key(developer=developer, provider="openai", api_key="sk-0123456789")
@@ -173,7 +173,7 @@ def test_where_no_model_is_named_the_key_says_whose_it_is(providers):
         ("", "sk", "gpt-realtime-1.5"),
     ],
 )
-def test_the_default_model_is_the_first_one_that_the_platform_can_open(providers, google_key, openai_key, slug):
+def test_the_default_model_is_the_first_available_one(providers, google_key, openai_key, slug):
     providers(google=google_key, openai=openai_key)
     config = resolve(request={}, request_agent=None, number=None)
     assert config.to_json()["model_slug"] == {"value": slug, "source": "default"}
@@ -181,7 +181,7 @@ def test_the_default_model_is_the_first_one_that_the_platform_can_open(providers
     assert resolve(request={}, request_agent=None, number=None).model_slug != slug
 
 
-def test_the_catalogue_tells_what_the_platform_can_open(providers):
+def test_availability_depends_on_the_platform_s_keys(providers):
     providers(google="", openai="sk")
     assert {model.slug: is_available(model) for model in list_models() if model.provider != "local"} == {
         "gemini-3.1-flash-live": False,
@@ -194,7 +194,7 @@ def test_the_catalogue_tells_what_the_platform_can_open(providers):
     }
 
 
-def test_secrets_are_never_kept():
+def test_secrets_are_never_stored():
     developer = make_developer()
     key = create_model_key(developer=developer, provider="openai", api_key="sk-verysecretkey")
     agent = create_agent(

@@ -1,4 +1,4 @@
-"""What people wrote as JSON, at each door that takes or shows it: refused where it is wrong, and kept in its order."""
+"""JSON that developers write, on every page and API route that takes or shows it: errors are reported, and the order of keys is kept."""
 
 import json
 import re
@@ -39,7 +39,7 @@ def client(developer: Developer) -> Client:
 
 
 @pytest.mark.parametrize(("properties", "text"), NOT_VALID, ids=[text for _, text in NOT_VALID])
-def test_pages_name_the_place_and_save_nothing(
+def test_pages_show_where_a_schema_is_invalid_and_save_nothing(
     client: Client, developer: Developer, properties: dict[str, Any], text: str
 ) -> None:
     agent, number = make_agent(developer=developer), make_phone_number(developer=developer)
@@ -60,7 +60,7 @@ def shown_names(client: Client, agent: Agent) -> list[str]:
     )
 
 
-def test_the_page_and_a_copy_keep_the_order(client: Client, developer: Developer) -> None:
+def test_the_page_and_a_copy_keep_the_order_of_keys(client: Client, developer: Developer) -> None:
     made = make_agent(developer=developer)
     client.post(
         f"/agents/{made.pk}", agent_form(*ROWS, tools=json.dumps(TOOLS), tool_webhook_url="https://example.com/t")
@@ -74,7 +74,7 @@ def test_the_page_and_a_copy_keep_the_order(client: Client, developer: Developer
         assert shown_names(client, one) == list(SCHEMA)
 
 
-def test_another_order_of_the_same_is_a_change(client: Client, developer: Developer) -> None:
+def test_a_different_order_of_keys_is_a_change(client: Client, developer: Developer) -> None:
     agent = make_agent(developer=developer, analysis_schema=SCHEMA, tools=TOOLS)
     number = make_phone_number(developer=developer, tools=TOOLS)
     tools = json.dumps(ANOTHER_ORDER)
@@ -92,7 +92,7 @@ def test_another_order_of_the_same_is_a_change(client: Client, developer: Develo
         assert json.dumps(row.tools) == json.dumps(TOOLS)
 
 
-def test_a_repeated_request_gets_the_order_of_the_first(developer: Developer) -> None:
+def test_a_repeated_request_gets_the_order_of_the_first_response(developer: Developer) -> None:
     headers = {**bearer(developer), "Idempotency-Key": "one"}
     body = {"name": "A", "system_prompt": "P", "analysis_schema": SCHEMA}
     first, again = (

@@ -1,4 +1,4 @@
-"""Secrets over the API: stored encrypted, never returned, kept while a tool uses them."""
+"""Secrets through the API: stored encrypted, never returned, and not deletable while a tool uses them."""
 
 import base64
 from itertools import product
@@ -30,7 +30,7 @@ def send(developer: Developer, method: str, path: str, body: Any = None, *, is_a
 
 
 @pytest.mark.django_db
-def test_a_secret_is_kept_and_its_value_never_shown() -> None:
+def test_a_secret_is_stored_and_its_value_never_shown() -> None:
     developer = make_account()
     made = send(developer, "POST", "/secrets", {"name": "KEY", "value": VALUE})
     secret = Secret.objects.get()
@@ -64,14 +64,14 @@ def test_a_secret_is_kept_and_its_value_never_shown() -> None:
     ],
     ids=range(11),
 )
-def test_what_is_no_secret(body: dict[str, Any], field: str) -> None:
+def test_an_invalid_secret_is_refused(body: dict[str, Any], field: str) -> None:
     answer = send(make_account(), "POST", "/secrets", body)
     assert (answer.status_code, list(answer.json()["errors"])) == (422, [field])
     assert not Secret.objects.exists()
 
 
 @pytest.mark.django_db
-def test_an_ordinary_key_may_only_list_them() -> None:
+def test_a_standard_key_can_only_list_secrets() -> None:
     developer = make_account()
     secret = create_secret(developer=developer, name="KEY", value="s3cret")
     assert send(developer, "GET", "/secrets", is_admin=False).status_code == 200
@@ -86,7 +86,7 @@ def test_an_ordinary_key_may_only_list_them() -> None:
 
 
 @pytest.mark.django_db
-def test_a_secret_that_a_tool_uses_stays() -> None:
+def test_a_secret_that_a_tool_uses_cannot_be_deleted() -> None:
     developer = make_account()
     secret = create_secret(developer=developer, name="KEY", value="s3cret")
     create_secret(developer=make_account(), name="THEIRS", value="s3cret")
@@ -102,10 +102,10 @@ def test_a_secret_that_a_tool_uses_stays() -> None:
 
 
 @pytest.mark.parametrize("value", ["s3cret-key", "~~~???>>>", "a", "pass wörd 12", "x" * 300])
-def test_a_value_is_found_encoded(value: str) -> None:
+def test_an_encoded_value_is_redacted(value: str) -> None:
     values = SecretValues({"KEY": value})
     content = value.encode()
-    # An encoding of one character cannot be told from other text.
+    # An encoding of a single character cannot be distinguished from other text.
     left = {content.hex(), content.hex().upper()} if len(value) == 1 else set()
     for text in (content.hex(), content.hex().upper()):
         assert values.redact(f'"{text}"') == (f'"{text}"' if text in left else f'"{MASK}"')
@@ -122,7 +122,7 @@ def test_a_value_is_found_encoded(value: str) -> None:
     assert values.redact(f"cut at {cut}", is_whole=False) == f"cut at {MASK}"
 
 
-def test_a_value_is_found_in_every_spelling() -> None:
+def test_a_value_is_redacted_in_every_escaped_form() -> None:
     values = SecretValues({"KEY": 'a"b/c+d', "LONG": 'a"b/c+d and more'})
     in_json = r"a\"b/c+d and more a\"b\/c+d a\\\"b/c+d a\u0022b/c\u002bd"
     in_urls = "a%22b%2Fc%2Bd a%22b%2fc%2bd a%22b/c%2Bd a%22b%2Fc%2Bd+and+more"

@@ -1,4 +1,4 @@
-"""What the tool builder of the agent editor does to the JSON: the script's own modules, run by Node."""
+"""How the agent editor's tool builder edits the JSON. Runs the script's own modules in Node."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ import pytest
 SCRIPTS = Path(__file__).parents[2] / "static" / "js"
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 
-# All that must survive an edit: unknown fields, their order, names like numbers, long and exact numbers, null, escapes.
+# Everything that an edit must preserve: unknown fields, their order, names like numbers, long and exact numbers, null, escapes.
 ODD = (
     '[{"x-note": {"10": 1, "2": [1.0, 12345678901234567890, 1e2, {}]}, "name": "a\\u0062\\"", "description": null, "parameters": '
     '{"type": "object", "additionalProperties": false, "properties": {"2": {"format": "date", "type": "string"}, "1": {"type": '
@@ -19,7 +19,7 @@ ODD = (
 )
 SHORT = '[{"name": "check", "parameters": {"day": "string", "party": {"minimum": 1, "type": "integer"}}}]'
 
-# What is edited, by a script over the first tool `t` and the module `d`, and what that changes in the text.
+# Each edit, as a script on the first tool `t` and the module `d`, with the changes it makes to the text.
 EDITS: list[tuple[str, str, list[tuple[str, str]]]] = [
     (ODD, "", []),
     (ODD, 'd.writeText(t, "description", "Say \\"hi\\"")', [('"description": null', '"description": "Say \\"hi\\""')]),
@@ -54,7 +54,7 @@ WRONG = {
 
 
 def run(code: str) -> Any:
-    """What a script with the two modules, `j` and `d`, returns."""
+    """The return value of a script that uses the two modules, `j` and `d`."""
     head = f"import * as j from '{SCRIPTS}/json-text.js'; import * as d from '{SCRIPTS}/tool-definitions.js';"
     done = subprocess.run(
         ["node", "--input-type=module", "-"],
@@ -67,7 +67,7 @@ def run(code: str) -> Any:
     return json.loads(done.stdout)
 
 
-def test_an_edit_changes_what_it_is_about_and_nothing_else() -> None:
+def test_an_edit_changes_nothing_else() -> None:
     steps = [
         f"(() => {{ const root = j.parse({json.dumps(text)}), t = root.items[0]; {edit}; return j.print(root); }})()"
         for text, edit, _ in EDITS
@@ -80,24 +80,24 @@ def test_an_edit_changes_what_it_is_about_and_nothing_else() -> None:
 
 
 def one_line(printed: str) -> str:
-    """A laid-out text as the table writes it."""
+    """A printed text on one line, as in the table above."""
     joined = " ".join(line.strip() for line in printed.splitlines())
     return joined.replace("[ ", "[").replace(" ]", "]").replace("{ ", "{").replace(" }", "}")
 
 
-def test_the_text_is_laid_out_as_the_server_does_it() -> None:
+def test_the_text_is_indented_like_the_server_s() -> None:
     text = json.dumps([{"name": "é", "parameters": {}, "enum": [1, "b"]}, []], indent=2, ensure_ascii=False)
     assert run(f"return j.print(j.parse({json.dumps(text)}))") == text
 
 
-def test_what_is_no_json_is_explained() -> None:
+def test_invalid_json_is_explained() -> None:
     found = run(
         f"return {json.dumps(list(WRONG))}.map((one) => {{ try {{ j.parse(one) }} catch (e) {{ return e.message }} }})"
     )
     assert found == list(WRONG.values())
 
 
-def test_parameters_are_shown_as_they_count() -> None:
+def test_parameters_are_shown_as_the_server_interprets_them() -> None:
     texts = [ODD, SHORT, '[{"parameters": []}]']
     shown = run(f"return {json.dumps(texts)}.map((text) => d.readParameters(j.parse(text).items[0]))")
     assert [[(one["name"], one["type"], one["isRequired"], one["choices"]) for one in tool] for tool in shown[:2]] == [

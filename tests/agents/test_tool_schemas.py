@@ -1,4 +1,4 @@
-"""Parameters that use more of JSON Schema than types."""
+"""Tool parameters that use JSON Schema beyond simple types."""
 
 import json
 from typing import Any
@@ -40,7 +40,7 @@ def test_refused_at_the_top_level_with_the_reason(keyword: str) -> None:
     assert text in found[f"0.parameters.{keyword}"]
 
 
-def test_references_are_written_out_for_the_model() -> None:
+def test_references_are_expanded_for_the_model() -> None:
     definition = tool(
         properties={"to": {"$ref": "#/$defs/list", "description": "Whom"}},
         **{"$defs": {"list": {"type": "array", "items": {"$ref": "#/$defs/contact"}}, "contact": CONTACT}},
@@ -74,12 +74,12 @@ def test_references_are_written_out_for_the_model() -> None:
         ),
     ],
 )
-def test_references_that_cannot_be_written_out(parameters: dict[str, Any], reason: str) -> None:
+def test_references_that_cannot_be_expanded(parameters: dict[str, Any], reason: str) -> None:
     (texts,) = tool_problems([tool(**parameters)]).values()
     assert reason in texts[0]
 
 
-# --- what is no JSON Schema --------------------------------------------------------------------------------------------
+# --- invalid JSON Schema -----------------------------------------------------------------------------------------------
 NOT_VALID: list[tuple[dict[str, Any], str]] = [
     ({"minLength": "5"}, "minLength"),
     ({"maxLength": -1}, "maxLength"),
@@ -136,8 +136,8 @@ VALID: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize(("schema", "place"), NOT_VALID, ids=lambda value: str(value)[:40])
-def test_what_is_no_json_schema_is_refused_where_it_is_wrong(schema: dict[str, Any], place: str) -> None:
-    """In the long form, the short form and a definition that is referred to; the published metaschema says the same."""
+def test_invalid_json_schema_is_refused_with_its_location(schema: dict[str, Any], place: str) -> None:
+    """In the long form, the short form and a referenced definition. The published metaschema agrees."""
     assert not Draft202012Validator(Draft202012Validator.META_SCHEMA).is_valid(schema)
     assert list(tool_problems([tool(properties={"a": schema})])) == [f"0.parameters.properties.a.{place}"]
     assert list(tool_problems([{"name": "t", "parameters": {"a": schema}}])) == [f"0.parameters.a.{place}"]
@@ -146,13 +146,13 @@ def test_what_is_no_json_schema_is_refused_where_it_is_wrong(schema: dict[str, A
 
 
 @pytest.mark.parametrize("schema", VALID, ids=lambda value: str(value)[:40])
-def test_what_is_json_schema_is_accepted(schema: dict[str, Any]) -> None:
+def test_valid_json_schema_is_accepted(schema: dict[str, Any]) -> None:
     assert Draft202012Validator(Draft202012Validator.META_SCHEMA).is_valid(schema)
     assert tool_problems([tool(properties={"a": schema})]) == {}
 
 
 @pytest.mark.parametrize("keyword", ["not", "items", "additionalProperties", "if", "properties", "anyOf"])
-def test_every_way_to_nest_is_bounded(keyword: str) -> None:
+def test_nesting_depth_is_limited_for_every_keyword(keyword: str) -> None:
     schema: dict[str, Any] = {"type": "string"}
     for _ in range(20):
         schema = {keyword: {"b": schema} if keyword == "properties" else [schema] if keyword == "anyOf" else schema}
@@ -163,8 +163,8 @@ def test_every_way_to_nest_is_bounded(keyword: str) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("empty_redis")
-def test_each_door_names_the_place(client: Client) -> None:
-    """Agents when they are made and changed, numbers, and the page; nothing is saved."""
+def test_each_route_reports_the_location(client: Client) -> None:
+    """Creating and changing agents, numbers, and the page. Nothing is saved."""
     developer = make_developer()
     agent, number = make_agent(developer=developer), make_phone_number(developer=developer)
     headers = bearer(developer)

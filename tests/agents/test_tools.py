@@ -1,4 +1,4 @@
-"""Tool definitions: what is accepted, how the short form is widened, and which tools a call has."""
+"""Tool definitions: validation, expansion of the short form, and which tools a call has."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def nested(levels: int) -> dict:
     return schema
 
 
-def test_the_short_form_is_widened():
+def test_the_short_form_is_expanded():
     assert widen(DAY) == ToolSpec(
         name="check_availability",
         description="Check calendar availability",
@@ -33,7 +33,7 @@ def test_the_short_form_is_widened():
     )
 
 
-def test_what_is_said_while_a_tool_takes_its_time_is_not_the_models():
+def test_the_model_does_not_see_the_waiting_phrase():
     tool = {"name": "f", "speak_while_waiting": "One moment."}
     assert tool_problems([tool]) == {}
     assert widen(tool).speak_while_waiting == "One moment."
@@ -48,7 +48,7 @@ def test_what_is_said_while_a_tool_takes_its_time_is_not_the_models():
         ({"type": "object"}, {"type": "object", "properties": {}}),
         (SCHEMA, SCHEMA),
         ({"properties": {"a": {}}}, {"type": "object", "properties": {"a": {}}}),
-        # Parameters that are called like keywords of JSON Schema.
+        # Parameters named like keywords of JSON Schema.
         ({"type": "string"}, {"type": "object", "properties": {"type": {"type": "string"}}, "required": ["type"]}),
         (
             {"day": {"type": "string", "description": "Which one"}, "n": "integer"},
@@ -66,7 +66,7 @@ def test_parameters_become_json_schema(parameters, schema):
     assert widen(tool).parameters == schema
 
 
-def test_definitions_as_openai_writes_them_are_accepted():
+def test_definitions_in_openai_s_format_are_accepted():
     assert tool_problems([{"type": "function", **DAY}]) == {}
     assert widen({"type": "function", **DAY}) == widen(DAY)
 
@@ -130,15 +130,15 @@ TYPE_RULE = "Unknown type. Use one of string, number, integer, boolean, array, o
         ),
     ],
 )
-def test_problems_are_named_by_their_path(tools, problems):
+def test_problems_are_reported_with_their_path(tools, problems):
     assert tool_problems(tools) == problems
 
 
-def test_a_written_out_backslash_is_no_nul():
+def test_an_escaped_backslash_is_not_a_null_character():
     assert tool_problems([{"name": "f", "description": "\\u0000"}]) == {}
 
 
-def test_schemas_may_be_eight_levels_deep():
+def test_schemas_can_be_nested_eight_levels_deep():
     assert tool_problems([{"name": "f", "parameters": {"a": nested(7)}}]) == {}
     path = "0.parameters.a" + ".items" * 7
     assert tool_problems([{"name": "f", "parameters": {"a": nested(8)}}]) == {

@@ -21,15 +21,15 @@ from bubblyphone.core.errors import InvalidRequest
         ("{{A}} {{a}}", {"a": "x", "A": "y"}, "y x"),
     ],
 )
-def test_values_are_put_in_once(text: str, variables: dict[str, str], expected: str) -> None:
+def test_values_are_inserted_once(text: str, variables: dict[str, str], expected: str) -> None:
     assert expand(text, variables) == expected
 
 
-def test_the_missing_are_named_once_and_in_order() -> None:
+def test_missing_variables_are_listed_once_and_in_order() -> None:
     assert missing(("{{c}} {{a}} {{c}}", "{{b}}"), {"a": "", "unused": "x"}) == ["c", "b"]
 
 
-def test_a_configuration_without_its_variables_is_refused_in_the_references_words() -> None:
+def test_a_configuration_with_missing_variables_is_refused_with_the_documented_message() -> None:
     config = CallConfig(
         system_prompt="Call {{customer_name}} about {{service}}.", greeting_message="Hi {{customer_name}}"
     )

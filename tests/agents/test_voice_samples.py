@@ -1,4 +1,4 @@
-"""Samples of vendors' voices: one sentence in a session at the account's own key, kept for all."""
+"""Samples of vendors' voices: one sentence, spoken with the account's own key and stored for all accounts."""
 
 import io
 import wave
@@ -53,7 +53,7 @@ def account(provider: str = "") -> Client:
     ("provider", "vendor", "model", "voice"),
     [("openai", FakeOpenAI, "gpt-realtime-mini", "cedar"), ("google", FakeGemini, "gemini-3.1-flash-live", "Puck")],
 )
-async def test_a_voice_is_said_once_at_the_accounts_key(
+async def test_a_voice_is_recorded_once_with_the_account_s_key(
     settings: Any, provider: str, vendor: Any, model: str, voice: str
 ) -> None:
     async with vendor(Script([Reply(audio=SOUND, text=TEXT)])) as fake:
@@ -80,7 +80,7 @@ async def test_a_voice_is_said_once_at_the_accounts_key(
     await sync_to_async(connections.close_all)()
 
 
-async def test_only_the_sentence_is_stored_for_all(settings: Any) -> None:
+async def test_only_the_expected_sentence_is_stored_for_all(settings: Any) -> None:
     cases = [
         (SOUND, "Hello. This is how I sound on", 200),
         (SOUND, f"Sure! {TEXT}", 200),

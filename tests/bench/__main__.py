@@ -1,6 +1,6 @@
-"""`make bench`: what the platform adds to a call, in latency and CPU, beside the floor and a bare relay on the same work.
+"""`make bench`: the latency and CPU time that the platform adds to a call, compared with the floor and a bare relay under the same load.
 
-Writes docs/benchmarks.md. Ends with 1 when frames were lost or the added latency is too large.
+Writes docs/benchmarks.md. Exits with 1 if frames were lost or the added latency is too large.
 """
 
 import argparse
@@ -31,7 +31,7 @@ QUICK_PAIRS, QUICK_SECONDS = 5, 4.0
 LEVELS = (1, 10, 20, 50, 100)
 
 
-# Name, how a call is opened, where the runs go, and the processes whose CPU time counts, in groups.
+# Name, function that opens a call, list for the results, and the groups of processes whose CPU time counts.
 Way = tuple[str, OpenLine, list[Run], list[list[int]]]
 
 
@@ -44,11 +44,11 @@ class Results:
     interruptions: list[float] = field(default_factory=list)
     missing_clears: int = 0
     api_cost: api.ApiCost | None = None
-    costs: list[str] = field(default_factory=list)  # what is to be said about the CPU beside the record
+    costs: list[str] = field(default_factory=list)  # failures of the CPU comparison
 
 
 class Bench:
-    """Opens calls over each of the ways. Every call of the whole run has a number of its own."""
+    """Opens calls over each of the ways. Every call of a run has its own number."""
 
     def __init__(self, carrier: BenchCarrier, model: EchoModel, http: aiohttp.ClientSession) -> None:
         self._carrier = carrier
@@ -58,7 +58,7 @@ class Bench:
         self.floor_url = self.relay_url = ""
 
     async def direct(self, position: int) -> Line:
-        """Straight to the model: what the measurement itself takes."""
+        """Directly to the model: the overhead of the measurement itself."""
         socket = await self._http.ws_connect(self._model.socket_url, compress=0, max_msg_size=0)
         return Line(next(self._numbers), socket, REALTIME)
 
@@ -80,7 +80,7 @@ class Bench:
 
 @dataclass(slots=True)
 class Bed:
-    """Everything that runs while it is measured."""
+    """Everything that runs during the measurement."""
 
     bench: Bench
     model: EchoModel
@@ -92,14 +92,14 @@ class Bed:
     port: int
 
     async def pair(self, calls: int, seconds: float) -> judgment.Pair:
-        """The floor and the platform, one after the other."""
+        """A run over the floor, then one over the platform."""
         floor = await measure(self.bench.spliced, calls, seconds, [[self.floor]])
         return floor, await measure(self.bench.called, calls, seconds, [[self.web], self.services])
 
 
 @contextlib.asynccontextmanager
 async def running() -> AsyncIterator[Bed]:
-    """Start everything, what is measured on one core and we on the other; end everything."""
+    """Start everything, the measured processes on one core and the benchmark on the other. Stop everything at the end."""
     measured, own = cores()
     os.sched_setaffinity(0, own)
     with System() as system:
@@ -130,7 +130,7 @@ async def running() -> AsyncIterator[Bed]:
 
 
 async def run(levels: Sequence[int], seconds: float, repeats: int) -> Results:
-    """Measure all levels, and all else."""
+    """Measure all levels, then interruptions and the API."""
     results = Results()
     async with running() as bed:
         bench = bed.bench
@@ -153,7 +153,7 @@ async def run(levels: Sequence[int], seconds: float, repeats: int) -> Results:
 
 
 async def compare_quickly() -> int:
-    """The platform beside the floor, a few times in turn: what a change has done, in two minutes."""
+    """Alternate the platform and the floor a few times, to show the effect of a change in two minutes."""
     pairs = []
     async with running() as bed:
         for _ in range(QUICK_PAIRS):
@@ -165,7 +165,7 @@ async def compare_quickly() -> int:
 
 
 async def _measure_all(ways: Sequence[Way], levels: Sequence[int], seconds: float, repeats: int) -> None:
-    """All ways in turn, again and again: what else the machine does meets each of them."""
+    """Alternate the ways repeatedly, so that other load on the machine affects all of them."""
     for calls in levels:
         runs: dict[str, list[Run]] = {name: [] for name, *_ in ways}
         for _ in range(repeats):
@@ -183,22 +183,24 @@ def say(line: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="compare only the platform with the floor, in two minutes")
     parser.add_argument(
-        "--quick", action="store_true", help="only the platform beside the floor: what a change did, in two minutes"
+        "--smoke", action="store_true", help="measure everything, but only with 20 calls for three seconds"
     )
-    parser.add_argument("--smoke", action="store_true", help="all of it, but only 20 calls, for three seconds")
     parser.add_argument(
-        "--calls", type=int, nargs="+", help="so many calls at once, instead of the levels of the report"
+        "--calls", type=int, nargs="+", help="numbers of concurrent calls, instead of the report's levels"
     )
-    parser.add_argument("--seconds", type=float, help="how long each level is held")
-    parser.add_argument("--repeats", type=int, help="how often each level is measured")
-    parser.add_argument("--limit", type=float, default=10.0, help="added latency at p99 that is too much, in ms (10)")
+    parser.add_argument("--seconds", type=float, help="duration of each level")
+    parser.add_argument("--repeats", type=int, help="how many times each level is measured")
+    parser.add_argument("--limit", type=float, default=10.0, help="maximum added latency at p99, in ms (10)")
     parser.add_argument(
-        "--write", type=Path, help="where to write the report (docs/benchmarks.md, nowhere if not all is measured)"
+        "--write",
+        type=Path,
+        help="where to write the report (default: docs/benchmarks.md, or nowhere for a partial run)",
     )
     options = parser.parse_args()
     if not hasattr(os, "sched_setaffinity"):
-        say("The benchmark needs Linux: it holds processes to cores and reads their CPU time from /proc.")
+        say("The benchmark requires Linux: it pins processes to cores and reads their CPU time from /proc.")
         return 2
     if options.quick:
         return uvloop.run(compare_quickly())
@@ -214,23 +216,25 @@ def main() -> int:
     if target is not None:
         target.write_text(report.page(tables, seconds, repeats))
     failures = judge(results, options.limit)
-    say("\n".join(failures) or f"p99 < {options.limit:g} ms and no lost frame.")
+    say("\n".join(failures) or f"p99 < {options.limit:g} ms and no lost frames.")
     return 1 if failures else 0
 
 
 def judge(results: Results, limit_ms: float) -> list[str]:
-    """What is not as it must be, at 20 calls if those were measured."""
+    """Failures, at 20 calls if those were measured."""
     at = next((index for index, run in enumerate(results.platform) if run.calls == JUDGED_CALLS), 0)
     judged, base = results.platform[at], results.direct[at]
     failures = list(results.costs)
     if judged.lost or judged.repeated or judged.disordered:
         failures.append(
-            f"FAILED: {judged.lost} lost, {judged.repeated} repeated, {judged.disordered} disordered frames."
+            f"FAILED: {judged.lost} lost, {judged.repeated} repeated, {judged.disordered} out-of-order frames."
         )
     if (added := report.added_ms(judged, base, 0.99)) >= limit_ms:
         failures.append(f"FAILED: the platform adds {added:.1f} ms at p99; the limit is {limit_ms:g} ms.")
     if results.missing_clears:
-        failures.append(f"FAILED: {results.missing_clears} interruptions without a clear, or clears without one.")
+        failures.append(
+            f"FAILED: {results.missing_clears} interruptions without a clear, or clears without an interruption."
+        )
     return failures
 
 

@@ -1,4 +1,4 @@
-"""What an API request costs: GETs of small lists at the platform's web process. `python -m tests.bench.api` measures only that."""
+"""The cost of an API request: GETs of small lists from the platform's web process. To measure only this: `python -m tests.bench.api`."""
 
 import asyncio
 import os
@@ -11,17 +11,17 @@ import aiohttp
 from tests.bench.system import System, cores, cpu_seconds, on_cores, tree
 
 NUMBER = "+14155550100"
-# A page of 25 calls, and two lists with a row or few.
+# A page of 25 calls, and two lists with a few rows.
 PATHS = ("/api/v1/calls", "/api/v1/phone-numbers", "/api/v1/api-keys?per_page=10")
 CLIENTS = 8
-PER_KEY = 90  # requests a minute; the limit is 100
-OPEN_RATE = 150  # requests a second, for the latency
-FIRST = 300  # requests that are not measured: caches fill, connections open
+PER_KEY = 90  # requests per minute; the limit is 100
+OPEN_RATE = 150  # requests per second, for the latency
+FIRST = 300  # warm-up requests that are not measured: they fill caches and open connections
 
 
 @dataclass(frozen=True, slots=True)
 class ApiCost:
-    """Milliseconds of one core for a request, and latency in ms at OPEN_RATE requests a second."""
+    """Milliseconds of one core per request, and latency in ms at OPEN_RATE requests per second."""
 
     web_ms: float
     services_ms: float
@@ -30,12 +30,12 @@ class ApiCost:
 
     @property
     def per_core(self) -> float:
-        """Requests a second that the web process could answer on one core."""
+        """Requests per second that the web process could answer on one core."""
         return 1000 / self.web_ms
 
 
 async def measure_api(port: int, keys: Sequence[str], web: int, services: list[int]) -> ApiCost:
-    """Two runs: as many requests as CLIENTS connections get through, whose CPU time is taken; and at a rate, whose latency is."""
+    """Two runs: one as fast as CLIENTS connections allow, to measure CPU time, and one at a fixed rate, to measure latency."""
     count = (len(keys) * PER_KEY - FIRST) // 2
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", connector=aiohttp.TCPConnector(limit=200)) as http:
         sender = _Sender(http, keys)
@@ -57,7 +57,7 @@ def _trees(pids: list[int]) -> list[int]:
 
 
 class _Sender:
-    """Each request has the next path and the next key."""
+    """Cycles through the paths and keys, one of each per request."""
 
     def __init__(self, http: aiohttp.ClientSession, keys: Sequence[str]) -> None:
         self._http = http
@@ -74,7 +74,7 @@ class _Sender:
         await asyncio.gather(*(client() for _ in range(CLIENTS)))
 
     async def send_at_rate(self, count: int) -> list[float]:
-        """Seconds from when each was due: one that has to wait for another counts as late."""
+        """Seconds since each request was due, so waiting for other requests counts as latency."""
         began = asyncio.get_running_loop().time()
 
         async def one(place: int) -> float:

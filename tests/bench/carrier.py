@@ -1,4 +1,4 @@
-"""Telnyx, as far as a call on the platform needs it: signed webhooks, the commands, and media streams that it opens."""
+"""The parts of Telnyx that a call on the platform needs: signed webhooks, commands, and media streams."""
 
 import asyncio
 import base64
@@ -17,14 +17,14 @@ ANSWER_SECONDS = 30
 
 
 class BenchCarrier:
-    """`async with BenchCarrier() as carrier`; `base_url` and `public_key` are what TELNYX_… would be."""
+    """Use as `async with BenchCarrier() as carrier`. `base_url` and `public_key` are for TELNYX_… settings."""
 
     def __init__(self) -> None:
         self._key = Ed25519PrivateKey.generate()
         self.public_key = base64.b64encode(self._key.public_key().public_bytes_raw()).decode()
         self.base_url = ""
         self.webhook_url = ""
-        self._streams: dict[str, asyncio.Future[str]] = {}  # call → the address that its answer named
+        self._streams: dict[str, asyncio.Future[str]] = {}  # call → media stream URL from its answer
 
     async def __aenter__(self) -> Self:
         app = web.Application()
@@ -43,7 +43,7 @@ class BenchCarrier:
         await self._runner.cleanup()
 
     async def place_call(self, to: str) -> tuple[str, aiohttp.ClientWebSocketResponse]:
-        """Ring, be answered, open the media stream; the call's id and the stream."""
+        """Ring, wait for the answer, open the media stream. Returns the call's ID and the stream."""
         call = f"v3:{uuid.uuid4()}"
         self._streams[call] = asyncio.get_running_loop().create_future()
         await self._report("call.initiated", call, to, direction="incoming", state="parked")
@@ -54,7 +54,7 @@ class BenchCarrier:
         return call, socket
 
     async def open_stream(self, url: str, call: str) -> aiohttp.ClientWebSocketResponse:
-        """A media stream, begun."""
+        """Open a media stream and start it."""
         socket = await self._http.ws_connect(url, compress=0, max_msg_size=0)
         media_format = {"encoding": "PCMU", "sample_rate": 8000, "channels": 1}
         start = {"call_control_id": call, "media_format": media_format}

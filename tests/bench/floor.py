@@ -1,5 +1,5 @@
-"""The floor to measure against: `python -m tests.bench.floor PORT MODEL_URL` moves audio between a carrier's media socket and a
-model's and does nothing else. uvloop and `picows`: the payload is cut out of one frame's bytes and sent in another, in one callback.
+"""The floor to measure against. `python -m tests.bench.floor PORT MODEL_URL` moves audio between a carrier's media socket and a
+model's socket, and does nothing else. Uses uvloop and `picows`: one callback cuts the payload out of a frame and sends it in another.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest
 
 
 class _Side(WSListener):
-    """One of the two sockets. What comes before the other one is there is dropped: no audio is among it."""
+    """One of the two sockets. Drops messages that arrive before the other socket is connected: none of them is audio."""
 
     def __init__(self, key: bytes, prefix: bytes, suffix: bytes) -> None:
         self._key, self._prefix, self._suffix = key, prefix, suffix

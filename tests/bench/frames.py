@@ -1,4 +1,4 @@
-"""Audio frames that can be told apart, in the two dialects that carry them."""
+"""Audio frames with numbers, in both message formats that carry them."""
 
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
@@ -6,21 +6,21 @@ from dataclasses import dataclass
 FRAME_SECONDS = 0.02
 FRAME_BYTES = 160  # 20 ms of G.711
 
-# Six bytes (two of the call's number, four of the frame's) are eight characters of base64; the rest is the same always.
+# Six bytes (two for the call's number, four for the frame's) are eight base64 characters. The rest is always the same.
 _TAG_BYTES, _TAG_CHARACTERS = 6, 8
 _REST = b64encode(bytes(range(256))[: FRAME_BYTES - _TAG_BYTES]).decode()
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How audio is written (`prefix` + base64 + `suffix`) and what stands before it in what is read."""
+    """How audio is sent (`prefix` + base64 + `suffix`), and the text before it in received messages."""
 
     prefix: str
     suffix: str
     key: str
 
     def payload_of(self, message: str) -> str:
-        """The base64 in a message; empty if it holds none."""
+        """The base64 payload of a message, or an empty string."""
         start = message.find(self.key)
         return message[start + len(self.key) : message.find('"', start + len(self.key))] if start >= 0 else ""
 
@@ -40,7 +40,7 @@ def make_payload(call: int, number: int) -> str:
 
 
 def read_tag(payload: str) -> tuple[int, int] | None:
-    """Call and number of a frame; None for audio that is none of these frames."""
+    """The numbers of a frame's call and of the frame, or None for other audio."""
     if not payload.endswith(_REST):
         return None
     tag = b64decode(payload[:_TAG_CHARACTERS])

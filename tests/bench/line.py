@@ -1,4 +1,4 @@
-"""The caller's end of one call: a frame every 20 ms, and a note of when it came back."""
+"""The caller's end of a call: sends a frame every 20 ms and records when it returns."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ BYTES_PER_SECOND = 8000  # of G.711
 
 
 class Playback:
-    """The carrier's queue of audio to be played: a mark comes back when what was sent before it has been played."""
+    """The carrier's playback queue: a mark is returned when the audio sent before it has been played."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
@@ -29,7 +29,7 @@ class Playback:
         self._marks.append((self._loop.call_at(self._ends_at, self._reach), frame))
 
     def clear(self) -> None:
-        """Nothing is left to be played, and the marks come back that stood in it."""
+        """Drop all pending audio and return its marks."""
         self._ends_at = 0.0
         while self._marks:
             self._marks[0][0].cancel()
@@ -42,7 +42,7 @@ class Playback:
 
 
 class Line:
-    """Frames are numbered from 0. `round_trips[n]` is the n-th frame's in seconds, LOST as long as it is not back."""
+    """Frames are numbered from 0. `round_trips[n]` is the n-th frame's round trip in seconds, or LOST until it returns."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Line:
         self._tasks = [asyncio.create_task(self._listen())]
 
     def talk(self, delay: float) -> None:
-        """Begin to send, `delay` seconds from now."""
+        """Start sending `delay` seconds from now."""
         self._tasks.append(asyncio.create_task(self._talk(delay)))
 
     @property
@@ -82,7 +82,7 @@ class Line:
             await self._at_end()
 
     async def silence(self) -> None:
-        """Stop sending; what is on its way can still come back."""
+        """Stop sending. Frames in flight can still return."""
         self._tasks[-1].cancel()
         await asyncio.gather(self._tasks.pop(), return_exceptions=True)
 

@@ -1,4 +1,4 @@
-"""The measurements: so many calls at once for so long, over a bare connection, the relay or the platform."""
+"""The measurements: concurrent calls for some seconds, over a bare connection, the relay, the floor or the platform."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,9 +11,9 @@ from tests.bench.model import TURN_SECONDS, EchoModel
 from tests.bench.system import cpu_seconds, tree
 
 SETTLE_SECONDS = 1.0
-# A frame that is not back by then is lost.
+# A frame that takes longer than this is lost.
 PATIENCE_SECONDS = 2.0
-# Between the beginnings of two calls.
+# Between the starts of two calls.
 STAGGER_SECONDS = 0.1
 
 OpenLine = Callable[[int], Awaitable[Line]]
@@ -21,7 +21,7 @@ OpenLine = Callable[[int], Awaitable[Line]]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one measurement gave. Times in seconds."""
+    """The result of one measurement. Times are in seconds."""
 
     calls: int
     round_trips: list[float]
@@ -29,7 +29,7 @@ class Run:
     lost: int
     repeated: int
     disordered: int
-    cpu: list[float] = field(default_factory=list)  # user and system time of each watched group of processes
+    cpu: list[float] = field(default_factory=list)  # user and system time of each watched process group
 
     def quantile(self, share: float) -> float:
         """The round trip that this share of the frames did not exceed."""
@@ -37,7 +37,7 @@ class Run:
 
     @classmethod
     def together(cls, runs: Sequence["Run"]) -> "Run":
-        """The same measurement several times, as one: all frames, and the median CPU time."""
+        """Combine repeated measurements: all frames, and the median CPU time."""
         frames = sum(run.frames for run in runs)
         medians = [median(run.cpu_ms_per_call_second(group) for run in runs) for group in range(len(runs[0].cpu))]
         return cls(
@@ -51,18 +51,18 @@ class Run:
         )
 
     def cpu_ms_per_call_second(self, group: int = 0) -> float:
-        """By the frames that were really sent: a measurement that falls behind makes nothing look cheap."""
+        """Relative to the frames that were really sent, so that a measurement that falls behind does not look cheap."""
         return self.cpu[group] * 1000 / (self.frames * FRAME_SECONDS) if self.frames else float("nan")
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """Nearest rank; not a number if there are no values."""
+    """Nearest rank. NaN if there are no values."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
 
 
 async def measure(open_line: OpenLine, calls: int, seconds: float, watched: Sequence[Sequence[int]] = ()) -> Run:
-    """Hold so many calls; frames that are sent in the middle `seconds` count, whenever they come back."""
+    """Run this many concurrent calls. Frames sent during `seconds` count, whenever they return."""
     lines = await _begin(open_line, calls)
     try:
         processes = [[pid for root in group for pid in tree(root)] for group in watched]
@@ -92,7 +92,7 @@ async def measure(open_line: OpenLine, calls: int, seconds: float, watched: Sequ
 async def measure_interruptions(
     open_line: OpenLine, model: EchoModel, calls: int, seconds: float
 ) -> tuple[list[float], int]:
-    """From the model's report that the caller speaks to `clear` at the carrier, in seconds; and how often none came."""
+    """Seconds from the model's report of the caller's speech to `clear` at the carrier, and how many `clear` messages were missing."""
     lines = await _begin(open_line, calls)
     try:
         await asyncio.sleep(SETTLE_SECONDS)
@@ -112,7 +112,7 @@ async def measure_interruptions(
 
 
 async def _begin(open_line: OpenLine, calls: int) -> list[Line]:
-    """Open the calls one after the other; each speaks in a phase of its own, as calls do that know nothing of each other."""
+    """Open the calls one after another. Their frames are out of phase, like those of independent calls."""
     lines = []
     for number in range(calls):
         line = await open_line(number)

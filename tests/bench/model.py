@@ -1,4 +1,4 @@
-"""A model at the other end of OpenAI's Realtime protocol: it answers each frame at once with itself, or speaks and is interrupted."""
+"""A model that speaks OpenAI's Realtime protocol. It echoes each frame immediately, or speaks and is interrupted."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ from aiohttp import WSMsgType, web
 from tests.bench.frames import REALTIME, read_tag
 from tests.fakes.vendor import FakeVendor
 
-# What the model says before the caller falls into its word: 2 s, far more than is played by then.
+# What the model says before the caller interrupts: 2 s, far more than is played by then.
 SPEECH = b64encode(bytes([0xFF]) * 16000).decode()
 SPEAKS_SECONDS = 0.15
 PAUSE_SECONDS = 0.25
@@ -18,13 +18,13 @@ TURN_SECONDS = SPEAKS_SECONDS + PAUSE_SECONDS
 
 
 class EchoModel(FakeVendor):
-    """`base_url` is what OPENAI_BASE_URL would be."""
+    """`base_url` is for OPENAI_BASE_URL."""
 
     path = "/v1/realtime"
 
     def __init__(self) -> None:
         super().__init__()
-        self.conversations: dict[int, Conversation] = {}  # by the number of the call, once its first frame is there
+        self.conversations: dict[int, Conversation] = {}  # by call number, once the call's first frame has arrived
 
     def url_at(self, origin: str, port: int) -> str:
         return f"{origin}:{port}/v1"
@@ -38,7 +38,7 @@ class EchoModel(FakeVendor):
 
 
 class Conversation:
-    """One session. In echo it is a single response that never ends."""
+    """One session. When echoing, it is a single response that never ends."""
 
     def __init__(self, model: EchoModel, socket: web.WebSocketResponse) -> None:
         self._model = model
@@ -65,7 +65,7 @@ class Conversation:
                 await self._send({"type": "response.created", "response": self._response("in_progress")})
 
     async def interruptions(self, seconds: float, delay: float) -> list[float]:
-        """Speak and be interrupted, over and over; when each time the caller's speech was reported."""
+        """Speak and be interrupted repeatedly. Returns the times when the caller's speech was reported."""
         await asyncio.sleep(delay)
         self._is_echo = False
         await self._send({"type": "response.done", "response": self._response("completed")})

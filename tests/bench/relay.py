@@ -1,5 +1,5 @@
-"""The floor to measure against: `python -m tests.bench.relay PORT MODEL_URL` moves audio between a carrier's media socket
-and a model's and does nothing else. uvloop and `websockets`, frames spliced as bytes, nothing parsed.
+"""A bare relay to measure against. `python -m tests.bench.relay PORT MODEL_URL` moves audio between a carrier's media socket
+and a model's socket, and does nothing else. Uses uvloop and `websockets`, splices frames as bytes, and parses nothing.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The figures as tables, and the page around them."""
+"""The results as tables, and the page around them."""
 
 import os
 import platform
@@ -9,49 +9,49 @@ from tests.bench.measure import Run, quantile
 
 PAGE = """# Benchmarks
 
-Written by `make bench` on {date}: Python {python}, {cores} cores, {system}. Figures of one machine: compare them within a
-table only.
+Written by `make bench` on {date}: Python {python}, {cores} cores, {system}. These figures are from one machine. Only compare
+figures within a table.
 
 {tables}
 
-`make bench-quick` measures in two minutes what a change has done: the platform beside the floor, five times in turn, with the
-ratio on record (`tests/bench/judgment.py`). `make test` measures that ratio once at {judged} calls and fails when it is 25 % above
-the record in each of up to three tries; tries in which the machine had no time are left out.
+`make bench-quick` shows the effect of a change in two minutes. It measures the platform and the floor alternately, five times, and
+compares their ratio with the recorded one (`tests/bench/judgment.py`). `make test` measures that ratio at {judged} calls and fails
+if it is 25% above the record in each of up to three tries. Tries on a machine that was too busy do not count.
 
-## What was done
+## Method
 
-- **Work.** Each call sends a frame of 20 ms PCMU fifty times a second and the model answers each frame at once with itself, so
-  fifty frames a second come back: the most messages that a call can cause. Every frame is tagged; one that is not back after
-  2 s is lost. Each level is held for {seconds:g} s after all its calls have begun, {repeats} times over each way, in turn. CPU
-  times are the median of those, latencies those of all frames.
-- **Platform.** The web process as it is served in production, with PostgreSQL and Valkey, all three on one core. Calls come in
-  through signed webhooks, are answered over the carrier's API and bring their audio to `/media/<token>`; the model is reached over
-  OpenAI's Realtime protocol. Carrier and model are played by the benchmark, on the other core where there is one.
-- **Floor.** uvloop and `picows`, the same library that carries our frames to and from models: the payload is cut out of one
-  socket's frame and sent over the other in the same callback, nothing else. Same core, same work, same run.
-- **Bare relay.** The same on uvloop and `websockets`, as one would write it first.
-- **Added latency.** A frame's way from the carrier through the platform to the model and back, less the median way between
-  the same two ends without anything between them, at the same number of calls in the same run. p99 therefore holds the
-  jitter of the machine too.
-- **CPU per call-second.** User and system time of the process in ms for each 50 frames that were sent: 10 ms means at most 100
-  calls a core. It falls as calls grow in number, because one wake-up then serves several frames. *services* is PostgreSQL and Valkey.
-- **API.** GETs of three lists (a page of 25 calls, the numbers, ten API keys) over eight connections, each with the next of
-  60 keys. CPU is that of the web process for one request; its reciprocal is what one core can answer. The latency is another
-  run's, at a fixed rate, from when each request was due. `python -m tests.bench.api` measures only this.
+- **Load.** Each call sends a frame of 20 ms PCMU fifty times a second. The model echoes each frame immediately, so fifty frames a
+  second come back: the most messages that a call can cause. Every frame is tagged. A frame that does not return within 2 s is
+  lost. Each level lasts {seconds:g} s after all its calls have started, {repeats} times over each way, alternately. CPU times are
+  medians of these runs, and latencies are of all frames.
+- **Platform.** The web process as in production, with PostgreSQL and Valkey, all three on one core. Calls arrive as signed
+  webhooks, are answered through the carrier's API, and send their audio to `/media/<token>`. The model is connected through
+  OpenAI's Realtime protocol. The benchmark plays carrier and model, on the other core if there is one.
+- **Floor.** uvloop and `picows`, the library that carries our frames to and from models. One callback cuts the payload out of one
+  socket's frame and sends it over the other, nothing else. Same core, same load, same run.
+- **Bare relay.** The same with uvloop and `websockets`, as a first implementation would be.
+- **Added latency.** The round trip of a frame from the carrier through the platform to the model and back, minus the median round
+  trip between the same two ends without anything in between, at the same number of calls in the same run. So p99 includes the
+  machine's jitter.
+- **CPU per call-second.** User and system time of the process in ms per 50 frames sent: 10 ms means at most 100 calls per core. It
+  falls as the number of calls grows, because one wake-up then serves several frames. *services* is PostgreSQL and Valkey.
+- **API.** GETs of three lists (a page of 25 calls, the numbers, ten API keys) over eight connections, cycling through 60 keys. CPU
+  is the web process's time per request. Its reciprocal is the number of requests that one core can answer. The latency is from a
+  separate run at a fixed rate, measured from when each request was due. `python -m tests.bench.api` measures only this.
 - **Not measured.** Real carriers and models, networks with delay or loss, TLS, several processes or machines, recordings, Gemini's
-  formats, live transcripts, memory, and what other work beside the calls does to their latency.
-- **Barge-in to clear.** From the moment when the model reports that the caller speaks until the carrier holds the `clear` that
-  empties its playback queue, both ways over loopback included; at {judged} calls at once, each interrupted again and again.
+  formats, live transcripts, memory, and the effect of other work on latency during calls.
+- **Barge-in to clear.** The time from the model's report that the caller is speaking until the carrier receives the `clear` that
+  empties its playback queue, including both ways over loopback. At {judged} concurrent calls, each interrupted repeatedly.
 """
 
 
 def added_ms(run: Run, direct: Run, share: float) -> float:
-    """The latency in ms that a way adds, at a quantile, over the median of the bare connection."""
+    """The latency in ms that a way adds at a quantile, compared with the median of the bare connection."""
     return (run.quantile(share) - direct.quantile(0.5)) * 1000
 
 
 def brief(run: Run) -> str:
-    """One line while the benchmark runs."""
+    """A one-line summary, printed while the benchmark runs."""
     trips = f"round trip p50 {run.quantile(0.5) * 1000:.2f} ms, p99 {run.quantile(0.99) * 1000:.2f} ms"
     cpu = "".join(f", CPU {run.cpu_ms_per_call_second(group):.1f} ms/call-s" for group in range(len(run.cpu)))
     return f"{run.frames} frames, {run.lost} lost, {trips}{cpu}"
@@ -64,7 +64,7 @@ def tables(
     measured: Sequence[Run],
     interruptions: Sequence[float],
 ) -> str:
-    """Markdown: one row for each number of calls."""
+    """Markdown tables with a row per number of calls."""
     rows = [
         "| calls | added latency p50 / p99, ms | floor p50 / p99, ms | bare relay p50 / p99, ms | frames lost "
         "| CPU, ms per call-second | services | floor | bare relay | platform ÷ floor | platform ÷ relay |",

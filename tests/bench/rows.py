@@ -1,6 +1,6 @@
-"""`python -m tests.bench.rows NUMBER`: migrates, and gives an account with credit a number that OpenAI's model answers.
+"""`python -m tests.bench.rows NUMBER`: migrates, then creates an account with credit and a number that OpenAI's model answers.
 
-It also has a few past calls, and API keys, which are printed as JSON: each may send 100 requests a minute.
+Also creates a few past calls, and API keys that it prints as JSON. Each key can send 100 requests per minute.
 """
 
 import json
@@ -17,7 +17,7 @@ CALLS, KEYS = 30, 60
 def main() -> None:
     django.setup()
     call_command("migrate", interactive=False, verbosity=0)
-    # Models can be imported only now.
+    # Models can only be imported now.
     from accounts.services import issue_api_key
     from tests.calls.rows import make_account, make_call, make_streaming_number
 

@@ -1,4 +1,4 @@
-"""What is measured: the platform's web process with its PostgreSQL and Valkey, or a bare relay, held to one core. Linux."""
+"""Starts the platform's web process with PostgreSQL and Valkey, or a bare relay, and pins them to one core. Linux only."""
 
 import contextlib
 import json
@@ -22,19 +22,19 @@ from bubblyphone.services.secrets_store import SecretsStore
 from bubblyphone.services.valkey import EmbeddedValkey
 
 START_SECONDS = 90
-IDLE_SHARE = 0.02  # of a core
+IDLE_SHARE = 0.02  # of one core
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def cores() -> tuple[set[int], set[int]]:
-    """The core of what is measured, and that of the measurement; the same one where there is no other."""
+    """The core of the measured processes and the core of the benchmark. They are the same if there is only one."""
     available = sorted(os.sched_getaffinity(0))
     return {available[0]}, {available[-1]}
 
 
 @contextlib.contextmanager
 def on_cores(chosen: set[int]) -> Iterator[None]:
-    """Processes started within stay on these cores."""
+    """Pins processes started in this context to these cores."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, chosen)
     try:
@@ -53,27 +53,27 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """User and system time of processes, their threads and the children that have ended."""
+    """User and system time of processes, including their threads and their exited children."""
     return sum(_own_seconds(pid) + sum(map(int, _stat(Path(f"/proc/{pid}"))[13:15])) / TICKS for pid in pids)
 
 
 def _own_seconds(pid: int) -> float:
-    """By the clock of the process, clock_getcpuclockid(3) on Linux: /proc counts in steps of 10 ms."""
+    """Uses the process's clock, clock_getcpuclockid(3) on Linux, because /proc counts in steps of 10 ms."""
     try:
         return time.clock_gettime(~pid << 3 | 2)
-    except OSError:  # it has ended
+    except OSError:  # it has exited
         return 0.0
 
 
 def _stat(process: Path) -> list[str]:
-    """The fields of /proc/<pid>/stat from the state on; none if the process has just ended."""
+    """The fields of /proc/<pid>/stat from the state on, or none if the process has just exited."""
     with contextlib.suppress(OSError):
         return (process / "stat").read_text().rpartition(")")[2].split()
     return []
 
 
 class System:
-    """Starts everything in a folder of its own and ends it again, also when we are killed."""
+    """Starts everything in a temporary directory and stops it again, even if the benchmark is killed."""
 
     def __init__(self) -> None:
         self._home = Path(tempfile.mkdtemp(prefix="bubblyphone-bench-"))
@@ -89,7 +89,7 @@ class System:
         self._stack.close()
 
     def start_platform(self, number: str, variables: Mapping[str, str]) -> tuple[int, list[int], int]:
-        """Pid of the web process, those of the services, and the port."""
+        """Returns the PID of the web process, the PIDs of the services, and the port."""
         secrets_store = SecretsStore(self._home / "secrets.json")
         port = find_free()
         given = {"PATH": os.environ["PATH"], "PORT": str(port), "DEMO": "0", "LOG_LEVEL": "WARNING", **variables}
@@ -110,20 +110,20 @@ class System:
         self.api_keys: list[str] = json.loads(made.stdout)
         web = self._start([sys.executable, "-m", "bubblyphone.serve"], environment)
         self._wait_for(web, lambda: _is_alive(port))
-        # Models are loaded once no media process has been seen for a while; that is not what is measured.
+        # The web process loads models after it has seen no media process for a while. Wait, so that this is not measured.
         self._wait_for(web, lambda: len(tree(web.pid)) > 1)
         self._wait_for(web, lambda: _is_idle(web.pid))
         return web.pid, services, port
 
     def start_relay(self, module: str, model_url: str) -> tuple[int, int]:
-        """Pid and port of `tests.bench.relay` or `tests.bench.floor`."""
+        """Start `tests.bench.relay` or `tests.bench.floor`. Returns its PID and port."""
         port = find_free()
         relay = self._start([sys.executable, "-m", module, str(port), model_url], dict(os.environ))
         self._wait_for(relay, lambda: not is_free(port))
         return relay.pid, port
 
     def log(self) -> str:
-        """What the measured processes had to say."""
+        """The last output of the measured processes."""
         return "".join(path.read_text() for path in self._home.glob("*.output"))[-4000:]
 
     def _start(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
@@ -140,12 +140,12 @@ class System:
         deadline = time.monotonic() + START_SECONDS
         while not ready():
             if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"What is to be measured did not start:\n{self.log()}")
+                raise RuntimeError(f"The process did not start:\n{self.log()}")
             time.sleep(0.1)
 
 
 def _is_idle(pid: int) -> bool:
-    """Whether a process and its children do nothing for two seconds."""
+    """Whether a process and its children are idle for two seconds."""
     before = cpu_seconds(tree(pid))
     time.sleep(2)
     return cpu_seconds(tree(pid)) - before < IDLE_SHARE * 2

@@ -1,4 +1,4 @@
-"""The benchmark itself works: twenty calls through the real web process, every frame back, every interruption heard."""
+"""The benchmark itself: twenty calls through the real web process return every frame and every interruption."""
 
 import re
 import subprocess
@@ -13,7 +13,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads CPU times from /proc")
 def test_twenty_calls_lose_no_frame(tmp_path: Path) -> None:
-    # The latency of a machine that runs tests says nothing: the limit is for `make bench` on a quiet one.
+    # Latency on a machine that runs tests is meaningless. The limit is for `make bench` on a quiet one.
     page = tmp_path / "benchmarks.md"
     command = [sys.executable, "-m", "tests.bench", "--smoke", "--limit", "1000", "--write", str(page)]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=280, check=False)

@@ -1,4 +1,4 @@
-"""When a call counts as more expensive: in every try, on a machine with spare time."""
+"""Calls count as more expensive only if every try on a machine with spare time shows it."""
 
 import pytest
 
@@ -10,7 +10,7 @@ GOOD, BAD = RECORDED[20] * 1.24, RECORDED[20] * 1.26
 
 
 def tried(ratio: float, round_trip: float = QUICK) -> Pair:
-    """A try in which the platform took so many times the floor's CPU."""
+    """A try in which the platform took this multiple of the floor's CPU."""
     floor, platform = (Run(20, [round_trip] * 50, 50, 0, 0, 0, [cpu]) for cpu in (0.01, 0.01 * ratio))
     return floor, platform
 
@@ -27,7 +27,9 @@ def tried(ratio: float, round_trip: float = QUICK) -> Pair:
         ([tried(GOOD, SLOW), tried(GOOD, SLOW), tried(GOOD, SLOW)], 3, False),
     ],
 )
-async def test_only_what_costs_more_in_every_fair_try_fails(tries: list[Pair], measured: int, is_worse: bool) -> None:
+async def test_a_higher_cost_fails_only_if_every_valid_try_shows_it(
+    tries: list[Pair], measured: int, is_worse: bool
+) -> None:
     done = list(tries)
 
     async def again() -> Pair:

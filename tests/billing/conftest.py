@@ -1,4 +1,4 @@
-"""A Stripe of the test's own."""
+"""A fake Stripe."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +11,7 @@ from tests.fakes.stripe_server import FakeStripe
 
 @pytest.fixture
 def stripe(settings: Any) -> Iterator[FakeStripe]:
-    """Nothing is delivered by itself: the test decides which event comes when."""
+    """A Stripe that sends no webhooks on its own: tests choose which events are delivered, and when."""
     with FakeStripe() as running:
         settings.STRIPE = stripe_settings(running)
         yield running

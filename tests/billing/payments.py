@@ -1,4 +1,4 @@
-"""A developer who pays, at a Stripe that is ours."""
+"""Helpers for a developer who pays through the fake Stripe."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -18,12 +18,12 @@ WEBHOOK = "/webhooks/stripe"
 
 
 def stripe_settings(stripe: FakeStripe) -> dict[str, str]:
-    """settings.STRIPE for this Stripe."""
+    """settings.STRIPE for the fake Stripe."""
     return {"secret_key": KEY, "webhook_secret": SECRET, "api_base": stripe.url}
 
 
 def deliver(client: Client, event: Thing) -> int:
-    """One delivery of an event; the status that we answer."""
+    """Deliver an event. Returns the status of our response."""
     body, headers = signed(event)
     return client.post(WEBHOOK, body, content_type="application/json", headers=headers).status_code
 
@@ -34,7 +34,7 @@ def deliver_all(client: Client, events: Iterable[Thing]) -> None:
 
 
 def begin_top_up(developer: Developer, amount: str = "20", *, saves_card: bool = True) -> tuple[Payment, str]:
-    """A payment and its Checkout session's id."""
+    """Returns a payment and the ID of its Checkout session."""
     checkout.start_top_up(developer=developer, amount=Decimal(amount), saves_card=saves_card)
     payment = Payment.objects.filter(developer=developer).latest("pk")
     assert payment.stripe_session_id is not None
@@ -42,7 +42,7 @@ def begin_top_up(developer: Developer, amount: str = "20", *, saves_card: bool =
 
 
 def save_card(stripe: FakeStripe, developer: Developer, number: str = GOOD) -> Card:
-    """A card that Stripe keeps for the developer, as after a top-up with it."""
+    """A card saved at Stripe, as after a top-up with it."""
     customer = stripe.account.make("cus", "customer", email=developer.email)
     StripeCustomer.objects.create(developer=developer, stripe_id=customer["id"])
     method = stripe.account.add_card(number, customer["id"])
@@ -51,12 +51,12 @@ def save_card(stripe: FakeStripe, developer: Developer, number: str = GOOD) -> C
     )
 
 
-def switch_on(developer: Developer, threshold: int = 5, amount: int = 25) -> AutoTopUp:
+def enable_auto_top_up(developer: Developer, threshold: int = 5, amount: int = 25) -> AutoTopUp:
     return auto_topup.configure(developer=developer, enabled=True, threshold=Decimal(threshold), amount=Decimal(amount))
 
 
 def spend(developer: Developer, amount: str, key: str = "number:1:2027-01") -> None:
-    """A debit, and the jobs that it sets off."""
+    """Post a debit, and run the jobs it triggers."""
     ledger.post_entry(
         developer_id=developer.pk, key=key, kind="number_month", amount=-Decimal(amount), description="Number"
     )
@@ -64,7 +64,7 @@ def spend(developer: Developer, amount: str, key: str = "number:1:2027-01") -> N
 
 
 def post_signed(url: str, event: Thing) -> int:
-    """Over a socket."""
+    """Deliver an event over a real connection."""
     body, headers = signed(event)
     return httpx2.post(
         url + WEBHOOK, content=body, headers=headers, timeout=30, trust_env=False, verify=False

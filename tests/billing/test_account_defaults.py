@@ -1,4 +1,4 @@
-"""What new accounts may spend, who changes it, and the environment variables behind it."""
+"""Default limits of new accounts, who can change them, and their environment variables."""
 
 from decimal import Decimal
 from typing import Any
@@ -32,7 +32,7 @@ def jane() -> Developer:
 
 
 def row(developer: Developer) -> tuple[Any, ...]:
-    """(cap, its ceiling, calls, their ceiling)"""
+    """(daily cap, its ceiling, concurrent calls, their ceiling)"""
     fields = "daily_cap", "daily_cap_ceiling", "max_concurrent_calls", "concurrent_calls_ceiling"
     found: tuple[Any, ...] = SpendingCap.objects.values_list(*fields).get(developer=developer)
     return found
@@ -54,21 +54,21 @@ def by_staff(developer: Developer, **limits: Any) -> None:
     assert answer.status_code == 302
 
 
-def test_the_answer_says_how_high_the_limits_can_be_set(jane: Developer) -> None:
+def test_the_response_has_the_ceilings_of_the_limits(jane: Developer) -> None:
     def ceilings() -> dict[str, Any]:
         found: dict[str, Any] = Client(headers=bearer(jane)).get("/api/v1/billing/caps").json()["data"]["ceilings"]
         return found
 
     assert ceilings() == {"daily_cap": "25.00", "max_concurrent_calls": 10}
     body = {"daily_cap": "7.50", "max_concurrent_calls": 2}
-    answers = [put(jane, **body).json() for _ in range(2)]  # set twice, it is set
+    answers = [put(jane, **body).json() for _ in range(2)]  # repeating the request changes nothing
     assert answers[0] == answers[1]
     assert answers[0]["data"]["ceilings"] == ceilings() == {"daily_cap": "25.00", "max_concurrent_calls": 10}
     by_staff(jane, daily_cap="", max_concurrent_calls="40")
     assert ceilings() == {"daily_cap": None, "max_concurrent_calls": 40}
 
 
-# --- what accounts start with -----------------------------------------------------------------------------------------
+# --- limits of new accounts -------------------------------------------------------------------------------------------
 def test_an_account_registered_over_the_api_starts_with_the_defaults() -> None:
     body = {**JANE, "password_confirmation": JANE["password"]}
     assert Client().post("/api/v1/auth/register", body, content_type="application/json").status_code == 201
@@ -76,7 +76,7 @@ def test_an_account_registered_over_the_api_starts_with_the_defaults() -> None:
     assert shown(Developer.objects.get()) == ("25.00", 10)
 
 
-def test_an_account_opened_on_the_page_starts_with_the_defaults() -> None:
+def test_an_account_created_on_the_page_starts_with_the_defaults() -> None:
     assert Client().post("/signup", JANE).status_code == 302
     assert row(Developer.objects.get()) == (25, 25, 10, 10)
 
@@ -90,16 +90,16 @@ def test_an_account_opened_on_the_page_starts_with_the_defaults() -> None:
         (None, None, (None, None)),
     ],
 )
-def test_the_defaults_are_the_installations(settings: Any, cap: Any, calls: Any, expected: tuple[Any, Any]) -> None:
+def test_the_installation_sets_the_defaults(settings: Any, cap: Any, calls: Any, expected: tuple[Any, Any]) -> None:
     settings.NEW_ACCOUNT_DAILY_CAP, settings.NEW_ACCOUNT_MAX_CALLS = cap, calls
     jane = register(**JANE, address="192.0.2.1")
     assert shown(jane) == expected
-    # Where there is no default, there is no ceiling either.
+    # Without a default there is no ceiling either.
     for name, value, default in (("daily_cap", "900.00", cap), ("max_concurrent_calls", 90, calls)):
         assert put(jane, **{name: value}).status_code == (200 if default is None else 422)
 
 
-def test_the_demo_account_and_existing_accounts_have_none(tmp_path: Any) -> None:
+def test_the_demo_account_and_existing_accounts_have_no_limits(tmp_path: Any) -> None:
     before = make_developer()
     demo.load(tmp_path / "demo.json")
     register(**JANE, address="192.0.2.1")
@@ -110,7 +110,7 @@ def test_the_demo_account_and_existing_accounts_have_none(tmp_path: Any) -> None
         assert put(developer, daily_cap=None, max_concurrent_calls=None).status_code == 200
 
 
-def test_the_defaults_hold_calls_back(jane: Developer) -> None:
+def test_the_defaults_limit_calls(jane: Developer) -> None:
     jane.email_verified_at = timezone.now()
     jane.save()
     ledger.test_credit(developer_id=jane.pk, amount=Decimal(100), key="credit")
@@ -130,8 +130,8 @@ def test_the_defaults_hold_calls_back(jane: Developer) -> None:
     assert start() == (402, "daily_cap_reached")
 
 
-# --- who changes them -------------------------------------------------------------------------------------------------
-def test_an_account_lowers_its_limits_and_sets_them_back(jane: Developer) -> None:
+# --- changing limits --------------------------------------------------------------------------------------------------
+def test_an_account_can_lower_its_limits_and_restore_them(jane: Developer) -> None:
     for cap, calls in (("24.99", 9), ("0.01", 1), ("25.00", 10)):
         assert put(jane, daily_cap=cap, max_concurrent_calls=calls).status_code == 200
         assert shown(jane) == (cap, calls)
@@ -160,7 +160,7 @@ def test_an_account_cannot_raise_them(jane: Developer, body: dict[str, Any], err
 @pytest.mark.parametrize(
     "wrong", [{"daily_cap": "25.01"}, {"daily_cap": ""}, {"max_concurrent_calls": "11"}, {"max_concurrent_calls": ""}]
 )
-def test_the_page_refuses_the_same_at_the_field(jane: Developer, wrong: dict[str, str]) -> None:
+def test_the_page_shows_the_same_errors_at_the_field(jane: Developer, wrong: dict[str, str]) -> None:
     client = Client()
     client.force_login(jane)
     assert "At most $25.00. Contact support to raise it." in client.get("/billing/caps").content.decode()
@@ -173,7 +173,7 @@ def test_the_page_refuses_the_same_at_the_field(jane: Developer, wrong: dict[str
     assert row(jane) == (20, 25, 9, 10)
 
 
-def test_staff_raise_lower_and_lift_them(jane: Developer) -> None:
+def test_staff_can_raise_lower_and_remove_limits(jane: Developer) -> None:
     by_staff(jane, daily_cap="100", max_concurrent_calls="10")
     assert row(jane) == (100, 100, 10, 10)
     assert (put(jane, daily_cap="60").status_code, put(jane, daily_cap="100.01").status_code) == (200, 422)
@@ -185,13 +185,13 @@ def test_staff_raise_lower_and_lift_them(jane: Developer) -> None:
     assert put(jane, daily_cap="900").status_code == 200
 
 
-def test_what_staff_leave_as_it_is_keeps_its_ceiling(jane: Developer) -> None:
+def test_limits_that_staff_leave_unchanged_keep_their_ceiling(jane: Developer) -> None:
     put(jane, daily_cap="5", max_concurrent_calls=3)
     by_staff(jane, daily_cap="5", max_concurrent_calls="3", max_calls_per_caller_per_hour="4", daily_cap_ceiling="900")
     assert row(jane) == (5, 25, 3, 10)
 
 
-def test_staff_give_limits_to_an_account_without_any() -> None:
+def test_staff_can_limit_an_account_without_limits() -> None:
     developer = make_developer()
     form = {"developer": developer.pk, "daily_cap": "50", "max_concurrent_calls": ""}
     assert staff_client(make_staff("operator")).post("/admin/billing/spendingcap/add/", form).status_code == 302
@@ -227,7 +227,7 @@ def test_a_count_in_the_environment(monkeypatch: pytest.MonkeyPatch, text: str |
     [(env_amount, "25", text) for text in ("0", "0.001", "-1", "$5", "1e3", "NaN", "none", "100001", "0.0000001")]
     + [(env_count, 10, text) for text in ("0", "-1", "1.5", "many", "10001")],
 )
-def test_a_wrong_value_stops_the_start(monkeypatch: pytest.MonkeyPatch, read: Any, default: Any, text: str) -> None:
+def test_an_invalid_value_prevents_startup(monkeypatch: pytest.MonkeyPatch, read: Any, default: Any, text: str) -> None:
     monkeypatch.setenv("X_LIMIT", text)
     with pytest.raises(ImproperlyConfigured, match="X_LIMIT"):
         read("X_LIMIT", default)

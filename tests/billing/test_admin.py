@@ -1,4 +1,4 @@
-"""What staff may do about money: adjust with a reason, and keep the rates, by hand or as a CSV file."""
+"""What staff can do about money: make adjustments with a reason, and edit rates by hand or by CSV import."""
 
 from decimal import Decimal
 
@@ -29,7 +29,7 @@ def client(staff: Developer) -> Client:
 
 
 def upload(client: Client, text: str | bytes) -> str:
-    """The page that an import gives."""
+    """The page that an import returns."""
     body = text if isinstance(text, bytes) else text.encode()
     response = client.post(f"{RATES}import/", {"file": SimpleUploadedFile("rates.csv", body)}, follow=True)
     assert response.status_code == 200
@@ -52,13 +52,13 @@ def test_an_adjustment_is_an_entry_with_a_reason(client: Client, staff: Develope
 
 
 @pytest.mark.parametrize("wrong", [{"reason": ""}, {"amount": "0"}, {"amount": ""}])
-def test_no_adjustment_without_amount_or_reason(client: Client, wrong: dict[str, str]) -> None:
+def test_an_adjustment_requires_an_amount_and_a_reason(client: Client, wrong: dict[str, str]) -> None:
     form = {"developer": make_developer().pk, "amount": "5", "reason": "Gift", **wrong}
     assert client.post("/admin/billing/adjustment/add/", form).status_code == 200
     assert LedgerEntry.objects.count() == 0
 
 
-def test_what_is_written_stays(client: Client, staff: Developer) -> None:
+def test_entries_cannot_be_changed_or_deleted(client: Client, staff: Developer) -> None:
     developer = make_developer()
     client.post("/admin/billing/adjustment/add/", {"developer": developer.pk, "amount": "5", "reason": "Gift"})
     for model, pk in (("adjustment", Adjustment.objects.get().pk), ("ledgerentry", LedgerEntry.objects.get().pk)):
@@ -68,7 +68,7 @@ def test_what_is_written_stays(client: Client, staff: Developer) -> None:
     assert ledger.balance(developer.pk) == 5
 
 
-def test_what_is_exported_can_be_imported(client: Client) -> None:
+def test_an_export_can_be_imported(client: Client) -> None:
     before = list(TelephonyRate.objects.order_by("pk").values())
     exported = client.get(f"{RATES}export/").content
     assert exported.startswith(f"{HEADER}\r\n,inbound,0.04,Any other country,2026-01-01T00:00:00Z\r\n".encode())
@@ -77,7 +77,7 @@ def test_what_is_exported_can_be_imported(client: Client) -> None:
     assert list(TelephonyRate.objects.order_by("pk").values()) == before
 
 
-def test_an_import_adds_and_changes_and_is_logged(client: Client) -> None:
+def test_an_import_adds_and_changes_rates_and_is_logged(client: Client) -> None:
     count = TelephonyRate.objects.count()
     page = upload(
         client,
@@ -110,14 +110,14 @@ def test_an_import_adds_and_changes_and_is_logged(client: Client) -> None:
         (b"\xff\xfe", "The file is not UTF-8 text. Save it as UTF-8 and upload it again."),
     ],
 )
-def test_an_import_that_is_wrong_changes_nothing(client: Client, text: str | bytes, complaint: str) -> None:
+def test_an_invalid_import_changes_nothing(client: Client, text: str | bytes, complaint: str) -> None:
     before = list(TelephonyRate.objects.order_by("pk").values())
     good_line_too = text if isinstance(text, bytes) else f"{text}49,inbound,0.01,,\n"
     assert complaint in upload(client, good_line_too)
     assert list(TelephonyRate.objects.order_by("pk").values()) == before
 
 
-def test_only_staff_with_the_right_may(empty_redis: object) -> None:
+def test_only_staff_with_permission_can_change_money(empty_redis: object) -> None:
     for person, status in ((make_developer(), 302), (make_developer(is_staff=True), 403)):
         client = staff_client(person)
         assert client.get(f"{RATES}export/").status_code == status

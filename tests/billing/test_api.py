@@ -1,4 +1,4 @@
-"""GET /billing/balance and /billing/transactions."""
+"""The GET /billing/balance and /billing/transactions APIs."""
 
 import csv
 import io
@@ -42,16 +42,16 @@ def test_balance(client: APIClient, developer: Developer) -> None:
 @pytest.mark.parametrize(
     ("seconds", "fields", "held"),
     [
-        (0, {"status": "ringing", "answered_at": None}, "0.08"),  # the first minute, before it is answered
+        (0, {"status": "ringing", "answered_at": None}, "0.08"),  # the first minute, before the call is answered
         (30, {}, "0.08"),
         (54, {}, "0.08"),
-        (57, {}, "0.16"),  # the next minute, before it begins
+        (57, {}, "0.16"),  # the next minute, shortly before it starts
         (90, {}, "0.16"),
-        (90, {"sandbox": True, "telephony_rate": Decimal(0)}, "0.08"),  # a model without a line
+        (90, {"sandbox": True, "telephony_rate": Decimal(0)}, "0.08"),  # a model without telephony
         (90, {"demo": True}, "0.00"),
     ],
 )
-def test_calls_hold_what_they_are_about_to_need(
+def test_calls_hold_what_they_will_soon_cost(
     client: APIClient, developer: Developer, seconds: int, fields: dict[str, Any], held: str
 ) -> None:
     ledger.test_credit(developer_id=developer.pk, amount=Decimal("1"), key="a")
@@ -61,9 +61,7 @@ def test_calls_hold_what_they_are_about_to_need(
     assert found == {"balance": "1.00", "held": held, "available": available, "currency": "USD"}
 
 
-def test_a_call_holds_no_more_than_its_own_limit_and_an_ended_one_what_it_cost(
-    client: APIClient, developer: Developer
-) -> None:
+def test_a_call_holds_at_most_its_own_limit_and_an_ended_one_its_cost(client: APIClient, developer: Developer) -> None:
     now = timezone.now()
     answered = now - timedelta(seconds=90)
     make_call(make_streaming_number(developer, max_cost_per_call=Decimal("0.13")), answered)
@@ -72,7 +70,7 @@ def test_a_call_holds_no_more_than_its_own_limit_and_an_ended_one_what_it_cost(
     assert client.get("/api/v1/billing/balance").json()["data"]["held"] == "0.05"
 
 
-def test_transactions_newest_first_and_only_ones_own(client: APIClient, developer: Developer) -> None:
+def test_transactions_are_listed_newest_first_for_one_account(client: APIClient, developer: Developer) -> None:
     stranger = Developer.objects.create_user("stranger@example.test", name="Stranger")
     ledger.test_credit(developer_id=stranger.pk, amount=Decimal(1), key="stranger")
     credit = ledger.test_credit(developer_id=developer.pk, amount=Decimal(10), key="a")
@@ -150,7 +148,7 @@ def test_filters(client: APIClient, movements: None, query: str, kinds: list[str
         ("format=csv&from=2026-03-02&to=2026-03-01", "to"),
     ],
 )
-def test_filters_that_make_no_sense(client: APIClient, query: str, field: str) -> None:
+def test_invalid_filters_are_refused(client: APIClient, query: str, field: str) -> None:
     response = client.get(f"/api/v1/billing/transactions?{query}")
     assert response.status_code == 422
     assert list(response.json()["errors"]) == [field]
@@ -175,7 +173,7 @@ def test_csv(client: APIClient, movements: None) -> None:
     assert len(plain.json()["data"]) == 4
 
 
-def test_nobody_unauthenticated(empty_redis: object) -> None:
+def test_requests_without_credentials_are_refused(empty_redis: object) -> None:
     for path in ("balance", "transactions", "usage"):
         response = APIClient().get(f"/api/v1/billing/{path}")
         assert (response.status_code, response.json()) == (401, {"message": "Unauthenticated."})

@@ -1,4 +1,4 @@
-"""Automatic top-ups: one charge for each crossing of the threshold, whichever process dies; a refusal turns them off and is reported."""
+"""Automatic top-ups: one charge each time the balance falls below the threshold, whichever process crashes. A decline turns them off."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,7 +16,7 @@ from billing import ledger
 from billing.models import AutoTopUp, Card, LedgerEntry, Payment
 from billing.payments import auto_topup, cards, settlement, sweep
 from bubblyphone.core.errors import InvalidRequest
-from tests.billing.payments import deliver_all, save_card, spend, switch_on
+from tests.billing.payments import deliver_all, enable_auto_top_up, save_card, spend
 from tests.factories import make_developer, make_phone_number
 from tests.fakes.stripe_objects import ASKS_FOR_AUTHENTICATION, DECLINES_LATER, GOOD, NO_FUNDS
 from tests.fakes.stripe_server import FakeStripe
@@ -42,8 +42,8 @@ def balance(developer: Developer) -> Decimal:
     return ledger.balance(developer.pk)
 
 
-def test_one_charge_for_a_crossing(client: Client, developer: Developer, stripe: FakeStripe, card: Card) -> None:
-    switch_on(developer)  # below 5: 25
+def test_one_charge_per_crossing(client: Client, developer: Developer, stripe: FakeStripe, card: Card) -> None:
+    enable_auto_top_up(developer)  # below $5: charge $25
     spend(developer, "4")
     assert stripe.posts(INTENTS) == []
     spend(developer, "2", "number:2:2027-01")
@@ -59,13 +59,13 @@ def test_one_charge_for_a_crossing(client: Client, developer: Developer, stripe:
     assert balance(developer) == 29
     entry = LedgerEntry.objects.get(kind="top_up")
     assert (entry.key, entry.description) == (f"payment:{payment.pk}", "Automatic top-up")
-    spend(developer, "25", "number:3:2027-01")  # the next crossing
+    spend(developer, "25", "number:3:2027-01")  # the next time below the threshold
     assert len(stripe.posts(INTENTS)) == 2
     assert balance(developer) == 29
 
 
-def test_a_crossing_that_is_undone_is_no_crossing(developer: Developer, stripe: FakeStripe, card: Card) -> None:
-    switch_on(developer)
+def test_a_rolled_back_debit_is_not_a_crossing(developer: Developer, stripe: FakeStripe, card: Card) -> None:
+    enable_auto_top_up(developer)
     with transaction.atomic():
         ledger.post_entry(
             developer_id=developer.pk, key="number:1:x", kind="number_month", amount=Decimal(-9), description="Number"
@@ -75,41 +75,41 @@ def test_a_crossing_that_is_undone_is_no_crossing(developer: Developer, stripe: 
     assert (stripe.asked, Payment.objects.count()) == ([], 0)
 
 
-def test_a_top_up_that_is_too_small_is_followed_when_it_is_used_up(
+def test_a_top_up_that_is_too_small_is_followed_by_another_when_it_is_spent(
     developer: Developer, stripe: FakeStripe, card: Card
 ) -> None:
-    switch_on(developer, threshold=100, amount=10)  # the balance is below it at once
+    enable_auto_top_up(developer, threshold=100, amount=10)  # the balance is immediately below it
     run_jobs()
     assert (len(stripe.posts(INTENTS)), balance(developer)) == (1, 20)
     spend(developer, "9", "number:1:x")
     assert len(stripe.posts(INTENTS)) == 1
-    spend(developer, "2", "number:2:x")  # 9: less than at the charge before
+    spend(developer, "2", "number:2:x")  # $9: less than at the previous charge
     assert (len(stripe.posts(INTENTS)), balance(developer)) == (2, 19)
     ledger.test_credit(developer_id=developer.pk, amount=Decimal(90), key="much")
-    spend(developer, "10", "number:3:x")  # from 109 to 99: a crossing again
+    spend(developer, "10", "number:3:x")  # from $109 to $99: below the threshold again
     assert len(stripe.posts(INTENTS)) == 3
 
 
-def test_no_endless_charging_of_a_deep_debt(developer: Developer, stripe: FakeStripe, card: Card) -> None:
-    switch_on(developer, threshold=5, amount=10)
+def test_a_large_debt_is_not_charged_repeatedly(developer: Developer, stripe: FakeStripe, card: Card) -> None:
+    enable_auto_top_up(developer, threshold=5, amount=10)
     spend(developer, "60")
     sweep.sweep()
     run_jobs()
     assert (len(stripe.posts(INTENTS)), balance(developer)) == (1, -40)
 
 
-def test_running_calls_count(
+def test_holds_of_running_calls_count(
     developer: Developer, stripe: FakeStripe, card: Card, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("billing.ledger.HOLDS", [six_dollars])
-    switch_on(developer)
+    enable_auto_top_up(developer)
     sweep.sweep()
     run_jobs()
     assert balance(developer) == 35
 
 
 def six_dollars(developer_id: int) -> Decimal:
-    """In place of what running calls have set aside."""
+    """Replaces the holds of running calls."""
     return Decimal(6)
 
 
@@ -121,13 +121,13 @@ def six_dollars(developer_id: int) -> Decimal:
         (ASKS_FOR_AUTHENTICATION, "authentication_required", "your bank requires you to confirm the payment"),
     ],
 )
-def test_a_refusal_switches_it_off_and_is_told_once(
+def test_a_declined_card_turns_it_off_and_notifies_once(
     client: Client, developer: Developer, stripe: FakeStripe, number: str, code: str, text: str
 ) -> None:
     save_card(stripe, developer, number)
     for e164 in ("+14155550001", "+14155550002"):
         make_phone_number(developer=developer, e164=e164, webhook_url="https://agent.example.com/hook")
-    switch_on(developer)
+    enable_auto_top_up(developer)
     spend(developer, "6")
     deliver_all(client, stripe.account.events * 2)  # payment_intent.payment_failed
     sweep.sweep()
@@ -143,22 +143,22 @@ def test_a_refusal_switches_it_off_and_is_told_once(
     (delivery,) = WebhookDelivery.objects.filter(event_type="billing.auto_topup.failed")
     assert f'"reason":"{code}"' in delivery.body
     assert delivery.url == "https://agent.example.com/hook"
-    # Turned on again, it starts over.
-    switch_on(developer)
+    # After it is turned on again, it starts over.
+    enable_auto_top_up(developer)
     run_jobs()
     assert len(stripe.posts(INTENTS)) == 2
 
 
-def test_a_card_that_is_gone_at_stripe(developer: Developer, stripe: FakeStripe, card: Card) -> None:
+def test_a_card_that_was_deleted_at_stripe(developer: Developer, stripe: FakeStripe, card: Card) -> None:
     stripe.account.things[card.stripe_id]["customer"] = None
-    switch_on(developer)
+    enable_auto_top_up(developer)
     spend(developer, "6")
     assert not Card.objects.exists()
     assert AutoTopUp.objects.get().failure_code == "resource_missing"
 
 
-def test_without_a_card_it_waits(client: Client, developer: Developer, stripe: FakeStripe) -> None:
-    switch_on(developer)
+def test_it_waits_for_a_card(client: Client, developer: Developer, stripe: FakeStripe) -> None:
+    enable_auto_top_up(developer)
     spend(developer, "6")
     assert (AutoTopUp.objects.get().enabled, stripe.asked) == (True, [])
     save_card(stripe, developer)
@@ -166,10 +166,10 @@ def test_without_a_card_it_waits(client: Client, developer: Developer, stripe: F
     run_jobs()
     assert balance(developer) == 29
     cards.remove(developer=developer, pk=Card.objects.get().pk)
-    assert not AutoTopUp.objects.get().enabled  # with nothing to charge
+    assert not AutoTopUp.objects.get().enabled  # there is nothing to charge
 
 
-def test_on_needs_to_know_how(developer: Developer, stripe: FakeStripe) -> None:
+def test_turning_it_on_requires_threshold_and_amount(developer: Developer, stripe: FakeStripe) -> None:
     with pytest.raises(InvalidRequest) as raised:
         auto_topup.configure(developer=developer, enabled=True, threshold=Decimal(5))
     assert list(raised.value.errors) == ["amount"]
@@ -178,15 +178,15 @@ def test_on_needs_to_know_how(developer: Developer, stripe: FakeStripe) -> None:
     assert auto_topup.configure(developer=developer, enabled=True).amount == 10
 
 
-# --- deaths -----------------------------------------------------------------------------------------------------------
+# --- crashes ----------------------------------------------------------------------------------------------------------
 class Killed(BaseException):
-    """A process that dies."""
+    """Stands for a crashed process."""
 
 
 @pytest.fixture
 def crossed(developer: Developer, stripe: FakeStripe, card: Card) -> Payment:
-    """The balance is below the threshold, and the job waits."""
-    switch_on(developer)
+    """The balance is below the threshold, and the job is queued."""
+    enable_auto_top_up(developer)
     ledger.post_entry(
         developer_id=developer.pk, key="number:1:x", kind="number_month", amount=Decimal(-6), description="Number"
     )
@@ -199,12 +199,12 @@ def later() -> datetime:
 
 
 def recovered(developer: Developer, stripe: FakeStripe) -> bool:
-    """As if nobody had died: charged once, credited once."""
+    """Whether the outcome is the same as without a crash: charged once, credited once."""
     intents = stripe.account.of_kind("payment_intent")
     return (len(intents), balance(developer), LedgerEntry.objects.filter(kind="top_up").count()) == (1, Decimal(29), 1)
 
 
-def test_death_before_the_job_is_run(
+def test_a_crash_before_the_job_runs(
     crossed: Payment, developer: Developer, stripe: FakeStripe, later: datetime
 ) -> None:
     OrmQ.objects.all().delete()
@@ -213,24 +213,24 @@ def test_death_before_the_job_is_run(
     assert recovered(developer, stripe)
 
 
-def test_death_before_stripes_answer_is_heard(
+def test_a_crash_before_stripe_s_response_arrives(
     crossed: Payment, developer: Developer, stripe: FakeStripe, later: datetime
 ) -> None:
     stripe.broken.add(f"POST {INTENTS}")
     run_jobs()
     crossed.refresh_from_db()
     assert (crossed.status, balance(developer)) == ("pending", 4)
-    sweep.sweep(later)  # still broken
+    sweep.sweep(later)  # still unreachable
     stripe.broken.clear()
     sweep.sweep(later)
     assert recovered(developer, stripe)
-    assert len(stripe.answers) == 1  # one key for all attempts
+    assert len(stripe.answers) == 1  # the same key for all attempts
 
 
-def test_death_before_stripes_answer_is_kept(
+def test_a_crash_before_stripe_s_response_is_stored(
     crossed: Payment, developer: Developer, stripe: FakeStripe, later: datetime, settings: Any
 ) -> None:
-    settings.FAIL_ON_WAIT_IN_TRANSACTION = False  # it is the rollback that stands for the death
+    settings.FAIL_ON_WAIT_IN_TRANSACTION = False  # the rollback simulates the crash
     try:
         with transaction.atomic():
             auto_topup.charge(crossed.pk)
@@ -243,7 +243,7 @@ def test_death_before_stripes_answer_is_kept(
     assert recovered(developer, stripe)
 
 
-def test_death_and_the_webhook_is_faster(
+def test_the_webhook_arrives_before_the_retry_after_a_crash(
     client: Client, crossed: Payment, developer: Developer, stripe: FakeStripe, later: datetime
 ) -> None:
     stripe.broken.add(f"POST {INTENTS}")
@@ -257,10 +257,10 @@ def test_death_and_the_webhook_is_faster(
 
 
 @pytest.mark.parametrize("was_charged", [True, False])
-def test_death_for_longer_than_stripe_remembers_keys(
+def test_an_outage_longer_than_stripe_keeps_idempotency_keys(
     crossed: Payment, developer: Developer, stripe: FakeStripe, was_charged: bool
 ) -> None:
-    """Then it is asked what became of the payment, instead of being asked for it again."""
+    """We then ask Stripe for the payment's outcome instead of requesting it again."""
     OrmQ.objects.all().delete()
     if was_charged:
         stripe.broken.add(f"POST {INTENTS}")
@@ -275,7 +275,7 @@ def test_death_for_longer_than_stripe_remembers_keys(
     assert AutoTopUp.objects.get().enabled == was_charged
 
 
-def test_a_charge_that_was_given_up_and_comes_after_all(
+def test_a_charge_that_was_given_up_and_succeeds_later(
     client: Client, crossed: Payment, developer: Developer, stripe: FakeStripe
 ) -> None:
     auto_topup.fail(crossed.pk, "not_charged")
@@ -291,8 +291,8 @@ def test_a_charge_that_was_given_up_and_comes_after_all(
     assert stripe.account.numbers[crossed.stripe_card_id] == GOOD
 
 
-def test_no_card_of_a_deactivated_account_is_charged(developer: Developer, stripe: FakeStripe, card: Card) -> None:
-    switch_on(developer)
+def test_cards_of_deactivated_accounts_are_not_charged(developer: Developer, stripe: FakeStripe, card: Card) -> None:
+    enable_auto_top_up(developer)
     Developer.objects.filter(pk=developer.pk).update(is_active=False)
     spend(developer, "6")
     sweep.sweep()
@@ -300,7 +300,9 @@ def test_no_card_of_a_deactivated_account_is_charged(developer: Developer, strip
     assert (stripe.posts(INTENTS), Payment.objects.count(), balance(developer)) == ([], 0, 4)
     Developer.objects.filter(pk=developer.pk).update(is_active=True)
     sweep.sweep()
-    Developer.objects.filter(pk=developer.pk).update(is_active=False)  # between the payment's row and its job
+    Developer.objects.filter(pk=developer.pk).update(
+        is_active=False
+    )  # after the payment was created, before its job runs
     run_jobs()
     assert (stripe.posts(INTENTS), Payment.objects.get().status) == ([], "pending")
     Developer.objects.filter(pk=developer.pk).update(is_active=True)

@@ -1,4 +1,4 @@
-"""Checkpoints of balances: they change no balance, wherever they stand, and never miss an entry that commits late."""
+"""Balance checkpoints never change a balance and never miss an entry that commits late."""
 
 import threading
 from decimal import Decimal
@@ -19,7 +19,7 @@ def spend(developer_id: int, key: str, amount: str) -> None:
 
 
 @pytest.mark.django_db
-def test_a_balance_rests_on_its_checkpoint() -> None:
+def test_a_balance_starts_from_its_checkpoint() -> None:
     rich, poor, new = make_account("10"), make_account("1"), make_developer()
     ids = [rich.pk, poor.pk, new.pk]
     for turn in range(3):
@@ -29,7 +29,7 @@ def test_a_balance_rests_on_its_checkpoint() -> None:
         assert summed == {rich.pk: 10 - turn * Decimal("0.063"), poor.pk: 1}
         spend(rich.pk, f"a:{turn}", "0.063")
     BalanceCheckpoint.objects.filter(developer=poor).update(amount=7)
-    assert ledger.balance(poor.pk) == 7  # it is what is read; `ledger verify` tells
+    assert ledger.balance(poor.pk) == 7  # the checkpoint is used as is; `ledger verify` would report it
 
 
 @pytest.mark.django_db(transaction=True)

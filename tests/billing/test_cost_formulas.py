@@ -1,4 +1,4 @@
-"""Prices of time, and which rate holds."""
+"""Per-minute prices, and which rate applies."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -26,7 +26,7 @@ def test_telephony_by_started_minute(seconds: int, cost: str) -> None:
     [
         (95, "0.04", "0.063"),  # 0.06333
         (0, "0.04", "0.00"),
-        (1, "0.03", "0.001"),  # 0.0005, a half, goes up
+        (1, "0.03", "0.001"),  # 0.0005, rounded up
         (15, "0.006", "0.002"),  # 0.0015
         (1, "0.029", "0.00"),  # 0.00048
         (60, "0.12", "0.12"),
@@ -54,7 +54,7 @@ def test_longest_prefix(direction: str, number: str, rate: str) -> None:
 
 
 @pytest.mark.django_db
-def test_newest_rate_that_holds_already() -> None:
+def test_the_newest_rate_already_in_effect_applies() -> None:
     for days, price in ((-2, "0.07"), (-1, "0.08"), (1, "0.09")):
         TelephonyRate.objects.create(
             direction="outbound", prefix="44", price_per_minute=Decimal(price), valid_from=NOW + timedelta(days=days)
@@ -65,7 +65,7 @@ def test_newest_rate_that_holds_already() -> None:
 
 
 @pytest.mark.django_db
-def test_a_destination_without_rate_cannot_be_called() -> None:
+def test_a_destination_without_a_rate_cannot_be_called() -> None:
     with pytest.raises(Forbidden) as refusal:
         find_rate("outbound", "+8816123456", NOW)
     assert refusal.value.code == "no_rate"

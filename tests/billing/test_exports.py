@@ -1,4 +1,4 @@
-"""Large CSV files: they are made while they are sent, from rows that are read some hundred at a time."""
+"""Large CSV files are streamed, and their rows are read in batches of a few hundred."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -19,7 +19,7 @@ from calls.models import DoNotCallNumber
 from tests.factories import make_developer
 
 
-async def test_a_large_file_is_made_while_it_is_sent() -> None:
+async def test_a_large_file_is_created_while_it_is_sent() -> None:
     made = 0
 
     def rows() -> Iterator[list[str]]:
@@ -30,7 +30,7 @@ async def test_a_large_file_is_made_while_it_is_sent() -> None:
     answer: Any = csv_file("large.csv", ["id", "text"], rows())
     assert (answer.streaming, answer["Content-Type"]) == (True, "text/csv; charset=utf-8")
     assert answer["Content-Disposition"] == 'attachment; filename="large.csv"'
-    assert made < 10_500  # two pieces of lines of 25 bytes and more
+    assert made < 10_500  # two pieces of lines of at least 25 bytes
     pieces = [piece async for piece in answer.streaming_content]
     assert max(map(len, pieces)) < PIECE_BYTES + 100
     lines = b"".join(pieces).decode().split("\r\n")
@@ -42,7 +42,7 @@ async def test_a_large_file_is_made_while_it_is_sent() -> None:
     )
 
 
-def test_a_small_file_has_a_length() -> None:
+def test_a_small_file_has_a_content_length() -> None:
     answer = csv_file("small.csv", ["id"], [[1], [2]])
     assert (answer.streaming, answer.content) == (False, b"id\r\n1\r\n2\r\n")
 
@@ -54,7 +54,7 @@ def test_a_small_file_has_a_length() -> None:
 def test_rows_are_read_in_pages_and_each_is_read_once(moment: str, newest_first: bool) -> None:
     developer, now = make_developer(), timezone.now()
     DoNotCallNumber.objects.bulk_create(
-        # Many at each time, and later ones with lower ids.
+        # Many have the same time, and later ones have lower IDs.
         DoNotCallNumber(
             developer=developer, phone_number=f"+1{place}", created_at=now - timedelta(seconds=place // 300)
         )
@@ -69,9 +69,9 @@ def test_rows_are_read_in_pages_and_each_is_read_once(moment: str, newest_first:
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_a_large_rate_table_outlives_the_connection_of_its_request(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_large_rate_table_outlives_its_request_s_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exports, "PIECE_BYTES", 10)
-    count = 2_100  # more than a cursor fetches at once
+    count = 2_100  # more than a cursor fetches at a time
 
     def request() -> Any:
         TelephonyRate.objects.bulk_create(
@@ -87,4 +87,4 @@ async def test_a_large_rate_table_outlives_the_connection_of_its_request(monkeyp
     assert (len(pieces), b"".join(pieces).count(b"\r\n")) == (
         count,
         count + 1,
-    )  # the names of the columns go with the first row
+    )  # the first row is sent with the column names

@@ -1,4 +1,4 @@
-"""Random calls, payments, refunds, purchases, renewals, crashes and retries: ledger = balance = itemised lines = usage report."""
+"""Random calls, payments, refunds, purchases, renewals, crashes and retries: ledger = balance = itemized lines = usage report."""
 
 import math
 from collections.abc import Callable
@@ -37,16 +37,16 @@ from tests.factories import make_developer
 
 AMOUNTS = st.decimals(min_value="0.01", max_value="30", places=2)
 REPEATS = st.integers(1, 3)
-# Tests empty tables, so that this guard is off in them.
+# Tests truncate tables, so this protection is off.
 KNOWN = ["the ledger is not protected: its trigger ledger_is_never_emptied is missing or disabled"]
 
 
 class Killed(Exception):
-    """A process that dies before it commits."""
+    """Stands for a process that crashes before it commits."""
 
 
 class Money(RuleBasedStateMachine):
-    """Keeps its own account beside the ledger's. Each example is rolled back at its end."""
+    """Keeps its own balance to compare with the ledger. Each example is rolled back at its end."""
 
     @initialize()
     def begin(self) -> None:
@@ -57,7 +57,7 @@ class Money(RuleBasedStateMachine):
         self.now = datetime(2027, 1, 31, 12, tzinfo=UTC)
         self.expected = self.used = Decimal(0)
         self.count = 0
-        self.paid: dict[str, Decimal] = {}  # payment intent → what is left of it at Stripe
+        self.paid: dict[str, Decimal] = {}  # payment intent → amount not refunded at Stripe
 
     def teardown(self) -> None:
         if hasattr(self, "frame"):
@@ -68,7 +68,7 @@ class Money(RuleBasedStateMachine):
                 self.frame.__exit__(None, None, None)
 
     def perform(self, work: Callable[[], object], *, repeats: int = 1, killed: bool = False) -> None:
-        """Do something as often as a retry would, perhaps after a process that died in the middle of it."""
+        """Do something as often as a retry would, perhaps after a process that crashed in the middle of it."""
         if killed:
             with suppress(Killed), transaction.atomic():
                 work()
@@ -90,7 +90,7 @@ class Money(RuleBasedStateMachine):
 
     @precondition(lambda self: getattr(self, "paid", None))
     @rule(data=st.data(), status=st.sampled_from(["succeeded", "failed"]), repeats=REPEATS, killed=st.booleans())
-    def take_a_payment_back(self, data: st.DataObject, status: str, repeats: int, killed: bool) -> None:
+    def refund(self, data: st.DataObject, status: str, repeats: int, killed: bool) -> None:
         self.count += 1
         intent = data.draw(st.sampled_from(sorted(self.paid)))
         cents = data.draw(st.integers(0, int(self.paid[intent] * 100)))
@@ -149,7 +149,7 @@ class Money(RuleBasedStateMachine):
             self.used += cost
 
     @rule(seconds=st.integers(0, 5000), limit=st.decimals(min_value="0.05", max_value="1", places=3))
-    def call_with_a_limit_of_its_own(self, seconds: int, limit: Decimal) -> None:
+    def call_with_its_own_limit(self, seconds: int, limit: Decimal) -> None:
         self.number.max_cost_per_call = limit
         made = make_call(self.number, self.now, carrier_call_id=None)
         self.number.max_cost_per_call = None
@@ -179,7 +179,7 @@ class Money(RuleBasedStateMachine):
         self.used += 6
 
     @rule(days=st.integers(0, 45), repeats=REPEATS, killed=st.booleans())
-    def go_on_in_time(self, days: int, repeats: int, killed: bool) -> None:
+    def advance_time(self, days: int, repeats: int, killed: bool) -> None:
         self.now += timedelta(days=days)
         before = LedgerEntry.objects.filter(key__startswith="number:").count()
         self.perform(
@@ -190,7 +190,7 @@ class Money(RuleBasedStateMachine):
             killed=killed,
         )
         cost = 3 * (LedgerEntry.objects.filter(key__startswith="number:").count() - before)
-        assert cost == 0 or self.expected >= cost  # a month is never paid on credit
+        assert cost == 0 or self.expected >= cost  # a month is never paid for on credit
         self.expected -= cost
         self.used += cost
 
@@ -200,7 +200,7 @@ class Money(RuleBasedStateMachine):
             assert ledger.balance(self.developer.pk) == self.expected
 
     def check_all_sums(self) -> None:
-        """At the end, for what is wrong stays: no entry is ever changed."""
+        """At the end is enough: entries never change, so errors remain visible."""
         assert ledger_verification.find_problems() == KNOWN
         entries = LedgerEntry.objects.filter(developer=self.developer)
         months = {month_of(moment) for moment in entries.values_list("created_at", flat=True)}

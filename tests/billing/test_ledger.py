@@ -26,7 +26,7 @@ def post(developer: Developer, key: str, amount: str, kind: str = "adjustment") 
 
 
 @pytest.mark.django_db
-def test_balance_is_the_sum_of_the_developers_own_entries() -> None:
+def test_a_balance_is_the_sum_of_the_developer_s_entries() -> None:
     developer, other = make_developer(), make_developer("other@example.test")
     assert ledger.balance(developer.pk) == 0
     post(developer, "a", "25")
@@ -36,7 +36,7 @@ def test_balance_is_the_sum_of_the_developers_own_entries() -> None:
 
 
 @pytest.mark.django_db
-def test_a_repeat_is_the_same_entry() -> None:
+def test_repeating_an_entry_returns_the_first_one() -> None:
     developer = make_developer()
     first = post(developer, "call:1:model", "-0.063")
     assert post(developer, "call:1:model", "-0.063000").pk == first.pk
@@ -45,7 +45,7 @@ def test_a_repeat_is_the_same_entry() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("amount", "kind"), [("-0.064", "adjustment"), ("-0.063", "telephony")])
-def test_a_key_cannot_stand_for_something_else(amount: str, kind: str) -> None:
+def test_a_key_cannot_be_used_for_a_different_entry(amount: str, kind: str) -> None:
     developer = make_developer()
     post(developer, "call:1:model", "-0.063")
     with pytest.raises(ledger.KeyReused):
@@ -54,7 +54,7 @@ def test_a_key_cannot_stand_for_something_else(amount: str, kind: str) -> None:
 
 
 @pytest.mark.django_db
-def test_a_key_cannot_serve_two_developers() -> None:
+def test_a_key_cannot_be_used_by_two_developers() -> None:
     post(make_developer(), "same", "1")
     with pytest.raises(ledger.KeyReused):
         post(make_developer("other@example.test"), "same", "1")
@@ -121,7 +121,7 @@ def test_balance_after_any_postings_and_repeats(postings: list[tuple[int, Decima
 
 
 def in_threads(count: int, work: Callable[[int], None]) -> list[BaseException]:
-    """Run `work(0…count-1)` at the same moment; what was raised."""
+    """Run `work(0…count-1)` concurrently. Returns the exceptions."""
     gate, raised = threading.Barrier(count), []
 
     def run(index: int) -> None:
@@ -142,20 +142,20 @@ def in_threads(count: int, work: Callable[[int], None]) -> list[BaseException]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_posting_the_same_entry_at_once_writes_one() -> None:
+def test_concurrent_posts_of_one_entry_write_it_once() -> None:
     developer = make_developer()
     assert in_threads(6, lambda _: post(developer, "call:9:telephony", "-0.05") and None) == []
     assert ledger.balance(developer.pk) == Decimal("-0.05")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_wallet_lock_lets_only_one_spend_the_last_money() -> None:
+def test_the_lock_lets_only_one_spend_the_last_money() -> None:
     developer = make_developer()
     post(developer, "a", "6")
 
     def spend(index: int) -> None:
         with transaction.atomic():
-            # A row that points at the developer first, as calls and deliveries do: this must not end in a deadlock.
+            # First write a row that references the developer, as calls and deliveries do. This must not deadlock.
             post(developer, f"free:{index}", "0")
             ledger.lock_developer(developer.pk)
             ledger.require_balance(developer.pk, Decimal(6))

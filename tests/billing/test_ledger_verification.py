@@ -1,4 +1,4 @@
-"""`manage.py ledger verify` and the nightly job: silent when all is right, and able to name what is wrong."""
+"""`manage.py ledger verify` and the nightly job: silent if everything is right, and specific about problems."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ BOUGHT = "+14155550177"
 
 @pytest.fixture
 def developer(db: None) -> Developer:
-    """An account with a settled call, a purchase and an adjustment, in a database that is protected as in production."""
+    """An account with a settled call, a purchase and an adjustment, in a database with production's protections."""
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE billing_ledgerentry ENABLE TRIGGER ledger_is_never_emptied")
     developer = make_account("10")
@@ -45,7 +45,7 @@ def book(developer: Developer, key: str, kind: str, amount: str) -> None:
     ledger.post_entry(developer_id=developer.pk, key=key, kind=kind, amount=Decimal(amount), description="Test")
 
 
-def test_a_ledger_that_is_right(developer: Developer) -> None:
+def test_a_correct_ledger(developer: Developer) -> None:
     output = StringIO()
     call_command("ledger", "verify", stdout=output)
     assert output.getvalue() == "Ledger check passed. Entries checked: 6.\n"
@@ -53,9 +53,9 @@ def test_a_ledger_that_is_right(developer: Developer) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_reads_one_state_of_the_database() -> None:
+def test_it_reads_a_single_snapshot() -> None:
     problem = "the ledger is not protected: its trigger ledger_is_never_emptied is missing or disabled"
-    assert ledger_verification.find_problems() == [problem]  # it is off where tests empty tables
+    assert ledger_verification.find_problems() == [problem]  # tests truncate tables, so it is off
 
 
 def charge_a_call_again(developer: Developer) -> str:
@@ -70,7 +70,7 @@ def charge_a_call_less(developer: Developer) -> str:
     return f"call {call.pk} of developer {developer.pk}: telephony cost 0.120000, charged 0.080000"
 
 
-def charge_a_call_that_is_not_there(developer: Developer) -> str:
+def charge_a_missing_call(developer: Developer) -> str:
     book(developer, "call:99999:telephony", "telephony", "-0.04")
     return f"call 99999 of developer {developer.pk}: telephony cost 0, charged 0.040000"
 
@@ -80,17 +80,17 @@ def forget_to_settle(developer: Developer) -> str:
     return f"call {call.pk}: ended but not settled, or a demo with a cost"
 
 
-def give_by_a_charge(developer: Developer) -> str:
+def credit_with_a_charge(developer: Developer) -> str:
     book(developer, "odd", "telephony", "2")
     return "odd: a charge for telephony adds 2.00"
 
 
-def take_by_a_credit(developer: Developer) -> str:
+def debit_with_a_credit(developer: Developer) -> str:
     book(developer, "credit:1", "top_up", "-5")
     return "credit:1: a top_up entry removes 5.00"
 
 
-def charge_for_what_was_refused(developer: Developer) -> str:
+def charge_for_a_refused_purchase(developer: Developer) -> str:
     NumberPurchase.objects.update(status="refused", phone_number=None)
     PhoneNumber.objects.filter(e164=BOUGHT).update(months_paid=2)
     return f"number {PhoneNumber.objects.get(e164=BOUGHT).pk}: setup costs 0.00, charged 3.00"
@@ -101,12 +101,12 @@ def forget_a_month(developer: Developer) -> str:
     return f"number {PhoneNumber.objects.get(e164=BOUGHT).pk}: 3 months due, 1 charged"
 
 
-def spoil_a_checkpoint(developer: Developer) -> str:
+def corrupt_a_checkpoint(developer: Developer) -> str:
     BalanceCheckpoint.objects.filter(developer=developer).update(amount=100)
     return f"developer {developer.pk}: the balance is 101.50, but the entries add up to 5.357"
 
 
-def charge_for_anothers_number(developer: Developer) -> str:
+def charge_for_another_account_s_number(developer: Developer) -> str:
     number = make_streaming_number(make_account())
     book(developer, f"number:{number.pk}:2026-11", "number_month", "-3")
     return f"number:{number.pk}:2026-11: developer {developer.pk} has no such number"
@@ -122,7 +122,7 @@ def lose_an_adjustment(developer: Developer) -> str:
     return f"adjustment:{lost.pk}: no matching ledger entry for the adjustment of 2.00"
 
 
-def switch_protection_off(developer: Developer) -> str:
+def turn_protection_off(developer: Developer) -> str:
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("ALTER TABLE billing_ledgerentry DISABLE TRIGGER ledger_rows_stay")
@@ -132,12 +132,12 @@ def switch_protection_off(developer: Developer) -> str:
 @pytest.mark.parametrize(
     "spoil",
     [
-        charge_a_call_again, charge_a_call_less, charge_a_call_that_is_not_there, forget_to_settle, give_by_a_charge,
-        take_by_a_credit, charge_for_what_was_refused, forget_a_month, spoil_a_checkpoint, charge_for_anothers_number,
-        adjust_without_reason, lose_an_adjustment, switch_protection_off,
+        charge_a_call_again, charge_a_call_less, charge_a_missing_call, forget_to_settle, credit_with_a_charge,
+        debit_with_a_credit, charge_for_a_refused_purchase, forget_a_month, corrupt_a_checkpoint, charge_for_another_account_s_number,
+        adjust_without_reason, lose_an_adjustment, turn_protection_off,
     ],
 )  # fmt: skip
-def test_a_fault_is_named(developer: Developer, spoil: Callable[[Developer], str]) -> None:
+def test_each_problem_is_reported(developer: Developer, spoil: Callable[[Developer], str]) -> None:
     expected = spoil(developer)
     assert ledger_verification.find_problems() == [expected]
     errors = StringIO()

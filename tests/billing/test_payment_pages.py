@@ -1,4 +1,4 @@
-"""Paying, on the billing page."""
+"""Payments on the billing page."""
 
 import io
 import uuid
@@ -12,7 +12,7 @@ from django.test import Client
 from accounts.models import Developer
 from billing import ledger
 from billing.models import AutoTopUp, Card, Payment
-from tests.billing.payments import begin_top_up, deliver_all, save_card, switch_on
+from tests.billing.payments import begin_top_up, deliver_all, enable_auto_top_up, save_card
 from tests.factories import bearer, make_developer
 from tests.fakes.stripe_server import FakeStripe
 from tests.jobs import run_jobs
@@ -37,7 +37,7 @@ def html_of(page: Client, path: str = "/billing") -> str:
     return answer.content.decode()
 
 
-def test_to_stripes_page(page: Client, developer: Developer, stripe: FakeStripe) -> None:
+def test_a_top_up_leads_to_stripe_s_page(page: Client, developer: Developer, stripe: FakeStripe) -> None:
     answer = page.post("/billing/top-up", {"preset": "other", "other_amount": "37.50", "saves_card": "on"})
     assert answer["Location"] == "/billing/to-checkout"
     answer = page.get("/billing/to-checkout")
@@ -64,7 +64,7 @@ OUT_OF_BOUNDS = "Enter an amount between $5 and $500, with at most two decimals.
         ),
     ],
 )
-def test_amounts_that_are_refused(
+def test_invalid_amounts_are_refused(
     page: Client, developer: Developer, stripe: FakeStripe, form: dict[str, str], field: str, text: str
 ) -> None:
     answer = page.post("/billing/top-up", form)
@@ -78,24 +78,24 @@ def test_amounts_that_are_refused(
     assert (stripe.asked, Payment.objects.count(), ledger.balance(developer.pk)) == ([], 0, 0)
 
 
-def test_an_amount_that_is_not_chosen_does_not_matter(page: Client, stripe: FakeStripe) -> None:
+def test_the_amount_that_is_not_selected_is_ignored(page: Client, stripe: FakeStripe) -> None:
     assert page.post("/billing/top-up", {"preset": "20", "other_amount": "9999"}).status_code == 302
     assert Payment.objects.get().amount == 20
 
 
-def test_a_form_is_one_payment_however_often_it_is_sent(page: Client, stripe: FakeStripe) -> None:
+def test_a_form_creates_one_payment_however_often_it_is_submitted(page: Client, stripe: FakeStripe) -> None:
     form = {"preset": "20", "reference": str(uuid.uuid4())}
     page.post("/billing/top-up", form)
     first = page.get("/billing/to-checkout")["Refresh"]
     page.post("/billing/top-up", form)
     assert page.get("/billing/to-checkout")["Refresh"] == first
-    page.post("/billing/top-up", {**form, "preset": "50"})  # the same page, sent again with something else
+    page.post("/billing/top-up", {**form, "preset": "50"})  # the same form, submitted again with a different amount
     (payment,) = Payment.objects.all()
     assert (payment.amount, str(payment.reference)) == (20, form["reference"])
     assert len(stripe.account.of_kind("checkout.session")) == 1
 
 
-def test_a_payment_of_another_account_is_not_taken_up(page: Client, stripe: FakeStripe) -> None:
+def test_another_account_s_payment_is_not_continued(page: Client, stripe: FakeStripe) -> None:
     theirs, _ = begin_top_up(make_developer(), "20")
     answer = page.post("/billing/top-up", {"preset": "20", "reference": str(theirs.reference)}, follow=True)
     assert "This form was already used." in answer.content.decode()
@@ -104,7 +104,7 @@ def test_a_payment_of_another_account_is_not_taken_up(page: Client, stripe: Fake
 
 
 @pytest.mark.parametrize("threshold", ["", "0.5", "1e9", "7.505", "-1", "much"])
-def test_a_threshold_is_refused_at_its_field(page: Client, stripe: FakeStripe, threshold: str) -> None:
+def test_an_invalid_threshold_is_refused_at_its_field(page: Client, stripe: FakeStripe, threshold: str) -> None:
     answer = page.post("/billing/automatic-top-ups", {"enabled": "on", "threshold": threshold, "amount": "50"})
     assert (answer.status_code, list(answer.context["auto_top_up_form"].errors)) == (200, ["threshold"])
     assert '<a href="#id_threshold">' in answer.content.decode()
@@ -134,7 +134,7 @@ def test_without_stripe_a_demo_gives_test_credit_and_says_so(page: Client, devel
     assert stranger.get(path).status_code == 404
 
 
-def test_test_credit_leads_back_to_the_purchase_that_lacked_it(page: Client, settings: Any) -> None:
+def test_test_credit_returns_to_the_purchase_that_needed_it(page: Client, settings: Any) -> None:
     settings.DEMO = True
     shop = "/numbers/buy?country=US&number_type=local"
     html = page.get("/billing", {"next": shop}).content.decode()
@@ -143,7 +143,7 @@ def test_test_credit_leads_back_to_the_purchase_that_lacked_it(page: Client, set
         assert page.post("/billing/top-up", {"preset": "20", "next": wanted})["Location"] == target
 
 
-def test_without_stripe_production_offers_nothing(page: Client, developer: Developer, settings: Any) -> None:
+def test_without_stripe_production_offers_no_top_ups(page: Client, developer: Developer, settings: Any) -> None:
     settings.DEMO = False
     html = html_of(page)
     assert "Top up" not in html
@@ -164,16 +164,16 @@ def test_automatic_top_ups(page: Client, developer: Developer, stripe: FakeStrip
     assert not found.enabled
 
 
-def test_why_they_were_switched_off(page: Client, developer: Developer, stripe: FakeStripe) -> None:
+def test_the_page_says_why_they_were_turned_off(page: Client, developer: Developer, stripe: FakeStripe) -> None:
     save_card(stripe, developer, "4000000000009995")
-    switch_on(developer)
+    enable_auto_top_up(developer)
     run_jobs()
     html = html_of(page)
     assert "the card has insufficient funds" in html
     assert ">Failed</span>" in html
 
 
-def test_cards_of_others_are_not_there(page: Client, developer: Developer, stripe: FakeStripe) -> None:
+def test_cards_of_other_accounts_are_not_found(page: Client, developer: Developer, stripe: FakeStripe) -> None:
     theirs = save_card(stripe, make_developer())
     for action in ("choose", "remove"):
         assert page.post(f"/billing/cards/{theirs.pk}/{action}").status_code == 404

@@ -1,4 +1,4 @@
-"""POST /billing/top-up, GET and PUT /billing/auto-topup: documented shapes and refusals."""
+"""The POST /billing/top-up and GET and PUT /billing/auto-topup APIs: documented shapes and refusals."""
 
 from typing import Any
 
@@ -59,14 +59,14 @@ def test_top_up(api: APIClient, client: Client, developer: Developer, stripe: Fa
         ({"amount": 20, "currency": "EUR"}, "currency"),
     ],
 )
-def test_top_ups_that_are_refused(api: APIClient, stripe: FakeStripe, body: dict[str, Any], field: str) -> None:
+def test_invalid_top_ups_are_refused(api: APIClient, stripe: FakeStripe, body: dict[str, Any], field: str) -> None:
     answer = api.post(TOP_UP, body, format="json")
     assert answer.status_code == 422
     assert list(answer.json()["errors"]) == [field]
     assert (stripe.asked, Payment.objects.count()) == ([], 0)
 
 
-def test_a_repeated_request_is_one_payment(api: APIClient, stripe: FakeStripe, developer: Developer) -> None:
+def test_a_repeated_request_creates_one_payment(api: APIClient, stripe: FakeStripe, developer: Developer) -> None:
     from tests.factories import bearer
 
     client, headers = Client(), {**bearer(developer), "Idempotency-Key": "one"}
@@ -76,14 +76,14 @@ def test_a_repeated_request_is_one_payment(api: APIClient, stripe: FakeStripe, d
     assert Payment.objects.count() == 1
 
 
-def test_a_stripe_that_is_away_or_not_set_up(api: APIClient, stripe: FakeStripe, settings: Any) -> None:
+def test_stripe_is_unreachable_or_not_configured(api: APIClient, stripe: FakeStripe, settings: Any) -> None:
     settings.STRIPE = {**settings.STRIPE, "secret_key": "sk_test_wrong"}
     assert api.post(TOP_UP, {"amount": 20}, format="json").status_code == 502
     settings.STRIPE, settings.DEMO = {**settings.STRIPE, "secret_key": ""}, False
     assert api.post(TOP_UP, {"amount": 20}, format="json").status_code == 502
 
 
-def test_auto_topup_in_its_documented_shape(api: APIClient, stripe: FakeStripe) -> None:
+def test_auto_topup_has_its_documented_shape(api: APIClient, stripe: FakeStripe) -> None:
     nothing = {"enabled": False, "threshold": None, "amount": None, "has_payment_method": False}
     assert api.get(AUTO).json() == {"data": nothing}
     answer = api.put(AUTO, {"enabled": True, "threshold": 5, "amount": 25}, format="json")
@@ -108,7 +108,7 @@ def test_auto_topup_in_its_documented_shape(api: APIClient, stripe: FakeStripe) 
         ({"enabled": True, "threshold": 5, "amount": 20}, ["amount"]),
     ],
 )
-def test_auto_topup_that_is_refused(
+def test_invalid_auto_topup_is_refused(
     api: APIClient, stripe: FakeStripe, body: dict[str, Any], fields: list[str]
 ) -> None:
     answer = api.put(AUTO, body, format="json")

@@ -1,4 +1,4 @@
-"""Refunds and disputes: what went back at Stripe is gone from the balance, and what came back is there again."""
+"""Refunds and disputes: money returned at Stripe leaves the balance, and recovered money is added again."""
 
 from decimal import Decimal
 
@@ -9,7 +9,7 @@ from accounts.models import Developer
 from billing import ledger
 from billing.models import AutoTopUp, LedgerEntry
 from billing.payments import sweep
-from tests.billing.payments import begin_top_up, deliver_all, spend, switch_on
+from tests.billing.payments import begin_top_up, deliver_all, enable_auto_top_up, spend
 from tests.factories import make_developer
 from tests.fakes.stripe_objects import Thing
 from tests.fakes.stripe_server import FakeStripe
@@ -23,7 +23,7 @@ def developer(db: None) -> Developer:
 
 @pytest.fixture
 def paid(client: Client, developer: Developer, stripe: FakeStripe) -> str:
-    """A top-up of $20; its payment intent."""
+    """A top-up of $20. Returns its payment intent."""
     intent: str = stripe.account.pay_session(begin_top_up(developer)[1])["payment_intent"]
     deliver_all(client, stripe.account.events)
     stripe.account.events.clear()
@@ -48,10 +48,10 @@ def of_kinds(stripe: FakeStripe, *kinds: str) -> list[Thing]:
         ["refund.created", "charge.refunded"],
     ],
 )
-def test_refunds_in_part_and_whole(
+def test_partial_and_full_refunds(
     client: Client, developer: Developer, stripe: FakeStripe, paid: str, kinds: list[str]
 ) -> None:
-    """Whichever of its two reports Stripe was asked to send, or both."""
+    """Stripe can be configured to send either report, or both."""
     for amount in (500, 1500):
         stripe.account.refund(paid, amount)
         by_kind = {event["type"]: event for event in stripe.account.events}
@@ -61,7 +61,7 @@ def test_refunds_in_part_and_whole(
     assert ledger.balance(developer.pk) == 0
 
 
-def test_a_refund_that_fails_comes_back(client: Client, developer: Developer, stripe: FakeStripe, paid: str) -> None:
+def test_a_failed_refund_is_credited_again(client: Client, developer: Developer, stripe: FakeStripe, paid: str) -> None:
     refund = stripe.account.refund(paid, 500)
     deliver_all(client, stripe.account.events)
     stripe.account.fail_refund(refund["id"])
@@ -81,16 +81,14 @@ def test_disputes(client: Client, developer: Developer, stripe: FakeStripe, paid
     assert {row[0] for row in entries(developer)} == {"dispute"}
 
 
-def test_a_question_of_the_bank_takes_nothing(
-    client: Client, developer: Developer, stripe: FakeStripe, paid: str
-) -> None:
+def test_a_bank_inquiry_charges_nothing(client: Client, developer: Developer, stripe: FakeStripe, paid: str) -> None:
     dispute = stripe.account.dispute(paid, "warning_needs_response")
     stripe.account.close_dispute(dispute["id"], "warning_closed")
     deliver_all(client, stripe.account.events)
     assert entries(developer) == []
 
 
-def test_a_refund_that_is_told_before_the_payment(client: Client, developer: Developer, stripe: FakeStripe) -> None:
+def test_a_refund_reported_before_its_payment(client: Client, developer: Developer, stripe: FakeStripe) -> None:
     intent = stripe.account.pay_session(begin_top_up(developer)[1])["payment_intent"]
     stripe.account.refund(intent, 500)
     early = of_kinds(stripe, "refund.created")
@@ -101,8 +99,10 @@ def test_a_refund_that_is_told_before_the_payment(client: Client, developer: Dev
     assert [row[1] for row in entries(developer)] == [Decimal(-5)]
 
 
-def test_the_balance_may_end_below_zero(client: Client, developer: Developer, stripe: FakeStripe, paid: str) -> None:
-    """What was spent meanwhile is owed."""
+def test_a_refund_can_make_the_balance_negative(
+    client: Client, developer: Developer, stripe: FakeStripe, paid: str
+) -> None:
+    """Credit that was already spent becomes debt."""
     ledger.post_entry(
         developer_id=developer.pk, key="number:1:2027-01", kind="number_month", amount=Decimal(-3), description="Number"
     )
@@ -111,11 +111,11 @@ def test_the_balance_may_end_below_zero(client: Client, developer: Developer, st
     assert ledger.balance(developer.pk) == -3
 
 
-def test_who_is_given_money_back_is_not_charged_for_it(
+def test_a_refund_does_not_trigger_an_automatic_top_up(
     client: Client, developer: Developer, stripe: FakeStripe, paid: str
 ) -> None:
-    run_jobs()  # keeps the card
-    switch_on(developer, threshold=5)
+    run_jobs()  # saves the card
+    enable_auto_top_up(developer, threshold=5)
     stripe.account.refund(paid, 1800)
     deliver_all(client, stripe.account.events)
     sweep.sweep()
@@ -125,9 +125,11 @@ def test_who_is_given_money_back_is_not_charged_for_it(
     assert ledger.balance(developer.pk) == Decimal("26.96")
 
 
-def test_a_dispute_ends_automatic_top_ups(client: Client, developer: Developer, stripe: FakeStripe, paid: str) -> None:
-    run_jobs()  # keeps the card
-    switch_on(developer, threshold=5)
+def test_a_dispute_turns_off_automatic_top_ups(
+    client: Client, developer: Developer, stripe: FakeStripe, paid: str
+) -> None:
+    run_jobs()  # saves the card
+    enable_auto_top_up(developer, threshold=5)
     stripe.account.dispute(paid)
     deliver_all(client, stripe.account.events)
     sweep.sweep()

@@ -62,7 +62,7 @@ def test_a_month(developer: Developer) -> None:
     assert client.get(f"{URL}/2026-03").json() == {"data": MARCH}
 
 
-def test_each_month_begins_with_what_the_one_before_ended_with(developer: Developer) -> None:
+def test_each_month_opens_with_the_previous_closing_balance(developer: Developer) -> None:
     client = Client(headers=bearer(developer))
     months = client.get(URL).json()["data"]
     assert (months[0]["id"], months[0]["final"]) == (timezone.now().strftime("%Y-%m"), False)
@@ -76,7 +76,7 @@ def test_each_month_begins_with_what_the_one_before_ended_with(developer: Develo
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_booked_into_a_month_that_is_over_is_seen(developer: Developer, client: Client) -> None:
+def test_an_entry_added_to_a_past_month_appears_in_its_statement(developer: Developer, client: Client) -> None:
     def closing(month: str) -> str:
         answer = client.get(f"{URL}/{month}", headers=bearer(developer)).json()["data"]
         return str(answer["closing_balance"])
@@ -87,17 +87,17 @@ def test_what_is_booked_into_a_month_that_is_over_is_seen(developer: Developer, 
 
 
 @pytest.mark.parametrize("month", ["2025-12", "2026-13", "2099-01", "march"])
-def test_months_that_have_none(developer: Developer, month: str) -> None:
+def test_months_without_a_statement_are_not_found(developer: Developer, month: str) -> None:
     assert Client(headers=bearer(developer)).get(f"{URL}/{month}").status_code == 404
 
 
-def test_nobody_elses(developer: Developer) -> None:
+def test_other_accounts_statements_are_not_found(developer: Developer) -> None:
     stranger = Client(headers=bearer(make_developer()))
     assert stranger.get(URL).json() == {"data": []}
     assert stranger.get(f"{URL}/2026-03").status_code == 404
 
 
-def test_as_pdf(developer: Developer) -> None:
+def test_the_pdf(developer: Developer) -> None:
     response = Client(headers=bearer(developer)).get(f"{URL}/2026-03?format=pdf")
     assert response.headers["Content-Type"] == "application/pdf"
     assert response.headers["Content-Disposition"] == 'attachment; filename="bubblyphone-2026-03.pdf"'
@@ -110,13 +110,13 @@ def test_as_pdf(developer: Developer) -> None:
     assert lines[lines.index("Date USD") + 1 :][:3] == ["Mar 1 0.143", "Mar 9 0.12", "Mar 31 5.00"]
 
 
-def test_a_running_months_pdf_says_so(developer: Developer) -> None:
+def test_the_current_month_s_pdf_says_so(developer: Developer) -> None:
     month = timezone.now().strftime("%Y-%m")
     response = Client(headers=bearer(developer)).get(f"{URL}/{month}?format=pdf")
     assert "This month is not over" in PdfReader(io.BytesIO(response.content)).pages[0].extract_text()
 
 
-def test_as_csv(developer: Developer) -> None:
+def test_the_csv(developer: Developer) -> None:
     response = Client(headers=bearer(developer)).get(f"{URL}/2026-03?format=csv")
     rows = list(csv.DictReader(io.StringIO(response.content.decode())))
     assert [(row["kind"], row["amount"], row["balance"]) for row in rows] == [
@@ -132,7 +132,7 @@ def test_as_csv(developer: Developer) -> None:
     assert (unknown.status_code, list(unknown.json()["errors"])) == (422, ["kind"])
 
 
-def test_the_page_lists_them_and_gives_the_files(developer: Developer) -> None:
+def test_the_page_lists_statements_and_links_their_files(developer: Developer) -> None:
     client = Client()
     client.force_login(developer)
     page = client.get("/billing/statements").content.decode()

@@ -1,4 +1,4 @@
-"""The fake Stripe, proven by Stripe's own SDK: what it reads, what it raises, what it verifies."""
+"""The fake Stripe, checked with Stripe's own SDK: what it parses, raises and verifies."""
 
 from collections.abc import Iterator
 
@@ -36,7 +36,7 @@ def open_session(client: sdk.StripeClient, customer: str, key: str = "one", amou
     )  # fmt: skip
 
 
-def test_a_checkout_is_paid_and_its_card_kept(fake: FakeStripe, client: sdk.StripeClient) -> None:
+def test_a_checkout_is_paid_and_its_card_saved(fake: FakeStripe, client: sdk.StripeClient) -> None:
     customer = client.v1.customers.create({"email": "jane@example.test", "metadata": {"developer": "7"}})
     session = open_session(client, customer.id)
     assert (session.status, session.payment_status, session.amount_total) == ("open", "unpaid", 2000)
@@ -99,7 +99,7 @@ def test_idempotency_keys(fake: FakeStripe, client: sdk.StripeClient) -> None:
     assert open_session(client, customer.id, key="two").id != first.id
 
 
-def test_refunds_and_disputes_are_events(fake: FakeStripe, client: sdk.StripeClient) -> None:
+def test_refunds_and_disputes_send_events(fake: FakeStripe, client: sdk.StripeClient) -> None:
     intent = charge(client, fake, GOOD)
     refund = client.v1.refunds.create({"payment_intent": intent.id, "amount": 1000})
     assert (refund.status, refund.amount) == ("succeeded", 1000)
@@ -122,7 +122,7 @@ def test_refusals(fake: FakeStripe, client: sdk.StripeClient) -> None:
         sdk.StripeClient("sk_test_wrong", base_addresses={"api": fake.url}).v1.customers.create({})
 
 
-def test_its_signature_is_stripes(fake: FakeStripe, client: sdk.StripeClient) -> None:
+def test_its_signatures_are_valid(fake: FakeStripe, client: sdk.StripeClient) -> None:
     charge(client, fake, GOOD)
     body, headers = signed(fake.account.events[-1])
     event = client.construct_event(body, headers["Stripe-Signature"], SECRET)

@@ -1,4 +1,4 @@
-"""Top-ups: Stripe's signed webhook alone gives credit, once, in whatever order, number and at whatever time it comes."""
+"""Top-ups: only Stripe's signed webhooks add credit, exactly once, whatever their order, repetition or delay."""
 
 import itertools
 import threading
@@ -26,7 +26,7 @@ from tests.factories import make_developer
 from tests.fakes.stripe_server import FakeStripe, signed
 from tests.jobs import run_jobs
 
-# Tests empty tables, so that this guard is off in them.
+# Tests truncate tables, so this protection is off.
 KNOWN = ["the ledger is not protected: its trigger ledger_is_never_emptied is missing or disabled"]
 
 
@@ -39,7 +39,7 @@ def balance(developer: Developer) -> Decimal:
     return ledger.balance(developer.pk)
 
 
-def test_from_the_button_to_the_credit(client: Client, developer: Developer, stripe: FakeStripe) -> None:
+def test_a_top_up_from_the_button_to_the_credit(client: Client, developer: Developer, stripe: FakeStripe) -> None:
     payment, session = begin_top_up(developer, "20")
     (asked,) = stripe.posts("/v1/checkout/sessions")
     assert asked["payment_intent_data"]["setup_future_usage"] == "off_session"
@@ -47,7 +47,7 @@ def test_from_the_button_to_the_credit(client: Client, developer: Developer, str
     assert stripe.posts("/v1/customers")[0]["email"] == "jane@example.com"
 
     stripe.account.pay_session(session)
-    assert balance(developer) == 0  # paid, but the webhook is the one that says so
+    assert balance(developer) == 0  # paid, but only the webhook adds credit
     deliver_all(client, stripe.account.events)
     assert balance(developer) == 20
     (entry,) = LedgerEntry.objects.filter(developer=developer)
@@ -60,11 +60,11 @@ def test_from_the_button_to_the_credit(client: Client, developer: Developer, str
     assert ledger_verification.find_problems() == KNOWN
 
     begin_top_up(developer, "5", saves_card=False)
-    assert len(stripe.posts("/v1/customers")) == 1  # the customer is used again
+    assert len(stripe.posts("/v1/customers")) == 1  # the customer is reused
     assert "setup_future_usage" not in stripe.posts("/v1/checkout/sessions")[1]["payment_intent_data"]
 
 
-def test_a_card_is_kept_only_where_that_was_asked_for(client: Client, developer: Developer, stripe: FakeStripe) -> None:
+def test_a_card_is_saved_only_on_request(client: Client, developer: Developer, stripe: FakeStripe) -> None:
     _, session = begin_top_up(developer, saves_card=False)
     stripe.account.pay_session(session)
     deliver_all(client, stripe.account.events)
@@ -83,7 +83,7 @@ ORDERS = [
 
 
 @pytest.mark.parametrize("kinds", ORDERS)
-def test_whichever_event_comes(client: Client, developer: Developer, stripe: FakeStripe, kinds: list[str]) -> None:
+def test_either_event_is_enough(client: Client, developer: Developer, stripe: FakeStripe, kinds: list[str]) -> None:
     _, session = begin_top_up(developer)
     stripe.account.pay_session(session)
     stripe.account.announce("checkout.session.expired", {**stripe.account.things[session], "status": "expired"})
@@ -93,13 +93,15 @@ def test_whichever_event_comes(client: Client, developer: Developer, stripe: Fak
     assert ledger_verification.find_problems() == KNOWN
 
 
-def test_money_that_comes_days_after_the_session(client: Client, developer: Developer, stripe: FakeStripe) -> None:
+def test_a_payment_that_arrives_days_after_the_session(
+    client: Client, developer: Developer, stripe: FakeStripe
+) -> None:
     good, bad = begin_top_up(developer)[1], begin_top_up(developer, "50")[1]
     for session in (good, bad):
         stripe.account.pay_session(session, later=True)
     deliver_all(client, stripe.account.events)
     assert balance(developer) == 0
-    sweep.sweep()  # a session that is paid by a transfer is not given up
+    sweep.sweep()  # a session paid by bank transfer is not given up
     stripe.account.finish_session(bad, paid=False)
     stripe.account.finish_session(good, paid=True)
     deliver_all(client, stripe.account.events)
@@ -107,7 +109,7 @@ def test_money_that_comes_days_after_the_session(client: Client, developer: Deve
     assert sorted(Payment.objects.values_list("amount", "status")) == [(20, "succeeded"), (50, "failed")]
 
 
-def test_an_expired_session_gives_nothing(client: Client, developer: Developer, stripe: FakeStripe) -> None:
+def test_an_expired_session_adds_nothing(client: Client, developer: Developer, stripe: FakeStripe) -> None:
     payment, session = begin_top_up(developer)
     stripe.account.expire_session(session)
     deliver_all(client, stripe.account.events)
@@ -115,7 +117,7 @@ def test_an_expired_session_gives_nothing(client: Client, developer: Developer, 
     assert (payment.status, balance(developer)) == ("expired", 0)
 
 
-def test_what_is_not_stripes_is_refused_before_it_is_stored(
+def test_forged_webhooks_are_refused_before_they_are_stored(
     client: Client, developer: Developer, stripe: FakeStripe
 ) -> None:
     _, session = begin_top_up(developer)
@@ -136,7 +138,7 @@ def test_what_is_not_stripes_is_refused_before_it_is_stored(
     assert balance(developer) == 0
 
 
-def test_what_cannot_be_done_is_kept_with_its_reason_and_sent_again(
+def test_a_failed_event_is_stored_with_its_reason_and_can_be_retried(
     client: Client, developer: Developer, stripe: FakeStripe
 ) -> None:
     _, session = begin_top_up(developer)
@@ -152,9 +154,7 @@ def test_what_cannot_be_done_is_kept_with_its_reason_and_sent_again(
     assert balance(developer) == 20
 
 
-def test_other_payments_of_the_same_stripe_account_are_none_of_ours(
-    client: Client, stripe: FakeStripe, db: None
-) -> None:
+def test_other_payments_of_the_same_stripe_account_are_ignored(client: Client, stripe: FakeStripe, db: None) -> None:
     foreign = {"object": "payment_intent", "id": "pi_foreign", "amount": 700, "currency": "usd", "metadata": {}}
     stripe.account.announce("payment_intent.succeeded", foreign)
     stripe.account.announce(
@@ -175,7 +175,7 @@ def test_amounts_out_of_bounds(developer: Developer, stripe: FakeStripe, amount:
     assert not Payment.objects.exists()
 
 
-def test_a_stripe_that_cannot_be_reached(developer: Developer, stripe: FakeStripe, settings: Any) -> None:
+def test_stripe_is_unreachable(developer: Developer, stripe: FakeStripe, settings: Any) -> None:
     settings.STRIPE = {**settings.STRIPE, "secret_key": "sk_test_wrong"}
     with pytest.raises(UpstreamFailed):
         begin_top_up(developer)
@@ -191,14 +191,16 @@ def test_a_customer_of_another_stripe_account_is_created_again(developer: Develo
     assert not Card.objects.exists()
 
 
-# --- deaths and crowds ------------------------------------------------------------------------------------------------
+# --- crashes and concurrency ------------------------------------------------------------------------------------------
 class Killed(BaseException):
-    """A process that dies."""
+    """Stands for a crashed process."""
 
 
 @pytest.mark.parametrize("step", ["before Stripe is asked", "before its answer is kept"])
-def test_a_death_while_the_session_is_made(client: Client, developer: Developer, stripe: FakeStripe, step: str) -> None:
-    """The row is there first, and the payment is known by our own name for it, so that nothing that is paid can be lost."""
+def test_a_crash_while_the_session_is_created(
+    client: Client, developer: Developer, stripe: FakeStripe, step: str
+) -> None:
+    """The payment's row is stored first, with our own reference to find it at Stripe, so that no payment is lost."""
     payment = checkout.begin_payment(developer, Decimal(20), None, saves_card=True)
     if step == "before its answer is kept":
         api = checkout.stripe_client()
@@ -214,7 +216,7 @@ def test_a_death_while_the_session_is_made(client: Client, developer: Developer,
         assert payment.status == "expired"
 
 
-def test_a_death_within_the_event_leaves_nothing_half_done(
+def test_a_crash_while_processing_an_event_leaves_nothing_half_done(
     client: Client, developer: Developer, stripe: FakeStripe
 ) -> None:
     _, session = begin_top_up(developer)
@@ -232,7 +234,7 @@ def test_a_death_within_the_event_leaves_nothing_half_done(
     assert balance(developer) == 20
 
 
-def test_a_job_that_was_lost_is_made_up_for(client: Client, developer: Developer, stripe: FakeStripe) -> None:
+def test_a_lost_job_is_repeated(client: Client, developer: Developer, stripe: FakeStripe) -> None:
     from django_q.models import OrmQ
 
     _, session = begin_top_up(developer)
@@ -248,7 +250,7 @@ def test_a_job_that_was_lost_is_made_up_for(client: Client, developer: Developer
 
 
 @pytest.mark.django_db(transaction=True)
-def test_eight_deliveries_at_the_same_moment(live_server: Any, stripe: FakeStripe) -> None:
+def test_eight_concurrent_deliveries(live_server: Any, stripe: FakeStripe) -> None:
     developer = make_developer()
     _, session = begin_top_up(developer)
     stripe.account.pay_session(session)
@@ -268,7 +270,7 @@ def test_eight_deliveries_at_the_same_moment(live_server: Any, stripe: FakeStrip
 
 @pytest.fixture
 def story(stripe: FakeStripe, developer: Developer) -> tuple[list[dict[str, Any]], Developer]:
-    """All that Stripe tells of two top-ups: refunded in part, twice, one of it in vain; disputed and won."""
+    """All events of two top-ups: one with two partial refunds and a failed one, and one with a dispute that we win."""
     first, second = (begin_top_up(developer, amount)[1] for amount in ("20", "50"))
     account = stripe.account
     intent = account.pay_session(first)["payment_intent"]
@@ -288,7 +290,7 @@ def story(stripe: FakeStripe, developer: Developer) -> tuple[list[dict[str, Any]
 def test_events_repeated_reordered_and_delayed(
     client: Client, story: tuple[list[dict[str, Any]], Developer], data: st.DataObject
 ) -> None:
-    """20 less 3 and 2, and 50: the delays determine the order, because each delivery is signed again when it is sent."""
+    """20 - 3 - 2 + 50. A delay is the same as another order, because each delivery gets a new signature."""
     events, developer = story
     order = data.draw(st.permutations(range(len(events))))
     repeats = data.draw(st.lists(st.sampled_from(order), max_size=6))
@@ -299,7 +301,7 @@ def test_events_repeated_reordered_and_delayed(
         transaction.set_rollback(True)
 
 
-def test_old_reports_go_and_a_repeat_of_them_changes_nothing(
+def test_old_events_are_purged_and_repeating_them_changes_nothing(
     client: Client, developer: Developer, stripe: FakeStripe
 ) -> None:
     stripe.account.pay_session(begin_top_up(developer)[1])
@@ -312,7 +314,7 @@ def test_old_reports_go_and_a_repeat_of_them_changes_nothing(
     assert balance(developer) == 20
 
 
-def test_cards_are_chosen_and_removed(client: Client, developer: Developer, stripe: FakeStripe) -> None:
+def test_cards_can_be_selected_and_removed(client: Client, developer: Developer, stripe: FakeStripe) -> None:
     for number in ("4242424242424242", "5555555555554444"):
         stripe.account.pay_session(begin_top_up(developer)[1], number)
     deliver_all(client, stripe.account.events)
@@ -324,6 +326,6 @@ def test_cards_are_chosen_and_removed(client: Client, developer: Developer, stri
     assert stripe.account.things[visa.stripe_id]["customer"] is None
     (left,) = Card.objects.all()
     assert (left.pk, left.is_default) == (mastercard.pk, True)
-    # Taken away at Stripe: its event comes, and once more after our own removal.
+    # Deliver Stripe's event for the removed card, after we removed it ourselves.
     deliver_all(client, stripe.account.events)
     assert Card.objects.count() == 1

@@ -1,4 +1,4 @@
-"""GET /billing/usage: totals, categories, the daily series and the breakdowns."""
+"""The GET /billing/usage API: totals, categories, the daily series and the breakdowns."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -50,7 +50,7 @@ def day(number: int, month: int = 3) -> datetime:
     return datetime(2026, month, number, 12, tzinfo=UTC)
 
 
-def test_a_month_in_the_references_shape(developer: Developer) -> None:
+def test_a_month_has_the_documented_shape(developer: Developer) -> None:
     agent = make_agent(developer=developer, name="Support")
     first = make_streaming_number(developer, created_at=day(1, 1))
     second = make_streaming_number(developer, created_at=day(2))
@@ -60,7 +60,7 @@ def test_a_month_in_the_references_shape(developer: Developer) -> None:
     settle(first, day(2), 60, model_slug="gpt-realtime-2", model_rate=Decimal("0.06"))
     settle(second, day(31), 30, mode="webhook", model_slug="", model_rate=Decimal(0))
     settle(second, day(31), 61, sandbox=True, telephony_rate=Decimal(0))
-    # What does not count: the month before and after, a demo call, another account.
+    # Not counted: the months before and after, a demo call, another account.
     settle(first, day(28, 2), 600)
     settle(first, day(1, 4), 600)
     settle(first, day(9), 60, demo=True, sandbox=True, telephony_rate=Decimal(0), model_rate=Decimal(0))
@@ -114,8 +114,8 @@ def test_a_month_in_the_references_shape(developer: Developer) -> None:
     }
 
 
-def test_the_references_own_month(developer: Developer) -> None:
-    """142 calls of two started minutes to the US, half of them with a model at $0.04, one of which is 15 s shorter; two numbers."""
+def test_the_documented_example(developer: Developer) -> None:
+    """142 calls of two billed minutes to the US. Half use a model at $0.04, and one of these is 15 s shorter. Two numbers."""
     numbers = [make_streaming_number(developer, created_at=day(2)) for _ in range(2)]
     for number in numbers:
         buy(number, day(2), "2026-03", "3")
@@ -137,7 +137,7 @@ def test_the_references_own_month(developer: Developer) -> None:
     assert (categories["ai_model"]["cost"], categories["ai_model"]["minutes"]) == ("5.67", 142)
 
 
-def test_the_model_is_gone_from_a_call_that_was_handed_over(developer: Developer) -> None:
+def test_the_model_costs_nothing_after_a_transfer(developer: Developer) -> None:
     number = make_streaming_number(developer)
     handed_over = day(3) + timedelta(seconds=30)
     settle(number, day(3), 150, transferred_at=handed_over, transfer_rate=Decimal("0.05"))
@@ -158,7 +158,7 @@ def test_the_current_month_is_the_default_and_ends_today(empty_redis: object) ->
 
 
 @pytest.mark.parametrize("period", ["2026-13", "2026-3", "202603", "last", "2026-03-01", "1999-12"])
-def test_what_is_no_month_is_refused(period: str, empty_redis: object) -> None:
+def test_an_invalid_month_is_refused(period: str, empty_redis: object) -> None:
     client = APIClient()
     client.force_authenticate(make_developer())
     response = client.get("/api/v1/billing/usage", {"period": period})

@@ -1,4 +1,4 @@
-"""The page of a month's usage, its chart, and how long a balance lasts."""
+"""The monthly usage page, its chart, and how long a balance lasts."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -38,7 +38,7 @@ def test_the_page_shows_the_month(empty_redis: object) -> None:
         assert "Must be a month as YYYY-MM, like 2026-03." in page.content.decode()
 
 
-def test_bars_stand_on_each_other_and_fill_the_drawing() -> None:
+def test_bars_are_stacked_and_fill_the_chart() -> None:
     chart = stacked_bars(
         "Cost",
         ["Mar 1", "Mar 2"],
@@ -54,13 +54,13 @@ def test_bars_stand_on_each_other_and_fill_the_drawing() -> None:
     assert chart.bars[1].text == "Mar 2: $4.00 (A $0.00, B $4.00)"
 
 
-def test_nothing_has_no_chart() -> None:
+def test_no_chart_without_costs() -> None:
     assert stacked_bars("Cost", ["Mar 1"], {"A": [Decimal(0)]}) is None
     assert stacked_bars("Cost", [], {"A": []}) is None
 
 
 @pytest.mark.django_db
-def test_numbers_cost_each_month_and_are_set_up_once(empty_redis: object) -> None:
+def test_a_number_is_charged_monthly_and_set_up_once(empty_redis: object) -> None:
     developer, now = make_developer(), timezone.now()
     for kind, amount in (("number_setup", -3), ("number_month", -3)):
         ledger.post_entry(developer_id=developer.pk, key=kind, kind=kind, amount=Decimal(amount), description="")
@@ -72,7 +72,7 @@ def test_numbers_cost_each_month_and_are_set_up_once(empty_redis: object) -> Non
     ("spent", "days_ago", "left"),
     [
         ("7", 6, 11),  # $13 at $7 in six days
-        ("7", 0.5, 1),  # at $7 in what counts as a day
+        ("7", 0.5, 1),  # at $7 within the shortest period that counts, a day
         ("10", 20, None),  # too long ago
         ("100", 1, 0),
     ],

@@ -1,4 +1,4 @@
-"""BILLING=off: costs are metered, nothing is charged, and whatever moves money is closed."""
+"""BILLING=off: costs are recorded, nothing is charged, and everything that moves money is turned off."""
 
 import json
 from collections.abc import Iterator
@@ -86,7 +86,7 @@ def hang_up(call: Call, seconds: float) -> None:
 
 
 # --- calls and numbers ------------------------------------------------------------------------------------------------
-def test_a_call_on_an_empty_account_ends_with_its_costs_and_without_ledger_entries() -> None:
+def test_a_call_without_balance_ends_with_costs_but_no_ledger_entries() -> None:
     number = make_streaming_number(make_account("0"))
     with transaction.atomic():
         admission.admit(describe_call(number, BEGIN))
@@ -106,7 +106,7 @@ def test_a_call_on_an_empty_account_ends_with_its_costs_and_without_ledger_entri
     assert ledger.balance(number.developer_id) == 0
 
 
-def test_caps_of_money_and_count_still_refuse_and_end_calls() -> None:
+def test_cost_and_count_caps_still_refuse_and_end_calls() -> None:
     developer = make_account("0")
     number = make_streaming_number(developer)
     client = Client(headers=bearer(developer, is_admin=True))
@@ -124,7 +124,7 @@ def test_caps_of_money_and_count_still_refuse_and_end_calls() -> None:
     assert Call.objects.count() == 1
 
 
-def test_numbers_are_bought_and_kept_without_money_or_messages() -> None:
+def test_numbers_are_bought_and_kept_without_balance_or_reminders() -> None:
     developer = make_account("0")
     price = NumberPrice.objects.get(country_code="US", number_type="local")
     bought = purchases.begin(developer=developer, phone_number="+14155550123", price=price)
@@ -141,7 +141,7 @@ def test_numbers_are_bought_and_kept_without_money_or_messages() -> None:
     assert ledger_verification.find_problems() == KNOWN
 
 
-def test_costs_of_before_and_after_the_switch_are_one_usage(settings: Any) -> None:
+def test_usage_includes_costs_from_before_and_after_the_change(settings: Any) -> None:
     developer = make_account("10")
     number = make_streaming_number(developer)
     settings.BILLING = True
@@ -163,11 +163,11 @@ def test_costs_of_before_and_after_the_switch_are_one_usage(settings: Any) -> No
     lines = client.get(f"/api/v1/billing/statements/{month}?format=csv").content.decode().splitlines()
     assert lines[0] == "created_at,kind,description,cost,currency"
     assert sorted(line.split(",")[-2] for line in lines[1:]) == ["0.063", "0.063", "0.08", "0.08"]
-    # What was booked in the ledger stays there.
+    # Existing ledger entries are kept.
     assert ledger.balance(developer.pk) == Decimal("9.857")
 
 
-def test_a_job_that_is_repeated_after_the_switch_books_nothing_again(settings: Any) -> None:
+def test_a_job_repeated_after_the_change_records_nothing_twice(settings: Any) -> None:
     developer = make_account("10")
 
     def book(key: str) -> None:
@@ -185,7 +185,7 @@ def test_a_job_that_is_repeated_after_the_switch_books_nothing_again(settings: A
     assert (ledger.balance(developer.pk), MeteredCost.objects.count()) == (Decimal("8.85"), 1)
 
 
-def test_the_files_of_a_statement_name_costs(tmp_path: Any) -> None:
+def test_statement_files_list_costs(tmp_path: Any) -> None:
     number = make_streaming_number(make_account("0"))
     hang_up(make_call(number, BEGIN), 95)
     pdf = Client(headers=bearer(number.developer)).get(f"/api/v1/billing/statements/{timezone.now():%Y-%m}?format=pdf")
@@ -197,7 +197,7 @@ def test_the_files_of_a_statement_name_costs(tmp_path: Any) -> None:
 
 
 # --- the API ----------------------------------------------------------------------------------------------------------
-def test_every_operation_is_open_as_described_or_closed(world: World) -> None:
+def test_every_operation_works_as_described_or_is_off(world: World) -> None:
     client, found = Client(), set(routes())
     assert {*schema.description().by_route} == found - CLOSED
     for route in sorted(found):
@@ -217,8 +217,11 @@ def test_every_operation_is_open_as_described_or_closed(world: World) -> None:
     }  # fmt: skip
 
 
-def test_the_description_has_no_word_of_paying() -> None:
-    ours = {"/api/v1/billing/balance", "/api/v1/billing/transactions"}  # what there was before the switch
+def test_the_api_description_does_not_mention_payments() -> None:
+    ours = {
+        "/api/v1/billing/balance",
+        "/api/v1/billing/transactions",
+    }  # where payments appeared before billing was turned off
     document = json.dumps({path: item for path, item in schema.openapi()["paths"].items() if path not in ours})
     assert [word for word in ("balance is", "The balance", "op-up", "payment", "renewal") if word in document] == []
     assert not {"billing.auto_topup.failed", "number.renewal.reminder", "number.suspended"} & set(
@@ -230,13 +233,13 @@ def test_the_description_has_no_word_of_paying() -> None:
     assert {"Call", "Caps", "Transaction"} <= schemas.keys()
 
 
-def test_stripe_is_told_that_nothing_is_taken() -> None:
+def test_stripe_webhooks_are_refused() -> None:
     answer = Client().post("/webhooks/stripe", b"{}", content_type="application/json")
     assert (answer.status_code, answer.json()) == (404, OFF)
 
 
 # --- pages ------------------------------------------------------------------------------------------------------------
-def test_every_page_is_open_without_a_word_of_paying_or_closed(
+def test_every_page_works_without_mentioning_payments_or_is_off(
     stripe: FakeStripe, exchange: ExchangeThread, recordings_folder: object, documents: object
 ) -> None:
     names = [pattern.name for pattern in patterns() if pattern.name is not None]
@@ -255,7 +258,7 @@ def test_every_page_is_open_without_a_word_of_paying_or_closed(
                 html = answer.content.decode().replace("insufficient_balance", "")
                 found = [word for word in ("alance", "Add credit", "op up", "top-up", "ayment") if word in html]
                 assert (name, found) == (name, [])
-    # There is no phone without an exchange, no picture of a recording that is not ready, and no voice of a model not named.
+    # There is no phone without an exchange, no waveform for a recording that is not ready, and no voice without a model.
     assert closed - {"phone", "waveform", "vendor-voice"} == CLOSED_PAGES - {"receipt"}
     assert {"overview", "usage", "statements", "caps", "account", "buy-number", "calls", "call"} <= shown
 

@@ -1,4 +1,4 @@
-"""A platform as `make run` starts it, and a Chromium whose microphone says what the test wants said."""
+"""A platform as `make run` starts it, and a Chromium with a simulated microphone."""
 
 import asyncio
 import base64
@@ -18,18 +18,18 @@ from tests.browser.pages import seed
 from tests.flows.platform import Platform
 
 QUESTION = "What are your opening hours?"
-HEARD = re.compile("opening.hours", re.IGNORECASE)  # of it, however the recognizer writes it
+HEARD = re.compile("opening.hours", re.IGNORECASE)  # part of QUESTION, however it is transcribed
 RATE = 16_000
-# What `getUserMedia` gives: a line into which the test plays recordings, silent in between.
+# Replaces `getUserMedia`: tests play recordings into this microphone. It is silent otherwise.
 MICROPHONE = (Path(__file__).parent / "microphone.js").read_text()
-# A machine that is busy with other tests answers late.
+# A machine that also runs other tests responds slowly.
 expect.set_options(timeout=20_000)
 ARGUMENTS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show the end of the platform's log beside a failure."""
+    """Add the end of the platform's log to the report of a failed test."""
     report = yield
     running = item.funcargs.get("platform")
     if report.failed and isinstance(running, Platform):
@@ -49,13 +49,13 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 
 @pytest.fixture(scope="session")
 def seeded(platform: Platform) -> dict[str, Any]:
-    """The demo account has a past: the ids that `tests.browser.pages.PAGES` names."""
+    """Fill the demo account with data. Returns the IDs used in `tests.browser.pages.PAGES`."""
     return seed(platform.data_dir)
 
 
 @pytest.fixture(scope="session")
 def api(platform: Platform) -> Iterator[httpx2.Client]:
-    """The API with the demo account's key."""
+    """An API client with the demo account's key."""
     headers = {"Authorization": f"Bearer {platform.demo['api_key']}"}
     with httpx2.Client(base_url=f"{platform.url}/api/v1", headers=headers, timeout=20, trust_env=False) as client:
         yield client
@@ -63,7 +63,7 @@ def api(platform: Platform) -> Iterator[httpx2.Client]:
 
 @pytest.fixture(scope="session")
 def question() -> str:
-    """QUESTION spoken by the offline voice, as a WAV file in base64."""
+    """QUESTION, spoken by the offline voice, as a base64 WAV file."""
     if not speech.is_installed():
         pytest.skip("needs the offline extra to speak")
     return base64.b64encode(asyncio.run(_spoken(QUESTION))).decode()
@@ -83,7 +83,7 @@ async def _spoken(text: str) -> bytes:
     return file.getvalue()
 
 
-# Playwright keeps an event loop running in the thread, which asynchronous tests elsewhere could not bear: no longer than a module.
+# Playwright keeps an event loop running in the thread, which would break asynchronous tests elsewhere. So it lives for one module only.
 @pytest.fixture(scope="module")
 def chromium(chromium_path: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
@@ -93,13 +93,13 @@ def chromium(chromium_path: str) -> Iterator[Browser]:
 
 
 def is_complaint(message: ConsoleMessage) -> bool:
-    """htmx also logs a request that was given up because its page was left."""
+    """htmx also logs an error for a request that was aborted because the user left the page."""
     return message.type == "error" and not message.text.startswith(("htmx:afterRequest", "htmx:sendAbort"))
 
 
 @pytest.fixture
 def complaints() -> Iterator[list[str]]:
-    """What went wrong on any page. A test that means to see something wrong takes it out."""
+    """Errors on any page. A test that causes an error on purpose removes it from the list."""
     complaints: list[str] = []
     yield complaints
     assert complaints == []
@@ -107,7 +107,7 @@ def complaints() -> Iterator[list[str]]:
 
 @pytest.fixture
 def open_page(chromium: Browser, platform: Platform, complaints: list[str]) -> Iterator[Callable[..., Page]]:
-    """Opens a page on the platform. At the end of the test nothing may have gone wrong on any of them."""
+    """Opens pages on the platform. At the end of the test, none of them may have had an error."""
     contexts: list[BrowserContext] = []
 
     def open_page(*, width: int = 1280, height: int = 900, dark: bool = False, microphone: bool = True) -> Page:
@@ -116,7 +116,7 @@ def open_page(chromium: Browser, platform: Platform, complaints: list[str]) -> I
             base_url=platform.url,
             viewport={"width": width, "height": height},
             color_scheme=scheme,
-            reduced_motion="reduce",  # a machine without a graphics card has its processor draw what moves
+            reduced_motion="reduce",  # without a graphics card, animations would use the CPU
         )
         contexts.append(context)
         if microphone:
@@ -134,7 +134,7 @@ def open_page(chromium: Browser, platform: Platform, complaints: list[str]) -> I
 
 @pytest.fixture
 def demo_page(open_page: Callable[..., Page], platform: Platform) -> Page:
-    """A page on which the demo account has signed in."""
+    """A page where the demo account is signed in."""
     page = open_page()
     sign_in(page, platform)
     return page

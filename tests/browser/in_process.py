@@ -1,4 +1,4 @@
-"""A browser on the pages of the test's own process: what they need is a thread, not a platform."""
+"""A browser for pages of the test's own process, which only need a thread, not a platform."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from tests.browser.conftest import ARGUMENTS
 
 @contextmanager
 def open_browser(chromium_path: str) -> Iterator[Browser]:
-    """Within it the test itself may not ask the database: Playwright has an event loop in its thread."""
+    """The test cannot use the database in this context, because Playwright runs an event loop in its thread."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path, args=ARGUMENTS)
         yield browser
@@ -22,7 +22,7 @@ def open_browser(chromium_path: str) -> Iterator[Browser]:
 
 @contextmanager
 def open_page(browser: Browser, url: str, client: Client | None = None, **options: Any) -> Iterator[Page]:
-    """A page on the server of pytest-django at `url`, signed in as the test client is. `options` are those of Playwright's contexts."""
+    """A page on pytest-django's server at `url`, signed in like the test client. `options` are passed to the Playwright context."""
     context = browser.new_context(base_url=url, reduced_motion="reduce", **options)
     if client is not None:
         name = settings.SESSION_COOKIE_NAME

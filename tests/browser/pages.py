@@ -1,4 +1,4 @@
-"""Every page of the dashboard by a name, as the demo account sees it after `tests.browser.seed`."""
+"""Every dashboard page by name, as the demo account sees it after `tests.browser.seed`."""
 
 import json
 import os
@@ -54,7 +54,7 @@ PAGES = {
     "docs-tools": "/docs/tools",
     "docs-webhooks": "/docs/webhooks",
 }
-# As staff see it, with the documents that `seed(…, "documents")` leaves with them.
+# Pages for staff, with the documents that `seed(…, "documents")` submits.
 OFFICE = {
     "admin": "/admin/",
     "admin-status": "/admin/status/",
@@ -67,7 +67,7 @@ OFFICE = {
 
 
 def seed(data_dir: Path, *also: str) -> dict[str, Any]:
-    """Give a running platform's demo account a past; the ids that PAGES name (and OFFICE, `also` "documents")."""
+    """Fill a running platform's demo account. Returns the IDs in PAGES (and in OFFICE with "documents")."""
     environment = json.loads((data_dir / "environment.json").read_text())
     command = [sys.executable, "-m", "tests.browser.seed", *also]
     done = subprocess.run(

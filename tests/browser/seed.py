@@ -1,4 +1,4 @@
-"""A past for the demo account, so that pages have something to show (`python -m tests.browser.seed` in a platform's environment)."""
+"""Fills the demo account with data for its pages. Run `python -m tests.browser.seed` in a platform's environment."""
 
 import io
 import json
@@ -116,7 +116,7 @@ def seed_call(number: PhoneNumber, days_ago: float, seconds: int, **fields: Any)
 
 
 def seed_plans(number: PhoneNumber, agent: Agent) -> None:
-    """A call to come, one that was not dialed, and a view of the list of calls."""
+    """A future call, one that was not dialed, and a saved view of the calls list."""
     rows = [
         schedule(
             developer=number.developer, number=number, to=to, agent=agent, variables={"customer_name": "Ms Weber"},
@@ -130,7 +130,7 @@ def seed_plans(number: PhoneNumber, agent: Agent) -> None:
 
 
 def refuse(call: Call) -> None:
-    """A call that nobody could take: what the carrier said of it."""
+    """A busy call, with the carrier's report."""
     for seconds, name, metadata in (
         (0, "call.initiated", {}),
         (1, "call.ringing", {}),
@@ -146,8 +146,8 @@ def refuse(call: Call) -> None:
     )  # fmt: skip
 
 
-def tell(call: Call) -> None:
-    """Fill a call with all that can happen in one."""
+def fill_call(call: Call) -> None:
+    """Add everything that can happen in a call."""
     assert call.answered_at is not None
     zero = call.answered_at
     for at, role, text in TALK:
@@ -214,7 +214,7 @@ def deliver(call: Call, event_type: str, fields: dict[str, Any], status: int, an
 
 
 def seed_endpoint(developer: Developer, call: Call) -> tuple[WebhookEndpoint, Event]:
-    """An endpoint, and events of which it got one."""
+    """An endpoint, and events of which one was sent to it."""
     endpoint, _ = account_endpoints.create(
         developer=developer, url="https://crm.example.com/bubblyphone/events", description="CRM",
         event_types=["call.hangup", "call.report", "call.recording.ready", "call.analysis.ready"], enabled=False,
@@ -228,8 +228,8 @@ def seed_endpoint(developer: Developer, call: Call) -> tuple[WebhookEndpoint, Ev
     return endpoint, event
 
 
-def hand_in_papers(developer: Developer) -> Verification:
-    """A bill as a picture and a name, which wait for staff."""
+def submit_documents(developer: Developer) -> Verification:
+    """A bill as an image, and a name, both pending review."""
     page = Image.new("RGB", (620, 400), "white")
     pen = ImageDraw.Draw(page)
     for row, line in enumerate(
@@ -258,7 +258,7 @@ def hand_in_papers(developer: Developer) -> Verification:
 
 
 def main() -> None:
-    """Print the ids that tests look for, as JSON."""
+    """Print the IDs that tests use, as JSON."""
     developer = Developer.objects.get(email=EMAIL)
     number = PhoneNumber.objects.filter(developer=developer).order_by("pk").first()
     assert number is not None
@@ -274,7 +274,7 @@ def main() -> None:
     failed = seed_call(number, 0.02, 0, direction="outbound", to_number="+12025550177", agent=agent, **busy, **nothing)
     refuse(failed)
     call = seed_call(number, 0.01, 38)
-    tell(call)
+    fill_call(call)
     record(call)
     seed_plans(number, agent)
     endpoint, event = seed_endpoint(developer, call)
@@ -286,7 +286,7 @@ def main() -> None:
     ids = {"agent": agent.pk, "call": call.pk, "failed_call": failed.pk, "number": number.pk, "developer": developer.pk}
     ids |= {"endpoint": endpoint.pk, "event": event.public_id}
     if "documents" in sys.argv:
-        ids["verification"] = hand_in_papers(developer).pk
+        ids["verification"] = submit_documents(developer).pk
     print(json.dumps(ids))  # noqa: T201
 
 

@@ -1,4 +1,4 @@
-"""Every page on every screen: nothing serious for axe-core, light and dark, and nothing wider than the screen, from 360 px on."""
+"""Every page, light and dark: no serious axe-core violations, and no page wider than the screen, from 360 px up."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,13 +13,13 @@ from tests.flows.platform import Platform
 
 pytestmark = pytest.mark.browser
 OPTIONS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa"], "resultTypes": ["violations"]}
-# The tables and rows of tabs whose end is out of sight. Tables of figures that one opens may be scrolled.
+# Tables and tab bars that are cut off. Tables inside a <details> element can scroll.
 CUT_OFF = """[...document.querySelectorAll(".table-scroll, .tabs")].filter((box) => !box.closest("details"))
     .filter((box) => box.scrollWidth > box.clientWidth + 1).map((box) => box.textContent.trim().slice(0, 40))"""
 
 
 def complaints(page: Page) -> list[str]:
-    """What axe-core finds serious or worse on the page that is shown, and where."""
+    """Serious and critical axe-core violations on the current page."""
     found = Axe().run(page, options=OPTIONS).response["violations"]
     return [
         f"{violation['id']}: {violation['nodes'][0]['html'][:200]}"
@@ -29,7 +29,7 @@ def complaints(page: Page) -> list[str]:
 
 
 def too_wide(page: Page, width: int) -> list[str]:
-    """What is out of sight or has to be scrolled sideways on a screen of that width."""
+    """Elements that are cut off or need horizontal scrolling at this width."""
     page.set_viewport_size({"width": width, "height": 900})
     over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     wide = [f"{over}px too wide at {width}px"] if over > 0 else []
@@ -37,7 +37,7 @@ def too_wide(page: Page, width: int) -> list[str]:
 
 
 @pytest.mark.parametrize(("width", "narrower", "dark"), [(1440, 820, False), (390, 360, True)])
-def test_nothing_stands_in_anybodys_way(
+def test_all_pages_are_accessible(
     open_page: Callable[..., Page], platform: Platform, seeded: dict[str, Any], width: int, narrower: int, dark: bool
 ) -> None:
     page = open_page(width=width, dark=dark)

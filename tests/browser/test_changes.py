@@ -1,4 +1,4 @@
-"""Typed changes in a real browser: the first wrong field has the focus, leaving asks first, and an expired form comes back."""
+"""Unsaved changes in a real browser: the first invalid field gets focus, leaving asks first, and an expired form is restored."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ pytestmark = pytest.mark.browser
 BACK = "Your changes were restored, but are not saved yet. Save them again."
 
 
-def test_the_first_refused_field_has_the_focus(demo_page: Page) -> None:
+def test_the_first_invalid_field_has_the_focus(demo_page: Page) -> None:
     page = demo_page
     page.goto("/billing/caps")
     page.get_by_label("Daily limit", exact=False).first.fill("-1")
@@ -18,7 +18,7 @@ def test_the_first_refused_field_has_the_focus(demo_page: Page) -> None:
     expect(page.locator("[aria-invalid='true']").first).to_be_focused()
 
 
-def test_who_leaves_changes_is_asked_and_who_saved_them_is_not(demo_page: Page, seeded: dict[str, Any]) -> None:
+def test_leaving_asks_about_unsaved_changes_only(demo_page: Page, seeded: dict[str, Any]) -> None:
     page, asked, path = demo_page, [], f"/numbers/{seeded['number']}"
 
     def answer(dialog: Dialog) -> None:
@@ -41,9 +41,7 @@ def test_who_leaves_changes_is_asked_and_who_saved_them_is_not(demo_page: Page, 
     assert asked == ["beforeunload"]
 
 
-def test_what_was_typed_into_an_expired_form_is_put_back(
-    demo_page: Page, seeded: dict[str, Any], complaints: list[str]
-) -> None:
+def test_an_expired_form_is_restored(demo_page: Page, seeded: dict[str, Any], complaints: list[str]) -> None:
     page, path = demo_page, f"/numbers/{seeded['number']}"
     page.goto(path)
     page.locator("#id_label").fill("Forgotten baker")

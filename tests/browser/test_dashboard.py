@@ -1,4 +1,4 @@
-"""The dashboard in a real browser: what the test client cannot see."""
+"""The dashboard in a real browser: behavior that the test client cannot see."""
 
 import re
 from typing import Any
@@ -25,7 +25,7 @@ def test_an_api_key_works_until_it_is_revoked(demo_page: Page, api: httpx2.Clien
     assert api.get("/auth/me", headers=headers).status_code == 401
 
 
-def test_a_webhook_is_sent_again_from_its_call(demo_page: Page, seeded: dict[str, Any]) -> None:
+def test_a_webhook_can_be_resent_from_its_call(demo_page: Page, seeded: dict[str, Any]) -> None:
     page = demo_page
     page.goto(f"/calls/{seeded['call']}")
     entry = page.locator(".log li", has_text="upstream is down")
@@ -33,17 +33,17 @@ def test_a_webhook_is_sent_again_from_its_call(demo_page: Page, seeded: dict[str
     expect(entry.get_by_text("upstream is down")).to_be_visible()
     entry.get_by_role("button", name="Resend").click()
     expect(page.locator("#messages")).to_contain_text("Resending the webhook.")
-    expect(entry.locator("details")).to_have_attribute("open", "")  # one is back where one was
+    expect(entry.locator("details")).to_have_attribute("open", "")  # the entry is still open
 
 
-def test_the_recording_plays_on_the_clock_of_the_page(demo_page: Page, seeded: dict[str, Any]) -> None:
+def test_the_recording_plays_in_sync_with_the_page(demo_page: Page, seeded: dict[str, Any]) -> None:
     page = demo_page
     page.goto(f"/calls/{seeded['call']}")
     page.locator(".chat .user .at").nth(1).click()
     expect(page.locator("#clock")).to_contain_text("0:20 / 0:38")
     page.get_by_role("button", name="Play").click()
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
-    expect(page.locator("#clock")).to_contain_text(re.compile("0:2[2-8] / 0:38"))  # it goes on from there
+    expect(page.locator("#clock")).to_contain_text(re.compile("0:2[2-8] / 0:38"))  # it plays on from there
     expect(page.locator(".chat .model.now")).to_contain_text("Dogs are welcome")
     page.get_by_role("button", name="Pause").click()
     stopped = int(page.locator("#clock").inner_text()[2:4])
@@ -51,7 +51,7 @@ def test_the_recording_plays_on_the_clock_of_the_page(demo_page: Page, seeded: d
     expect(page.locator("#clock")).to_have_text(re.compile(f"0:({stopped + 5}|{stopped + 6}) / 0:38"))
 
 
-def test_the_palette_is_worked_with_the_keyboard(demo_page: Page) -> None:
+def test_the_palette_works_with_the_keyboard(demo_page: Page) -> None:
     demo_page.goto("/numbers")
     link, active = demo_page.get_by_role("link", name="Secrets"), demo_page.locator("#palette [aria-selected=true]")
     query = demo_page.get_by_role("combobox", name="Search pages")
@@ -68,7 +68,7 @@ def test_the_palette_is_worked_with_the_keyboard(demo_page: Page) -> None:
     expect(link).to_be_focused()
     demo_page.keyboard.press("Control+k")
     expect(active).to_have_text("Overview")
-    # The answer comes after Enter, which means what was typed, not what is shown from before.
+    # The response arrives after Enter, which then applies to the typed text and not to the previous results.
     held: list[Route] = []
 
     def hold(route: Route) -> None:

@@ -1,4 +1,4 @@
-"""Pages in states that a visit alone does not show, and those of staff: sound for axe-core, no wider than the screen, 44 px for fingers."""
+"""Pages in states that need interaction, and staff pages: no axe-core violations, no wider than the screen, and touch targets of 44 px."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from calls.models import TranscriptEntry
 from tests.browser.in_process import open_browser, open_page
-from tests.browser.seed import hand_in_papers, seed_agent, seed_call, tell
+from tests.browser.seed import fill_call, seed_agent, seed_call, submit_documents
 from tests.calls.conftest import recordings_folder
 from tests.calls.rows import make_account, make_streaming_number
 from tests.factories import make_developer
@@ -27,8 +27,8 @@ pytestmark = [
     pytest.mark.usefixtures("empty_redis", "recordings_folder", "documents"),
 ]
 SHOP = "/numbers/buy?country=US&number_type=local&area_code=&contains="
-EVERYTHING = "details"  # opens all there are
-# Name → path, and what is clicked there.
+EVERYTHING = "details"  # opens all of them
+# Name → path, and the elements to click there.
 STATES = {
     "running call": ("/calls/{running}", []),
     "everything of a call": ("/calls/{ended}", [EVERYTHING]),
@@ -62,12 +62,12 @@ DESK: Look = (1440, "dark")
 TABLET: Look = (768, "light")
 PHONE: Look = (360, "dark")
 LOOKS = (DESK, TABLET, PHONE)
-# Django's own pages head a column of checkboxes with nothing but one, name what cannot be named, and scroll the tables within a form, which
-# browsers let the keyboard do.
+# Django's own pages have table headers with only a checkbox, labels on elements that cannot have one, and scrollable tables
+# within forms, which browsers make focusable.
 NOT_OURS = ("empty-table-header", "aria-prohibited-attr", "scrollable-region-focusable")
 DJANGO = {rule: {"enabled": False} for rule in NOT_OURS}
-# What can be pressed, is not within a sentence, and is smaller than a finger (WCAG 2.2, 2.5.5). A label counts with its input, and
-# what is drawn around a link or button with it. Bars of the timeline are in the lists below it once more.
+# Interactive elements outside sentences that are smaller than a finger (WCAG 2.2, 2.5.5). A label counts as part of its input, and a
+# pseudo-element as part of its link or button. Timeline bars are repeated in the lists below.
 TOO_SMALL = """() => [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary")]
     .filter((one) => one.checkVisibility() && !one.closest("svg") && !one.closest("p, .aside, .said, .who"))
     .map((one) => {
@@ -84,13 +84,13 @@ TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clie
 
 @pytest.fixture
 def ids(exchange: ExchangeThread) -> dict[str, Any]:
-    """An account in the middle of its work."""
+    """An account with a running call."""
     developer = make_account()
     number, agent, now = make_streaming_number(developer, label="Shop"), seed_agent(developer), timezone.now()
     agent.draft = "name=Half+of+it"
     agent.save(update_fields=["draft"])
     ended = seed_call(number, 0.01, 38)
-    tell(ended)
+    fill_call(ended)
     not_over = {
         "status": "answered", "hangup_cause": "", "ended_at": None, "settled_at": None, "duration_seconds": None,
         "telephony_cost": 0, "model_cost": 0, "answered_at": now - timedelta(seconds=9), "transcript_announced": False,
@@ -99,7 +99,7 @@ def ids(exchange: ExchangeThread) -> dict[str, Any]:
     TranscriptEntry.objects.create(call=running, role="user", text="Hi, are you open?", spoken_at=now)
     return {
         "developer": developer, "agent": agent.pk, "number": number.pk, "ended": ended.pk, "running": running.pk,
-        "verification": hand_in_papers(developer).pk,
+        "verification": submit_documents(developer).pk,
     }  # fmt: skip
 
 
@@ -121,7 +121,7 @@ def press(page: Page, what: str) -> None:
 def look(
     page: Page, states: dict[str, Any], ids: dict[str, Any], *, rules: dict[str, Any], looks: Sequence[Look]
 ) -> dict[str, list[str]]:
-    """What is wrong in each state. How large Django's own links and buttons are is left to it."""
+    """Problems in each state. Ignores the size of Django's own links and buttons."""
     found = {}
     for name, (path, presses) in states.items():
         page.set_viewport_size({"width": DESK[0], "height": 900})
@@ -139,7 +139,7 @@ def look(
     return {name: wrong for name, wrong in found.items() if wrong}
 
 
-def test_nothing_is_wrong_in_any_state(ids: dict[str, Any], live_server: Any, chromium_path: str) -> None:
+def test_no_state_has_problems(ids: dict[str, Any], live_server: Any, chromium_path: str) -> None:
     owner, newcomer, staff = (
         signed_in_client(ids["developer"]),
         signed_in_client(make_developer()),

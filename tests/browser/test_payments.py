@@ -1,4 +1,4 @@
-"""A top-up through Stripe's page in a real browser, and a Stripe that reports each event twice."""
+"""A top-up through Stripe's page in a real browser, with a Stripe that sends each event twice."""
 
 import os
 import threading
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module", autouse=True)
-def beside_a_loop() -> Iterator[None]:
-    """Playwright keeps an event loop in this thread; Django would refuse to empty its tables beside one."""
+def allow_event_loop() -> Iterator[None]:
+    """Playwright keeps an event loop in this thread. Without this, Django would refuse to truncate tables."""
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     yield
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
@@ -25,7 +25,7 @@ def beside_a_loop() -> Iterator[None]:
 
 @pytest.fixture
 def stripe(live_server: Any, settings: Any, empty_redis: object) -> Iterator[FakeStripe]:
-    """Reports to the server, which a whole platform is not needed for."""
+    """Sends webhooks to the test's own server, so no whole platform is needed."""
     settings.PUBLIC_URL = live_server.url
     with FakeStripe(webhook_url=f"{live_server.url}/webhooks/stripe", repeats=2) as running:
         settings.STRIPE = stripe_settings(running)
@@ -41,7 +41,7 @@ def page(chromium: Browser, live_server: Any) -> Iterator[Page]:
     context.close()
 
 
-def do_jobs() -> None:
+def run_jobs_in_thread() -> None:
     worker = threading.Thread(target=run_jobs)
     worker.start()
     worker.join()
@@ -65,7 +65,7 @@ def test_from_the_balance_to_stripe_and_back(page: Page, stripe: FakeStripe) -> 
     expect(page.locator("h1")).to_have_text("Billing")
 
     stripe.wait_until_delivered()
-    do_jobs()
+    run_jobs_in_thread()
     page.reload()
     expect(page.get_by_text("+$37.50")).to_have_count(1)
     page.get_by_label("Top up automatically").check()

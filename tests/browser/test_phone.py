@@ -1,4 +1,4 @@
-"""The Phone page: calling an agent by voice, and being called."""
+"""The Phone page: calling an agent by voice, and receiving calls."""
 
 import re
 from collections.abc import Callable
@@ -23,17 +23,17 @@ def state(page: Page, name: str) -> None:
 
 
 def wait_until_heard(page: Page, *, since: float = 0) -> None:
-    """Something was loud in the loudspeaker after a time of the page's clock (see microphone.js)."""
+    """Wait for loud audio after a time on the page's clock (see microphone.js)."""
     page.wait_for_function("since => window.loudAt > since", arg=since, timeout=20_000)
 
 
 def wait_until_quiet(page: Page) -> None:
-    """The agent has finished speaking."""
+    """Wait until the agent stops speaking."""
     page.wait_for_function("() => performance.now() - window.loudAt > 1000", timeout=20_000)
 
 
 def say(page: Page, speech: str) -> float:
-    """Speak into the microphone; the time of the page's clock."""
+    """Speak into the microphone. Returns the time on the page's clock."""
     page.evaluate("speech => say(speech)", speech)
     return float(page.evaluate("() => performance.now()"))
 
@@ -52,14 +52,14 @@ def test_talking_to_an_agent(demo_page: Page, question: str, platform: Platform)
     asked_at = say(page, question)
     expect(talk.locator("li.user .said").first).to_contain_text(HEARD, timeout=20_000)
     expect(talk.locator("li.model .said").nth(1)).to_contain_text("5 p.m. to 10 p.m.", timeout=20_000)
-    wait_until_heard(page, since=asked_at + 1500)  # that long the question itself takes
+    wait_until_heard(page, since=asked_at + 1500)  # the question itself takes this long
     assert int(page.locator("#level-out").get_attribute("data-played-ms") or 0) > 3000
     page.get_by_role("button", name="Hang up").click()
     state(page, "ended")
     talk.get_by_role("link", name="View call").click()
     expect(page.locator("h1")).to_contain_text("Call from")
     expect(page.get_by_text("Ended normally.")).to_be_visible()
-    expect(page.locator("#call-total")).to_have_text("$0.04")  # one started minute inbound; local-offline is free
+    expect(page.locator("#call-total")).to_have_text("$0.04")  # one billed minute inbound; local-offline is free
     expect(page.locator(".timeline")).to_contain_text("Caller and model connected")
     expect(page.locator(".chat .user .said").first).to_contain_text(HEARD)
 
@@ -99,7 +99,7 @@ def test_declining_a_call(demo_page: Page, platform: Platform, api: httpx2.Clien
     assert (ended["status"], ended["hangup_cause"], ended["total_cost"]) == ("failed", "rejected", "0.00")
 
 
-def test_a_number_that_makes_no_sense_is_not_dialled(demo_page: Page) -> None:
+def test_an_invalid_number_is_not_dialed(demo_page: Page) -> None:
     page = demo_page
     page.goto("/phone")
     state(page, "ready")
@@ -109,7 +109,7 @@ def test_a_number_that_makes_no_sense_is_not_dialled(demo_page: Page) -> None:
     state(page, "ready")
 
 
-def test_a_chosen_microphone_is_asked_for_and_its_refusal_explained(
+def test_the_selected_microphone_is_used_and_a_denial_explained(
     open_page: Callable[..., Page], platform: Platform
 ) -> None:
     page = open_page(microphone=False)
@@ -132,7 +132,7 @@ def test_a_chosen_microphone_is_asked_for_and_its_refusal_explained(
     expect(page.get_by_label("Microphone")).to_have_value("h1")  # the browser remembers it
 
 
-def test_a_second_window_takes_the_phone_over(demo_page: Page) -> None:
+def test_a_second_window_takes_over_the_phone(demo_page: Page) -> None:
     first = demo_page
     first.goto("/phone")
     state(first, "ready")

@@ -1,4 +1,4 @@
-"""The first minutes, counted in clicks and seconds; and an agent with a tool, and a call that is steered while it runs."""
+"""The first minutes, counted in clicks and seconds. Also an agent with a tool, and controlling a running call."""
 
 import json
 import re
@@ -25,7 +25,7 @@ TOOLS = [
 ]
 
 
-# Runs in every page before its scripts: how often somebody has clicked since the tab was opened.
+# Runs in every page before its scripts: counts clicks since the tab was opened.
 COUNT_CLICKS = """
 addEventListener("click", (event) => {
   if (event.isTrusted) sessionStorage.clicks = 1 + Number(sessionStorage.clicks ?? 0);
@@ -34,14 +34,14 @@ addEventListener("click", (event) => {
 
 
 def take_clicks(page: Page) -> int:
-    """Those counted since the last look."""
+    """The number of clicks since the last call of this function."""
     return int(
         page.evaluate("() => { const count = sessionStorage.clicks ?? 0; sessionStorage.clicks = 0; return count; }")
     )
 
 
 def test_from_sign_up_to_a_spoken_call(open_page: Callable[..., Page], question: str) -> None:
-    """Four clicks and 15 s to an agent that speaks; eight more and 60 s, with a prompt of one's own, to calling it by phone."""
+    """Four clicks and 15 s to an agent that speaks. Eight more and 60 s to calling it by phone, with a custom prompt."""
     page = open_page()
     page.add_init_script(COUNT_CLICKS)
     page.goto("/signup")
@@ -96,14 +96,14 @@ def test_from_sign_up_to_a_spoken_call(open_page: Callable[..., Page], question:
     expect(page.get_by_text("Ended normally.")).to_be_visible()
     first = page.locator(".chat .user .at").first
     first.click()
-    expect(page.locator(".chat li.user").first).to_have_class(re.compile("now"))  # the clock goes where one clicks
+    expect(page.locator(".chat li.user").first).to_have_class(re.compile("now"))  # playback jumps to the clicked time
     page.get_by_role("link", name="Overview").first.click()
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
     expect(page.get_by_role("heading", name="First steps")).to_have_count(0)
 
 
 def build_a_tool(page: Page) -> None:
-    """By fields beside the JSON: what is typed in one shows in the other, and survives a reload. JSON that is wrong stays as typed."""
+    """Use fields and JSON together: edits in one appear in the other and survive a reload. Invalid JSON stays as typed."""
     builder, text = page.locator("#tool-builder"), page.get_by_role("textbox", name="Tools", exact=True)
     builder.get_by_text("Edit as JSON").click()
     with page.expect_response(lambda answer: "x-kept" in (answer.request.post_data or "")):
@@ -123,14 +123,14 @@ def build_a_tool(page: Page) -> None:
     expect(page.locator("#tools-check")).to_contain_text("check_availability")
     expect(page.locator(".htmx-request")).to_have_count(
         0
-    )  # each change requests another check; the last one has arrived
+    )  # each change requests another check; wait for the last response
 
 
 def test_an_agent_with_a_tool(demo_page: Page, platform: Platform) -> None:
     page = demo_page
     page.goto("/agents/new")
     page.get_by_role("button", name=re.compile("Blank")).click()
-    page.wait_for_url(re.compile(r"/agents/\d+"))  # and until its scripts listen to what is typed
+    page.wait_for_url(re.compile(r"/agents/\d+"))  # wait until its scripts listen to input
     page.get_by_label("Name", exact=True).first.fill("Host")
     page.get_by_label("System prompt").fill("You greet {{guest}} at the door.")
     expect(page.locator("#prompt-preview mark")).to_have_text("{{guest}}")
@@ -148,7 +148,7 @@ def test_an_agent_with_a_tool(demo_page: Page, platform: Platform) -> None:
     with page.expect_response(lambda answer: "action=look" in (answer.request.post_data or "")):
         page.get_by_role("button", name="Check tools").click()
     expect(page.locator(".htmx-request")).to_have_count(0)
-    expect(result).to_contain_text("We have tables at")  # a later check leaves it
+    expect(result).to_contain_text("We have tables at")  # a later check keeps the result
     page.get_by_label("Message").fill("Please check the availability for tomorrow.")
     page.get_by_label("Message").press("Enter")
     talk = page.locator("#conversation")
@@ -173,7 +173,7 @@ def test_an_agent_with_a_tool(demo_page: Page, platform: Platform) -> None:
     expect(page.get_by_text("Agent deleted.")).to_be_visible()
 
 
-def test_a_call_is_steered_while_it_runs(
+def test_a_running_call_can_be_controlled(
     demo_page: Page, platform: Platform, api: httpx2.Client, question: str
 ) -> None:
     phone = demo_page

@@ -31,7 +31,7 @@ def test_talking_without_a_phone(demo_page: Page, question: str) -> None:
     expect(page.locator("#call-total")).to_have_text("$0.00")
 
 
-def test_another_prompt_for_one_call(demo_page: Page) -> None:
+def test_a_different_prompt_for_one_call(demo_page: Page) -> None:
     page = demo_page
     page.goto("/sandbox")
     page.get_by_text("Try another prompt").click()

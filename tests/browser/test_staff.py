@@ -1,4 +1,4 @@
-"""Papers from the developer's upload to staff's approval, and the number that they were for."""
+"""Documents from the developer's upload to staff approval, and buying the number that needed them."""
 
 import base64
 from collections.abc import Callable
@@ -17,13 +17,13 @@ PATIENCE_MS = 20_000
 
 
 def code_of(key: str) -> str:
-    """What an authenticator app shows for a key that was typed in."""
+    """The code that an authenticator app shows for this key."""
 
     return f"{TOTP(base64.b32decode(key + '=' * (-len(key) % 8))).token():06d}"
 
 
 def enter_admin(page: Page, platform: Platform) -> None:
-    """Sign in as the demo's staff, who set up a phone on the way."""
+    """Sign in as the demo's staff, and set up two-factor authentication."""
     page.goto("/admin/")
     page.get_by_label("Email").fill(platform.demo["staff_email"])
     page.get_by_label("Password").fill(platform.demo["staff_password"])
@@ -35,7 +35,7 @@ def enter_admin(page: Page, platform: Platform) -> None:
     page.get_by_role("link", name="I saved my recovery codes").click()
 
 
-def test_papers_are_handed_in_approved_and_the_number_is_bought(
+def test_documents_are_submitted_and_approved_and_the_number_bought(
     open_page: Callable[..., Page], platform: Platform, tmp_path: Path
 ) -> None:
     bill = tmp_path / "bill.pdf"

@@ -1,4 +1,4 @@
-"""The dashboard's main line in a browser that runs no scripts: all of it, except what needs a microphone, and the palette."""
+"""The dashboard in a browser without JavaScript: everything works except features that need a microphone, and the palette."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ def press(page: Page | Locator, name: str) -> None:
 
 
 def shown(page: Page) -> str:
-    """All text. (Playwright's own search leaves out what is in <noscript>, though it is shown here.)"""
+    """All visible text. (Playwright's own search skips <noscript>, which is visible here.)"""
     return page.locator("body").inner_text()
 
 
@@ -78,7 +78,7 @@ def find_the_call(page: Page, folder: Path) -> None:
 def test_everything_works_without_javascript(
     exchange: ExchangeThread, live_server: Any, settings: Any, chromium_path: str, tmp_path: Path
 ) -> None:
-    settings.DEMO, settings.STRIPE = True, {**settings.STRIPE, "secret_key": ""}  # test credit
+    settings.DEMO, settings.STRIPE = True, {**settings.STRIPE, "secret_key": ""}  # gives test credit
     settings.EXCHANGE_URL = exchange.exchange.url
     with (
         open_browser(chromium_path) as browser,

@@ -1,4 +1,4 @@
-"""What is in deploy/ and beside it fits together, and fits the code. Building the image takes too long for a test."""
+"""The files in deploy/ and next to it are consistent with each other and with the code. Building the image takes too long for a test."""
 
 import configparser
 import re
@@ -23,14 +23,14 @@ OURS = [
     for name, service in compose["services"].items()
     if "build" in service
 ]
-# What variables a container of ours has: those of its service win over deploy/production.env, which wins over these.
+# Default variables of our containers. deploy/production.env overrides them, and a service's own variables override both.
 DEFAULTS = dict(
     line.split("=", 1)
     for line in (DEPLOY / "compose/defaults.env").read_text().splitlines()
     if line and not line.startswith("#")
 )
 NAMES = {variable.name: variable for section in env.DECLARED.values() for variable in section}
-# What the files set that is no variable of an installation.
+# Variables in these files that are not settings of an installation.
 OTHERS = {"PATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "DJANGO_SETTINGS_MODULE", "WEB_URL"}
 
 
@@ -44,7 +44,7 @@ def entrypoint_roles() -> set[str]:
     return {role for case in cases for role in case.split(" | ")}
 
 
-def test_the_image_has_every_role_and_compose_runs_those_of_an_installation() -> None:
+def test_the_image_has_every_role_and_compose_runs_all_but_the_exchange() -> None:
     assert entrypoint_roles() == ROLES | {"demo"}
     run = {
         name: service["command"] for name, service in COMPOSE["compose.yaml"]["services"].items() if "build" in service
@@ -54,7 +54,7 @@ def test_the_image_has_every_role_and_compose_runs_those_of_an_installation() ->
 
 
 @pytest.mark.parametrize("service", OURS)
-def test_a_container_is_confined_and_checked(service: dict[str, Any]) -> None:
+def test_a_container_is_sandboxed_and_has_a_health_check(service: dict[str, Any]) -> None:
     assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
     assert service["security_opt"] == ["no-new-privileges:true"]
     role = service["command"][0]
@@ -64,7 +64,7 @@ def test_a_container_is_confined_and_checked(service: dict[str, Any]) -> None:
     assert [name for name in service["environment"] if not is_known(name)] == []
 
 
-def test_secrets_come_from_files_that_are_made_and_never_committed(tmp_path: Path) -> None:
+def test_secrets_come_from_generated_files_and_are_never_committed(tmp_path: Path) -> None:
     compose = COMPOSE["compose.yaml"]
     script = tmp_path / "deploy/make-secrets"
     script.parent.mkdir()
@@ -93,8 +93,8 @@ def test_secrets_come_from_files_that_are_made_and_never_committed(tmp_path: Pat
     assert {".env", "deploy/secrets/", "deploy/production.env"} <= {*(ROOT / ".gitignore").read_text().splitlines()}
 
 
-def test_what_an_operator_sets_reaches_every_role() -> None:
-    """All but what the containers and units set themselves, which production.md names."""
+def test_an_operator_s_settings_reach_every_role() -> None:
+    """All except the variables that containers and units set themselves, which production.md lists."""
     files = ["deploy/compose/defaults.env", {"path": "deploy/production.env", "required": False}]
     of_containers = {"PUBLIC_URL", "HOST", "PORT", "DATA_DIR"}
     for service in COMPOSE["compose.yaml"]["services"].values():
@@ -106,7 +106,7 @@ def test_what_an_operator_sets_reaches_every_role() -> None:
     assert re.findall(r"^EnvironmentFile=(.*)", common, re.M) == ["/etc/bubblyphone/environment"]
     of_units = set()
     for path in (DEPLOY / "systemd").glob("*.service"):
-        assert path.name.startswith("bubblyphone-")  # so that common.conf is of it, too
+        assert path.name.startswith("bubblyphone-")  # so that common.conf applies to it
         of_units |= {*re.findall(r"(\w+)=", unit(path.name).get("Environment", ""))}
     containers, units = re.findall(r"^Leave out (.*?)[:.]", (ROOT / "docs/production.md").read_text(), re.M)
     assert {*re.findall(r"`(\w+)`", containers)} == of_containers | {"MEDIA_NODE", "MEDIA_STREAM_URL"}
@@ -141,7 +141,7 @@ def test_the_units_run_the_same_commands_as_the_image() -> None:
 
 
 def test_a_management_command_has_the_environment_of_the_units(tmp_path: Path) -> None:
-    """Whatever a shell would make of the values."""
+    """Even values that a shell would interpret."""
     file = tmp_path / "environment"
     file.write_text(
         "# DATABASE_URL=no\n\nDATABASE_URL=postgresql://u:p$1@h/d?sslmode=require&connect_timeout=5\n"
@@ -167,7 +167,7 @@ def test_a_management_command_has_the_environment_of_the_units(tmp_path: Path) -
     ]  # fmt: skip
 
 
-def test_the_proxies_find_the_media_processes_by_their_names() -> None:
+def test_the_proxies_route_to_media_processes_by_name() -> None:
     host = (DEPLOY / "Caddyfile").read_text()
     pattern = re.search(r"path_regexp node (\S+)", host)
     assert pattern is not None
@@ -177,7 +177,7 @@ def test_the_proxies_find_the_media_processes_by_their_names() -> None:
     assert match[1] == "8101"
     assert (
         re.match(pattern[1], f"/media/media-8001/{'0a' * 32}") is None
-    )  # other ports of this machine are nobody's business
+    )  # other ports of this machine must stay unreachable
 
     container = re.search(r"path_regexp node (\S+)", (DEPLOY / "compose/Caddyfile").read_text())
     assert container is not None
@@ -185,7 +185,7 @@ def test_the_proxies_find_the_media_processes_by_their_names() -> None:
     assert re.match(container[1], f"/media/postgres/{'0a' * 32}") is None
 
 
-def test_haproxy_knows_each_media_process_by_its_name() -> None:
+def test_haproxy_routes_to_each_media_process_by_name() -> None:
     config = (DEPLOY / "haproxy.cfg").read_text()
     servers = re.findall(r"^\tserver (media-\S+)", config, re.M)
     rules = re.findall(r"use-server (\S+) if { path_beg /media/(\S+)/ }", config)
@@ -197,7 +197,7 @@ def test_haproxy_knows_each_media_process_by_its_name() -> None:
     assert {"/sandbox/ws/", "/phone/ws"} <= {*re.search(r"use_backend media if (.*)", config)[1].split()}  # type: ignore[index]
 
 
-def test_the_health_check_reports_a_role_that_is_not_there() -> None:
+def test_the_health_check_reports_an_unreachable_role() -> None:
     source = (DEPLOY / "healthcheck").read_text()
     assert re.findall(r'"(/\w+z)"', source)
     assert {*re.findall(r'"(/\w+z)"', source)} == MONITORED_PATHS & {"/healthz", "/readyz"}
