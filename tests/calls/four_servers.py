@@ -1,4 +1,4 @@
-"""`python -m tests.calls.four_servers PORT…`: a server process on each port. What they need is imported once, before they part."""
+"""`python -m tests.calls.four_servers PORT…`: a server process on each port. Modules are imported once, before forking."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from bubblyphone.asgi import application
 
 
 def serve(port: int) -> None:
-    # Twisted makes its event loop when it is imported: each process needs one of its own.
+    # Twisted creates its event loop on import, and each process needs its own.
     from daphne.server import Server
 
     Server(application, endpoints=[f"tcp:port={port}:interface=127.0.0.1"], verbosity=0).run()

@@ -1,4 +1,4 @@
-"""Calls with a recording, for tests: made as a session leaves them, without one."""
+"""Calls with a recording, for tests: as a session leaves them, but without running one."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,9 +23,9 @@ def sine(seconds: float, frequency: float = 440.0) -> bytes:
 
 
 def ended_call(balance: str = "10", *, seconds: int = 60, **settings: Any) -> Call:
-    """A streaming call that is over and settled; `settings` are its number's."""
+    """A streaming call that has ended and is settled. `settings` are those of its number."""
     number = make_streaming_number(make_account(balance), recording_enabled=True, **settings)
-    run_jobs()  # what follows credit
+    run_jobs()  # the jobs that the credit started
     return make_call(
         number,
         BEGAN,
@@ -39,7 +39,7 @@ def ended_call(balance: str = "10", *, seconds: int = 60, **settings: Any) -> Ca
 
 
 def record(call: Call, left: bytes, right: bytes) -> None:
-    """What a session's tape wrote, and what it told."""
+    """Write the file that a session's recorder writes, and report its start and end."""
     path = draft_path(call.pk)
     path.unlink(missing_ok=True)
     file = WavFile(path, RATE, BEGAN)

@@ -11,7 +11,7 @@ from calls.models import Call
 from phone_numbers.models import PhoneNumber
 from tests import factories
 
-# What `ledger verify` finds in every test: emptying the tables needs that guard to be off (tests/conftest.py).
+# What `ledger verify` finds in every test: truncating the tables requires disabling this trigger (tests/conftest.py).
 KNOWN = ["the ledger is not protected: its trigger ledger_is_never_emptied is missing or disabled"]
 
 
@@ -37,14 +37,14 @@ def make_streaming_number(developer: Developer, **fields: Any) -> PhoneNumber:
 
 
 def make_call(number: PhoneNumber, started_at: datetime, **fields: Any) -> Call:
-    """An inbound streaming call at list prices, answered at once."""
+    """An inbound streaming call at $0.04 per minute for telephony and model each, answered when it started."""
     call = describe_call(number, started_at, **fields)
     call.save()
     return call
 
 
 def describe_call(number: PhoneNumber, started_at: datetime, **fields: Any) -> Call:
-    """The same, not saved."""
+    """The same call, not saved."""
     config = resolution.resolve(request={}, request_agent=None, number=number)
     defaults: dict[str, Any] = {
         "direction": "inbound",

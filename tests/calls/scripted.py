@@ -1,4 +1,4 @@
-"""A caller and a model for sessions without a network: both ends of `calls.session.call_session`, driven by the test."""
+"""A caller and a model for sessions without a network: the test controls both ends of `calls.session.call_session`."""
 
 import asyncio
 import base64
@@ -17,12 +17,12 @@ FRAME = base64.b64encode(b"\xff" * 160).decode()
 
 
 def audio(milliseconds: int) -> str:
-    """A payload of PCMU of that length."""
+    """A PCMU payload of this length."""
     return base64.b64encode(b"\x10" * (8 * milliseconds)).decode()
 
 
 class ScriptedCaller:
-    """A media transport whose far end is the test."""
+    """A media transport whose remote end is the test."""
 
     audio_format: AudioFormat = PCMU_8K
 
@@ -50,7 +50,7 @@ class ScriptedCaller:
 
 
 class DirectCaller(ScriptedCaller):
-    """With a short path for audio in both directions. `speak` takes it where it can be taken, as a socket's callback would."""
+    """A caller with a short path for audio in both directions. `speak` uses it if possible, as a socket's callback would."""
 
     is_direct = True
 
@@ -63,7 +63,7 @@ class DirectCaller(ScriptedCaller):
         self.sink = sink
 
     def speak(self, payload: str) -> bool:
-        """Whether it went the short path."""
+        """Send audio. Returns whether it took the short path."""
         is_short = self.is_awaited and self.incoming.empty() and self.sink(payload)
         if not is_short:
             self.incoming.put_nowait(payload)
@@ -82,7 +82,7 @@ class DirectCaller(ScriptedCaller):
 
 
 class ScriptedSession(RealtimeSession):
-    """A model session: the test puts events in, and reads what the session was told."""
+    """A model session: the test puts events in, and reads what was sent to the model."""
 
     input_format = PCMU_8K
     output_format = PCMU_8K
@@ -136,7 +136,7 @@ class ScriptedSession(RealtimeSession):
 
 
 class ScriptedModel(RealtimeModel):
-    """Gives a new ScriptedSession for every connection, once `gate` is open; `refusals` are raised first, in order."""
+    """Returns a new ScriptedSession for every connection, after `gate` is set. `refusals` are raised first, in order."""
 
     def __init__(self, *refusals: ProviderError | None) -> None:
         self.refusals = list(refusals)
@@ -157,7 +157,7 @@ class ScriptedModel(RealtimeModel):
 
 
 class Notebook:
-    """An observer that keeps all it is told, with times of the clock `now`."""
+    """An observer that records everything reported to it, with times of the clock `now`."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now

@@ -1,4 +1,4 @@
-"""A caller and a model who talk by themselves, from the greeting to the model's goodbye; and a fault that cuts one of their awaits."""
+"""A caller and a model that talk on their own, from the greeting to the goodbye, and a fault in one of their awaits."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -20,21 +20,21 @@ from tests.calls.scripted import FRAME, ScriptedCaller, ScriptedSession, audio
 
 VOICE = audio(20)
 PACE_SECONDS = 0.004
-# After so long it is noticed that the other end is gone.
+# The time until a lost connection is noticed.
 LOST_SECONDS = 0.6
 
 
 class Gone(Exception):
-    """The caller's line, or a tool, is not there any more."""
+    """The caller's line or the tool's connection is lost."""
 
 
-# The prompt of its call → what happens in it.
+# The system prompt of a call → its fault.
 FAULTS: dict[str, "Fault"] = {}
 
 
 @dataclass
 class Fault:
-    """What happens at the `at`th await, counted from 1, of that name."""
+    """A fault at the `at`th await, counted from 1, of this name."""
 
     kind: str
     name: str = ""
@@ -63,7 +63,7 @@ class Fault:
 
 
 class TalkativeSession(ScriptedSession):
-    """Answers what it is asked; two questions of the caller's lead to a tool, and to the end of the call."""
+    """Answers the caller. One question leads to a tool call, another to the end of the call."""
 
     def __init__(self, config: SessionConfig, fault: Fault) -> None:
         super().__init__(config)
@@ -77,7 +77,7 @@ class TalkativeSession(ScriptedSession):
             self.queue.put_nowait(event)
 
     async def send_audio(self, payload: str) -> None:
-        # One of the frames stands for all: they differ in nothing.
+        # One frame stands for all of them.
         if self._loud == 5 and payload == VOICE:
             await self._fault.pass_by("model.send_audio")
         await super().send_audio(payload)
@@ -115,7 +115,7 @@ class TalkativeSession(ScriptedSession):
 
 
 class TalkativeModel(RealtimeModel):
-    """As settings name it. Which call a session is for it sees by the prompt."""
+    """The model in the settings. The system prompt identifies the session's call."""
 
     answer_seconds = 0.5
 
@@ -130,10 +130,10 @@ class TalkativeModel(RealtimeModel):
 
 
 class PatientCaller(ScriptedCaller):
-    """Asks, waits for the answer, interrupts it with another question, until the line is closed.
+    """Asks, waits for the answer, and interrupts it with another question, until the line is closed.
 
-    As a carrier's: what is sent over a line that is gone is lost without an error, and its frames end. The carrier then reports
-    the end of the call, unless that is lost, too.
+    As with a carrier, audio sent over a lost line is dropped without an error, and the frames end. The carrier then reports
+    the end of the call, unless the report is lost too.
     """
 
     is_direct = False
@@ -146,7 +146,7 @@ class PatientCaller(ScriptedCaller):
         self._is_gone = False
 
     def hand_audio_to(self, sink: AudioSink) -> None:
-        """Not used: all its audio is read as frames."""
+        """Not used: all audio is read as frames."""
 
     async def _pass_by(self, name: str) -> None:
         try:
@@ -163,7 +163,7 @@ class PatientCaller(ScriptedCaller):
             for frame in [VOICE] * 25 + [FRAME] * 2:
                 await asyncio.sleep(PACE_SECONDS)
                 yield frame
-            for _ in range(100):  # an answer, or two seconds of the caller's time without one
+            for _ in range(100):  # until an answer, or for two seconds of the caller's time
                 await asyncio.sleep(PACE_SECONDS)
                 yield FRAME
                 if self._is_gone or len(self.sent) > heard:

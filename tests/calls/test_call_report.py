@@ -1,4 +1,4 @@
-"""`call.report`: one event with everything, when it is complete or given up."""
+"""`call.report`: one event with everything about a call, sent when all of it is complete or has timed out."""
 
 import json
 from datetime import timedelta
@@ -23,7 +23,7 @@ NOW = timezone.now()
 
 
 def ended_call(**fields: Any) -> Call:
-    """Over for a minute, billed, its transcript complete; its account has an endpoint, its number a URL."""
+    """A call that ended a minute ago, billed, with a complete transcript. Its account has an endpoint, its number a URL."""
     number = make_streaming_number(make_account())
     make_endpoint(number.developer, "https://example.com/events")
     end = {
@@ -37,7 +37,7 @@ def reports_sent() -> list[dict[str, Any]]:
     return [json.loads(body) for body in Event.objects.filter(event_type="call.report").values_list("body", flat=True)]
 
 
-def test_the_report_has_everything_and_comes_once(client: Client) -> None:
+def test_the_report_is_complete_and_sent_once(client: Client) -> None:
     call = ended_call(
         dynamic_variables={"name": "Ada"},
         metadata={"order_id": "7"},
@@ -70,7 +70,7 @@ def test_the_report_has_everything_and_comes_once(client: Client) -> None:
     assert (delivery.endpoint_id is None, delivery.event_type) == (False, "call.report")
 
 
-def test_the_recording_s_url_is_valid_for_7_days() -> None:
+def test_the_recordings_url_is_valid_for_7_days() -> None:
     call = ended_call()
     recording = Recording.objects.create(call=call, maker="platform", name="calls/1.wav", status="ready")
     short, long = recording_access.signed_url(recording), recording_access.report_url(recording)
@@ -79,7 +79,7 @@ def test_the_recording_s_url_is_valid_for_7_days() -> None:
 
 
 @pytest.mark.parametrize("kind", [Recording, Transcription, Analysis])
-def test_it_waits_for_what_is_being_made_but_no_longer_than_ten_minutes(kind: Any) -> None:
+def test_the_report_waits_for_pending_work_for_up_to_ten_minutes(kind: Any) -> None:
     call = ended_call(recording_enabled=True)
     work = kind.objects.create(call=call)
     call_report.send_due(NOW)
@@ -97,7 +97,7 @@ def test_it_waits_for_what_is_being_made_but_no_longer_than_ten_minutes(kind: An
 @pytest.mark.parametrize(
     "missing", [{"transcript_announced": False}, {"settled_at": None}, {"status": "answered", "ended_at": None}]
 )
-def test_a_call_that_is_not_through_is_not_reported(missing: dict[str, Any]) -> None:
+def test_an_unfinished_call_is_not_reported(missing: dict[str, Any]) -> None:
     ended_call(**missing)
     call_report.send_due(NOW)
     assert reports_sent() == []
@@ -113,7 +113,7 @@ def test_a_call_that_nobody_answered_is_reported_too() -> None:
     assert Call.objects.get(pk=call.pk).reported_at == NOW
 
 
-def test_a_closed_account_gets_none() -> None:
+def test_a_closed_account_gets_no_report() -> None:
     call = ended_call()
     call.developer.closed_at = NOW
     call.developer.save()
@@ -122,7 +122,7 @@ def test_a_closed_account_gets_none() -> None:
     assert Call.objects.get().reported_at == NOW
 
 
-def test_one_that_cannot_be_reported_holds_up_no_other() -> None:
+def test_a_call_that_cannot_be_reported_does_not_block_others() -> None:
     broken, other = ended_call(), ended_call(ended_at=NOW - timedelta(seconds=30))
     nested = "UPDATE calls_call SET analysis_result = (repeat('[', 2000) || repeat(']', 2000))::jsonb WHERE id = %s"
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""Why a call failed: whose fault, what shows it, what to do."""
+"""Why a call failed: whose fault it was, the evidence, and the fix."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
 def ended_call(cause: str = "normal_clearing", **fields: Any) -> Call:
-    """An outbound call that is over; answered, unless `answered_at` says otherwise."""
+    """An outbound call that has ended. It was answered, unless `answered_at` is given."""
     number = make_streaming_number(make_account())
     end: dict[str, Any] = {"status": "completed", "hangup_cause": cause, "ended_at": NOON + timedelta(minutes=1)}
     if "answered_at" in fields:
@@ -74,7 +74,7 @@ def add_delivery(call: Call, event_type: str, status: int | None, error: str | N
         ("carrier_failed", {}, Fault.CARRIER, "dropped the call"),
     ],
 )
-def test_every_bad_end_has_somebody_to_blame(cause: str, fields: dict[str, Any], fault: Fault, words: str) -> None:
+def test_every_failure_has_a_fault_and_a_fix(cause: str, fields: dict[str, Any], fault: Fault, words: str) -> None:
     found = explain(ended_call(cause, **fields))
     assert (found.fault, found.is_end) == (fault, True)
     assert words in found.summary
@@ -82,7 +82,7 @@ def test_every_bad_end_has_somebody_to_blame(cause: str, fields: dict[str, Any],
 
 
 @pytest.mark.parametrize("cause", ["normal_clearing", "voicemail", "transferred"])
-def test_a_good_end_needs_no_explanation(cause: str) -> None:
+def test_a_normal_end_has_no_fault(cause: str) -> None:
     found = explain(ended_call(cause))
     assert (found.outcome, found.fault, found.is_trouble, found.evidence) == (cause, Fault.NOBODY, False, [])
 
@@ -94,7 +94,7 @@ def test_a_running_call_is_not_judged() -> None:
     assert (found.outcome, found.fault, found.is_trouble) == ("in_progress", Fault.NOBODY, False)
 
 
-def test_what_the_carrier_reported_is_the_evidence() -> None:
+def test_the_carriers_report_is_the_evidence() -> None:
     call = ended_call("busy", answered_at=None, carrier_call_id="v3:1")
     CarrierEventRecord.objects.create(
         event_id="e1",
@@ -108,7 +108,7 @@ def test_what_the_carrier_reported_is_the_evidence() -> None:
     assert found.evidence == ["12:00:00 the carrier reported busy (486 Busy Here)"]
 
 
-def test_a_limit_of_ones_own_is_told_from_an_empty_balance() -> None:
+def test_a_spending_limit_is_distinguished_from_an_empty_balance() -> None:
     call = ended_call("insufficient_balance")
     assert explain(call).summary == "Your balance was used up."
     add_event(call, "limit.reached", reason="daily_cap_reached", limit="5.00")
@@ -117,7 +117,7 @@ def test_a_limit_of_ones_own_is_told_from_an_empty_balance() -> None:
     assert found.evidence == ["12:00:05 limit.reached: daily_cap_reached"]
 
 
-def test_a_process_that_went_away_is_our_fault() -> None:
+def test_a_lost_process_is_our_fault() -> None:
     call = ended_call("carrier_failed")
     add_event(call, "stream.connected", model="gemini-3.1-flash-live")
     found = explain(call)
@@ -129,7 +129,7 @@ def test_a_process_that_went_away_is_our_fault() -> None:
 
 @pytest.mark.parametrize("is_own", [True, False])
 @pytest.mark.parametrize("is_refused", [True, False])
-def test_a_refused_key_is_its_owners_and_a_broken_connection_is_the_models(is_own: bool, is_refused: bool) -> None:
+def test_a_refused_key_is_its_owners_fault_and_a_broken_connection_the_models(is_own: bool, is_refused: bool) -> None:
     call = ended_call("model_failed")
     if is_own:
         call.config["model_key_id"] = {"value": 3, "source": "number"}
@@ -156,7 +156,7 @@ def test_a_refused_key_is_its_owners_and_a_broken_connection_is_the_models(is_ow
         ([("transfer.failed", "insufficient_balance")], Fault.SETTINGS),
     ],
 )
-def test_what_a_call_recovered_from_has_its_owner(events: list[tuple[str, str]], fault: Fault) -> None:
+def test_faults_that_a_call_recovered_from(events: list[tuple[str, str]], fault: Fault) -> None:
     call = ended_call()
     for name, reason in [("stream.connected", ""), *events]:
         add_event(call, name, **({"reason": reason} if reason else {}))
@@ -174,7 +174,7 @@ def test_what_a_call_recovered_from_has_its_owner(events: list[tuple[str, str]],
         ([("stream.connected", ""), ("stream.failed", "connection_failed")], Fault.CARRIER),
     ],
 )
-def test_a_call_that_was_lost_has_its_owner(events: list[tuple[str, str]], fault: Fault) -> None:
+def test_faults_that_ended_a_call(events: list[tuple[str, str]], fault: Fault) -> None:
     call = ended_call("carrier_failed")
     for name, reason in events:
         add_event(call, name, **({"reason": reason} if reason else {}))
@@ -188,7 +188,7 @@ def test_a_silent_model_is_at_fault_no_matter_who_hangs_up(cause: str) -> None:
     add_event(call, "dead_air", remedy="prompt")
     found = explain(call)
     assert (found.fault, found.is_end) == (Fault.MODEL, True)
-    # It spoke again: only a pause.
+    # The model spoke again: it was only a pause.
     TranscriptEntry.objects.create(call=call, role="model", text="Sorry.", spoken_at=NOON + timedelta(seconds=9))
     found = explain(call)
     assert found.fault == {"silence_timeout": Fault.CALLEE, "max_duration": Fault.SETTINGS}.get(cause, Fault.MODEL)
@@ -214,7 +214,7 @@ def test_a_browser_that_never_connected() -> None:
     assert "microphone" in found.fix
 
 
-def test_a_webhook_that_never_said_what_to_do() -> None:
+def test_a_webhook_response_without_an_action() -> None:
     call = ended_call("webhook_failed", mode="webhook", answered_at=None)
     add_delivery(call, "call.incoming", 200, 'The response has no "action".')
     found = explain(call)
@@ -225,7 +225,7 @@ def test_a_webhook_that_never_said_what_to_do() -> None:
     assert found.evidence == ['12:00:07 call.incoming: HTTP 200 after 183 ms, The response has no "action".']
 
 
-def test_trouble_in_a_call_that_ended_well() -> None:
+def test_problems_in_a_call_that_ended_normally() -> None:
     call = ended_call()
     add_event(call, "dead_air", remedy="prompt")
     TranscriptEntry.objects.create(call=call, role="model", text="Sorry.", spoken_at=NOON + timedelta(seconds=9))
@@ -255,7 +255,7 @@ def test_trouble_in_a_call_that_ended_well() -> None:
 
 NEVER = {"answered_at": None}
 INBOUND = {"direction": "inbound"}
-# What is done to a call, and whose fault the API says it was.
+# (hangup cause, fields of the call, events, fault that the API reports)
 INJECTED: list[tuple[str, dict[str, Any], list[tuple[str, dict[str, Any]]], Fault]] = [
     ("busy", NEVER, [], Fault.CALLEE),
     ("no_answer", NEVER, [], Fault.CALLEE),
@@ -297,7 +297,7 @@ INJECTED: list[tuple[str, dict[str, Any], list[tuple[str, dict[str, Any]]], Faul
 
 
 @pytest.mark.parametrize(("cause", "fields", "events", "fault"), INJECTED)
-def test_the_api_names_the_owner_of_an_injected_failure(
+def test_the_api_reports_the_fault_of_an_injected_failure(
     client: Client, cause: str, fields: dict[str, Any], events: list[tuple[str, dict[str, Any]]], fault: Fault
 ) -> None:
     fields = dict(fields)

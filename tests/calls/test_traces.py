@@ -1,4 +1,4 @@
-"""Traces as a collector receives them: all that belongs to a call is one trace, whichever process it happened in."""
+"""Traces as a collector receives them: everything about a call is in one trace, whichever process it happened in."""
 
 import asyncio
 import base64
@@ -38,7 +38,7 @@ CALLERS_TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 @pytest.fixture(scope="module")
 def collector() -> Iterator[RecordingServer]:
-    """The SDK reads where to send spans when it is loaded, once in a process."""
+    """One collector for all tests: the SDK reads its endpoint once per process, when it is loaded."""
     with RecordingServer() as server:
         yield server
 
@@ -71,7 +71,7 @@ def carrier(settings: Any) -> Iterator[RecordingServer]:
 
 
 def received(collector: RecordingServer) -> list[Any]:
-    """Every span that the collector has."""
+    """All spans that the collector has received."""
     from bubblyphone.core import otel
 
     otel.flush()
@@ -90,7 +90,7 @@ def attributes(span: Any) -> dict[str, Any]:
 
 
 def report(kind: str, control: str, **payload: Any) -> dict[str, Any]:
-    """A webhook of the carrier's."""
+    """A webhook of the carrier."""
     about = {
         "call_control_id": control,
         "call_leg_id": "l",
@@ -112,7 +112,7 @@ def deliver(body: dict[str, Any]) -> None:
 
 
 def hold(call: Call) -> None:
-    """A conversation that the caller ends at once."""
+    """Run a conversation that the caller ends almost immediately."""
 
     async def run() -> None:
         caller = ScriptedCaller()
@@ -133,7 +133,7 @@ def hold(call: Call) -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("empty_redis")
-def test_what_belongs_to_a_call_is_one_trace(traced: RecordingServer, carrier: RecordingServer) -> None:
+def test_everything_about_a_call_is_in_one_trace(traced: RecordingServer, carrier: RecordingServer) -> None:
     developer = make_account()
     number = make_streaming_number(developer)
     deliver(report("initiated", "v3:one", direction="incoming", state="parked", to=number.e164))

@@ -1,4 +1,4 @@
-"""Codes and seconds of the API as words on pages."""
+"""The API's codes and seconds, in words on pages."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from calls.outcomes import seconds_in_words
 @pytest.mark.parametrize(
     ("seconds", "words"), [(3600, "60 min"), (60, "1 min"), (90, "90 s"), (30, "30 s"), (0, "0 s"), (None, "None")]
 )
-def test_limits(seconds: object, words: str) -> None:
+def test_seconds_in_words(seconds: object, words: str) -> None:
     assert seconds_in_words(seconds) == words
 
 
@@ -22,11 +22,11 @@ def test_limits(seconds: object, words: str) -> None:
         ("transfer.failed", {"reason": "busy"}, "The line was busy"),
         ("recording.failed", {"reason": "No audio was received."}, "No audio was received."),
         ("stream.error", {"detail": "10004 Bad frame"}, "10004 Bad frame"),
-        # `describe_event` says these.
+        # `describe_event` describes these.
         ("stream.restarted", {"reason": "deploy"}, ""),
         ("tool.returned", {"reason": "unknown_tool"}, ""),
         ("call.answered", {}, ""),
     ],
 )
-def test_reasons(event_type: str, metadata: dict[str, str], words: str) -> None:
+def test_reasons_in_words(event_type: str, metadata: dict[str, str], words: str) -> None:
     assert describe_reason(CallEvent(event_type=event_type, metadata=metadata)) == words

@@ -1,4 +1,4 @@
-"""Two platforms for all flows: one without any key, one whose model vendors are fakes."""
+"""Two platforms for all flows: one without any API key, one with fake model vendors."""
 
 import os
 from collections.abc import Iterator
@@ -10,15 +10,15 @@ from tests.flows.platform import Platform
 from tests.flows.vendors import Vendors
 from tests.flows.voices import Voices
 
-# Each platform has both carriers, which the exchange is in the protocols of Telnyx and Twilio. Calls of tests that name none go over
-# Telnyx's; with `FLOWS_CARRIER=twilio` over Twilio's, and with `FLOWS_CARRIER=exchange,twilio` the account's numbers are at both.
+# Each platform has two carriers: the exchange in Telnyx's protocol and in Twilio's. Tests that name no carrier use Telnyx's,
+# with `FLOWS_CARRIER=twilio` Twilio's. With `FLOWS_CARRIER=exchange,twilio` numbers are bought from both in turn.
 CARRIERS = os.environ.get("FLOWS_CARRIER", "exchange").split(",")
 BOTH = {"CARRIER": "twilio"}
 
 
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """The platform as `make run` starts it: no key, the built-in exchange, the offline model."""
+    """The platform as `make run` starts it: without API keys, with the built-in exchange and the offline model."""
     started = Platform(tmp_path_factory.mktemp("offline"), carriers=CARRIERS, **BOTH)
     try:
         started.start()
@@ -29,14 +29,14 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 
 @pytest.fixture(scope="session")
 def vendors() -> Iterator[Vendors]:
-    """OpenAI and Google on this machine."""
+    """Fakes of OpenAI and Google on this machine."""
     with Vendors() as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def vendor_platform(tmp_path_factory: pytest.TempPathFactory, vendors: Vendors) -> Iterator[Platform]:
-    """The platform with keys of both vendors."""
+    """The platform with API keys of both vendors."""
     started = Platform(tmp_path_factory.mktemp("vendors"), carriers=CARRIERS, **BOTH, **vendors.environment)
     try:
         started.start()
@@ -47,7 +47,7 @@ def vendor_platform(tmp_path_factory: pytest.TempPathFactory, vendors: Vendors) 
 
 @pytest.fixture(scope="session")
 def voices() -> Iterator[Voices]:
-    """A caller's voice, and an ear for the agent's."""
+    """Text-to-speech for callers, and a recognizer for the agent's speech."""
     if not speech.is_installed():
         pytest.skip("the offline extra is not installed")
     with Voices() as running:

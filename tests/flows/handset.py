@@ -1,4 +1,4 @@
-"""A telephone of the built-in exchange, in the hand of a test (protocol: sandbox/exchange/handsets/remote.py)."""
+"""A phone of the built-in exchange, controlled by a test (protocol: sandbox/exchange/handsets/remote.py)."""
 
 import asyncio
 import itertools
@@ -16,12 +16,12 @@ from tests.flows.platform import Platform
 RATE = 16000
 FRAME_BYTES = 640  # 20 ms of PCM16 at 16 kHz
 SILENCE = bytes(FRAME_BYTES)
-LOUD = 200  # mean amplitude of a frame that is no silence
+LOUD = 200  # mean amplitude above which a frame is not silence
 _numbers = itertools.count()
 
 
 class TestHandset:
-    """Speaks and listens in real time; `heard` is all that came, `events` all that was signalled."""
+    """Speaks and listens in real time. `heard` is all the audio received, `events` all control messages."""
 
     __test__ = False
 
@@ -29,9 +29,9 @@ class TestHandset:
         self.number = number
         self.heard = bytearray()
         self.events: list[dict[str, Any]] = []
-        self.loud_at = 0.0  # when the other side was last loud (time.monotonic)
-        self.longest_pause = 0.0  # seconds, between two moments when it was
-        self.spoke_at = 0.0  # when the last thing said became loud
+        self.loud_at = 0.0  # when the other party was last loud (time.monotonic)
+        self.longest_pause = 0.0  # in seconds, between two loud frames
+        self.spoke_at = 0.0  # when the last audio said became loud
         self._socket = socket
         self._to_say = bytearray()
         self._is_silent = True
@@ -74,7 +74,7 @@ class TestHandset:
         await self.wait_for("ended")
 
     def say(self, pcm16_16k: bytes) -> None:
-        """Begin to speak."""
+        """Start to speak."""
         self._to_say += pcm16_16k
         self._is_silent = True
 
@@ -92,29 +92,29 @@ class TestHandset:
         return next(event for event in self.events if event["type"] == kind)
 
     async def wait_until_loud(self, seconds: float = 30) -> None:
-        """Wait until the other side speaks (from now on)."""
+        """Wait until the other party speaks, from now on."""
         began = time.monotonic()
         async with asyncio.timeout(seconds):
             while self.loud_at < began:
                 await asyncio.sleep(0.02)
 
     async def wait_until_quiet(self, seconds: float = 30, *, quiet: float = 1.0) -> None:
-        """Wait until the other side has been silent for `quiet` seconds."""
+        """Wait until the other party has been silent for `quiet` seconds."""
         async with asyncio.timeout(seconds):
             while time.monotonic() - self.loud_at < quiet:
                 await asyncio.sleep(0.02)
 
     async def listen(self, *, quiet: float = 1.0) -> bytes:
-        """What the other side says from now on, until it has been silent for `quiet` seconds; 16 kHz."""
+        """What the other party says from now on, until it has been silent for `quiet` seconds, at 16 kHz."""
         start = len(self.heard)
         await self.wait_until_loud()
         await self.wait_until_quiet(quiet=quiet)
         return bytes(self.heard[start:])
 
     async def interrupt(self, pcm16_16k: bytes, *, quiet: float = 0.2) -> float:
-        """Speak over the other side until it is silent for `quiet` seconds; how long it went on speaking then."""
+        """Speak over the other party until it is silent for `quiet` seconds. Returns how long it continued speaking."""
         async with asyncio.timeout(10):
-            while time.monotonic() - self.loud_at > 0.06:  # not in a pause
+            while time.monotonic() - self.loud_at > 0.06:  # not during a pause
                 await asyncio.sleep(0.01)
         self.say(loud_part(pcm16_16k))
         while self._is_silent:
@@ -123,7 +123,7 @@ class TestHandset:
         return max(0.0, self.loud_at - self.spoke_at)
 
     async def ask(self, pcm16_16k: bytes) -> bytes:
-        """Say something and hear the answer to it."""
+        """Say something and return the answer."""
         self.say(pcm16_16k)
         await self.finish_speaking()
         return await self.listen()
@@ -136,8 +136,8 @@ class TestHandset:
 
 @asynccontextmanager
 async def handset(platform: Platform) -> AsyncIterator[TestHandset]:
-    """A telephone that is registered under a number of its own."""
-    number = f"+1503555{next(_numbers):04d}"  # of an area that the exchange sells no numbers of
+    """A phone that is registered under its own number."""
+    number = f"+1503555{next(_numbers):04d}"  # in an area code in which the exchange sells no numbers
     address = platform.exchange_url.replace("http", "ws", 1) + f"/handset?token={platform.exchange_key}"
     async with connect(address, compression=None, proxy=None, max_size=None) as socket:
         phone = TestHandset(socket, number)
@@ -150,18 +150,18 @@ async def handset(platform: Platform) -> AsyncIterator[TestHandset]:
 
 
 def loudness(pcm16: bytes) -> float:
-    """Mean amplitude."""
+    """The mean amplitude."""
     return float(np.abs(np.frombuffer(pcm16, np.int16).astype(np.int32)).mean()) if pcm16 else 0.0
 
 
 def tone(seconds: float, frequency: float = 440.0, rate: int = RATE) -> bytes:
-    """A loud sine, PCM16."""
+    """A loud tone, PCM16."""
     samples = np.arange(int(seconds * rate))
     return (np.sin(2 * np.pi * frequency * samples / rate) * 12000).astype("<i2").tobytes()
 
 
 def loud_part(pcm16_16k: bytes) -> bytes:
-    """From the first loud frame to the last."""
+    """The audio from the first loud frame to the last."""
     frames = [pcm16_16k[start : start + FRAME_BYTES] for start in range(0, len(pcm16_16k), FRAME_BYTES)]
     loud = [index for index, frame in enumerate(frames) if loudness(frame) > LOUD]
     return b"".join(frames[loud[0] : loud[-1] + 1]) if loud else b""

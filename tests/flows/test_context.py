@@ -1,4 +1,4 @@
-"""What reaches a model besides the caller's voice: variables, notes of the developer's, keys; and whom it hands over to."""
+"""What a model gets besides the caller's voice (variables, the developer's notes, keys), and whom it transfers to."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tests.flows.webhooks import WebhookReceiver
 PROMPT = "You are Robin of Harbour Dental. You are calling {{customer_name}}. The appointment is on {{day}}."
 
 
-async def test_variables_notes_and_keys_reach_the_conversation(platform: Platform, voices: Voices) -> None:
+async def test_variables_notes_and_keys_reach_the_model(platform: Platform, voices: Voices) -> None:
     async with WebhookReceiver() as receiver, handset(platform) as phone:
         number = await platform.number(
             mode="streaming", model="local-offline", system_prompt=PROMPT, webhook_url=receiver.url

@@ -1,6 +1,6 @@
-"""What is killed in the middle of a call: it ends, is billed once, and is reported once all the same.
+"""Processes are killed during a call: the call still ends, is billed once, and is reported once.
 
-The platform goes on; what it owned is there again in the next test.
+The platform keeps running, and the supervisor restarts the process before the next test.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ PRICE = Decimal("0.04")
 
 @dataclass
 class CallAtRisk:
-    """A call that is on, the agent having greeted."""
+    """A running call, after the greeting."""
 
     platform: Platform
     number: Number
@@ -44,7 +44,7 @@ class CallAtRisk:
     id: int
 
     async def check_end(self, *causes: str, seconds: float, at_most: float) -> dict[str, Any]:
-        """Over within `seconds`, billed once for no more than `at_most` seconds, every webhook there once."""
+        """Check that the call ends within `seconds`, is billed once for at most `at_most` seconds, and every webhook is sent once."""
         call = await self.platform.ended_call(self.id, seconds)
         assert call["status"] == "completed"
         assert call["hangup_cause"] in causes
@@ -78,7 +78,7 @@ async def call_at_risk(platform: Platform, vendors: Vendors, **settings: Any) ->
 
 
 async def restarted(platform: Platform, words: str, old: int) -> None:
-    """Until the supervisor has another process of that kind, and everything is ready."""
+    """Wait until the supervisor has started another process of this kind, and everything is ready."""
     await platform.until(
         lambda: any(words in command for pid, command in platform.processes().items() if pid != old), 30
     )
@@ -88,7 +88,7 @@ async def restarted(platform: Platform, words: str, old: int) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-async def test_the_media_process_ends_and_another_one_goes_on_with_the_call(
+async def test_another_media_process_continues_the_call(
     vendor_platform: Platform, vendors: Vendors, number: signal.Signals
 ) -> None:
     async with call_at_risk(vendor_platform, vendors) as call:
@@ -107,9 +107,7 @@ async def test_the_media_process_ends_and_another_one_goes_on_with_the_call(
         assert reconnected == [{"reason": reason}]
 
 
-async def test_a_call_does_not_notice_that_the_web_process_is_killed(
-    vendor_platform: Platform, vendors: Vendors
-) -> None:
+async def test_killing_the_web_process_does_not_affect_a_call(vendor_platform: Platform, vendors: Vendors) -> None:
     replies = [Reply(tone(6, 1000, 24000), "A long story."), Reply(tone(0.5, 700, 24000), "Yes.", hears="Still there?")]
     fake = vendors.openai(Script(replies))
     async with handset(vendor_platform) as phone:
@@ -130,22 +128,20 @@ async def test_a_call_does_not_notice_that_the_web_process_is_killed(
     assert [name for name in events if name.startswith("stream.")] == ["stream.connected", "stream.disconnected"]
 
 
-async def test_a_media_process_that_does_not_come_back_ends_its_calls(
-    vendor_platform: Platform, vendors: Vendors
-) -> None:
+async def test_calls_end_if_their_media_process_does_not_return(vendor_platform: Platform, vendors: Vendors) -> None:
     async with call_at_risk(vendor_platform, vendors) as call:
-        vendor_platform.query(
-            "UPDATE calls_call SET stream_restarts = 10 WHERE id = %s", call.id
-        )  # nothing is left to be tried
+        vendor_platform.query("UPDATE calls_call SET stream_restarts = 10 WHERE id = %s", call.id)  # no restarts left
         old = vendor_platform.kill("bubblyphone.serve media")
-        # Billed to its last sign of life, which is at most five seconds old when it dies.
+        # Billed until the last sign of life, which is at most five seconds old when the process dies.
         await call.check_end("carrier_failed", seconds=90, at_most=12)
         await restarted(vendor_platform, "bubblyphone.serve media", old)
         assert (await call.phone.wait_for("ended", 10))["cause"] == "normal_clearing"
 
 
-async def test_a_briefing_goes_on_when_the_media_process_is_killed(vendor_platform: Platform, vendors: Vendors) -> None:
-    """The recipient hears all of it and is connected; that part of the call is recorded by the carrier."""
+async def test_a_briefing_continues_when_the_media_process_is_killed(
+    vendor_platform: Platform, vendors: Vendors
+) -> None:
+    """The recipient hears all of it and is connected. The carrier records that part of the call."""
     async with (
         call_at_risk(vendor_platform, vendors, recording_enabled=True) as call,
         handset(vendor_platform) as person,
@@ -178,13 +174,13 @@ async def test_a_briefing_goes_on_when_the_media_process_is_killed(vendor_platfo
 async def test_the_clock_and_the_worker_are_killed(vendor_platform: Platform, vendors: Vendors) -> None:
     async with call_at_risk(vendor_platform, vendors) as call:
         clock, worker = vendor_platform.kill("manage.py clock"), vendor_platform.kill("qcluster")
-        await call.phone.hang_up()  # the end is reported while nobody is there to send it on
+        await call.phone.hang_up()  # the end is reported while no process can send webhooks
         await restarted(vendor_platform, "manage.py clock", clock)
         await restarted(vendor_platform, "qcluster", worker)
         await call.check_end("normal_clearing", seconds=20, at_most=15)
 
 
-async def test_a_media_stream_that_breaks_is_restarted_and_nothing_is_lost(
+async def test_a_broken_media_stream_is_restarted_and_nothing_is_lost(
     vendor_platform: Platform, vendors: Vendors
 ) -> None:
     replies = [Reply(tone(5, 1000, 24000), "A long story."), Reply(tone(0.5, 700, 24000), "Yes.", hears="Still there?")]
@@ -220,7 +216,7 @@ async def test_a_media_stream_that_breaks_is_restarted_and_nothing_is_lost(
 
 
 async def break_stream(platform: Platform, call_id: int, way: str) -> None:
-    """A media connection that breaks without a word, or that the carrier closes, which Twilio does with a call's end only."""
+    """Break the media connection, or have the carrier close it. Twilio closes it only when the call ends, so there it breaks."""
     ((leg,),) = platform.query("SELECT carrier_call_id FROM calls_call WHERE id = %s", call_id)
     path, body = f"/v2/calls/{leg}/actions/streaming_stop", dict[str, str]()
     if way == "broken" or leg.startswith("CA"):
@@ -232,7 +228,7 @@ async def break_stream(platform: Platform, call_id: int, way: str) -> None:
 
 
 def frames_of(pcm16_16k: bytes) -> list[bytes]:
-    """Pieces of 20 ms."""
+    """The audio in frames of 20 ms."""
     return [pcm16_16k[start : start + 640] for start in range(0, len(pcm16_16k), 640)]
 
 
@@ -241,29 +237,29 @@ async def test_the_carrier_dies(vendor_platform: Platform, vendors: Vendors) -> 
         old = vendor_platform.kill("manage.py exchange")
         await restarted(vendor_platform, "manage.py exchange", old)
         await call.check_end("carrier_failed", seconds=45, at_most=20)
-    async with call_at_risk(vendor_platform, vendors) as call:  # the numbers still ring
+    async with call_at_risk(vendor_platform, vendors) as call:  # numbers still work
         await call.phone.hang_up()
         await call.check_end("normal_clearing", seconds=10, at_most=15)
 
 
-async def test_a_stop_in_the_middle_of_a_call_loses_nothing(vendor_platform: Platform, vendors: Vendors) -> None:
+async def test_stopping_the_platform_during_a_call_loses_nothing(vendor_platform: Platform, vendors: Vendors) -> None:
     demo = json.loads((vendor_platform.data_dir / "demo.json").read_text())
     async with call_at_risk(vendor_platform, vendors) as call:
         numbers, calls = await vendor_platform.get("/phone-numbers"), await vendor_platform.get("/calls?per_page=100")
         running = descendants(vendor_platform)
         assert len(running) > 6
         await asyncio.to_thread(vendor_platform.stop)
-        assert [pid for pid, birth in running.items() if born(pid) == birth] == []
+        assert [pid for pid, start_time in running.items() if start_time_of(pid) == start_time] == []
         await asyncio.to_thread(vendor_platform.start)
         await call.check_end("carrier_failed", "normal_clearing", seconds=60, at_most=20)
     again = json.loads((vendor_platform.data_dir / "demo.json").read_text())
-    assert {**again, "numbers": demo["numbers"]} == demo  # those bought meanwhile are in it, too
+    assert {**again, "numbers": demo["numbers"]} == demo  # it also contains the numbers bought since
     assert await vendor_platform.get("/phone-numbers") == numbers
     assert [each["id"] for each in await vendor_platform.get("/calls?per_page=100")] == [each["id"] for each in calls]
 
 
 def descendants(platform: Platform) -> dict[int, str]:
-    """All processes of the platform: pid → start time, which tells it from a later one with the same pid."""
+    """All processes of the platform: pid → start time, which distinguishes it from a later process with the same pid."""
     found: set[int] = set()
     rows = subprocess.run(["ps", "-eo", "pid,ppid"], capture_output=True, text=True, check=True).stdout.split("\n")[1:]
     pairs = [(int(row.split()[0]), int(row.split()[1])) for row in rows if row.strip()]
@@ -271,11 +267,11 @@ def descendants(platform: Platform) -> dict[int, str]:
     while new:
         found |= new
         new = {pid for pid, parent in pairs if parent in found} - found
-    return {pid: birth for pid in found if (birth := born(pid))}
+    return {pid: start_time for pid in found if (start_time := start_time_of(pid))}
 
 
-def born(pid: int) -> str:
-    """A process' start time in clock ticks; "" when there is none, or only its remains."""
+def start_time_of(pid: int) -> str:
+    """A process's start time in clock ticks, or "" if it does not exist or is a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

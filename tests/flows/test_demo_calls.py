@@ -1,4 +1,4 @@
-"""A new account's free calls to the demo agent, from a browser, on a platform without any key."""
+"""A new account's free calls to the demo agent, from a browser, on a platform without API keys."""
 
 import asyncio
 import re
@@ -9,7 +9,7 @@ from tests.flows.test_sandbox import browser
 from tests.flows.voices import Voices
 
 
-async def test_three_demo_calls_without_money(platform: Platform, voices: Voices) -> None:
+async def test_three_demo_calls_without_credit(platform: Platform, voices: Voices) -> None:
     question = await voices.say("How much does a phone number cost?")
     _, key = await platform.register()
     answers = [await platform.request("POST", "/sandbox/demo", key=key) for _ in range(4)]
@@ -22,7 +22,7 @@ async def test_three_demo_calls_without_money(platform: Platform, voices: Voices
     async with browser(started[0]["ws_url"]) as one:
         await one.wait_for("ready")
         await one.listen()
-        await asyncio.sleep(len(one.sound) / 32000)  # until it is played
+        await asyncio.sleep(len(one.sound) / 32000)  # until it has been played
         await one.say(question + SILENCE * 10)
         answer = await one.listen()
         assert re.search(r"three|3", await voices.understand(answer))

@@ -1,4 +1,4 @@
-"""The main job on real input: a handset calls a number, speaks, is understood and answered by voice; then the books are right."""
+"""The main use case with real speech: a phone calls a number, the agent understands and answers, and the bill is right."""
 
 import asyncio
 import math
@@ -81,7 +81,7 @@ async def test_a_caller_is_understood_answered_and_billed(platform: Platform, vo
 async def check_webhooks(
     platform: Platform, receiver: WebhookReceiver, secret: str, call: dict[str, Any], transcript: list[dict[str, Any]]
 ) -> None:
-    """Each event once, in its documented shape, signed, and in the log."""
+    """Check that each event was sent once, in its documented shape, signed, and is in the log."""
     names = ["call.answered", "call.ended", "call.hangup", "call.incoming", "call.started", "call.transcript.ready"]
     segments = ["call.transcript.segment"] * 3
     await platform.until(lambda: len(receiver.messages) >= len(names) + len(segments))
@@ -130,7 +130,7 @@ async def _complete_log(platform: Platform, call_id: int, count: int) -> list[di
     return logs if len(logs) >= count else None
 
 
-async def test_a_tool_answers_through_the_developers_server(platform: Platform, voices: Voices) -> None:
+async def test_a_tool_of_the_developers_server_is_called(platform: Platform, voices: Voices) -> None:
     question = await voices.say("What is the weather like today?")
     answers = {"call.tool_call": lambda body: {"result": {"message": "It is raining, with forty degrees."}}}
     async with WebhookReceiver(answers) as tools, handset(platform) as phone:
@@ -219,7 +219,7 @@ async def test_a_goodbye_ends_the_call(platform: Platform, voices: Voices) -> No
     assert (call["status"], call["hangup_cause"]) == ("completed", "normal_clearing")
 
 
-async def test_what_the_api_has_said_is_said_as_it_is(platform: Platform, voices: Voices) -> None:
+async def test_text_from_the_api_is_spoken_unchanged(platform: Platform, voices: Voices) -> None:
     texts = [
         "Your table is ready.",
         'She said "hello" to us.',

@@ -1,4 +1,4 @@
-"""Calls that are placed over the API: to a telephone of the exchange, and what cannot be placed."""
+"""Calls placed over the API to phones of the exchange, and calls that are refused."""
 
 import math
 from decimal import Decimal
@@ -15,11 +15,11 @@ SETTINGS = {
     "model": "local-offline",
     "system_prompt": "You are Robin, the receptionist of Harbour Dental. We are open from nine to five.",
 }
-# Telephones of the exchange (sandbox/exchange/handsets/answerers.py).
+# Phones of the exchange (sandbox/exchange/handsets/answerers.py).
 NOBODY, UNALLOCATED = "+15005550003", "+15005550008"
 
 
-async def test_a_person_is_called_and_hung_up_on(platform: Platform) -> None:
+async def test_a_person_is_called_and_the_call_is_hung_up(platform: Platform) -> None:
     async with WebhookReceiver() as receiver, handset(platform) as phone:
         number = await platform.number(**SETTINGS, webhook_url=receiver.url)
         placed = await platform.post("/calls", {"from": number.e164, "to": phone.number})
@@ -50,7 +50,7 @@ async def test_a_person_is_called_and_hung_up_on(platform: Platform) -> None:
     assert "call.incoming" not in receiver.names
     once_over = [
         name for name in receiver.names if name != "call.transcript.ready"
-    ]  # five seconds later, if we still listen
+    ]  # sent five seconds later, perhaps after the test
     assert sorted(once_over) == ["call.answered", "call.ended", "call.hangup", "call.started"]
     assert all(message.is_signed_with(number.secret) for message in receiver.messages)
 
@@ -60,7 +60,7 @@ async def _with_status(platform: Platform, call_id: int, status: str) -> dict[st
     return call if call["status"] == status else None
 
 
-async def test_who_may_not_call(platform: Platform) -> None:
+async def test_accounts_that_cannot_call(platform: Platform) -> None:
     number = await platform.number(**SETTINGS)
     email, stranger = await platform.register()
     body = {"from": number.e164, "to": NOBODY}
@@ -104,7 +104,7 @@ async def test_who_may_not_call(platform: Platform) -> None:
         ({"max_call_duration": 59}, "max_call_duration"),
     ],
 )
-async def test_what_is_no_call(platform: Platform, changes: dict[str, Any], field: str) -> None:
+async def test_invalid_calls_are_refused(platform: Platform, changes: dict[str, Any], field: str) -> None:
     before = await platform.get("/calls?per_page=1&direction=outbound")
     body = {"from": platform.demo["numbers"][0], "to": NOBODY, "mode": "streaming", **changes}
     refused = await platform.request("POST", "/calls", json=body)

@@ -1,4 +1,4 @@
-"""Recording, transcription and analysis on the running platform, without any key: by API, by webhook, and the sound itself."""
+"""Recording, transcription and analysis on a platform without API keys: the API, webhooks, and the audio itself."""
 
 import asyncio
 import io
@@ -23,7 +23,7 @@ SCHEMA = {
 
 
 def sound(content: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """Left and right of a recording, 8 kHz."""
+    """The left and right channel of a recording, at 8 kHz."""
     with wave.open(io.BytesIO(content)) as file:
         assert file.getparams()[:3] == (2, 2, 8000)
         pair = np.frombuffer(file.readframes(-1), "<i2").reshape(-1, 2)
@@ -50,7 +50,7 @@ async def fetch(url: str) -> bytes:
     return answer.content
 
 
-async def test_a_call_is_recorded_transcribed_and_analysed(platform: Platform, voices: Voices) -> None:
+async def test_a_call_is_recorded_transcribed_and_analyzed(platform: Platform, voices: Voices) -> None:
     question = await voices.say("What are your opening hours?")
     async with WebhookReceiver() as receiver, handset(platform) as phone:
         agent = await platform.post(

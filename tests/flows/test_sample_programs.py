@@ -1,4 +1,4 @@
-"""The published Node and Python sample programs against the running platform; only host, key, ids, numbers and ports are replaced."""
+"""The published Node and Python samples against a running platform. Only host, keys, IDs, numbers and ports are replaced."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ def needs_node() -> None:
 
 @contextmanager
 def node(folder: Path, program: str, port: int, **environment: str) -> Iterator[Path]:
-    """Run a sample server on a port; returns the file of what it prints."""
+    """Run a sample server on a port. Returns the file with its output."""
     (folder / "node_modules" / "express").mkdir(parents=True)
     shutil.copy(PROGRAMS / "express.js.txt", folder / "node_modules" / "express" / "index.js")
     shutil.copy(PROGRAMS / "around.js.txt", folder / "around.js")
@@ -61,7 +61,7 @@ def listens(port: int) -> bool:
 
 
 @pytest.mark.usefixtures("needs_node")
-async def test_its_receptionist_answers_a_call(platform: Platform, voices: Voices, tmp_path: Path) -> None:
+async def test_the_sample_receptionist_answers_a_call(platform: Platform, voices: Voices, tmp_path: Path) -> None:
     port = find_free()
     with node(tmp_path, "receptionist.js.txt", port) as output:
         async with handset(platform) as phone:
@@ -79,22 +79,20 @@ async def test_its_receptionist_answers_a_call(platform: Platform, voices: Voice
 
 
 @pytest.mark.usefixtures("needs_node")
-async def test_its_outbound_caller_calls_and_its_verification_takes_our_signatures(
-    platform: Platform, tmp_path: Path
-) -> None:
+async def test_the_sample_outbound_call_works_and_our_signatures_verify(platform: Platform, tmp_path: Path) -> None:
     port = find_free()
     url = f"http://127.0.0.1:{port}/webhook"
     number = await platform.number(mode="webhook", webhook_url=url)
     server = {"APP_PORT": str(port), "WEBHOOK_SECRET": number.secret}
     with node(tmp_path, "verify.js.txt", port, **server) as output:
         async with handset(platform) as phone:
-            places = {
+            placeholders = {
                 "bp_live_sk_your_key_here": platform.demo["api_key"],
                 "https://agent.bubblyphone.com": platform.url,
                 "+14155551234": number.e164,
                 "+15551234567": phone.number,
             }
-            printed = await asyncio.to_thread(run_python, "outbound.py.txt", places)
+            printed = await asyncio.to_thread(run_python, "outbound.py.txt", placeholders)
             call_id = int(printed.removeprefix("Call initiated: "))
             await phone.wait_for("ringing")
             await phone.control(type="answer")
@@ -114,13 +112,13 @@ async def test_its_outbound_caller_calls_and_its_verification_takes_our_signatur
     ]
 
 
-def run_python(program: str, places: dict[str, str]) -> str:
-    """Run a Python program with its places filled in; what it prints."""
+def run_python(program: str, placeholders: dict[str, str]) -> str:
+    """Run a Python program with its placeholders replaced. Returns its output."""
     code = (PROGRAMS / program).read_text()
-    for name, value in places.items():
+    for name, value in placeholders.items():
         assert name in code
         code = code.replace(name, value)
-    # Proxies are for the world outside.
+    # Requests to this machine must not use a proxy.
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     return done.stdout.strip()

@@ -1,4 +1,4 @@
-"""A browser talks to an agent: the WebSocket protocol of the sandbox, its limits and its bill."""
+"""A browser talks to an agent: the sandbox's WebSocket protocol, its limits and the bill."""
 
 import asyncio
 import base64
@@ -24,7 +24,7 @@ TOOL = {"name": "get_weather", "description": "Weather of a city", "parameters":
 
 
 class Browser:
-    """Sends its microphone in real time, and keeps what comes; `sound` is the agent's, resampled to 16 kHz."""
+    """Sends microphone audio in real time, and collects what it receives. `sound` is the agent's audio, resampled to 16 kHz."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
@@ -70,7 +70,7 @@ class Browser:
         return [frame for frame in self.frames if frame["type"] == kind]
 
     async def wait_for(self, kind: str, count: int = 1, seconds: float = 25) -> dict[str, Any]:
-        """The newest frame of a kind, once there are so many."""
+        """Wait for `count` frames of a kind. Returns the newest."""
         async with asyncio.timeout(seconds):
             while len(self.of(kind)) < count:
                 await asyncio.sleep(0.02)
@@ -84,7 +84,7 @@ class Browser:
                 await asyncio.sleep(0.02)
 
     async def listen(self, *, quiet: float = 1.0) -> bytes:
-        """The sound that comes from now on, until none has come for `quiet` seconds. It comes faster than it plays."""
+        """The sound received from now on, until none arrives for `quiet` seconds. It arrives faster than it plays."""
         start, began = len(self.sound), time.monotonic()
         async with asyncio.timeout(30):
             while self.sound_at < began or time.monotonic() - self.sound_at < quiet:
@@ -108,7 +108,7 @@ async def browser(address: str) -> AsyncIterator[Browser]:
 
 
 async def start(platform: Platform, number_id: int, **overrides: Any) -> dict[str, Any]:
-    """POST /sandbox/calls, in its documented shape."""
+    """POST /sandbox/calls, and check the documented shape of the response."""
     started: dict[str, Any] = await platform.post(
         "/sandbox/calls", {"phone_number_id": number_id, "overrides": overrides}
     )
@@ -158,7 +158,7 @@ async def test_a_conversation_in_a_browser(vendor_platform: Platform, vendors: V
         {"type": "tool_call", "tool": "end_call", "arguments": {}}
     ] * (len(one.of("tool_call")) - 1)
     said = [(frame["role"], frame["text"]) for frame in one.of("transcript")]
-    # Known only after it was interrupted, the answer is shown as far as it was heard.
+    # If the text arrives after the interruption, it contains only the heard part of the answer.
     assert said.pop(2) in [("model", "It rains."), ("model", "It")]
     assert said == [("model", "Hello there."), ("user", "Is it raining?"), ("user", "Bye."), ("model", "Goodbye.")]
     assert one.of("error") == []
@@ -168,11 +168,11 @@ async def test_a_conversation_in_a_browser(vendor_platform: Platform, vendors: V
     model_cost = (Decimal("0.12") * call["duration_seconds"] / 60).quantize(Decimal("0.001"), "ROUND_HALF_UP")
     assert (call["telephony_cost"], Decimal(call["model_cost"])) == ("0.00", model_cost)
     assert vendor_platform.entries(call["id"]) == {"model": -model_cost}
-    assert await vendor_platform.get(f"/calls/{call['id']}") == call  # either id leads to it
+    assert await vendor_platform.get(f"/calls/{call['id']}") == call  # both IDs work
 
 
-async def refused(address: str) -> None:
-    """No conversation is to be had at that address."""
+async def assert_refused(address: str) -> None:
+    """Check that this WebSocket URL is refused."""
     with pytest.raises(InvalidStatus) as refusal:
         await connect(address, proxy=None)
     assert refusal.value.response.status_code == 403
@@ -191,16 +191,16 @@ async def test_malformed_frames_a_used_token_and_a_flood(vendor_platform: Platfo
         '{"type":"audio","data":7}',
     ]
     bad += ['{"type":"audio","data":"not base64!"}']
-    await refused(started["ws_url"] + "x")
+    await assert_refused(started["ws_url"] + "x")
     async with browser(started["ws_url"]) as one:
         await one.listen(quiet=0.4)
-        await refused(started["ws_url"])  # used
+        await assert_refused(started["ws_url"])  # used
         for frame in bad:
             await one.socket.send(frame)
         await one.wait_for("error", len(bad))
         assert all(frame.keys() == {"type", "message"} and frame["message"] for frame in one.of("error"))
         await one.say(tone(0.4))
-        assert abs(pitch(await one.listen(quiet=0.4)) - 1000) < 10  # the call went on
+        assert abs(pitch(await one.listen(quiet=0.4)) - 1000) < 10  # the call continued
         for _ in range(60):
             await one.socket.send("{")
         await one.wait_for("ended")
@@ -210,13 +210,13 @@ async def test_malformed_frames_a_used_token_and_a_flood(vendor_platform: Platfo
     assert "Traceback" not in vendor_platform.log.read_text()
 
 
-async def test_who_may_not_try(vendor_platform: Platform) -> None:
+async def test_invalid_sandbox_calls_are_refused(vendor_platform: Platform) -> None:
     number = await vendor_platform.number(mode="webhook")
     for body, field in (
         ({}, "phone_number_id"),
         ({"phone_number_id": number.id}, "phone_number_id"),
         ({"phone_number_id": 987654}, "phone_number_id"),
-        ({"phone_number_id": number.id, "colour": 1}, "colour"),
+        ({"phone_number_id": number.id, "color": 1}, "color"),
         ({"phone_number_id": number.id, "overrides": {"tools": []}}, "overrides.tools"),
     ):
         answer = await vendor_platform.request("POST", "/sandbox/calls", json=body)

@@ -1,4 +1,4 @@
-"""Phones that ask who is calling, one whose owner accepts and one whose owner declines."""
+"""Call screening: a phone whose owner accepts, and one whose owner declines."""
 
 import pytest
 
@@ -13,9 +13,9 @@ AGENT = {
 SCREENS_AND_ACCEPTS, SCREENS_AND_DECLINES = "+15005550010", "+15005550011"
 
 
-# Telnyx reports such phones, over Twilio their words tell.
+# Telnyx reports screening. Over Twilio, it is recognized by the phone's words.
 @pytest.mark.parametrize("carrier", ["twilio", "exchange"][: how_many(1, long=2)])
-async def test_phones_that_ask_who_is_calling(platform: Platform, carrier: str) -> None:
+async def test_calls_to_phones_that_screen_calls(platform: Platform, carrier: str) -> None:
     me = "This is Robin of Harbour Dental about your appointment."
     number = await platform.number(**AGENT, screening_message=me, carrier=carrier)
     accepting, declining = [

@@ -1,4 +1,4 @@
-"""Handing a call over, and calling somebody whose voicemail answers."""
+"""Transfers, and calls answered by voicemail."""
 
 from decimal import Decimal
 
@@ -15,7 +15,7 @@ AGENT = {
 BUSY, MACHINE = "+15005550002", "+15005550005"
 
 
-async def test_a_call_is_handed_over_and_billed_in_two_phases(platform: Platform) -> None:
+async def test_a_call_is_transferred_and_billed_in_two_phases(platform: Platform) -> None:
     async with WebhookReceiver() as receiver, handset(platform) as caller, handset(platform) as person:
         number = await platform.number(**AGENT, webhook_url=receiver.url)
         await caller.dial(number.e164)
@@ -48,7 +48,7 @@ async def test_a_call_is_handed_over_and_billed_in_two_phases(platform: Platform
     assert "stream.failed" not in events
 
 
-async def test_a_busy_line_gives_the_caller_back_to_the_agent(platform: Platform, voices: Voices) -> None:
+async def test_after_a_busy_transfer_the_agent_continues(platform: Platform, voices: Voices) -> None:
     async with handset(platform) as caller:
         number = await platform.number(**AGENT, transfer_number=BUSY)
         await caller.dial(number.e164)
@@ -63,7 +63,7 @@ async def test_a_busy_line_gives_the_caller_back_to_the_agent(platform: Platform
     assert ended["telephony_cost"] == "0.04"
 
 
-async def test_a_person_is_told_first_what_it_is_about(platform: Platform, voices: Voices) -> None:
+async def test_the_recipient_hears_a_briefing_first(platform: Platform, voices: Voices) -> None:
     briefing = "Ada Lovelace is calling about her order."
     async with handset(platform) as caller, handset(platform) as person:
         number = await platform.number(**AGENT)
@@ -90,7 +90,7 @@ async def test_a_person_is_told_first_what_it_is_about(platform: Platform, voice
     ]  # fmt: skip
 
 
-async def test_who_is_briefed_for_a_caller_that_hangs_up_is_let_go(platform: Platform) -> None:
+async def test_the_briefed_recipient_is_hung_up_if_the_caller_hangs_up(platform: Platform) -> None:
     async with handset(platform) as caller, handset(platform) as person:
         number = await platform.number(**AGENT)
         await caller.dial(number.e164)
@@ -108,7 +108,7 @@ async def test_who_is_briefed_for_a_caller_that_hangs_up_is_let_go(platform: Pla
     assert (ended["hangup_cause"], ended["telephony_cost"]) == ("normal_clearing", "0.04")
 
 
-async def test_voicemail_is_hung_up_on_and_costs_a_minute(platform: Platform) -> None:
+async def test_hanging_up_on_voicemail_costs_a_minute(platform: Platform) -> None:
     number = await platform.number(**AGENT)
     placed = await platform.post("/calls", {"from": number.e164, "to": MACHINE})
     ended = await platform.ended_call(placed["id"])
@@ -117,7 +117,7 @@ async def test_voicemail_is_hung_up_on_and_costs_a_minute(platform: Platform) ->
     assert "stream.connected" not in await platform.events(placed["id"])
 
 
-async def test_voicemail_is_left_a_message(platform: Platform) -> None:
+async def test_a_voicemail_message_is_left(platform: Platform) -> None:
     number = await platform.number(**AGENT, voicemail_action="ai_message")
     placed = await platform.post("/calls", {"from": number.e164, "to": MACHINE})
     ended = await platform.ended_call(placed["id"], 60)

@@ -1,4 +1,4 @@
-"""Calls through OpenAI's and Google's protocols: fakes of both check every frame that the platform sends."""
+"""Calls over OpenAI's and Google's protocols. Fakes of both check every frame that the platform sends."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ TOOL = {"name": "get_weather", "description": "Weather of a city", "parameters":
 
 
 def voice(seconds: float, frequency: float) -> bytes:
-    """What the model says: a tone at its own 24 kHz."""
+    """The model's speech: a tone at 24 kHz."""
     return tone(seconds, frequency, 24000)
 
 
@@ -45,7 +45,7 @@ async def test_a_whole_conversation(vendor_platform: Platform, vendors: Vendors,
         Reply(voice(8.0, 700), "It rains and it will rain for a long time."),
         Reply(voice(0.6, 500), "Sorry.", hears="Stop."),
     ]
-    # Google says "interrupted" only while it generates; OpenAI has long sent all of it by then.
+    # Google reports an interruption only while it generates, so its answer is slow. OpenAI has sent the whole answer by then.
     fake = fake_of(vendors, vendor, Script(replies, speed=10 if vendor == "openai" else 1.5))
     answers = {"call.tool_call": lambda body: {"result": {"sky": "grau – naß"}}}
     async with WebhookReceiver(answers) as tools, handset(vendor_platform) as phone:
@@ -80,7 +80,7 @@ async def test_a_whole_conversation(vendor_platform: Platform, vendors: Vendors,
 
 
 async def check_conversation(platform: Platform, call: dict[str, Any], vendor: str) -> None:
-    """Transcript, timeline and bill."""
+    """Check the transcript, the timeline and the bill."""
     transcript = await platform.transcript(call["id"])
     said = [(entry["role"], entry["text"], entry["interrupted"]) for entry in transcript]
     assert [entry for entry in said if entry[:2] != said[2][:2]] == [
@@ -89,7 +89,7 @@ async def check_conversation(platform: Platform, call: dict[str, Any], vendor: s
         ("user", "Stop.", False),
         ("model", "Sorry.", False),
     ]
-    # The text of an interrupted answer is as far as it came.
+    # The text of an interrupted answer ends where it was interrupted.
     assert (said[2][0], said[2][1][:8], said[2][2]) == ("model", "It rains", True)
     events = await platform.events(call["id"])
     for name in ("stream.connected", "tool.called", "tool.returned", "model.interrupted", "stream.disconnected"):
@@ -104,7 +104,7 @@ async def check_conversation(platform: Platform, call: dict[str, Any], vendor: s
 
 
 def check_openai(fake: FakeOpenAI, heard_ms: float) -> None:
-    """PCMU passes untouched, the result reaches the model, and it learns how much was heard."""
+    """Check that PCMU passes unchanged, the tool result reaches the model, and the model learns how much was heard."""
     audio = fake.messages("session.update")[0]["session"]["audio"]
     assert (audio["input"]["format"], audio["output"]["format"]) == ({"type": "audio/pcmu"}, {"type": "audio/pcmu"})
     assert {len(frame) for frame in fake.caller_audio} == {160}
@@ -126,10 +126,10 @@ def check_gemini(fake: FakeGemini) -> None:
     assert "grau – naß" in json.dumps(result["response"], ensure_ascii=False)
 
 
-# --- when things go wrong ---------------------------------------------------------------------------------------------
+# --- failing vendors --------------------------------------------------------------------------------------------------
 @dataclass
-class Trouble:
-    """A call whose vendor misbehaves: who, how, with which fake, on which number."""
+class FailingCall:
+    """A call with a misbehaving vendor."""
 
     vendor: str
     name: str
@@ -137,16 +137,16 @@ class Trouble:
     number: Number
 
 
-async def trouble(platform: Platform, vendors: Vendors, vendor: str, name: str, script: Script) -> Trouble:
-    """Each has a key of its own: model keys lead to their own fakes."""
+async def failing_call(platform: Platform, vendors: Vendors, vendor: str, name: str, script: Script) -> FailingCall:
+    """Set up a fake, a model key that leads to it, and a number with that key."""
     key = f"key-of-{vendor}-{name}"
     stored = await platform.post("/model-keys", {"provider": vendor, "api_key": key})
     number = await platform.number(**streaming(vendor, model_key_id=stored["id"]))
-    return Trouble(vendor, name, fake_of(vendors, vendor, script, key), number)
+    return FailingCall(vendor, name, fake_of(vendors, vendor, script, key), number)
 
 
-async def fails(platform: Platform, case: Trouble, within: float) -> None:
-    """The platform ends the call in time, and the caller is not left on a dead line."""
+async def fails(platform: Platform, case: FailingCall, within: float) -> None:
+    """Check that the platform ends the call in time, so that the caller is not left with silence."""
     async with handset(platform) as phone:
         await phone.dial(case.number.e164)
         await phone.wait_for("ended", within)
@@ -156,8 +156,8 @@ async def fails(platform: Platform, case: Trouble, within: float) -> None:
     assert "model_failed" in json.dumps(await platform.get(f"/calls/{call['id']}/events"))
 
 
-async def survives(platform: Platform, case: Trouble) -> dict[str, Any]:
-    """Greeting, question, answer, a second question and its answer; then the caller hangs up."""
+async def survives(platform: Platform, case: FailingCall) -> dict[str, Any]:
+    """A call with a greeting, two questions and their answers. Then the caller hangs up."""
     async with handset(platform) as phone:
         await phone.dial(case.number.e164)
         for frequency in (1000, 700):
@@ -182,8 +182,8 @@ async def survives(platform: Platform, case: Trouble) -> dict[str, Any]:
     return call
 
 
-async def wait_for_drop(case: Trouble, phone: TestHandset) -> None:
-    """Until the platform is connected again, if the vendor drops it."""
+async def wait_for_drop(case: FailingCall, phone: TestHandset) -> None:
+    """Wait until the platform has reconnected, if the vendor drops the connection."""
     wanted = 2 if case.fake.script.drop_after_frames else 1
     async with asyncio.timeout(20):
         while len(case.fake.sockets) < wanted:
@@ -200,23 +200,23 @@ def talk() -> list[Reply]:
 
 
 async def test_a_vendor_that_fails_ends_the_call_in_time(vendor_platform: Platform, vendors: Vendors) -> None:
-    cases: list[tuple[Trouble, float]] = []
+    cases: list[tuple[FailingCall, float]] = []
     for vendor in VENDORS:
         for name, script, seconds in (
-            # The caller is told so in a voice of our own, which takes three seconds, and eight at most.
+            # The apology in the fallback voice takes three seconds, at most eight.
             ("refuses-the-key", Script(refuse_status=401), 18.0),
             ("refuses-the-settings", Script(refuse_settings="No."), 18.0),
             ("hangs", Script(hang=True), 26.0),
             ("drops-every-time", Script(talk(), drop_after_frames=50, drop_connections=99), 28.0),
         ):
-            cases.append((await trouble(vendor_platform, vendors, vendor, name, script), seconds))
+            cases.append((await failing_call(vendor_platform, vendors, vendor, name, script), seconds))
     await asyncio.gather(*(fails(vendor_platform, case, seconds) for case, seconds in cases))
     assert "Traceback" not in vendor_platform.log.read_text()
 
 
-async def test_a_call_goes_on_after_a_vendors_trouble(vendor_platform: Platform, vendors: Vendors) -> None:
+async def test_a_call_continues_after_a_vendors_failure(vendor_platform: Platform, vendors: Vendors) -> None:
     cases = [
-        await trouble(vendor_platform, vendors, vendor, name, script)
+        await failing_call(vendor_platform, vendors, vendor, name, script)
         for vendor in VENDORS
         for name, script in (
             ("talks-nonsense", Script(talk(), nonsense=True)),
@@ -228,9 +228,9 @@ async def test_a_call_goes_on_after_a_vendors_trouble(vendor_platform: Platform,
     assert reconnections == [0, 1, 0, 1]
     openai, google = cases[1].fake, cases[3].fake
     items = [message["item"] for message in openai.messages("conversation.item.create")]
-    told = [(item["role"], item["content"][0]["text"]) for item in items]
-    assert told == [("assistant", "Hello there."), ("user", "Is it raining?"), ("assistant", "It rains.")]
-    # Google keeps the conversation itself, under a handle.
+    restored = [(item["role"], item["content"][0]["text"]) for item in items]
+    assert restored == [("assistant", "Hello there."), ("user", "Is it raining?"), ("assistant", "It rains.")]
+    # Google keeps the conversation and returns a handle to it.
     assert isinstance(google, FakeGemini)
     assert google.setups()[1]["sessionResumption"]["handle"] in google.handles
     assert "Traceback" not in vendor_platform.log.read_text()

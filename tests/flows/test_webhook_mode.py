@@ -1,4 +1,4 @@
-"""Webhook mode on the running platform: a developer's server talks to a caller with the carrier's voice and ears."""
+"""Webhook mode on a running platform: a developer's server talks to a caller with the carrier's TTS and transcription."""
 
 import asyncio
 from decimal import Decimal
@@ -46,7 +46,7 @@ async def test_a_server_answers_listens_speaks_and_hangs_up(platform: Platform, 
     assert events.count("speak.started") == 2
 
 
-async def test_who_speaks_over_it_is_listened_to(platform: Platform, voices: Voices) -> None:
+async def test_a_barge_in_is_heard(platform: Platform, voices: Voices) -> None:
     long_story = " ".join(f"This is sentence number {number} of a very long story." for number in range(1, 20))
     answers: dict[str, Any] = {"call.incoming": (200, {"action": "answer", "text": long_story})}
     answers["call.speech"] = (200, {"action": "hangup"})
@@ -63,7 +63,7 @@ async def test_who_speaks_over_it_is_listened_to(platform: Platform, voices: Voi
     assert (await platform.transcript(call["id"]))[0]["interrupted"] is True
 
 
-async def test_a_call_without_a_mode_is_placed_as_its_number_is_set(platform: Platform) -> None:
+async def test_a_call_without_a_mode_uses_the_mode_of_its_number(platform: Platform) -> None:
     async with WebhookReceiver() as receiver, handset(platform) as phone:
         number = await platform.number(mode="webhook", webhook_url=receiver.url)
         call = await platform.post("/calls", {"from": number.e164, "to": phone.number})
@@ -82,7 +82,7 @@ async def test_a_call_without_a_mode_is_placed_as_its_number_is_set(platform: Pl
     assert [entry["text"] for entry in await platform.transcript(call["id"])] == ["Your order is ready."]
 
 
-async def test_a_server_that_fails_is_asked_again(platform: Platform) -> None:
+async def test_a_failed_webhook_is_retried(platform: Platform) -> None:
     tries: list[int] = []
 
     def answer(_: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""The model vendors for a platform in other processes: fakes on a thread with a loop of its own.
+"""Fake model vendors for a platform in other processes, on a thread with its own event loop.
 
-Each API key has a fake of its own, so that calls with different fortunes can run side by side on one platform.
+Each API key has its own fake, so that calls with different outcomes can run in parallel on one platform.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ OPENAI_KEY, GEMINI_KEY = "sk-of-the-platform", "google-key-of-the-platform"
 
 
 class Vendors:
-    """`with Vendors() as vendors: vendors.openai(script, key=…)`; `environment` is for the platform."""
+    """`with Vendors() as vendors: vendors.openai(script, key=…)`. `environment` is for the platform."""
 
     def __init__(self) -> None:
         self._fakes: dict[str, FakeVendor] = {}
@@ -25,12 +25,12 @@ class Vendors:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
     def openai(self, script: Script, key: str = OPENAI_KEY) -> FakeOpenAI:
-        """What OpenAI does from now on for requests with that key."""
+        """Set what OpenAI does from now on for requests with this key."""
         self._fakes[key] = fake = FakeOpenAI(script)
         return fake
 
     def gemini(self, script: Script, key: str = GEMINI_KEY) -> FakeGemini:
-        """What Google does from now on for requests with that key."""
+        """Set what Google does from now on for requests with this key."""
         self._fakes[key] = fake = FakeGemini(script)
         return fake
 

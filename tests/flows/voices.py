@@ -1,9 +1,9 @@
-"""Speech for tests: says sentences as a caller, and understands what an agent has said.
+"""Speech for tests: speaks sentences as a caller, and transcribes what an agent says.
 
-A test's sentences are ones that the recognizer understands with silence of any length around them: "from nine to five"
-comes out as "for Mt." one time in fifteen, "goodbye" as "Dubai".
+Tests use sentences that the recognizer understands reliably, whatever the length of silence around them: it hears
+"from nine to five" as "for Mt." one time in fifteen, and "goodbye" as "Dubai".
 
-It lives on a loop of its own, so that its models are loaded once and not for every test.
+It has its own event loop, so that its models are loaded once and not for every test.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 
 def plain(text: str) -> str:
-    """In small letters and without hyphens: recognizers set them as they like."""
+    """Lowercase and without hyphens, which recognizers use inconsistently."""
     return text.lower().replace("-", " ")
 
 
@@ -41,13 +41,13 @@ class Voices:
         self._loop.close()
 
     async def say(self, text: str) -> bytes:
-        """A caller's sentence as a telephone brings it: spoken at 8 kHz, given as 16 kHz PCM16."""
+        """A caller's sentence in phone quality: spoken at 8 kHz, returned as 16 kHz PCM16."""
         if text not in self._spoken:
             self._spoken[text] = Resampler(8000, 16000).process(await self._run(speech.say_8k(text)))
         return self._spoken[text]
 
     async def understand(self, pcm16_16k: bytes) -> str:
-        """What is said, in small letters."""
+        """The words that are said, in lowercase."""
         return plain((await self._run(speech.transcribe(pcm16_16k))).text)
 
     async def _run(self, work: Coroutine[Any, Any, Result]) -> Result:

@@ -1,4 +1,4 @@
-"""A developer's server: takes webhooks, keeps them, answers as told."""
+"""A developer's server that records webhooks and responds to them."""
 
 import hashlib
 import hmac
@@ -17,7 +17,7 @@ Answer = tuple[int, Any] | Callable[[dict[str, Any]], Any]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One webhook as it came."""
+    """A webhook as received."""
 
     event: str
     body: str
@@ -25,7 +25,7 @@ class Message:
     headers: dict[str, str]
 
     def is_signed_with(self, secret: str) -> bool:
-        """The check of the published Node snippet: over `JSON.stringify(JSON.parse(body))`."""
+        """Check the signature as the published Node snippet does, over `JSON.stringify(JSON.parse(body))`."""
         again = json.dumps(json.loads(self.body), separators=(",", ":"), ensure_ascii=False)
         signed = f"{self.headers['x-timestamp']}.{again}".encode()
         expected = hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
@@ -33,9 +33,9 @@ class Message:
 
 
 class WebhookReceiver:
-    """`async with WebhookReceiver() as receiver: receiver.url`. `answers` maps an event to (status, body) or a function.
+    """`async with WebhookReceiver() as receiver: receiver.url`. `answers` maps an event to a (status, body) or a function.
 
-    What came must have been as our description of webhooks says.
+    All webhooks must match their published schemas.
     """
 
     def __init__(self, answers: dict[str, Answer] | None = None) -> None:
@@ -75,12 +75,12 @@ class WebhookReceiver:
         return [message.event for message in self.messages]
 
     def one(self, event: str) -> Message:
-        """The only message of that event."""
+        """The only message of this event type."""
         (found,) = (message for message in self.messages if message.event == event)
         return found
 
     def ids(self) -> dict[str, set[str]]:
-        """Event → the ids of its webhooks: retries of one delivery count once."""
+        """Event type → the IDs of its webhooks. Retries of a delivery have the same ID."""
         return {
             name: {message.headers["x-webhook-id"] for message in self.messages if message.event == name}
             for name in self.names

@@ -1,4 +1,4 @@
-"""A written test of an agent over its socket: the vendor's text, the developer's tool, and what is kept of it."""
+"""A text test of an agent over its socket: the vendor's text, the developer's tool, and the transcript."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ REPLIES = [
 
 
 class Browser:
-    """The other end of the socket."""
+    """The browser's end of the socket."""
 
     def __init__(self, started: SandboxCall) -> None:
         self.incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -92,7 +92,7 @@ def start(url: str) -> SandboxCall:
     return agent_tests.start_test(agent=agent, values={}, caller="+14155550123", is_text=True)
 
 
-async def test_a_written_conversation_from_greeting_to_goodbye(vendor: FakeOpenAI) -> None:
+async def test_a_text_conversation_from_greeting_to_goodbye(vendor: FakeOpenAI) -> None:
     with RecordingServer([Answer(200, b'{"result": "free"}')]) as server:
         started = await start(server.url)
         browser = Browser(started)
@@ -117,7 +117,7 @@ async def test_a_written_conversation_from_greeting_to_goodbye(vendor: FakeOpenA
     assert settings["session"]["output_modalities"] == ["text"]
     assert settings["session"]["instructions"] == "You are Mia."
     assert vendor.rejected == []
-    assert await sync_to_async(kept)(started.call.pk) == (
+    assert await sync_to_async(stored_call)(started.call.pk) == (
         "completed", 0,
         [
             ("model", "Hello, this is Mia."), ("user", "Is Christmas Eve free?"), ("model", "One moment."),
@@ -127,21 +127,21 @@ async def test_a_written_conversation_from_greeting_to_goodbye(vendor: FakeOpenA
     )  # fmt: skip
 
 
-def kept(call_id: int) -> tuple[str, int, list[tuple[str, str]], int]:
+def stored_call(call_id: int) -> tuple[str, int, list[tuple[str, str]], int]:
     call = Call.objects.get(pk=call_id)
     return call.status, call.total_cost, list(call.transcript.values_list("role", "text")), call.turns.count()
 
 
-async def test_who_leaves_ends_the_test(vendor: FakeOpenAI) -> None:
+async def test_leaving_ends_the_test(vendor: FakeOpenAI) -> None:
     started = await start("http://127.0.0.1:9/tools")
     browser = Browser(started)
     await browser.until("transcript", role="model")
     browser.incoming.put_nowait({"type": "websocket.disconnect"})
     await asyncio.wait_for(browser.task, 30)
-    assert (await sync_to_async(kept)(started.call.pk))[:2] == ("completed", 0)
+    assert (await sync_to_async(stored_call)(started.call.pk))[:2] == ("completed", 0)
 
 
-async def test_a_message_that_cannot_be_read_does_not_put_the_test_out_of_reach(vendor: FakeOpenAI) -> None:
+async def test_a_test_can_be_ended_after_an_unreadable_message(vendor: FakeOpenAI) -> None:
     started = await start("http://127.0.0.1:9/tools")
     browser = Browser(started)
     await browser.until("transcript", role="model")

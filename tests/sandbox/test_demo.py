@@ -1,4 +1,4 @@
-"""`manage.py demo`, and the tool webhook of its agents."""
+"""`manage.py demo`, and the webhook of its agents' tools."""
 
 import json
 import stat
@@ -37,12 +37,12 @@ def exchange(settings: Any) -> Iterator[ExchangeThread]:
     forget_carriers()
 
 
-def sold(exchange: ExchangeThread) -> list[str]:
+def owned_numbers(exchange: ExchangeThread) -> list[str]:
     return sorted(exchange.exchange.state.phone_numbers)
 
 
 @pytest.mark.django_db
-def test_a_demo_account_that_can_be_used_at_once(exchange: ExchangeThread, tmp_path: Path, settings: Any) -> None:
+def test_a_demo_account_is_ready_to_use(exchange: ExchangeThread, tmp_path: Path, settings: Any) -> None:
     path = tmp_path / "data" / "demo.json"
     access = demo.load(path)
     assert json.loads(path.read_text()) == asdict(access)
@@ -55,10 +55,10 @@ def test_a_demo_account_that_can_be_used_at_once(exchange: ExchangeThread, tmp_p
     assert isinstance(staff, Developer)
     assert (developer.is_staff, staff.is_staff, staff.is_superuser) == (False, True, True)
     assert ApiKey.objects.get(developer=developer).secret_hash == hash_secret(access.api_key)
-    # 25 of test credit, less twice the setup fee and first month of a US number.
+    # $25 test credit, minus the setup fee and first month of two US numbers.
     assert ledger.balance(developer.pk) == Decimal(13)
     assert access.numbers == ["+14155550100", "+17165550100"]
-    assert sold(exchange) == access.numbers
+    assert owned_numbers(exchange) == access.numbers
     for number in PhoneNumber.objects.filter(developer=developer):
         config = resolution.resolve(request={}, request_agent=None, number=number)
         assert resolution.problems(config, streaming=True) == {}
@@ -74,7 +74,7 @@ def test_a_second_run_changes_nothing(exchange: ExchangeThread, tmp_path: Path) 
     PhoneNumber.objects.filter(e164=first.numbers[0]).update(system_prompt="Mine.")
     assert demo.load(path) == first
     assert PhoneNumber.objects.get(e164=first.numbers[0]).system_prompt == "Mine."
-    assert sold(exchange) == first.numbers
+    assert owned_numbers(exchange) == first.numbers
     assert ledger.balance(Developer.objects.get(email=first.email).pk) == Decimal(13)
 
 
@@ -93,7 +93,7 @@ def test_a_lost_file_is_written_again(exchange: ExchangeThread, tmp_path: Path) 
 
 
 @pytest.mark.django_db
-def test_a_number_given_back_stays_away(exchange: ExchangeThread, tmp_path: Path) -> None:
+def test_a_released_number_is_not_bought_again(exchange: ExchangeThread, tmp_path: Path) -> None:
     path = tmp_path / "demo.json"
     first = demo.load(path)
     PhoneNumber.objects.filter(e164=first.numbers[1]).update(status="released")
@@ -101,7 +101,7 @@ def test_a_number_given_back_stays_away(exchange: ExchangeThread, tmp_path: Path
 
 
 @pytest.mark.django_db
-def test_no_exchange_no_numbers(tmp_path: Path, settings: Any) -> None:
+def test_without_an_exchange_there_are_no_numbers(tmp_path: Path, settings: Any) -> None:
     settings.EXCHANGE_URL = ""
     access = demo.load(tmp_path / "demo.json")
     assert access.numbers == []
@@ -109,7 +109,7 @@ def test_no_exchange_no_numbers(tmp_path: Path, settings: Any) -> None:
 
 
 @pytest.mark.django_db
-def test_an_exchange_that_comes_up_late(exchange: ExchangeThread, tmp_path: Path) -> None:
+def test_an_exchange_that_starts_late_is_retried(exchange: ExchangeThread, tmp_path: Path) -> None:
     faults = exchange.exchange.faults.rest
     faults["available_phone_numbers"] = 503
     threading.Timer(2, lambda: faults.pop("available_phone_numbers")).start()
@@ -117,17 +117,17 @@ def test_an_exchange_that_comes_up_late(exchange: ExchangeThread, tmp_path: Path
 
 
 @pytest.mark.django_db
-def test_a_number_whose_order_is_confirmed_late_is_not_ordered_again(
+def test_a_number_confirmed_late_is_not_ordered_again(
     exchange: ExchangeThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(purchases, "WAIT_SECONDS", 0.0)  # so that no order has its outcome in time
+    monkeypatch.setattr(purchases, "WAIT_SECONDS", 0.0)  # no order is confirmed in time
     monkeypatch.setattr(purchases, "RECONCILE_AFTER", timedelta(0))
     access = demo.load(tmp_path / "demo.json")
-    assert access.numbers == sold(exchange) == ["+14155550100", "+17165550100"]
+    assert access.numbers == owned_numbers(exchange) == ["+14155550100", "+17165550100"]
     assert ledger.balance(Developer.objects.get(email=access.email).pk) == Decimal(13)
 
 
-def test_never_in_production(settings: Any) -> None:
+def test_demo_is_refused_in_production(settings: Any) -> None:
     settings.DEMO = False
     with pytest.raises(CommandError, match="not for production"):
         call_command("demo")
@@ -135,7 +135,7 @@ def test_never_in_production(settings: Any) -> None:
 
 # --- the agents and their tool ----------------------------------------------------------------------------------------
 @pytest.mark.parametrize("agent", [agent for _, agent in demo_agents.NUMBERS])
-def test_their_tools_are_well_formed_and_answered(agent: dict[str, Any]) -> None:
+def test_the_agents_tools_are_valid_and_answered(agent: dict[str, Any]) -> None:
     assert tool_problems(agent["tools"]) == {}
     for tool in agent["tools"]:
         assert "error" not in demo_tool.answer(tool["name"], {"date": "2026-11-24", "time": "19:00", "name": "Ann"})
@@ -171,7 +171,7 @@ def test_a_booking_has_a_code() -> None:
     assert answer["result"]["message"] == f"It is booked for Ann. The confirmation code is {' '.join(code)}."
 
 
-def test_other_tools_and_nonsense() -> None:
+def test_unknown_tools_and_invalid_requests() -> None:
     assert call_tool({"tool": "launch", "arguments": {}}) == (
         200,
         {"result": {"error": "The tool launch does not exist."}},

@@ -1,4 +1,4 @@
-"""Browser phones: every developer has a number of their own, however many there are."""
+"""Browser phones: every developer has their own number, however many developers there are."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,7 +17,7 @@ def make_developer(pk: int) -> Developer:
 
 
 @pytest.mark.django_db
-def test_numbers_are_unique_stored_and_stay() -> None:
+def test_numbers_are_unique_stored_and_permanent() -> None:
     ids = [1, 1001, 2001, 100, len(area_codes()) * 100 + 1, 7]
     developers = [make_developer(pk) for pk in ids]
     numbers = [handset_number(developer) for developer in developers]
@@ -29,7 +29,7 @@ def test_numbers_are_unique_stored_and_stay() -> None:
 
 
 @pytest.mark.django_db
-def test_when_every_number_has_an_owner_nobody_gets_another_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_all_numbers_are_taken_none_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sandbox.handset_numbers.PER_AREA", 1)
     monkeypatch.setattr("sandbox.handset_numbers.area_codes", lambda: ("907", "808"))
     assert {handset_number(make_developer(1)), handset_number(make_developer(3))} == {"+19075550100", "+18085550100"}
@@ -39,7 +39,7 @@ def test_when_every_number_has_an_owner_nobody_gets_another_ones(monkeypatch: py
 
 
 @pytest.mark.django_db(transaction=True)
-def test_requests_at_the_same_moment_agree() -> None:
+def test_concurrent_requests_get_the_same_number() -> None:
     developers = [make_developer(pk) for pk in (3, 1003, 3 + len(area_codes()) * 100)]
 
     def ask(developer: Developer) -> str:
@@ -54,7 +54,7 @@ def test_requests_at_the_same_moment_agree() -> None:
     assert numbers[:3] == numbers[3:6] == numbers[9:]
 
 
-def test_numbers_are_fictitious_ones_in_us_area_codes_that_the_exchange_does_not_sell() -> None:
+def test_numbers_are_fictional_us_numbers_that_the_exchange_does_not_sell() -> None:
     assert len(area_codes()) > 250
     assert not {block.area_code for block in BLOCKS} & set(area_codes())
     for code in area_codes():

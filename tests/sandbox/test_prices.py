@@ -1,4 +1,4 @@
-"""What the Sandbox page says that a call costs, and how many demo calls are left."""
+"""The price of a call on the Sandbox page, and the number of demo calls left."""
 
 from typing import Any
 
@@ -70,7 +70,7 @@ def test_the_demo_counter_is_current(client: Client, developer: Developer) -> No
 
 
 @pytest.mark.django_db
-def test_another_accounts_number_has_no_price_here(client: Client, developer: Developer) -> None:
+def test_another_accounts_number_has_no_price(client: Client, developer: Developer) -> None:
     foreign = make_streaming_number(make_account("10"))
     assert shown_price(client, str(foreign.pk)) == "Free. 3 demo calls left."
     assert not Call.objects.exists()

@@ -15,8 +15,8 @@ AUDIO = {"type": "websocket.receive", "text": orjson.dumps({"type": "audio", "da
 MALFORMED = {"type": "websocket.receive", "text": "{"}
 
 
-async def test_malformed_frames_now_and_then_are_no_flood(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox_socket, "FLOOD_SECONDS", 0)  # what was before was long ago
+async def test_occasional_malformed_frames_are_not_a_flood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox_socket, "FLOOD_SECONDS", 0)  # earlier errors were long ago
     incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     answers: list[dict[str, Any]] = []
 

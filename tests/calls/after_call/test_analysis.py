@@ -1,4 +1,4 @@
-"""Post-call analysis: exact types, a second try, once charged, and what stands in without a model."""
+"""Post-call analysis: exact types, one retry, a single charge, and rules if no model is configured."""
 
 import json
 from collections.abc import Iterator
@@ -61,10 +61,10 @@ def chat(settings: Any) -> Iterator[FakeChat]:
         yield fake
 
 
-def analysed_call(
+def call_to_analyze(
     *, schema: dict[str, Any] | None = SCHEMA, talk: list[tuple[str, str]] = TALK, balance: str = "10", **fields: Any
 ) -> Call:
-    """A call with an agent that wants it analysed, over for some seconds."""
+    """A call that ended 10 seconds ago, of an agent with an analysis schema."""
     call = ended_call(balance)
     now = timezone.now()
     config = {**call.config, "analysis_schema": {"value": schema, "source": "number_agent"}}
@@ -81,23 +81,23 @@ def finish() -> None:
     run_jobs()
 
 
-def shown(client: Client, call: Call, path: str = "/analysis") -> Any:
+def get_json_response(client: Client, call: Call, path: str = "/analysis") -> Any:
     return client.get(f"/api/v1/calls/{call.pk}{path}", headers=factories.bearer(call.developer))
 
 
-def told(call: Call) -> list[dict[str, Any]]:
+def analysis_webhooks(call: Call) -> list[dict[str, Any]]:
     hooks = WebhookDelivery.objects.filter(subject=f"call:{call.pk}", event_type__startswith="call.analysis")
     return [json.loads(hook.body) for hook in hooks]
 
 
-def test_the_result_is_stored_told_and_charged_once(chat: FakeChat, client: Client) -> None:
-    call = analysed_call()
+def test_the_result_is_stored_announced_and_charged_once(chat: FakeChat, client: Client) -> None:
+    call = call_to_analyze()
     finish()
-    found = shown(client, call, "").json()["data"]
+    found = get_json_response(client, call, "").json()["data"]
     assert (found["analysis_result"], found["analysis_cost"], found["total_cost"]) == (RESULT, "0.01", "0.01")
-    report = shown(client, call).json()["data"]
+    report = get_json_response(client, call).json()["data"]
     assert (report["status"], report["source"], report["result"]) == ("ready", "openai:gpt-5.4-nano", RESULT)
-    (hook,) = told(call)
+    (hook,) = analysis_webhooks(call)
     del hook["timestamp"]
     assert hook == {
         "event": "call.analysis.ready",
@@ -107,13 +107,13 @@ def test_the_result_is_stored_told_and_charged_once(chat: FakeChat, client: Clie
     }
     finish()
     analysis.run(Analysis.objects.get().pk)
-    assert (len(chat.requests), len(told(call))) == (1, 1)
+    assert (len(chat.requests), len(analysis_webhooks(call))) == (1, 1)
     assert ledger.balance(call.developer_id) == Decimal("9.99")
     assert list(check_calls()) == []
 
 
-def test_the_model_is_shown_the_transcript_and_held_to_the_schema(chat: FakeChat) -> None:
-    analysed_call()
+def test_the_model_gets_the_transcript_and_the_schema(chat: FakeChat) -> None:
+    call_to_analyze()
     finish()
     (request,) = chat.requests
     assert request["model"] == "gpt-5.4-nano"
@@ -141,8 +141,8 @@ WRONG = [
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=str)
-def test_an_answer_that_does_not_fit_is_sent_back_once(chat: FakeChat, wrong: Any) -> None:
-    call = analysed_call()
+def test_an_invalid_answer_is_sent_back_once(chat: FakeChat, wrong: Any) -> None:
+    call = call_to_analyze()
     chat.answers = [json.dumps(wrong), json.dumps({**RESULT, "budget": None, "summary": None})]
     finish()
     call.refresh_from_db()
@@ -154,77 +154,77 @@ def test_an_answer_that_does_not_fit_is_sent_back_once(chat: FakeChat, wrong: An
 
 
 @pytest.mark.parametrize("answer", ["no JSON", json.dumps({**RESULT, "budget": "much"}), ""])
-def test_an_answer_that_never_fits_fails_with_the_reason_and_costs_nothing(
+def test_repeated_invalid_answers_fail_with_the_reason_and_cost_nothing(
     chat: FakeChat, client: Client, answer: str
 ) -> None:
-    call = analysed_call()
+    call = call_to_analyze()
     chat.answers = [answer]
     finish()
-    report = shown(client, call).json()["data"]
+    report = get_json_response(client, call).json()["data"]
     assert (report["status"], report["result"], bool(report["reason"])) == ("failed", None, True)
-    (hook,) = told(call)
+    (hook,) = analysis_webhooks(call)
     assert (hook["event"], hook["reason"]) == ("call.analysis.failed", report["reason"])
     assert CallEvent.objects.filter(call=call, event_type="analysis.failed").count() == 1
     assert ledger.balance(call.developer_id) == 10
     assert Call.objects.get(pk=call.pk).analysis_cost == 0
 
 
-def test_a_provider_that_is_away_is_asked_again(chat: FakeChat, client: Client) -> None:
-    call = analysed_call()
+def test_an_unavailable_provider_is_retried(chat: FakeChat, client: Client) -> None:
+    call = call_to_analyze()
     chat.answers = [503, 429, json.dumps(RESULT)]
     finish()
     for _ in range(2):
-        assert shown(client, call).json()["data"]["status"] == "pending"
+        assert get_json_response(client, call).json()["data"]["status"] == "pending"
         Analysis.objects.update(next_attempt_at=timezone.now())
         jobs.resume_all()
         run_jobs()
-    assert shown(client, call).json()["data"]["status"] == "ready"
+    assert get_json_response(client, call).json()["data"]["status"] == "ready"
 
 
-def test_a_worker_that_died_is_taken_over_from(chat: FakeChat, client: Client) -> None:
-    call = analysed_call()
+def test_another_worker_takes_over_from_one_that_died(chat: FakeChat, client: Client) -> None:
+    call = call_to_analyze()
     sweeper.announce_transcripts(timezone.now())
     work = Analysis.objects.get()
-    assert jobs.claim(Analysis, work.pk) is not None  # and then it dies
+    assert jobs.claim(Analysis, work.pk) is not None  # then the worker dies
     run_jobs()
-    assert chat.requests == []  # its claim still holds
+    assert chat.requests == []  # its claim has not expired
     Analysis.objects.update(next_attempt_at=timezone.now())
     jobs.resume_all()
     run_jobs()
-    assert shown(client, call).json()["data"]["status"] == "ready"
+    assert get_json_response(client, call).json()["data"]["status"] == "ready"
 
 
-def test_where_nothing_was_said_no_model_is_asked(chat: FakeChat, client: Client) -> None:
-    call = analysed_call(talk=[])
+def test_without_speech_the_model_is_not_called(chat: FakeChat, client: Client) -> None:
+    call = call_to_analyze(talk=[])
     finish()
-    report = shown(client, call).json()["data"]
+    report = get_json_response(client, call).json()["data"]
     empty = {"qualified_lead": False, "budget": None, "disposition": "not_interested", "summary": None}
     assert (report["status"], report["source"], report["result"]) == ("ready", "no_speech", empty)
     assert chat.requests == []
 
 
-def test_calls_without_a_schema_or_an_answer_are_not_analysed(chat: FakeChat, client: Client) -> None:
-    plain, unanswered = analysed_call(schema=None), analysed_call(status="failed", answered_at=None)
-    running = analysed_call(status="answered", ended_at=None)
+def test_calls_without_a_schema_or_an_answer_are_not_analyzed(chat: FakeChat, client: Client) -> None:
+    plain, unanswered = call_to_analyze(schema=None), call_to_analyze(status="failed", answered_at=None)
+    running = call_to_analyze(status="answered", ended_at=None)
     finish()
     assert Analysis.objects.count() == 0
-    assert [shown(client, call).status_code for call in (plain, unanswered, running)] == [404, 404, 409]
+    assert [get_json_response(client, call).status_code for call in (plain, unanswered, running)] == [404, 404, 409]
     assert ledger.balance(plain.developer_id) == 10
 
 
-def test_a_demo_call_is_analysed_for_nothing_and_an_empty_account_not_at_all(chat: FakeChat, client: Client) -> None:
-    demo, poor = analysed_call(demo=True, balance="0"), analysed_call(balance="0.009")
+def test_demo_calls_are_analyzed_for_free_and_accounts_without_credit_are_not(chat: FakeChat, client: Client) -> None:
+    demo, poor = call_to_analyze(demo=True, balance="0"), call_to_analyze(balance="0.009")
     finish()
-    assert [shown(client, call).json()["data"]["status"] for call in (demo, poor)] == ["ready", "failed"]
+    assert [get_json_response(client, call).json()["data"]["status"] for call in (demo, poor)] == ["ready", "failed"]
     assert [ledger.balance(call.developer_id) for call in (demo, poor)] == [0, Decimal("0.009")]
     assert Call.objects.get(pk=poor.pk).analysis_result is None
 
 
-def test_names_may_be_words_of_our_own(chat: FakeChat) -> None:
+def test_field_names_can_be_reserved_words(chat: FakeChat) -> None:
     schema = {
         name: {"type": "text", "description": "A word"} for name in ("model_config", "_private", "schema", "copy")
     }
-    call = analysed_call(schema=schema)
+    call = call_to_analyze(schema=schema)
     values = {name: f"{name}\x00!" for name in schema}
     chat.answers = [json.dumps(values)]
     finish()
@@ -232,11 +232,11 @@ def test_names_may_be_words_of_our_own(chat: FakeChat) -> None:
     assert call.analysis_result == {name: f"{name}!" for name in schema}
 
 
-# --- by rules ---------------------------------------------------------------------------------------------------------
+# --- rules ------------------------------------------------------------------------------------------------------------
 
 
-def by_rules(schema: dict[str, Any], *talk: tuple[str, str]) -> dict[str, Any]:
-    call = analysed_call(schema=schema, talk=list(talk))
+def analyze_by_rules(schema: dict[str, Any], *talk: tuple[str, str]) -> dict[str, Any]:
+    call = call_to_analyze(schema=schema, talk=list(talk))
     finish()
     work = Analysis.objects.get(call=call)
     assert (work.status, work.source) == ("ready", "offline_rules")
@@ -249,8 +249,8 @@ def field(kind: str, description: str, *options: str) -> dict[str, Any]:
     return {"type": kind, "description": description, **({"options": list(options)} if options else {})}
 
 
-def test_rules_stand_in_where_there_is_no_model() -> None:
-    result = by_rules(SCHEMA, *TALK)
+def test_rules_replace_a_missing_model() -> None:
+    result = analyze_by_rules(SCHEMA, *TALK)
     assert (result["qualified_lead"], result["budget"], result["disposition"]) == (True, 5000, "interested")
     assert result["summary"].startswith("I am interested in buying the enterprise plan.")
 
@@ -264,12 +264,12 @@ def test_rules_stand_in_where_there_is_no_model() -> None:
         ("What is the weather like?", "not_interested", False),
     ],
 )
-def test_outcomes_by_rules(said: str, disposition: str, lead: bool) -> None:
-    result = by_rules(SCHEMA, ("model", "Hello."), ("user", said))
+def test_rules_find_the_outcome(said: str, disposition: str, lead: bool) -> None:
+    result = analyze_by_rules(SCHEMA, ("model", "Hello."), ("user", said))
     assert (result["disposition"], result["qualified_lead"], result["budget"]) == (disposition, lead, None)
 
 
-def test_answers_to_questions_by_rules() -> None:
+def test_rules_find_answers_to_questions() -> None:
     schema = {
         "party_size": field("number", "For how many people"),
         "name": field("text", "The caller's name"),
@@ -278,7 +278,7 @@ def test_answers_to_questions_by_rules() -> None:
         "room": field("selector", "Where they want to sit", "inside", "terrace", "unknown"),
         "parking": field("boolean", "Asked about parking"),
     }
-    result = by_rules(
+    result = analyze_by_rules(
         schema,
         ("model", "For how many people?"),
         ("user", "Four, please. My name is Grace Hopper."),

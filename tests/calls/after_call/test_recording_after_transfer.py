@@ -1,4 +1,4 @@
-"""A recorded call is transferred: the carrier goes on with the recording, and both parts become one file on one clock."""
+"""A recorded call is transferred: the carrier records the rest, and both parts become one file with one clock."""
 
 import io
 import wave
@@ -51,7 +51,7 @@ def silence(seconds: float, rate: int = RATE) -> bytes:
 
 
 def transferred_call(**settings: Any) -> Call:
-    """The caller hums through the first part, and it has been over for a minute; the carrier took the command to record."""
+    """A call whose caller hums through the first part; the carrier accepted the command to record the second."""
     call = ended_call(**settings)
     record(call, sine(FIRST), silence(FIRST))
     run_first(call)
@@ -59,7 +59,7 @@ def transferred_call(**settings: Any) -> Call:
 
 
 def run_first(call: Call) -> None:
-    """Take back that the recording was complete, as it is while the part after the transfer is awaited."""
+    """Put the recording into the state of waiting for the part after the transfer."""
     Call.objects.filter(pk=call.pk).update(transferred_at=TRANSFERRED)
     Recording.objects.filter(call=call).update(
         next_attempt_at=None, transferred_at=TRANSFERRED, carrier_told_at=TRANSFERRED, made_at=BEGAN
@@ -84,7 +84,7 @@ def api(client: Client, call: Call, method: str = "get", path: str = "recording"
 
 
 def loud_seconds(path: Path) -> list[list[bool]]:
-    """Of each channel, whether each second is loud."""
+    """For each channel, whether each second is loud."""
     with wave.open(str(path)) as file:
         assert file.getparams()[:3] == (2, 2, RATE)
         pair = np.frombuffer(file.readframes(-1), "<i2").reshape(-1, 2)
@@ -129,13 +129,13 @@ def test_both_parts_are_one_file(
 @pytest.mark.parametrize(
     ("began", "told", "silent"),
     [
-        (timedelta(seconds=2), timedelta(seconds=3), 2),  # told again later: by the carrier's clock
-        (timedelta(hours=-1), timedelta(seconds=3), 0),  # its clock is wrong: not before we asked
-        (timedelta(hours=1), timedelta(seconds=1), 1),  # nor after it had accepted
-        (None, timedelta(seconds=1), 1),  # it does not say
+        (timedelta(seconds=2), timedelta(seconds=3), 2),  # commanded again later: the carrier's clock decides
+        (timedelta(hours=-1), timedelta(seconds=3), 0),  # its clock is wrong: not before our command
+        (timedelta(hours=1), timedelta(seconds=1), 1),  # nor after the carrier accepted it
+        (None, timedelta(seconds=1), 1),  # the carrier does not report a start
     ],
 )
-def test_the_second_part_lies_where_it_was_heard(
+def test_the_second_part_starts_when_it_was_heard(
     carrier: RecordingServer, recordings_folder: Path, began: timedelta | None, told: timedelta, silent: int
 ) -> None:
     call = transferred_call()
@@ -148,7 +148,7 @@ def test_the_second_part_lies_where_it_was_heard(
     assert right == [False] * 3 + [False] * silent + [True] * 2
 
 
-def only_the_first(client: Client, call: Call, folder: Path, missing: str) -> None:
+def assert_only_the_first_part(client: Client, call: Call, folder: Path, missing: str) -> None:
     found = api(client, call).json()["data"]
     assert (found["duration_seconds"], found["missing"]) == (FIRST, missing)
     assert loud_seconds(folder / "calls" / f"{call.pk}.wav") == [[True] * 3, [False] * 3]
@@ -156,18 +156,18 @@ def only_the_first(client: Client, call: Call, folder: Path, missing: str) -> No
     assert Recording.objects.get(call=call).status == "ready"
 
 
-def test_a_carrier_that_says_nothing_is_waited_for_three_minutes(
+def test_a_silent_carrier_is_given_three_minutes(
     client: Client, carrier: RecordingServer, recordings_folder: Path
 ) -> None:
     call = transferred_call()
     ended = BEGAN + timedelta(seconds=60)
-    sweeper.sweep_once(ended + timedelta(minutes=3))  # also where no call is running
+    sweeper.sweep_once(ended + timedelta(minutes=3))  # even if no call is running
     assert (run_jobs(), api(client, call).status_code) == (0, 409)
     with pytest.raises(recording_access.Conflict):
         recording_access.delete_all(call.developer_id)
     sweeper.sweep_once(ended + timedelta(minutes=3, seconds=1))
     run_jobs()
-    only_the_first(client, call, recordings_folder, "The carrier did not provide it.")
+    assert_only_the_first_part(client, call, recordings_folder, "The carrier did not provide it.")
     saved(call, carrier)  # too late
     assert (run_jobs(), carrier.asked) == (0, [])
     recording_access.delete_all(call.developer_id)
@@ -185,7 +185,7 @@ def test_a_carrier_that_says_nothing_is_waited_for_three_minutes(
         (Answer(200, b""), 1, "The carrier's file is not an audio file."),
     ],
 )
-def test_what_cannot_be_fetched_does_not_keep_the_first_part_back(
+def test_a_second_part_that_cannot_be_fetched_does_not_block_the_first(
     client: Client, carrier: RecordingServer, recordings_folder: Path, answer: Answer, attempts: int, missing: str
 ) -> None:
     call = transferred_call()
@@ -198,17 +198,17 @@ def test_what_cannot_be_fetched_does_not_keep_the_first_part_back(
         jobs.resume_all()
         run_jobs()
     assert len(carrier.asked) == attempts
-    only_the_first(client, call, recordings_folder, missing)
+    assert_only_the_first_part(client, call, recordings_folder, missing)
 
 
-def test_a_carrier_that_failed_to_record_leaves_the_first_part(client: Client, recordings_folder: Path) -> None:
+def test_if_the_carrier_fails_to_record_the_first_part_is_kept(client: Client, recordings_folder: Path) -> None:
     call = transferred_call()
     report(call, CarrierEventType.RECORDING_FAILED, "Internal server error")
     run_jobs()
-    only_the_first(client, call, recordings_folder, "Carrier: Internal server error")
+    assert_only_the_first_part(client, call, recordings_folder, "Carrier: Internal server error")
 
 
-def test_what_the_carrier_reports_before_the_call_is_over_waits_for_that(
+def test_a_part_reported_before_the_call_ends_is_added_afterwards(
     client: Client, carrier: RecordingServer, recordings_folder: Path
 ) -> None:
     call = transferred_call()
@@ -222,7 +222,7 @@ def test_what_the_carrier_reports_before_the_call_is_over_waits_for_that(
     assert api(client, call).json()["data"]["duration_seconds"] == FIRST + SECOND
 
 
-def test_a_job_that_died_after_joining_does_not_join_twice(
+def test_a_job_that_died_after_joining_the_parts_does_not_join_them_twice(
     client: Client, carrier: RecordingServer, recordings_folder: Path
 ) -> None:
     call = transferred_call()
@@ -234,7 +234,7 @@ def test_a_job_that_died_after_joining_does_not_join_twice(
     assert api(client, call).json()["data"]["duration_seconds"] == FIRST + SECOND
 
 
-def test_a_session_that_recorded_nothing_leaves_the_second_part(
+def test_if_the_session_recorded_nothing_the_second_part_is_kept(
     client: Client, carrier: RecordingServer, recordings_folder: Path
 ) -> None:
     call = transferred_call()
@@ -246,9 +246,7 @@ def test_a_session_that_recorded_nothing_leaves_the_second_part(
     assert api(client, call).json()["data"]["missing"] is None
 
 
-def test_deletion_and_retention_take_both_parts(
-    client: Client, carrier: RecordingServer, recordings_folder: Path
-) -> None:
+def test_deletion_removes_both_parts(client: Client, carrier: RecordingServer, recordings_folder: Path) -> None:
     call = transferred_call()
     assert api(client, call, "delete").status_code == 409
     carrier.answers = [Answer(200, wav(sine(SECOND), sine(SECOND)))]
@@ -259,7 +257,7 @@ def test_deletion_and_retention_take_both_parts(
     assert list(recordings_folder.parent.rglob("*.wav")) == []
 
 
-def test_both_parts_are_transcribed_once_and_paid_by_the_second(
+def test_both_parts_are_transcribed_once_and_billed_per_second(
     groq: FakeGroq, client: Client, carrier: RecordingServer
 ) -> None:
     groq.answers = [[(0.5, 1.0, "A person, please.")], [(1.0, 2.0, "One moment."), (3.5, 4.5, "This is Grace.")]]
@@ -275,7 +273,7 @@ def test_both_parts_are_transcribed_once_and_paid_by_the_second(
     assert [heard.seconds for heard in groq.heard] == [pytest.approx(5, abs=0.01)] * 2
     assert Transcription.objects.count() == 1
     entry = LedgerEntry.objects.get(key=f"call:{call.pk}:whisper")
-    assert entry.amount == Decimal("-0.003")  # 5 s at 0.03 a minute: 0.0025, half up
+    assert entry.amount == Decimal("-0.003")  # 5 s at 0.03 per minute: 0.0025, rounded half up
 
 
 @pytest.mark.parametrize(
@@ -283,7 +281,7 @@ def test_both_parts_are_transcribed_once_and_paid_by_the_second(
     [("streaming", True, True), ("streaming", False, False), ("webhook", True, False), ("webhook", False, False)],
 )
 @pytest.mark.parametrize("is_answered", [True, False])
-def test_only_a_recorded_call_whose_transfer_is_answered_goes_on(
+def test_recording_continues_only_for_a_recorded_call_whose_transfer_is_answered(
     mode: str, is_recorded: bool, wants: bool, is_answered: bool
 ) -> None:
     call = ended_call()

@@ -1,4 +1,4 @@
-"""Recordings: into the storage, out of it for a while, and gone for good."""
+"""Recordings: stored, downloaded through expiring URLs, deleted."""
 
 import io
 import json
@@ -62,7 +62,7 @@ async def fetch(url: str, **headers: str) -> Any:
 
 
 @pytest.mark.parametrize("token", ["", "x", "a" * 3000])
-def test_asking_for_a_recording_ends_nobodys_transaction(client: Client, token: str) -> None:
+def test_requesting_a_recording_leaves_the_transaction_open(client: Client, token: str) -> None:
     call = recorded_call()
     url = api(client, call).json()["data"]["recording_url"].removeprefix("http://localhost:8000")
     assert client.get(f"/recordings/{token}" if token else url).status_code == (404 if token else 200)
@@ -70,7 +70,7 @@ def test_asking_for_a_recording_ends_nobodys_transaction(client: Client, token: 
     assert not connection.needs_rollback
 
 
-def test_a_recording_is_stored_told_and_handed_out(client: Client, recordings_folder: Path) -> None:
+def test_a_recording_is_stored_announced_and_available(client: Client, recordings_folder: Path) -> None:
     call = recorded_call()
     assert not draft_path(call.pk).exists()
     kept = recordings_folder / "calls" / f"{call.pk}.wav"
@@ -92,7 +92,7 @@ def test_a_recording_is_stored_told_and_handed_out(client: Client, recordings_fo
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_the_address_needs_no_key_gives_ranges_and_expires(
+async def test_the_url_needs_no_key_supports_ranges_and_expires(
     recordings_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call = await sync_to_async(recorded_call)()
@@ -121,7 +121,7 @@ async def test_the_address_needs_no_key_gives_ranges_and_expires(
     await sync_to_async(connections.close_all)()
 
 
-def test_what_there_is_not_yet_or_never(client: Client) -> None:
+def test_recordings_that_are_pending_or_do_not_exist(client: Client) -> None:
     number = make_streaming_number(make_account())
     plain = make_call(number, BEGAN, status="completed", ended_at=BEGAN)
     assert (api(client, plain).status_code, api(client, plain).json()["message"]) == (
@@ -137,7 +137,7 @@ def test_what_there_is_not_yet_or_never(client: Client) -> None:
     assert api(client, storing).status_code == 409
 
 
-def test_a_deleted_recording_is_gone_for_good(client: Client, recordings_folder: Path) -> None:
+def test_a_deleted_recording_is_gone(client: Client, recordings_folder: Path) -> None:
     call = recorded_call()
     assert api(client, call, "delete").status_code == 204
     assert api(client, call).status_code == api(client, call, "delete").status_code == 404
@@ -146,7 +146,7 @@ def test_a_deleted_recording_is_gone_for_good(client: Client, recordings_folder:
     assert "recording.deleted" in events(call)
 
 
-def test_recordings_are_kept_as_long_as_the_account_wants(client: Client, recordings_folder: Path) -> None:
+def test_recordings_are_kept_for_the_days_that_the_account_sets(client: Client, recordings_folder: Path) -> None:
     old, young, kept = recorded_call(), recorded_call(), recorded_call()
     for call, days in ((old, 8), (young, 6), (kept, 4000)):
         Recording.objects.filter(call=call).update(finished_at=timezone.now() - timedelta(days=days))
@@ -175,7 +175,7 @@ def test_a_closed_account_leaves_no_recording(recordings_folder: Path) -> None:
         recording_access.delete_all(making.developer_id)
 
 
-def test_a_recording_whose_session_died_is_stored_once_its_call_was_ended() -> None:
+def test_a_recording_whose_session_died_is_stored_after_its_call_ends() -> None:
     call = ended_call()
     record(call, sine(1), sine(1))
     Recording.objects.update(made_at=None, next_attempt_at=None)
@@ -188,8 +188,8 @@ def test_a_recording_whose_session_died_is_stored_once_its_call_was_ended() -> N
 
 
 @pytest.mark.parametrize("late", [0.0, 0.4, 2.5])
-def test_a_recording_lies_on_the_clock_where_its_first_sound_was_heard(client: Client, late: float) -> None:
-    """However long the session had been there before anything was sent."""
+def test_a_recording_starts_when_its_first_sound_was_heard(client: Client, late: float) -> None:
+    """However long after the start of the session that was."""
     call = ended_call(seconds=10)
     path = draft_path(call.pk)
     file = WavFile(path, RATE, BEGAN + timedelta(seconds=1 + late))
@@ -205,7 +205,7 @@ def test_a_recording_lies_on_the_clock_where_its_first_sound_was_heard(client: C
     assert strip.wave == (100 + 100 * late, 500)
 
 
-def test_a_session_that_ended_before_its_call_leaves_its_recording_to_the_sweeper() -> None:
+def test_if_a_session_ends_before_its_call_the_sweeper_stores_the_recording() -> None:
     call = ended_call()
     Call.objects.filter(pk=call.pk).update(status="answered", ended_at=None)
     record(call, sine(1), sine(1))
@@ -217,7 +217,7 @@ def test_a_session_that_ended_before_its_call_leaves_its_recording_to_the_sweepe
     assert Recording.objects.get().status == "ready"
 
 
-def test_a_call_that_goes_on_after_a_session_may_be_recorded_further() -> None:
+def test_a_call_that_continues_after_a_session_can_be_recorded_further() -> None:
     call = ended_call()
     Call.objects.filter(pk=call.pk).update(status="answered", ended_at=None)
     record(call, sine(1), sine(1))
@@ -243,7 +243,7 @@ def test_a_call_without_sound_has_no_recording(client: Client) -> None:
 
 
 class FullDisk(FileSystemStorage):
-    """A storage that takes nothing as long as it is full."""
+    """Storage that refuses every file while it is full."""
 
     is_full = True
 
@@ -253,7 +253,7 @@ class FullDisk(FileSystemStorage):
         return super()._save(name, content)
 
 
-def test_a_storage_that_takes_nothing_is_tried_again_and_given_up_at_last(settings: Any, tmp_path: Path) -> None:
+def test_full_storage_is_retried_until_attempts_run_out(settings: Any, tmp_path: Path) -> None:
     full = {"BACKEND": f"{__name__}.FullDisk", "OPTIONS": {"location": tmp_path / "full"}}
     settings.STORAGES = {**settings.STORAGES, "recordings": full}
     calls = [ended_call(), ended_call()]
@@ -262,7 +262,7 @@ def test_a_storage_that_takes_nothing_is_tried_again_and_given_up_at_last(settin
     run_jobs()
     assert set(Recording.objects.values_list("status", "attempt_count")) == {("pending", 1)}
     jobs.resume_all()
-    assert run_jobs() == 0  # not before the pause is over
+    assert run_jobs() == 0  # not before the pause ends
     FullDisk.is_full = False
     Recording.objects.filter(call=calls[0]).update(next_attempt_at=timezone.now())
     jobs.resume_all()
@@ -278,7 +278,7 @@ def test_a_storage_that_takes_nothing_is_tried_again_and_given_up_at_last(settin
     assert [hook["event"] for hook in hooks(calls[1])] == ["call.recording.failed"]
 
 
-def test_a_call_in_the_sandbox_is_recorded_too(client: Client) -> None:
+def test_a_sandbox_call_is_recorded_too(client: Client) -> None:
     number = make_streaming_number(make_account(), recording_enabled=True, model_slug="local-offline")
     started = client.post(
         "/api/v1/sandbox/calls",
@@ -292,14 +292,14 @@ def test_a_call_in_the_sandbox_is_recorded_too(client: Client) -> None:
     assert api(client, call).status_code == 409
 
 
-# --- the carrier's ----------------------------------------------------------------------------------------------------
+# --- the carrier's recording------------------------------------------------------------------------------------------
 
 
 def carrier_call() -> Call:
     number = factories.make_phone_number(
         developer=make_account(), webhook_url="http://127.0.0.1:9/hook", recording_enabled=True
     )
-    run_jobs()  # what follows credit
+    run_jobs()  # the jobs that the credit started
     ended = {"status": "completed", "ended_at": BEGAN + timedelta(seconds=60)}
     call = make_call(number, BEGAN, mode="webhook", recording_enabled=True, **ended)
     Recording.objects.create(call=call, maker="carrier", next_attempt_at=None, carrier_told_at=BEGAN)
@@ -334,14 +334,14 @@ def test_the_carriers_recording_is_fetched(recordings_folder: Path, is_named: bo
     assert Recording.objects.get().duration_ms == 1000
 
 
-def test_an_address_in_our_own_network_is_not_fetched(settings: Any) -> None:
+def test_a_url_in_our_own_network_is_not_fetched(settings: Any) -> None:
     settings.ALLOW_PRIVATE_WEBHOOKS = False
     call = carrier_call()
     with RecordingServer([Answer(200, wav())]) as carrier:
         lifecycle.apply_carrier_event(saved_event(call, f"{carrier.url}/leg.wav"))
         run_jobs()
         assert carrier.asked == []
-        carriers.configure(settings, {"base_url": f"{carrier.url}/v2"})  # but for the carrier's own
+        carriers.configure(settings, {"base_url": f"{carrier.url}/v2"})  # except from the carrier's own host
         Recording.objects.update(next_attempt_at=timezone.now())
         jobs.resume_all()
         run_jobs()
@@ -349,7 +349,7 @@ def test_an_address_in_our_own_network_is_not_fetched(settings: Any) -> None:
     assert Recording.objects.get().status == "ready"
 
 
-def test_what_the_carrier_gives_may_be_no_recording() -> None:
+def test_a_carrier_file_that_is_not_audio_fails() -> None:
     call = carrier_call()
     with RecordingServer([Answer(200, b"<html>")]) as carrier:
         lifecycle.apply_carrier_event(saved_event(call, f"{carrier.url}/leg.wav"))
@@ -357,7 +357,7 @@ def test_what_the_carrier_gives_may_be_no_recording() -> None:
     assert Recording.objects.get().status == "failed"
 
 
-def test_a_carrier_that_says_nothing_is_waited_for_a_quarter_of_an_hour() -> None:
+def test_a_silent_carrier_is_given_fifteen_minutes() -> None:
     call = carrier_call()
     recordings.sweep(BEGAN + timedelta(minutes=15))
     assert Recording.objects.get().status == "pending"
@@ -372,7 +372,7 @@ def test_a_carrier_that_says_nothing_is_waited_for_a_quarter_of_an_hour() -> Non
 
 @pytest.fixture
 def s3(settings: Any) -> Iterator[Any]:
-    """A bucket at moto's server, and STORAGE_URL for it."""
+    """A bucket on a moto server, configured as recording storage."""
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

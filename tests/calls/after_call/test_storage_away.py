@@ -1,4 +1,4 @@
-"""A storage that cannot be reached: a recording's readers are told so, and nothing is lost. Jobs try again: test_recordings.py."""
+"""Unreachable storage: requests for a recording get status 503, and nothing is lost. Retries by jobs are in test_recordings.py."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +36,7 @@ def away(request: pytest.FixtureRequest, call: Call, settings: Any, tmp_path: Pa
 
 @pytest.mark.usefixtures("away")
 @pytest.mark.parametrize("method", ["get", "head"])
-def test_readers_of_a_recording(call: Call, method: str) -> None:
+def test_requests_for_a_recording_get_status_503(call: Call, method: str) -> None:
     url = recording_access.signed_url(Recording.objects.get(call=call)).url.removeprefix("http://localhost:8000")
     answers = [
         getattr(Client(), method)(url),

@@ -1,4 +1,4 @@
-"""Whisper: both channels apart, in pieces, merged by time, charged per second once, and given up without a charge."""
+"""Whisper: channels are transcribed separately, in pieces, merged by time, and charged per second once. Failures cost nothing."""
 
 import asyncio
 import json
@@ -46,7 +46,7 @@ def groq(settings: Any) -> Iterator[FakeGroq]:
         yield fake
 
 
-def wanting_call(balance: str = "10", **settings: Any) -> Call:
+def call_to_transcribe(balance: str = "10", **settings: Any) -> Call:
     return ended_call(balance, transcription_enabled=True, **{"language": "en-US", **settings})
 
 
@@ -57,13 +57,13 @@ def transcript(client: Client, call: Call) -> dict[str, Any]:
     return found
 
 
-def told(call: Call) -> list[dict[str, Any]]:
+def transcript_webhooks(call: Call) -> list[dict[str, Any]]:
     hooks = WebhookDelivery.objects.filter(subject=f"call:{call.pk}", event_type="call.transcript.ready")
     return [json.loads(hook.body) for hook in hooks]
 
 
-def test_both_sides_are_transcribed_apart_merged_by_time_and_charged_per_second(groq: FakeGroq, client: Client) -> None:
-    call = wanting_call()
+def test_both_sides_are_transcribed_merged_by_time_and_charged_per_second(groq: FakeGroq, client: Client) -> None:
+    call = call_to_transcribe()
     groq.answers = [
         [(0.5, 2.0, "What are your hours?"), (6.0, 7.0, "Thank you."), (8.0, 9.0, "?Subtitles by somebody.")],
         [(2.5, 4.0, "We open at nine."), (4.1, 5.0, "Every day.")],
@@ -88,19 +88,19 @@ def test_both_sides_are_transcribed_apart_merged_by_time_and_charged_per_second(
         None,
     )
     call.refresh_from_db()
-    assert call.transcription_cost == Decimal("0.048")  # 95 s at 0.03 a minute: 0.0475, half up
+    assert call.transcription_cost == Decimal("0.048")  # 95 s at 0.03 per minute: 0.0475, rounded half up
     entry = LedgerEntry.objects.get(key=f"call:{call.pk}:whisper")
     assert (entry.kind, entry.amount) == ("transcription", Decimal("-0.048"))
     assert ledger.balance(call.developer_id) == Decimal("10") - Decimal("0.048")
 
 
 def test_the_channels_are_those_of_caller_and_agent(groq: FakeGroq) -> None:
-    call = wanting_call()
+    call = call_to_transcribe()
     record(call, SILENCE, sine(1))
     run_jobs()
-    assert [heard.is_loud for heard in groq.heard] == [True]  # an idle line is not sent
+    assert [heard.is_loud for heard in groq.heard] == [True]  # a silent channel is not sent
     groq.answers = []
-    other = wanting_call()
+    other = call_to_transcribe()
     groq.heard.clear()
     groq.answers = [[(0, 1, "Only the caller.")]]
     record(other, sine(1), SILENCE)
@@ -108,14 +108,12 @@ def test_the_channels_are_those_of_caller_and_agent(groq: FakeGroq) -> None:
     assert [one["role"] for one in Transcription.objects.get(call=other).segments] == ["user"]
 
 
-def test_a_long_recording_goes_in_pieces_that_end_in_silence(
-    groq: FakeGroq, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Pieces keep below the provider's limit, no second is lost or heard twice, and times count from the beginning."""
+def test_a_long_recording_is_split_at_silence(groq: FakeGroq, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces are below the provider's limit, no second is lost or sent twice, and times count from the beginning."""
     monkeypatch.setattr(whisper.WhisperTranscriber, "max_bytes", 2 * RATE * 20)
-    monkeypatch.setattr(transcription, "JOB_SECONDS", 0.0)  # a piece a job
+    monkeypatch.setattr(transcription, "JOB_SECONDS", 0.0)  # one piece per job
     spoken = sine(14) + SILENCE + sine(15) + SILENCE + sine(9)
-    call = wanting_call()
+    call = call_to_transcribe()
     record(call, spoken, bytes(len(spoken)))
     groq.answers = [[(1.0, 2.0, "one")], [(1.0, 2.0, "two")], [(1.0, 2.0, "three")]]
     run_jobs()
@@ -127,8 +125,8 @@ def test_a_long_recording_goes_in_pieces_that_end_in_silence(
     assert Call.objects.get(pk=call.pk).transcription_cost == Decimal("0.02")  # 40 s
 
 
-def test_a_failure_is_tried_again_and_what_is_there_is_kept(groq: FakeGroq, client: Client) -> None:
-    call = wanting_call()
+def test_a_failure_is_retried_and_finished_pieces_are_kept(groq: FakeGroq, client: Client) -> None:
+    call = call_to_transcribe()
     groq.answers = [[(0, 1, "Hello.")], 503, [(1, 2, "Hi, Ada.")]]
     record(call, sine(2), sine(2))
     run_jobs()
@@ -141,15 +139,15 @@ def test_a_failure_is_tried_again_and_what_is_there_is_kept(groq: FakeGroq, clie
     run_jobs()
     assert transcript(client, call)["whisper_status"] == "ready"
     run_jobs()
-    transcription.run(work.pk)  # a job that comes again
+    transcription.run(work.pk)  # a job that runs again
     assert LedgerEntry.objects.filter(key__endswith=":whisper").count() == 1
 
 
 @pytest.mark.parametrize(("status", "attempts"), [(500, 4), (401, 1)])
-def test_what_keeps_failing_is_given_up_reported_and_never_charged(
+def test_repeated_failures_are_reported_and_never_charged(
     groq: FakeGroq, client: Client, status: int, attempts: int
 ) -> None:
-    call = wanting_call()
+    call = call_to_transcribe()
     groq.answers = [status] * 10
     record(call, sine(2), sine(2))
     sweeper.announce_transcripts(timezone.now())
@@ -163,43 +161,46 @@ def test_what_keeps_failing_is_given_up_reported_and_never_charged(
     assert len(groq.heard) == attempts
     assert (found["whisper_status"], found["whisper_transcript"]) == ("failed", None)
     assert str(status) in found["whisper_error"]
-    assert [hook["whisper_status"] for hook in told(call)] == ["failed"]
+    assert [hook["whisper_status"] for hook in transcript_webhooks(call)] == ["failed"]
     assert CallEvent.objects.filter(call=call, event_type="transcription.failed").count() == 1
     call.refresh_from_db()
     assert (call.transcription_cost, ledger.balance(call.developer_id)) == (0, 10)
 
 
-def test_the_transcript_is_announced_once_when_all_of_it_is_there(groq: FakeGroq) -> None:
-    quick, slow = wanting_call(), wanting_call()
+def test_the_transcript_is_announced_once_when_it_is_complete(groq: FakeGroq) -> None:
+    quick, slow = call_to_transcribe(), call_to_transcribe()
     for call in (quick, slow):
         call.transcript.create(role="user", text="Hello.", spoken_at=call.started_at)
         call.ended_at = timezone.now() - timedelta(seconds=10)
         call.save()
     record(quick, sine(1), sine(1))
-    run_jobs()  # before the session's part was known to be complete
-    assert told(quick) == []
+    run_jobs()  # before the session's transcript is known to be complete
+    assert transcript_webhooks(quick) == []
     record(slow, sine(1), sine(1))
     sweeper.announce_transcripts(timezone.now())
-    assert (len(told(quick)), len(told(slow))) == (1, 0)
+    assert (len(transcript_webhooks(quick)), len(transcript_webhooks(slow))) == (1, 0)
     run_jobs()
     sweeper.announce_transcripts(timezone.now())
-    assert [[hook["whisper_status"] for hook in told(call)] for call in (quick, slow)] == [["ready"], ["ready"]]
+    assert [[hook["whisper_status"] for hook in transcript_webhooks(call)] for call in (quick, slow)] == [
+        ["ready"],
+        ["ready"],
+    ]
 
 
-def test_a_call_that_does_not_want_it_is_announced_as_ever(groq: FakeGroq) -> None:
+def test_a_call_without_transcription_is_announced_as_usual(groq: FakeGroq) -> None:
     call = ended_call()
     call.transcript.create(role="user", text="Hello.", spoken_at=call.started_at)
     Call.objects.filter(pk=call.pk).update(ended_at=timezone.now() - timedelta(seconds=10))
     record(call, sine(1), sine(1))
     sweeper.announce_transcripts(timezone.now())
     run_jobs()
-    (hook,) = told(call)
+    (hook,) = transcript_webhooks(call)
     assert sorted(hook) == ["call_id", "event", "timestamp"]
     assert groq.heard == []
 
 
 def test_an_account_that_cannot_pay_gets_nothing_and_is_not_charged(groq: FakeGroq, client: Client) -> None:
-    call = wanting_call("0.0004")
+    call = call_to_transcribe("0.0004")
     groq.answers = [[(0, 1, "Hello.")]]
     record(call, sine(2), sine(2))
     run_jobs()
@@ -209,7 +210,7 @@ def test_an_account_that_cannot_pay_gets_nothing_and_is_not_charged(groq: FakeGr
 
 
 def test_without_a_recording_there_is_no_transcription(groq: FakeGroq, client: Client) -> None:
-    call = wanting_call()
+    call = call_to_transcribe()
     draft_path(call.pk).parent.mkdir(exist_ok=True)
     draft_path(call.pk).write_bytes(b"nothing that sounds")
     recordings.session_began(call.pk, at=call.started_at)
@@ -217,7 +218,7 @@ def test_without_a_recording_there_is_no_transcription(groq: FakeGroq, client: C
     Call.objects.filter(pk=call.pk).update(transcript_announced=True)
     run_jobs()
     assert transcript(client, call)["whisper_status"] == "failed"
-    assert [hook["whisper_status"] for hook in told(call)] == ["failed"]
+    assert [hook["whisper_status"] for hook in transcript_webhooks(call)] == ["failed"]
     assert groq.heard == []
 
 
@@ -231,10 +232,10 @@ def test_without_a_recording_there_is_no_transcription(groq: FakeGroq, client: C
         ([(0.5, 2.0, "Hello?")], {}, "0.015"),
     ],
 )
-def test_whisper_costs_where_there_was_a_conversation(
+def test_whisper_is_charged_if_there_was_a_conversation(
     groq: FakeGroq, said: list[tuple[float, float, str]], fields: dict[str, Any], cost: str
 ) -> None:
-    call = wanting_call()
+    call = call_to_transcribe()
     Call.objects.filter(pk=call.pk).update(**fields)
     groq.answers = [said]
     record(call, sine(30), sine(30))
@@ -247,14 +248,14 @@ def test_whisper_costs_where_there_was_a_conversation(
 @pytest.mark.parametrize(
     ("language", "code"), [("nb-NO", "no"), ("fil-PH", "tl"), ("yue-HK", "zh"), ("iw", "he"), ("gsw", "")]
 )
-def test_whisper_gets_a_code_that_it_takes(groq: FakeGroq, language: str, code: str) -> None:
-    record(wanting_call(language=language), sine(2), sine(2))
+def test_whisper_gets_a_language_code_that_it_accepts(groq: FakeGroq, language: str, code: str) -> None:
+    record(call_to_transcribe(language=language), sine(2), sine(2))
     run_jobs()
     assert {heard.language for heard in groq.heard} == {code}
 
 
-def test_the_books_still_agree(groq: FakeGroq) -> None:
-    call = wanting_call()
+def test_the_ledger_agrees_with_the_call(groq: FakeGroq) -> None:
+    call = call_to_transcribe()
     groq.answers = [[(0.5, 2.0, "Hello?")]]
     record(call, sine(30), sine(30))
     run_jobs()
@@ -264,7 +265,7 @@ def test_the_books_still_agree(groq: FakeGroq) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not speech.is_installed(), reason="needs the offline extra")
-def test_the_offline_recognizer_stands_in_names_itself_and_costs_nothing(settings: Any, client: Client) -> None:
+def test_the_offline_recognizer_is_named_as_the_source_and_costs_nothing(settings: Any, client: Client) -> None:
     async def say(*texts: str) -> list[bytes]:
         try:
             return [await speech.say_8k(text) for text in texts]
@@ -274,7 +275,7 @@ def test_the_offline_recognizer_stands_in_names_itself_and_costs_nothing(setting
     settings.TRANSCRIBER = {"BACKEND": "agents.transcription.offline.OfflineTranscriber", "OPTIONS": {}}
     question, answer = asyncio.run(say("What are your opening hours?", "We are open from nine to five."))
     left, right = question + bytes(len(answer)) + SILENCE, bytes(len(question)) + answer + SILENCE
-    call = wanting_call()
+    call = call_to_transcribe()
     record(call, left, right)
     run_jobs()
     found = transcript(client, call)

@@ -1,4 +1,4 @@
-"""The drawing of a recording, from a stereo file with a quiet caller and a loud agent."""
+"""The waveform of a recording, from a stereo file with a quiet caller and a loud agent."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,17 +38,17 @@ def recording(tmp_path: Path) -> Recording:
     )
 
 
-def test_each_side_is_as_loud_as_it_was(recording: Recording) -> None:
+def test_the_waveform_shows_the_volume_of_each_side(recording: Recording) -> None:
     caller, agent = peaks(recording)
     half = BUCKETS // 2
     assert caller[: half - 1] == pytest.approx([0.244] * (half - 1), abs=0.02)
     assert caller[half:] == [0.0] * half
     assert agent[:half] == [0.0] * half
     assert agent[half:] == pytest.approx([0.977] * half, abs=0.02)
-    assert "M0 50v-24." in waveform_svg(recording)  # a quarter of full scale, as a square root, upwards
+    assert "M0 50v-24." in waveform_svg(recording)  # upwards, the square root of a quarter of full scale
 
 
-def test_only_its_owner_sees_it(recording: Recording) -> None:
+def test_only_the_owner_of_a_call_sees_its_waveform(recording: Recording) -> None:
     call = recording.call
     client = signed_in_client(call.developer)
     answer = client.get(f"/calls/{call.pk}/waveform.svg")

@@ -1,4 +1,4 @@
-"""Many calls at once on one dollar, by four server processes: those begin that can be paid for, and they end in time."""
+"""Many calls at once on one dollar, in four server processes: only calls that can be paid for start, and they end in time."""
 
 import http.client
 import json
@@ -32,7 +32,7 @@ START_SECONDS = 150
 
 @contextmanager
 def servers() -> Iterator[list[int]]:
-    """Ports of server processes on the test's database."""
+    """The ports of server processes that use the test's database."""
     database = connection.settings_dict
     login = f"{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}"
     environment = {**os.environ, "DATABASE_URL": f"postgresql://{login}/{database['NAME']}", "LOG_LEVEL": "ERROR"}
@@ -56,11 +56,11 @@ def wait_for(port: int) -> None:
             return
         except OSError:
             time.sleep(0.1)
-    raise AssertionError("a server process does not start")
+    raise AssertionError("a server process did not start")
 
 
 def start_call(port: int, key: str, number_id: int) -> tuple[int, str]:
-    """The status, and the reason of a refusal."""
+    """The status code, and the reason if the call was refused."""
     connected = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     connected.request("POST", "/api/v1/sandbox/calls", json.dumps({"phone_number_id": number_id}), headers)
@@ -75,12 +75,12 @@ def start_call(port: int, key: str, number_id: int) -> tuple[int, str]:
 def test_many_calls_at_once_on_one_dollar(empty_redis: object) -> None:
     developer = make_account("1")
     number = make_streaming_number(developer)
-    keys = [make_api_key(developer)[1] for _ in range(4)]  # 100 requests a minute each
+    keys = [make_api_key(developer)[1] for _ in range(4)]  # each is limited to 100 requests per minute
     with servers() as ports, ThreadPoolExecutor(CLIENTS) as clients:
         answers = Counter(
             clients.map(lambda turn: start_call(ports[turn % 4], keys[turn // 4 % 4], number.pk), range(CALLS))
         )
-    # Each holds its first minute, $0.04 of the model; the one that left less than $0.50 was the last.
+    # Each call holds its first minute, $0.04 for the model. The last one left less than $0.50 available.
     assert answers == {(201, ""): 13, (402, "insufficient_balance"): CALLS - 13}
     assert ledger.balance(developer.pk) == 1
     assert balance_holds.held(developer.pk) == Decimal("0.52")
@@ -93,6 +93,6 @@ def test_many_calls_at_once_on_one_dollar(empty_redis: object) -> None:
         metering.meter_once(answered + timedelta(seconds=second))
     ended = set(Call.objects.values_list("status", "hangup_cause", "duration_seconds"))
     assert ended == {("completed", "insufficient_balance", 114)}
-    # 13 times $0.076; with the second after it, $1.001 would have been more than there was.
+    # 13 times $0.076. One second later the calls would have cost $1.001, more than the balance.
     assert ledger.balance(developer.pk) == 1 - 13 * Decimal("0.076")
     assert ledger_verification.find_problems() in ([], KNOWN)

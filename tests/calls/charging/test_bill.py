@@ -1,4 +1,4 @@
-"""What calls cost, by the documented examples, and that a death in the middle of it changes nothing."""
+"""What calls cost, as in the documented examples, and that a crash during settlement changes nothing."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -31,26 +31,26 @@ def after(seconds: float) -> datetime:
         # Documented examples: call.ended after 95 s, call.hangup after 120 s (outbound), usage of a call of 2 min.
         (95, {}, {"telephony": "0.08", "model": "0.063"}),
         (120, {**WEBHOOK, "direction": "outbound", "telephony_rate": OUTBOUND}, {"telephony": "0.10"}),
-        # Billed minutes from the answer on.
+        # Billed minutes, counted from the answer.
         (0.2, WEBHOOK, {"telephony": "0.04"}),
         (60, WEBHOOK, {"telephony": "0.04"}),
         (60.1, WEBHOOK, {"telephony": "0.08"}),
-        # Per second, half-up to a thousandth.
+        # Per second, rounded half up to a thousandth.
         (1, {"model_rate": Decimal("0.03")}, {"telephony": "0.04", "model": "0.001"}),
         (1, {"model_rate": Decimal("0.029")}, {"telephony": "0.04"}),
         (95, {"sandbox": True, "telephony_rate": FREE}, {"model": "0.063"}),
-        (95, {"model_rate": FREE}, {"telephony": "0.08"}),  # a key of one's own
+        (95, {"model_rate": FREE}, {"telephony": "0.08"}),  # the account's own model key
         (95, {"demo": True, "sandbox": True, "telephony_rate": FREE, "model_rate": FREE}, {}),
-        # Speech that was transcribed in webhook mode: once for the call.
+        # Transcribed speech in webhook mode: charged for the whole call.
         (130, {**WEBHOOK, "speech_transcribed": True}, {"telephony": "0.12", "transcription": "0.02"}),
         (130, {"speech_transcribed": True}, {"telephony": "0.12", "model": "0.087"}),
-        # Handed over after 70 s: two phases, started minutes in each.
+        # Transferred after 70 s: two phases, each in started minutes.
         (
             190,
             {"transferred_at": after(70), "transfer_rate": OUTBOUND},
             {"telephony": "0.08", "transfer": "0.10", "model": "0.047"},
         ),
-        # A machine that was hung up on: one minute, however long it took.
+        # Hung up on an answering machine: one minute, however long it took.
         (95, {"end_requested_at": after(95), "end_requested_cause": "voicemail"}, {"telephony": "0.04"}),
     ],
 )
@@ -74,7 +74,7 @@ def test_nothing_is_charged_for_a_failed_call() -> None:
     assert (call.status, call.total_cost, ledger.balance(call.developer_id)) == ("failed", 0, 10)
 
 
-def test_a_death_between_any_two_steps_of_a_settlement() -> None:
+def test_a_crash_between_any_two_steps_of_a_settlement() -> None:
     number = make_streaming_number(make_account("100"))
     fields: dict[str, Any] = {"transferred_at": after(70), "transfer_rate": OUTBOUND, "sandbox": True}
     calls: list[Call] = []
@@ -87,7 +87,7 @@ def test_a_death_between_any_two_steps_of_a_settlement() -> None:
 
     calls.append(make_call(number, BEGUN, **fields))
     for _ in deaths(work):
-        end(calls[-1])  # whichever comes next
+        end(calls[-1])  # whichever process retries
         end(calls[-1])
         calls.append(make_call(number, BEGUN, **fields))
     calls.pop().delete()
@@ -102,9 +102,9 @@ def test_a_death_between_any_two_steps_of_a_settlement() -> None:
     assert ledger_verification.find_problems() == KNOWN
 
 
-def test_a_bill_stops_at_the_calls_own_limit() -> None:
+def test_a_bill_stops_at_the_maximum_cost_of_the_call() -> None:
     number = make_streaming_number(make_account(), max_cost_per_call=Decimal("0.125"))
     call = make_call(number, BEGUN)
-    # A second minute begins with $0.121, and each thousandth after that is 1.5 s.
+    # The second minute starts at $0.121, and each further thousandth is 1.5 s.
     assert settlement.seconds_within_limits(call, 3600) == 68
     assert settlement.bill(call, 68).total == Decimal("0.125")

@@ -1,4 +1,4 @@
-"""However many calls run, whatever they cost: looked at each second, they end before their account goes below zero."""
+"""However many calls run and whatever they cost, metering every second ends them before the balance falls below zero."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -52,7 +52,7 @@ def test_calls_end_before_the_money_does(credit: Decimal, wanted: list[dict[str,
                 (balance_holds.accrued_cost(call, soon) + balance_holds.spoken_cost(call) for call in running), ZERO
             )
             if spent_soon < ledger.balance(number.developer_id):
-                now = soon  # nothing would happen until then
+                now = soon  # nothing happens until then
             listening = [call.pk for call in running if balance_holds.spoken_cost(call)]
             if listening and data.draw(st.booleans()):
                 Call.objects.filter(pk=data.draw(st.sampled_from(listening))).update(speech_transcribed=True)

@@ -1,4 +1,4 @@
-"""Limits of the developer's own: who may start, what ends, who is told."""
+"""Limits that developers set: which calls start, which are ended, who is notified."""
 
 import json
 from datetime import timedelta
@@ -34,7 +34,7 @@ def number() -> PhoneNumber:
 
 
 def limit(number: PhoneNumber, **limits: Any) -> None:
-    """Of the whole account."""
+    """Set limits for the whole account."""
     set_limits(developer=number.developer, changes=limits)
 
 
@@ -54,18 +54,18 @@ def start(number: PhoneNumber, **fields: Any) -> None:
 
 
 def refusal(number: PhoneNumber, **fields: Any) -> tuple[str, int]:
-    """The reason and the status of a start that is refused."""
+    """The reason and the status code of a call that is refused."""
     with pytest.raises((InsufficientFunds, TooManyRequests)) as refused:
         start(number, **fields)
     return refused.value.code, refused.value.status
 
 
-def test_without_limits_everything_may_start(number: PhoneNumber) -> None:
+def test_without_limits_every_call_starts(number: PhoneNumber) -> None:
     ended_call(number, "40")
     start(number)
 
 
-def test_a_days_money(number: PhoneNumber) -> None:
+def test_a_daily_cap(number: PhoneNumber) -> None:
     limit(number, daily_cap=Decimal("1.00"))
     ended_call(number, "0.999")
     ended_call(number, "30", days_ago=1)
@@ -74,22 +74,22 @@ def test_a_days_money(number: PhoneNumber) -> None:
     assert refusal(number) == ("daily_cap_reached", 402)
 
 
-def test_calls_that_have_begun_count_before_they_cost(number: PhoneNumber) -> None:
+def test_running_calls_count_before_they_are_charged(number: PhoneNumber) -> None:
     limit(number, daily_cap=Decimal("0.20"))
-    for _ in range(3):  # each holds its first minute, $0.08
+    for _ in range(3):  # each call holds its first minute, $0.08
         start(number)
         make_call(number, timezone.now(), status="ringing", answered_at=None)
     assert refusal(number) == ("daily_cap_reached", 402)
 
 
-def test_a_numbers_own_money(number: PhoneNumber) -> None:
+def test_the_daily_cap_of_a_number(number: PhoneNumber) -> None:
     give_cap(number, "1")
     ended_call(number, "1")
     start(make_streaming_number(number.developer))
     assert refusal(number) == ("number_daily_cap_reached", 402)
 
 
-def test_an_agents_and_a_keys_own_money(number: PhoneNumber) -> None:
+def test_the_daily_caps_of_an_agent_and_a_key(number: PhoneNumber) -> None:
     agent, (key, _) = make_agent(developer=number.developer), make_api_key(number.developer)
     give_cap(agent, "1")
     give_cap(key, "1")
@@ -103,7 +103,7 @@ def test_an_agents_and_a_keys_own_money(number: PhoneNumber) -> None:
     start(number)
 
 
-def test_calls_at_the_same_time(number: PhoneNumber) -> None:
+def test_concurrent_calls_are_limited(number: PhoneNumber) -> None:
     limit(number, max_concurrent_calls=2)
     running = make_call(number, timezone.now())
     start(number)
@@ -113,14 +113,14 @@ def test_calls_at_the_same_time(number: PhoneNumber) -> None:
     start(number)
 
 
-def test_calls_at_the_same_time_on_one_number(number: PhoneNumber) -> None:
+def test_concurrent_calls_of_a_number_are_limited(number: PhoneNumber) -> None:
     number.max_concurrent_calls = 1
     make_call(number, timezone.now())
     assert refusal(number) == ("number_too_many_calls", 429)
     start(make_streaming_number(number.developer))
 
 
-def test_a_caller_who_calls_again_and_again(number: PhoneNumber) -> None:
+def test_calls_from_one_caller_are_limited(number: PhoneNumber) -> None:
     limit(number, max_calls_per_caller_per_hour=2)
     now = timezone.now()
     ended_call(number, "0.04", days_ago=1)
@@ -131,11 +131,11 @@ def test_a_caller_who_calls_again_and_again(number: PhoneNumber) -> None:
     start(number, direction="outbound")
     Call.objects.filter(started_at__lt=now - timedelta(minutes=58)).delete()
     make_call(number, now, status="failed", ended_at=now, end_requested_cause="rejected")
-    start(number)  # what was refused before does not count
+    start(number)  # refused calls do not count
 
 
-def test_most_that_one_call_may_cost(number: PhoneNumber) -> None:
-    # $0.08 a minute: the second would begin with $0.121.
+def test_a_call_ends_before_its_maximum_cost(number: PhoneNumber) -> None:
+    # $0.08 per minute: the second minute would start at $0.121.
     number.max_cost_per_call = Decimal("0.10")
     now = timezone.now()
     call = make_call(number, now)
@@ -152,17 +152,17 @@ def test_most_that_one_call_may_cost(number: PhoneNumber) -> None:
     assert event.metadata == {"reason": "max_cost_per_call_reached", "limit": "0.10"}
 
 
-def test_no_call_costs_more_than_its_limit_however_late_it_ends(number: PhoneNumber) -> None:
+def test_a_call_costs_no_more_than_its_limit_however_late_it_ends(number: PhoneNumber) -> None:
     number.max_cost_per_call = Decimal("0.10")
     now = timezone.now()
     call = make_call(number, now, sandbox=True, telephony_rate=Decimal(0))
     metering.meter_once(now + timedelta(minutes=30))
     call.refresh_from_db()
-    # 150 s of a model at $0.04 a minute.
+    # 150 s of a model at $0.04 per minute.
     assert (call.status, call.total_cost, call.duration_seconds) == ("completed", Decimal("0.10"), 150)
 
 
-def test_a_limit_that_pays_for_nothing_lets_no_call_begin(number: PhoneNumber) -> None:
+def test_a_maximum_cost_below_the_first_minute_refuses_every_call(number: PhoneNumber) -> None:
     number.max_cost_per_call = Decimal("0.03")
     assert refusal(number) == ("max_cost_per_call_too_low", 402)
 
@@ -171,7 +171,7 @@ def test_a_limit_that_pays_for_nothing_lets_no_call_begin(number: PhoneNumber) -
     ("limits", "status", "reason"),
     [({"daily_cap": Decimal(1)}, 402, "daily_cap_reached"), ({"max_concurrent_calls": 1}, 429, "too_many_calls")],
 )
-def test_the_answer_names_the_reason(
+def test_the_response_names_the_reason(
     number: PhoneNumber, empty_redis: object, limits: dict[str, object], status: int, reason: str
 ) -> None:
     limit(number, **limits)
@@ -184,7 +184,7 @@ def test_the_answer_names_the_reason(
         assert response.headers.get("Retry-After") == ("10" if status == 429 else None)
 
 
-def test_the_key_that_places_a_call_is_known(number: PhoneNumber, empty_redis: object) -> None:
+def test_a_call_records_the_key_that_placed_it(number: PhoneNumber, empty_redis: object) -> None:
     key, plaintext = make_api_key(number.developer)
     client = Client(headers={"Authorization": f"Bearer {plaintext}"})
     made = client.post("/api/v1/sandbox/calls", {"phone_number_id": number.pk}, content_type="application/json")
@@ -200,7 +200,7 @@ def test_the_key_that_places_a_call_is_known(number: PhoneNumber, empty_redis: o
         ({"max_calls_per_caller_per_hour": 1}, "rejected", "too_many_calls_from_caller"),
     ],
 )
-def test_an_inbound_call_beyond_them_is_refused(
+def test_an_inbound_call_over_a_limit_is_refused(
     number: PhoneNumber, limits: dict[str, object], cause: str, reason: str
 ) -> None:
     limit(number, **limits)
@@ -222,7 +222,7 @@ def test_an_inbound_call_beyond_them_is_refused(
     assert CallEvent.objects.get(call=call, event_type="call.refused").metadata == {"reason": reason}
 
 
-def test_alerts_and_the_end_of_what_runs(number: PhoneNumber) -> None:
+def test_alerts_are_sent_and_running_calls_end(number: PhoneNumber) -> None:
     limit(number, daily_cap=Decimal("0.20"))
     now = timezone.now()
     call = make_call(number, now, sandbox=True)
@@ -231,7 +231,7 @@ def test_alerts_and_the_end_of_what_runs(number: PhoneNumber) -> None:
         cap_enforcement.enforce(now + timedelta(seconds=seconds))
         told.append(WebhookDelivery.objects.filter(event_type=REACHED).count())
     call.refresh_from_db()
-    # 0.041, 0.121, 0.121, 0.14, 0.281: the call ends there.
+    # Spent: 0.041, 0.121, 0.121, 0.14, 0.281. The call ends there.
     assert told == [0, 1, 1, 1, 2, 2]
     assert (call.status, call.hangup_cause, call.duration_seconds) == ("completed", "insufficient_balance", 181)
     sent = [json.loads(one.body) for one in WebhookDelivery.objects.filter(event_type=REACHED).order_by("pk")]
@@ -246,7 +246,7 @@ def test_alerts_and_the_end_of_what_runs(number: PhoneNumber) -> None:
     ]
 
 
-def test_a_cap_that_the_last_call_has_passed_is_told_though_nothing_runs(number: PhoneNumber) -> None:
+def test_an_alert_is_sent_even_if_no_call_is_running(number: PhoneNumber) -> None:
     agent = make_agent(developer=number.developer, name="Desk")
     give_cap(agent, "1")
     number.agent = agent
@@ -261,7 +261,7 @@ def test_a_cap_that_the_last_call_has_passed_is_told_though_nothing_runs(number:
     assert "with the agent “Desk”" in mail.outbox[0].body
 
 
-def test_the_api_shows_and_sets_them(number: PhoneNumber, empty_redis: object) -> None:
+def test_the_api_shows_and_sets_limits(number: PhoneNumber, empty_redis: object) -> None:
     give_cap(number, "3")
     ended_call(number, "0.25")
     client = Client(headers=bearer(number.developer, is_admin=True))
@@ -289,7 +289,7 @@ def test_the_api_shows_and_sets_them(number: PhoneNumber, empty_redis: object) -
     assert client.get("/api/v1/billing/caps").json()["data"] == changed
 
 
-def test_numbers_agents_and_keys_take_theirs_over_the_api(number: PhoneNumber, empty_redis: object) -> None:
+def test_the_api_sets_limits_of_numbers_agents_and_keys(number: PhoneNumber, empty_redis: object) -> None:
     agent, (key, plaintext) = make_agent(developer=number.developer), make_api_key(number.developer, is_admin=True)
     client = Client(headers={"Authorization": f"Bearer {plaintext}"})
     for path in (f"phone-numbers/{number.pk}", f"agents/{agent.pk}", f"api-keys/{key.pk}"):
@@ -304,7 +304,7 @@ def test_numbers_agents_and_keys_take_theirs_over_the_api(number: PhoneNumber, e
     assert (limited["max_cost_per_call"], limited["max_concurrent_calls"]) == ("1.00", 3)
 
 
-def test_the_page_sets_them_all(number: PhoneNumber, empty_redis: object) -> None:
+def test_the_page_sets_all_limits(number: PhoneNumber, empty_redis: object) -> None:
     client = Client()
     developer: Developer = number.developer
     client.force_login(developer)

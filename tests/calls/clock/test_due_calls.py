@@ -1,4 +1,4 @@
-"""Scheduled calls: dialed once whenever the process dies, or not at all and the row says why."""
+"""Scheduled calls are dialed exactly once, even if the process dies, or not at all, and then the row says why."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("empty_redis")
 
 
 def schedule(number: PhoneNumber, to: str = TO, **given: Any) -> ScheduledCall:
-    """A call that is due in an hour."""
+    """A call that is due in an hour, unless `given` says otherwise."""
     fields = {
         "agent": None,
         "variables": {},
@@ -49,11 +49,11 @@ def legs_to(exchange: ExchangeThread, to: str) -> int:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_is_dialed_once_wherever_the_process_dies(exchange: ExchangeThread) -> None:
+def test_a_call_is_dialed_once_wherever_the_process_dies(exchange: ExchangeThread) -> None:
     number, due = make_number(exchange), timezone.now() + timedelta(hours=1, minutes=1)
 
     def die_after(statements: int) -> int:
-        """Die, have another process go on, and see one call; returns how many more statements there were to be."""
+        """Die, let another process continue, and expect one call. Returns how many statements were left."""
         row = schedule(number, f"+1202555{statements:04}", due_at=due)
         with dying_after(statements) as countdown:
             due_calls.dial_once(due)
@@ -71,7 +71,7 @@ def test_it_is_dialed_once_wherever_the_process_dies(exchange: ExchangeThread) -
 
     total = 500 - die_after(500)
     assert total > 20
-    # Everywhere in what follows the commit, and here and there before it.
+    # Every statement after the commit, and every seventh before it.
     for statements in (*range(0, total - 8, 7), *range(total - 8, total + 1)):
         die_after(statements)
 
@@ -82,7 +82,7 @@ def deplete(row: ScheduledCall) -> None:
     )
 
 
-# What happens before the time comes, and what the row then says.
+# What happens before the call is due, then the row's reason and part of its detail.
 REFUSALS: dict[str, tuple[Any, str, str]] = {
     "no money": (deplete, "insufficient_balance", "Your balance is too low"),
     "do not call": (
@@ -119,7 +119,7 @@ REFUSALS: dict[str, tuple[Any, str, str]] = {
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("case", REFUSALS)
-def test_what_is_refused_when_it_is_due_says_why(exchange: ExchangeThread, case: str) -> None:
+def test_a_call_refused_when_due_says_why(exchange: ExchangeThread, case: str) -> None:
     happen, reason, text = REFUSALS[case]
     number = make_number(exchange)
     agent = make_agent(developer=number.developer, model_slug="local-offline", system_prompt="Be brief.")
@@ -136,7 +136,7 @@ def test_what_is_refused_when_it_is_due_says_why(exchange: ExchangeThread, case:
 
 
 @pytest.mark.django_db
-def test_it_waits_for_its_time_and_can_be_canceled_until_then(exchange: ExchangeThread) -> None:
+def test_a_call_waits_until_it_is_due_and_can_be_canceled_before(exchange: ExchangeThread) -> None:
     number = make_number(exchange)
     row, other = schedule(number, variables={"name": "Ada"}), schedule(number)
     due_calls.dial_once(row.due_at - timedelta(seconds=1))
@@ -154,7 +154,7 @@ def test_it_waits_for_its_time_and_can_be_canceled_until_then(exchange: Exchange
 
 
 @pytest.mark.django_db
-def test_no_account_waits_for_all_the_calls_of_another(exchange: ExchangeThread) -> None:
+def test_accounts_take_turns(exchange: ExchangeThread) -> None:
     busy, other = make_number(exchange), make_number(exchange)
     rows = [schedule(busy, f"+1202555{at:04}") for at in range(3)]
     last = schedule(other, due_at=rows[0].due_at + timedelta(minutes=1))
@@ -162,7 +162,7 @@ def test_no_account_waits_for_all_the_calls_of_another(exchange: ExchangeThread)
 
 
 @pytest.mark.django_db
-def test_what_could_never_be_dialed_is_refused_at_once(exchange: ExchangeThread) -> None:
+def test_a_call_that_could_never_be_dialed_is_refused_immediately(exchange: ExchangeThread) -> None:
     number, now = make_number(exchange), timezone.now()
     for due_at in (now - timedelta(seconds=1), now + timedelta(days=367)):
         with pytest.raises(InvalidRequest):

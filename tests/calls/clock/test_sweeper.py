@@ -1,4 +1,4 @@
-"""The sweeper's rules, one beside the other."""
+"""The sweeper's rules are independent of each other."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ from webhooks.models import WebhookDelivery
 
 
 @pytest.mark.django_db
-def test_a_rule_that_fails_keeps_back_no_other() -> None:
+def test_a_failing_rule_does_not_stop_the_others() -> None:
     now = timezone.now()
     number = make_streaming_number(make_account())
     unused = make_call(

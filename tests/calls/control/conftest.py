@@ -1,4 +1,4 @@
-"""The time, and a carrier: each in turn."""
+"""A clock, and each carrier in turn."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ from tests.fakes.recording_server import RecordingServer
 
 
 class Clock:
-    """What `timezone.now` says, in seconds from BEGIN."""
+    """Replaces `timezone.now`. `at` is in seconds from BEGIN."""
 
     at = 0.0
 
@@ -30,7 +30,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture(params=list(DIALECTS))
 def dialect(request: Any, settings: Any, monkeypatch: pytest.MonkeyPatch, empty_redis: object) -> Iterator[Dialect]:
-    """Commands that follow from a state are given after a commit, which never comes here."""
+    """Commands that a state change causes are sent after the commit, which never happens in these tests."""
     for wait in (
         "DECISION_SECONDS",
         "FIRST_ORDERS_SECONDS",

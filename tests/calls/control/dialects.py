@@ -1,4 +1,4 @@
-"""What happens to a call, told in the words and with the signature of each carrier."""
+"""Reports of call events, in the format and with the signature of each carrier."""
 
 import base64
 import json
@@ -27,7 +27,7 @@ OURS, PERSON = "+14155550100", "+12025550123"
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A request to the platform, as it leaves the carrier."""
+    """A request from the carrier to the platform."""
 
     path: str
     body: bytes
@@ -40,8 +40,8 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
-    """`kind` is a CarrierEventType; `at` is in seconds from BEGIN. `leg_state`: it happens to a leg that is called for the caller."""
+class ReportedEvent:
+    """`kind` is a CarrierEventType; `at` is in seconds from BEGIN. With `leg_state`, the event is about a leg called for the caller."""
 
     kind: str
     at: float
@@ -56,7 +56,7 @@ class Happening:
 
 
 class Dialect(ABC):
-    """A carrier whose REST API is `server`, and who reports one call, `sid`, and its legs."""
+    """A carrier whose REST API is `server`. It reports one call, `sid`, and the call's second leg, `leg_sid`."""
 
     slug: str
     backend: str = ""
@@ -82,13 +82,13 @@ class Dialect(ABC):
         """The response to a request to place the call."""
 
     @abstractmethod
-    def report(self, happening: Happening, *, inbound: bool, state: str = "") -> Report: ...
+    def report(self, reported: ReportedEvent, *, inbound: bool, state: str = "") -> Report: ...
 
     def is_placing(self, asked: Asked) -> bool:
         return asked.path == "/calls"
 
     def is_transferring(self, asked: Asked) -> bool:
-        """Whether it is a command to call somebody else for the caller."""
+        """Whether the request calls somebody else for the caller."""
         return asked.path.endswith("/transfer")
 
     def _answer_to(self, asked: Asked) -> Answer:
@@ -109,23 +109,23 @@ class TelnyxDialect(Dialect):
     def placed(self) -> Any:
         return {"data": {"call_control_id": self.sid}}
 
-    def report(self, happening: Happening, *, inbound: bool, state: str = "") -> Report:
+    def report(self, reported: ReportedEvent, *, inbound: bool, state: str = "") -> Report:
         words: dict[str, tuple[str, dict[str, Any]]] = {
             "initiated": ("initiated", {"direction": "incoming" if inbound else "outgoing", "state": "parked"}),
             "answered": ("answered", {}),
-            "ended": ("hangup", {"hangup_cause": self._cause(happening.cause), "hangup_source": "caller"}),
-            "machine_detected": ("machine.premium.detection.ended", {"result": happening.detail or "machine"}),
-            "machine_greeting_ended": ("machine.premium.greeting.ended", {"result": happening.detail}),
+            "ended": ("hangup", {"hangup_cause": self._cause(reported.cause), "hangup_source": "caller"}),
+            "machine_detected": ("machine.premium.detection.ended", {"result": reported.detail or "machine"}),
+            "machine_greeting_ended": ("machine.premium.greeting.ended", {"result": reported.detail}),
             "screening_detected": ("machine.premium.call_screening.detected", {"result": "screening"}),
-            "dtmf": ("dtmf.received", {"digit": happening.detail}),
-            "recording_saved": ("recording.saved", {"recording_urls": {"wav": happening.detail}}),
+            "dtmf": ("dtmf.received", {"digit": reported.detail}),
+            "recording_saved": ("recording.saved", {"recording_urls": {"wav": reported.detail}}),
         }
-        name, about = words[happening.kind]
-        state = happening.leg_state or state
+        name, about = words[reported.kind]
+        state = reported.leg_state or state
         body = telnyx_event(
             name,
-            self.leg_sid if happening.leg_state else self.sid,
-            happening.at,
+            self.leg_sid if reported.leg_state else self.sid,
+            reported.at,
             client_state=base64.b64encode(state.encode()).decode() if state else None,
             **{"from": PERSON if inbound else OURS, "to": OURS if inbound else PERSON},
             **about,
@@ -183,28 +183,28 @@ class TwilioDialect(Dialect):
     def _answer_to(self, asked: Asked) -> Answer:
         return Answer(200, b'{"calls": []}') if asked.method == "GET" else super()._answer_to(asked)
 
-    def report(self, happening: Happening, *, inbound: bool, state: str = "") -> Report:
-        leg, state = bool(happening.leg_state), happening.leg_state or state
+    def report(self, reported: ReportedEvent, *, inbound: bool, state: str = "") -> Report:
+        leg, state = bool(reported.leg_state), reported.leg_state or state
         is_inbound = inbound and not leg
-        stamp = {"Timestamp": format_datetime(happening.moment)}
+        stamp = {"Timestamp": format_datetime(reported.moment)}
         name, about = "status", dict[str, str]()
-        match happening.kind:
+        match reported.kind:
             case "initiated":
                 name, about = ("voice", {"CallStatus": "ringing"}) if is_inbound else ("status", stamp)
                 about = {"CallStatus": "initiated", **about}
             case "answered":
-                # Twilio reports no answer of an inbound call: it asks for the next document then.
+                # Twilio does not report the answer of an inbound call. It requests the next document instead.
                 name, about = ("next", {}) if is_inbound else ("status", stamp)
                 about = {"CallStatus": "in-progress", **about}
             case "ended":
-                about = {**stamp, **self._end(happening)}
+                about = {**stamp, **self._end(reported)}
             case "machine_detected":
-                name, about = "machine", {"AnsweredBy": happening.detail or "machine_start"}
+                name, about = "machine", {"AnsweredBy": reported.detail or "machine_start"}
             case "recording_saved":
                 name = "recording"
-                about = {"RecordingStatus": "completed", "RecordingSid": "RE1", "RecordingUrl": happening.detail}
+                about = {"RecordingStatus": "completed", "RecordingSid": "RE1", "RecordingUrl": reported.detail}
             case "dtmf":
-                name, about = f"heard?n={happening.fields.get('n', 1)}", {"Digits": happening.detail}
+                name, about = f"heard?n={reported.fields.get('n', 1)}", {"Digits": reported.detail}
         query = f"{'&' if '?' in name else '?'}state={state}" if state else ""
         params = {
             "AccountSid": self.account,
@@ -223,15 +223,15 @@ class TwilioDialect(Dialect):
         form = "application/x-www-form-urlencoded"
         return Report(path, urlencode(params).encode(), {"X-Twilio-Signature": signature}, form)
 
-    def _end(self, happening: Happening) -> dict[str, str]:
-        seconds = str(happening.fields.get("seconds", 0))
+    def _end(self, reported: ReportedEvent) -> dict[str, str]:
+        seconds = str(reported.fields.get("seconds", 0))
         status, sip = {
             "normal_clearing": ("completed", "200"),
             "busy": ("busy", "486"),
             "no_answer": ("no-answer", "487"),
             "rejected": ("busy", "603"),
             "invalid_number": ("failed", "404"),
-        }[happening.cause]
+        }[reported.cause]
         return {"CallStatus": status, "SipResponseCode": sip, "CallDuration": seconds}
 
 
@@ -249,18 +249,18 @@ class SmallDialect(Dialect):
     def placed(self) -> Any:
         return {"id": self.sid}
 
-    def report(self, happening: Happening, *, inbound: bool, state: str = "") -> Report:
-        detail = happening.detail or ("machine" if happening.kind == "machine_detected" else "")
+    def report(self, reported: ReportedEvent, *, inbound: bool, state: str = "") -> Report:
+        detail = reported.detail or ("machine" if reported.kind == "machine_detected" else "")
         body = {
-            "type": happening.kind,
+            "type": reported.kind,
             "event_id": str(uuid.uuid4()),
-            "carrier_call_id": self.leg_sid if happening.leg_state else self.sid,
-            "occurred_at": happening.moment.isoformat(),
-            "client_state": happening.leg_state or state,
-            "direction": ("inbound" if inbound else "outbound") if happening.kind == "initiated" else "",
+            "carrier_call_id": self.leg_sid if reported.leg_state else self.sid,
+            "occurred_at": reported.moment.isoformat(),
+            "client_state": reported.leg_state or state,
+            "direction": ("inbound" if inbound else "outbound") if reported.kind == "initiated" else "",
             "from_number": PERSON if inbound else OURS,
             "to_number": OURS if inbound else PERSON,
-            "cause": happening.cause,
+            "cause": reported.cause,
             "detail": detail,
         }
         raw = json.dumps(body).encode()

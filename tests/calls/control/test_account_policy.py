@@ -1,4 +1,4 @@
-"""The account's own policy: countries, hours, attempts and the do-not-call list, for calls and transfers, and its API."""
+"""An account's dialing policy and its API: countries, hours, attempts and the do-not-call list, for calls and transfers."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -31,8 +31,8 @@ def send(
     return Client().generic(method, f"/api/v1{path}", content, content_type=kind or "application/json", headers=headers)
 
 
-def refuse_all(developer: Any, reason: str) -> None:
-    """A policy under which a call to TO is refused for this reason."""
+def refuse_calls(developer: Any, reason: str) -> None:
+    """Set a policy that refuses calls to TO for this reason."""
     match reason:
         case "do_not_call":
             DoNotCallNumber.objects.create(developer=developer, phone_number=TO, source="api")
@@ -53,9 +53,9 @@ def refuse_all(developer: Any, reason: str) -> None:
     "reason",
     ["do_not_call", "country_not_allowed", "outside_calling_hours", "too_many_attempts", "premium_destination"],
 )
-def test_a_refused_call_is_in_the_list_with_its_reason_and_costs_nothing(reason: str) -> None:
+def test_a_refused_call_is_listed_with_its_reason_and_costs_nothing(reason: str) -> None:
     developer = make_account()
-    refuse_all(developer, reason)
+    refuse_calls(developer, reason)
     to = "+19005550100" if reason == "premium_destination" else TO
     number = make_streaming_number(developer)
     answer = send(developer, "POST", "/calls", {"from": number.e164, "to": to})
@@ -72,9 +72,9 @@ def test_a_refused_call_is_in_the_list_with_its_reason_and_costs_nothing(reason:
 
 @pytest.mark.parametrize("reason", ["do_not_call", "country_not_allowed", "outside_calling_hours", "too_many_attempts"])
 @pytest.mark.parametrize("briefing", ["", "Ada calls about order 1815."])
-def test_a_refused_transfer_leaves_a_trace_and_the_call_goes_on(reason: str, briefing: str) -> None:
+def test_a_refused_transfer_is_on_the_timeline_and_the_call_continues(reason: str, briefing: str) -> None:
     developer = make_account()
-    refuse_all(developer, reason)
+    refuse_calls(developer, reason)
     call = make_call(make_streaming_number(developer), timezone.now())
     answer = send(developer, "POST", f"/calls/{call.pk}/transfer", {"to": TO, "briefing": briefing})
     assert (answer.status_code, answer.json()["reason"]) == (403, reason)
@@ -95,7 +95,7 @@ def test_a_refused_transfer_leaves_a_trace_and_the_call_goes_on(reason: str, bri
 )
 def test_hours_and_attempts_do_not_apply_to_the_configured_transfer_number(reason: str, is_refused: bool) -> None:
     developer = make_account()
-    refuse_all(developer, reason)
+    refuse_calls(developer, reason)
     call = make_call(make_streaming_number(developer, transfer_number=TO), timezone.now())
     if is_refused:
         with pytest.raises(Forbidden):
@@ -104,7 +104,7 @@ def test_hours_and_attempts_do_not_apply_to_the_configured_transfer_number(reaso
         assert admit_transfer(call, TO) > 0
 
 
-def test_hours_and_attempts_do_not_apply_to_the_account_s_own_numbers() -> None:
+def test_hours_and_attempts_do_not_apply_to_the_accounts_own_numbers() -> None:
     developer, now = make_account(), timezone.now()
     DialingPolicy.objects.create(developer=developer, calling_hours=NEVER_NOW, max_calls_per_number_per_day=1)
     own = make_streaming_number(developer, e164="+12025550188")
@@ -115,7 +115,7 @@ def test_hours_and_attempts_do_not_apply_to_the_account_s_own_numbers() -> None:
     assert now <= timezone.now()
 
 
-def test_every_dialed_attempt_of_24_hours_counts_and_a_refused_one_does_not() -> None:
+def test_dialed_attempts_of_24_hours_count_and_refused_ones_do_not() -> None:
     developer, now = make_account(), timezone.now()
     DialingPolicy.objects.create(developer=developer, max_calls_per_number_per_day=3)
     number = make_streaming_number(developer)
@@ -145,11 +145,11 @@ def test_every_dialed_attempt_of_24_hours_counts_and_a_refused_one_does_not() ->
         ("+15005550006", ["Asia/Tokyo"]),
     ],
 )
-def test_the_zones_of_a_number(e164: str, zones: list[str]) -> None:
+def test_the_time_zones_of_a_number(e164: str, zones: list[str]) -> None:
     assert [str(zone) for zone in zones_of(e164, "Asia/Tokyo")] == zones
 
 
-def test_a_mobile_number_of_a_wide_country_has_all_of_its_zones() -> None:
+def test_a_mobile_number_has_all_time_zones_of_its_country() -> None:
     assert {"Australia/Perth", "Australia/Sydney"} <= {str(zone) for zone in zones_of("+61412345678", "UTC")}
 
 
@@ -167,7 +167,7 @@ def test_a_mobile_number_of_a_wide_country_has_all_of_its_zones() -> None:
         ("22:00", "02:00", ["sun"], "2026-11-30T01:00", True),
     ],
 )
-def test_hours(start: str, end: str, days: list[str] | None, moment: str, is_open: bool) -> None:
+def test_calling_hours(start: str, end: str, days: list[str] | None, moment: str, is_open: bool) -> None:
     hours = CallingHours.from_json({"start": start, "end": end, **({"days": days} if days else {})})
     assert hours.include(datetime.fromisoformat(moment)) is is_open
 
@@ -195,7 +195,7 @@ def test_the_next_opening(hours: dict[str, Any], zones: list[str], expected: str
 @pytest.mark.parametrize(
     ("start", "end", "now", "expected"),
     [
-        ("02:30", "03:30", "2026-03-08T06:00Z", "2026-03-09T06:30Z"),  # that Sunday's clock goes from 02:00 to 03:00
+        ("02:30", "03:30", "2026-03-08T06:00Z", "2026-03-09T06:30Z"),  # on that Sunday clocks go from 02:00 to 03:00
         ("01:30", "01:45", "2026-11-01T05:50Z", "2026-11-01T06:30Z"),  # the second 01:30 of that Sunday
     ],
 )
@@ -249,7 +249,7 @@ def test_the_policy_is_set_rule_by_rule() -> None:
         ({"countries": ["US"]}, "countries"),
     ],
 )
-def test_a_wrong_policy_is_422(body: dict[str, Any], field: str) -> None:
+def test_an_invalid_policy_is_rejected(body: dict[str, Any], field: str) -> None:
     answer = send(make_account(), "PUT", "/policy", body, is_admin=True)
     assert (answer.status_code, list(answer.json()["errors"])) == (422, [field])
     assert not DialingPolicy.objects.exists()
@@ -273,7 +273,7 @@ def test_an_ordinary_key_adds_to_the_list_and_changes_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("body", [{}, {"phone_number": None}, {"phone_number": ""}, {"phone_number": "+" + "1" * 5000}])
-def test_without_a_number_nothing_is_added(body: dict[str, Any]) -> None:
+def test_an_entry_without_a_number_is_rejected(body: dict[str, Any]) -> None:
     answer = send(make_account(), "POST", "/do-not-call", body)
     assert (answer.status_code, list(answer.json()["errors"])) == (422, ["phone_number"])
     assert not DoNotCallNumber.objects.exists()
@@ -337,7 +337,7 @@ def test_a_file_of_several_megabytes(kind: str, key: str) -> None:
         (b"phone_number\n+12025550123\n2025550124\n\n+12025550125\n911\n", ["rows.3", "rows.6"]),
     ],
 )
-def test_a_wrong_file_imports_nothing(file: bytes, fields: list[str]) -> None:
+def test_an_invalid_file_imports_nothing(file: bytes, fields: list[str]) -> None:
     developer = make_account()
     answer = send(developer, "POST", "/do-not-call/import", file, kind="text/csv")
     assert (answer.status_code, list(answer.json()["errors"])) == (422, fields)

@@ -1,4 +1,4 @@
-"""One account with a number at each carrier: the same calls at the same time come to the same."""
+"""One account with a number at each carrier: the same calls at the same time have the same results."""
 
 import json
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def exchange(live_server: Any, settings: Any, empty_redis: Any) -> Iterator[ExchangeThread]:
-    """Both protocols at once."""
+    """An exchange that speaks both protocols at once."""
     settings.PUBLIC_URL = at = live_server.url
     options = {"twilio_accounts": {SID: TOKEN}, "tts": speak, "recognizer": Recognizer()}
     with ExchangeThread(webhook_url=f"{at}/webhooks/telnyx", **options) as running:
@@ -60,7 +60,7 @@ def numbers() -> list[PhoneNumber]:
     ]
 
 
-def came_to(call: Call) -> dict[str, Any]:
+def call_result(call: Call) -> dict[str, Any]:
     call.refresh_from_db()
     return {
         "ended": (call.status, call.hangup_cause, call.outcome),
@@ -74,17 +74,17 @@ def came_to(call: Call) -> dict[str, Any]:
 
 
 def reply(call: Call, event: str, **action: Any) -> None:
-    """What the developer's server answers to the call's webhook of this kind."""
+    """Respond to the call's webhook as the developer's server would."""
     hooks = WebhookDelivery.objects.filter(subject=f"call:{call.pk}", event_type=event)
     eventually(hooks.exists)
     assert CallReplies().take(hooks.get(), json.dumps(action)) == ""
 
 
-def test_calls_to_a_number_at_each_carrier_are_answered_spoken_to_heard_and_ended(
+def test_calls_to_a_number_at_each_carrier_are_answered_transcribed_and_ended(
     exchange: ExchangeThread, numbers: list[PhoneNumber]
 ) -> None:
     async def dial(person: str, number: str) -> ScriptedHandset:
-        # Twilio tells that it has spoken after a second of silence.
+        # Twilio reports the end of its speech after a second of silence.
         steps = [WaitForSpeech(), Wait(2.5), Say(pcm16=tone(300, 3.0)), Wait(30)]
         handset = exchange.exchange.handset(person, steps)
         assert await exchange.exchange.call(handset, number) is not None
@@ -100,7 +100,7 @@ def test_calls_to_a_number_at_each_carrier_are_answered_spoken_to_heard_and_ende
         reply(call, "call.speech", action="hangup")
     for call in calls:
         eventually(lambda call=call: Call.objects.get(pk=call.pk).settled_at is not None)  # type: ignore[misc]
-    at_telnyx, at_twilio = (came_to(call) for call in calls)
+    at_telnyx, at_twilio = (call_result(call) for call in calls)
     said = [
         list(TranscriptEntry.objects.filter(call=call).order_by("id").values_list("role", "text")) for call in calls
     ]
@@ -113,7 +113,7 @@ def test_calls_to_a_number_at_each_carrier_are_answered_spoken_to_heard_and_ende
     assert [handset.cause for handset in handsets] == ["normal_clearing"] * 2
 
 
-def test_calls_from_a_number_at_each_carrier_are_hung_up_by_their_owner(
+def test_calls_from_a_number_at_each_carrier_can_be_hung_up(
     exchange: ExchangeThread, numbers: list[PhoneNumber]
 ) -> None:
     people = ["+12025550120", "+12025550121"]
@@ -134,6 +134,6 @@ def test_calls_from_a_number_at_each_carrier_are_hung_up_by_their_owner(
         running_calls.hang_up(call=call)
     for call in calls:
         eventually(lambda call=call: Call.objects.get(pk=call.pk).settled_at is not None)  # type: ignore[misc]
-    at_telnyx, at_twilio = (came_to(call) for call in calls)
+    at_telnyx, at_twilio = (call_result(call) for call in calls)
     assert at_telnyx == at_twilio
     assert at_twilio["ended"] == ("completed", "normal_clearing", "person")

@@ -1,4 +1,4 @@
-"""Call me first: the reader's phone rings, and a key connects them."""
+"""Call me first: the developer's own phone rings, and a key press connects the call."""
 
 import time
 from datetime import datetime, timedelta
@@ -36,7 +36,7 @@ def number(exchange: ExchangeThread) -> PhoneNumber:
 
 
 def report(call: Call, kind: CarrierEventType, at: datetime | None = None, **fields: Any) -> None:
-    """What the carrier says happened."""
+    """Apply an event that the carrier reports."""
     event = CarrierEvent(
         type=kind,
         event_id=f"{kind}-{time.monotonic_ns()}",
@@ -56,7 +56,7 @@ def answered_call(number: PhoneNumber) -> Call:
     return call
 
 
-def test_a_key_connects_and_nobody_else_speaks(number: PhoneNumber) -> None:
+def test_a_key_press_connects_and_speech_is_ignored(number: PhoneNumber) -> None:
     call = answered_call(number)
     assert (call.to_number, call.connect_to, call.mode, call.agent) == (ME, TO, "webhook", None)
     assert Utterance.objects.get().text == "Press any key to call 1 2 0 2 5 5 5 0 1 2 3."
@@ -81,7 +81,7 @@ def answered_leg(call: Call, transfer: Transfer, at: datetime) -> None:
     report(leg, CarrierEventType.ANSWERED, at, client_state=f"{call.pk}:transfer:{transfer.pk}")
 
 
-def test_both_phones_are_paid_for(number: PhoneNumber) -> None:
+def test_both_phones_are_charged(number: PhoneNumber) -> None:
     before, start = ledger.balance(number.developer_id), timezone.now()
     call = call_me_first.place(developer=number.developer, number=number, own_phone=ME, to=TO)
     report(call, CarrierEventType.ANSWERED, start)
@@ -89,7 +89,7 @@ def test_both_phones_are_paid_for(number: PhoneNumber) -> None:
     answered_leg(call, Transfer.objects.get(), start + timedelta(seconds=30))
     report(call, CarrierEventType.ENDED, start + timedelta(seconds=150), cause="normal_clearing")
     rate = call.telephony_rate
-    assert rate > 0 and call.transfer_rate == 2 * rate  # a minute alone, and two of both phones
+    assert rate > 0 and call.transfer_rate == 2 * rate  # one minute for one phone, two for both
     assert (call.telephony_cost, call.model_cost, call.transcription_cost) == (5 * rate, Decimal(0), Decimal(0))
     assert before - ledger.balance(number.developer_id) == 5 * rate
     client = signed_in_client(number.developer)
@@ -104,7 +104,7 @@ def test_both_phones_are_paid_for(number: PhoneNumber) -> None:
     assert "agent=me" in html and "Both phones" in html
 
 
-def test_a_key_that_is_reported_late_calls_nobody_again(number: PhoneNumber) -> None:
+def test_a_key_press_reported_late_does_not_call_again(number: PhoneNumber) -> None:
     call = answered_call(number)
     report(call, CarrierEventType.DTMF, detail="1")
     pressed_while_it_rang = timezone.now()
@@ -117,7 +117,7 @@ def test_a_key_that_is_reported_late_calls_nobody_again(number: PhoneNumber) -> 
     )
     report(call, CarrierEventType.DTMF, pressed_while_it_rang, detail="2")
     assert Transfer.objects.count() == 1
-    # Nobody presses a key any more: the phone that was left off the hook does not cost a call of an hour.
+    # Nobody presses a key again. A phone left off the hook must not cost an hour-long call.
     failed_at = Transfer.objects.get().failed_at
     assert failed_at is not None
     call_me_first.end_unconfirmed(failed_at + timedelta(seconds=59))
@@ -130,7 +130,7 @@ def test_a_key_that_is_reported_late_calls_nobody_again(number: PhoneNumber) -> 
     assert Transfer.objects.count() == 1
 
 
-def test_what_to_do_is_said_again_and_nothing_cuts_it_off(number: PhoneNumber) -> None:
+def test_the_instructions_are_repeated_and_cannot_be_interrupted(number: PhoneNumber) -> None:
     number.agent = make_agent(
         developer=number.developer,
         language="de-DE",
@@ -154,7 +154,7 @@ def test_what_to_do_is_said_again_and_nothing_cuts_it_off(number: PhoneNumber) -
     assert (Utterance.objects.count(), call.end_requested_at) == (3, None)
 
 
-def test_without_a_key_nobody_is_connected(number: PhoneNumber) -> None:
+def test_without_a_key_press_nobody_is_connected(number: PhoneNumber) -> None:
     call, now = answered_call(number), timezone.now()
     call_me_first.end_unconfirmed(now + timedelta(seconds=50))
     call.refresh_from_db()
@@ -164,7 +164,7 @@ def test_without_a_key_nobody_is_connected(number: PhoneNumber) -> None:
     assert (call.end_requested_cause, Transfer.objects.count()) == ("silence_timeout", 0)
 
 
-def test_what_is_refused_is_refused_before_anybody_is_called(number: PhoneNumber) -> None:
+def test_a_refused_number_is_refused_before_anybody_is_called(number: PhoneNumber) -> None:
     developer = number.developer
     policies.add(developer_id=developer.pk, phone_number=TO, source="page")
     with pytest.raises(Forbidden):
@@ -174,7 +174,7 @@ def test_what_is_refused_is_refused_before_anybody_is_called(number: PhoneNumber
     assert not Call.objects.exists()
 
 
-def test_what_is_refused_meanwhile_is_said(number: PhoneNumber) -> None:
+def test_a_number_refused_during_the_call_is_announced(number: PhoneNumber) -> None:
     call = answered_call(number)
     before = ledger.balance(number.developer_id)
     policies.add(developer_id=number.developer_id, phone_number=TO, source="page")

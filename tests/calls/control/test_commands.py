@@ -1,11 +1,11 @@
-"""A carrier that is slow, or away, for one call is no slower for all of them."""
+"""A carrier that is slow or unreachable for one call does not delay the others."""
 
 import time
 
 from calls.control import commands
 
 
-def test_what_many_calls_need_is_done_side_by_side() -> None:
+def test_work_for_many_calls_runs_in_parallel() -> None:
     done: list[int] = []
 
     def work(number: int) -> None:

@@ -1,4 +1,4 @@
-"""Staff deactivate an account: nothing of it begins, what runs ends, and it can come back."""
+"""Staff deactivate an account: nothing new starts, running calls end, and the account can be reactivated."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -88,7 +88,7 @@ def test_calls_end_whatever_state_they_are_in(state: str) -> None:
     assert call.ended_at == NOW
 
 
-def test_a_warm_transfer_that_rings_is_given_up_and_queued_speech_stays_unsaid() -> None:
+def test_a_ringing_warm_transfer_is_canceled_and_queued_speech_is_not_spoken() -> None:
     developer = make_account()
     call = make_call(make_streaming_number(developer), BEGIN, status="ringing", answered_at=None)
     speech.say(call, "Hello.", key="test")
@@ -105,7 +105,7 @@ def test_a_warm_transfer_that_rings_is_given_up_and_queued_speech_stays_unsaid()
 
 
 @pytest.mark.parametrize("fields", [{}, {"mode": "webhook"}, {"mode": "webhook", "webhook_url": ""}])
-def test_calls_to_its_numbers_are_rejected_and_free(fields: dict[str, Any]) -> None:
+def test_calls_to_a_deactivated_accounts_numbers_are_rejected_and_free(fields: dict[str, Any]) -> None:
     developer = make_account()
     number = make_streaming_number(developer, **fields)
     deactivate(developer)
@@ -120,7 +120,7 @@ def test_calls_to_its_numbers_are_rejected_and_free(fields: dict[str, Any]) -> N
         assert ring(number, "v3:reactivated").status == "ringing"
 
 
-def test_no_door_opens() -> None:
+def test_no_page_or_endpoint_accepts_a_deactivated_account() -> None:
     developer = make_account()
     number = make_streaming_number(developer)
     bearer, client = factories.bearer(developer), Client()
@@ -146,8 +146,8 @@ def test_no_door_opens() -> None:
     assert Client().get("/api/v1/auth/me", headers=bearer).status_code == 200
 
 
-def test_a_request_that_was_on_its_way_is_refused_at_the_gate() -> None:
-    """It was authenticated before, and comes to the account's row after staff have changed it."""
+def test_a_request_authenticated_before_the_deactivation_is_refused() -> None:
+    """It reads the account's row after staff have changed it."""
     developer = make_account()
     number = make_streaming_number(developer)
     call = make_call(number, BEGIN)
@@ -167,7 +167,7 @@ def test_a_request_that_was_on_its_way_is_refused_at_the_gate() -> None:
 @pytest.mark.parametrize(
     "action", [{"action": "transfer", "to": "+12025559999"}, {"action": "answer", "text": "Hi"}, {"action": "hangup"}]
 )
-def test_its_servers_answers_are_refused(action: dict[str, str]) -> None:
+def test_actions_from_a_deactivated_accounts_server_are_refused(action: dict[str, str]) -> None:
     developer = make_account()
     call = ring(make_streaming_number(developer, mode="webhook"), "v3:waiting")
     delivery = WebhookDelivery.objects.get(subject=f"call:{call.pk}", event_type="call.incoming")

@@ -1,4 +1,4 @@
-"""What every carrier must come to: the same calls told in the words of each, in any order, with the same states, events and bill."""
+"""The same calls, reported in each carrier's format and in any order, must have the same states, events and bill."""
 
 import json
 import random
@@ -17,7 +17,7 @@ from phone_numbers.carriers.registry import detects_screening
 from phone_numbers.models import CallScript, PhoneNumber
 from tests import factories
 from tests.calls.control.conftest import Clock
-from tests.calls.control.dialects import OURS, PERSON, Dialect, Happening, Report, TwilioDialect
+from tests.calls.control.dialects import OURS, PERSON, Dialect, Report, ReportedEvent, TwilioDialect
 from tests.calls.rows import make_account, make_streaming_number
 from tests.fakes.recording_server import Answer
 from tests.long_runs import how_many
@@ -37,14 +37,14 @@ def place(number: PhoneNumber) -> Call:
     )
 
 
-def happen(dialect: Dialect, clock: Clock, *happenings: Happening, inbound: bool, state: str = "") -> None:
-    for happening in happenings:
-        clock.at = max(clock.at, happening.at)
-        assert dialect.report(happening, inbound=inbound, state=state).deliver(Client()) == 200
+def happen(dialect: Dialect, clock: Clock, *reported_events: ReportedEvent, inbound: bool, state: str = "") -> None:
+    for reported in reported_events:
+        clock.at = max(clock.at, reported.at)
+        assert dialect.report(reported, inbound=inbound, state=state).deliver(Client()) == 200
 
 
 def outcome(call: Call) -> dict[str, Any]:
-    """All that the developer learns of a call and pays for it."""
+    """Everything the developer learns about a call, and pays for it."""
     call.refresh_from_db()
     hooks = WebhookDelivery.objects.filter(subject=f"call:{call.pk}")
     return {
@@ -63,13 +63,17 @@ def outcome(call: Call) -> dict[str, Any]:
     }
 
 
-def ended(at: float, cause: str = "normal_clearing", *, answered_at: float | None = None, **fields: Any) -> Happening:
+def ended(
+    at: float, cause: str = "normal_clearing", *, answered_at: float | None = None, **fields: Any
+) -> ReportedEvent:
     seconds = 0 if answered_at is None else at - answered_at
-    return Happening("ended", at, cause=cause, fields={"seconds": int(seconds)}, **fields)
+    return ReportedEvent("ended", at, cause=cause, fields={"seconds": int(seconds)}, **fields)
 
 
-def sums(status: str, cause: str, seconds: int, telephony: str, *events: str, reached: str = "") -> dict[str, Any]:
-    """The outcome of a call that cost `telephony` and no model, with these events besides the usual ones."""
+def expected_outcome(
+    status: str, cause: str, seconds: int, telephony: str, *events: str, reached: str = ""
+) -> dict[str, Any]:
+    """The outcome of a call that cost `telephony` and nothing for the model, with these events in addition to the usual ones."""
     usual = ["call.answered", "call.ended"] if status == "completed" else ["call.failed"]
     return {
         "status": status,
@@ -84,14 +88,14 @@ def sums(status: str, cause: str, seconds: int, telephony: str, *events: str, re
 
 
 NEVER_ANSWERED = [
-    (cause, sums("failed", cause, 0, "0.000000", reached=cause))
+    (cause, expected_outcome("failed", cause, 0, "0.000000", reached=cause))
     for cause in ("busy", "no_answer", "rejected", "invalid_number")
 ]
-CALLED = [Happening("initiated", 0), Happening("answered", 1), ended(96, answered_at=1)]
+CALLED = [ReportedEvent("initiated", 0), ReportedEvent("answered", 1), ended(96, answered_at=1)]
 
 
 def take_call(dialect: Dialect, clock: Clock) -> Call:
-    """A person calls, and the call is answered as it rings."""
+    """A person calls, and we answer while it rings."""
     happen(dialect, clock, CALLED[0], inbound=True)
     call = Call.objects.get()
     commands.answer(call)
@@ -102,45 +106,45 @@ def test_an_inbound_call(dialect: Dialect, clock: Clock) -> None:
     own_number(dialect)
     call = take_call(dialect, clock)
     happen(dialect, clock, *CALLED[1:], inbound=True)
-    came_to = outcome(call)
-    assert came_to.pop("webhooks") == ["call.answered", "call.ended", "call.hangup", "call.incoming"]
-    assert came_to == sums("completed", "normal_clearing", 95, "0.080000")
+    result = outcome(call)
+    assert result.pop("webhooks") == ["call.answered", "call.ended", "call.hangup", "call.incoming"]
+    assert result == expected_outcome("completed", "normal_clearing", 95, "0.080000")
     assert (call.from_number, call.to_number, call.carrier) == (PERSON, OURS, dialect.slug)
 
 
-def test_a_caller_who_hangs_up_while_it_rings(dialect: Dialect, clock: Clock) -> None:
+def test_a_caller_hangs_up_while_it_rings(dialect: Dialect, clock: Clock) -> None:
     own_number(dialect)
     happen(dialect, clock, CALLED[0], ended(4, "no_answer"), inbound=True)
-    came_to = outcome(Call.objects.get())
-    assert came_to.pop("webhooks") == ["call.hangup", "call.incoming"]
-    assert came_to == sums("failed", "no_answer", 0, "0.000000")
+    result = outcome(Call.objects.get())
+    assert result.pop("webhooks") == ["call.hangup", "call.incoming"]
+    assert result == expected_outcome("failed", "no_answer", 0, "0.000000")
 
 
 @pytest.mark.parametrize(("cause", "expected"), NEVER_ANSWERED)
 def test_a_call_that_nobody_answers(dialect: Dialect, clock: Clock, cause: str, expected: dict[str, Any]) -> None:
     call = place(own_number(dialect))
     assert call.carrier_call_id == dialect.sid
-    happen(dialect, clock, Happening("initiated", 0), ended(9, cause), inbound=False, state=str(call.pk))
-    came_to = outcome(call)
-    assert (came_to.pop("webhooks"), came_to) == (["call.hangup"], expected)
+    happen(dialect, clock, ReportedEvent("initiated", 0), ended(9, cause), inbound=False, state=str(call.pk))
+    result = outcome(call)
+    assert (result.pop("webhooks"), result) == (["call.hangup"], expected)
 
 
-def test_a_machine_is_hung_up_on(dialect: Dialect, clock: Clock) -> None:
+def test_an_answering_machine_is_hung_up_on(dialect: Dialect, clock: Clock) -> None:
     call = place(own_number(dialect))
-    detected = [Happening("initiated", 0), Happening("answered", 2), Happening("machine_detected", 5)]
+    detected = [ReportedEvent("initiated", 0), ReportedEvent("answered", 2), ReportedEvent("machine_detected", 5)]
     happen(dialect, clock, *detected, inbound=False, state=str(call.pk))
     call.refresh_from_db()
-    assert call.end_requested_at is None  # it may yet ask who is calling, so that its session listens to the greeting
+    assert call.end_requested_at is None  # it may still ask who is calling, so the session listens to the greeting
     if is_reported := detects_screening(dialect.slug):
-        over = Happening("machine_greeting_ended", 5, detail="no_beep_detected")
+        over = ReportedEvent("machine_greeting_ended", 5, detail="no_beep_detected")
         happen(dialect, clock, over, inbound=False, state=str(call.pk))
     else:
         lifecycle.end_call(call.pk, "voicemail", at=clock())
     happen(dialect, clock, ended(6, answered_at=2), inbound=False, state=str(call.pk))
-    came_to = outcome(call)
-    del came_to["webhooks"]
+    result = outcome(call)
+    del result["webhooks"]
     seen = ["voicemail.detected", *(["voicemail.greeting_ended"] if is_reported else [])]
-    assert came_to == sums("completed", "voicemail", 3, "0.050000", *seen, reached="voicemail_no_message")
+    assert result == expected_outcome("completed", "voicemail", 3, "0.050000", *seen, reached="voicemail_no_message")
     call.refresh_from_db()
     assert call.voicemail_detected
 
@@ -149,17 +153,17 @@ def test_a_machine_is_hung_up_on(dialect: Dialect, clock: Clock) -> None:
     ("leg", "expected"),
     [
         (
-            [Happening("answered", 20), ended(45, answered_at=20), ended(45, answered_at=1)],
-            sums("completed", "transferred", 44, "0.090000", "transfer.requested", "transfer.answered"),
+            [ReportedEvent("answered", 20), ended(45, answered_at=20), ended(45, answered_at=1)],
+            expected_outcome("completed", "transferred", 44, "0.090000", "transfer.requested", "transfer.answered"),
         ),
         (
             [ended(30, "busy"), ended(45, answered_at=1)],
-            sums("completed", "normal_clearing", 44, "0.040000", "transfer.requested", "transfer.failed"),
+            expected_outcome("completed", "normal_clearing", 44, "0.040000", "transfer.requested", "transfer.failed"),
         ),
     ],
 )
-def test_a_caller_is_handed_over(
-    dialect: Dialect, clock: Clock, leg: list[Happening], expected: dict[str, Any]
+def test_a_caller_is_transferred(
+    dialect: Dialect, clock: Clock, leg: list[ReportedEvent], expected: dict[str, Any]
 ) -> None:
     own_number(dialect)
     call = take_call(dialect, clock)
@@ -171,12 +175,12 @@ def test_a_caller_is_handed_over(
     state = f"{call.pk}:transfer:{transfer.pk}"
     *of_leg, of_call = leg
     for each in of_leg:
-        told = Happening(each.kind, each.at, each.cause, leg_state=state, fields=each.fields)
-        happen(dialect, clock, told, inbound=True)
+        reported = ReportedEvent(each.kind, each.at, each.cause, leg_state=state, fields=each.fields)
+        happen(dialect, clock, reported, inbound=True)
     happen(dialect, clock, of_call, inbound=True)
-    came_to = outcome(call)
-    del came_to["webhooks"]
-    assert came_to == expected
+    result = outcome(call)
+    del result["webhooks"]
+    assert result == expected
 
 
 @pytest.mark.parametrize("dialect", ["small"], indirect=True)
@@ -195,10 +199,8 @@ def test_a_briefing_that_the_carrier_cannot_speak_is_refused(dialect: Dialect, c
 
 
 @pytest.mark.parametrize("becomes", ["answered", "taken", "refused", "silent"])
-def test_a_transfer_that_the_carrier_may_have_taken_is_not_given_up(
-    dialect: Dialect, clock: Clock, becomes: str
-) -> None:
-    """Its response is lost. The command is given again until the carrier says what became of it, or a report does."""
+def test_a_transfer_that_the_carrier_may_have_accepted_is_retried(dialect: Dialect, clock: Clock, becomes: str) -> None:
+    """The response is lost. The command is repeated until the carrier's response or a report says what happened."""
     own_number(dialect)
     call = take_call(dialect, clock)
     happen(dialect, clock, CALLED[1], inbound=True)
@@ -211,7 +213,7 @@ def test_a_transfer_that_the_carrier_may_have_taken_is_not_given_up(
     assert (transfer.sent_at, transfer.failed_at) == (None, None)
     if becomes == "answered":
         state = f"{call.pk}:transfer:{transfer.pk}"
-        happen(dialect, clock, Happening("answered", 5, leg_state=state), inbound=True)
+        happen(dialect, clock, ReportedEvent("answered", 5, leg_state=state), inbound=True)
     else:
         answer = {"taken": usual, "refused": lambda asked: Answer(422, b"{}")}.get(becomes)
         dialect.server.answer_to = answer or dialect.server.answer_to  # type: ignore[method-assign]
@@ -237,18 +239,20 @@ def test_a_transfer_that_the_carrier_may_have_taken_is_not_given_up(
         assert len([asked for asked in dialect.server.asked if dialect.is_transferring(asked)]) >= 2
 
 
-# --- reports that come in any order, more than once, or not at all ------------------------------------------------------
+# --- reports in any order, repeated, or missing -------------------------------------------------------------------------
 
 
 def forged(dialect: Dialect, *, inbound: bool, state: str) -> Report:
-    """A report that nobody answered, with the signature of another one."""
+    """A report that the callee was busy, with the signature of another report."""
     over, other = (dialect.report(each, inbound=inbound, state=state) for each in (ended(2, "busy"), CALLED[1]))
     return replace(over, headers=other.headers)
 
 
 @pytest.mark.parametrize("seed", range(how_many(4, long=34)))
 @pytest.mark.parametrize("inbound", [True, False])
-def test_any_order_and_any_repeats_come_to_the_same(dialect: Dialect, clock: Clock, inbound: bool, seed: int) -> None:
+def test_reports_in_any_order_and_repeated_have_the_same_outcome(
+    dialect: Dialect, clock: Clock, inbound: bool, seed: int
+) -> None:
     number = own_number(dialect)
     state = "" if inbound else str(place(number).pk)
     reports = [dialect.report(each, inbound=inbound, state=state) for each in CALLED]
@@ -257,24 +261,24 @@ def test_any_order_and_any_repeats_come_to_the_same(dialect: Dialect, clock: Clo
     order = [*reports, *dice.choices(reports, k=3), fake, fake]
     dice.shuffle(order)
     for report in order:
-        # Twilio's request for a document is no report: it comes when it is needed, or not at all.
+        # Twilio's request for a document is not a report. It arrives when Twilio needs the document, or not at all.
         clock.at = CALLED[1].at if report.path == "/webhooks/twilio/next" else CALLED[2].at
         assert (report.deliver(Client()) == 200) is (report is not fake)
     clock.at = 106
     sweeper.finish_hung_up(clock())
-    came_to = outcome(Call.objects.get())
+    result = outcome(Call.objects.get())
     webhooks = ["call.answered", "call.ended", "call.hangup", *(["call.incoming"] if inbound else [])]
-    assert came_to.pop("webhooks") == webhooks
-    assert came_to == sums(
+    assert result.pop("webhooks") == webhooks
+    assert result == expected_outcome(
         "completed", "normal_clearing", 95, "0.080000" if inbound else "0.100000", reached="" if inbound else "person"
     )
 
 
 MADE = "https://carrier.example/recordings/1"
-LEG_ANSWERED, SAVED = Happening("answered", 20, leg_state="leg"), Happening("recording_saved", 50, detail=MADE)
-HANDED_OVER = [
+LEG_ANSWERED, SAVED = ReportedEvent("answered", 20, leg_state="leg"), ReportedEvent("recording_saved", 50, detail=MADE)
+TRANSFERRED = [
     *CALLED[:2],
-    Happening("machine_detected", 3, detail="human"),
+    ReportedEvent("machine_detected", 3, detail="human"),
     LEG_ANSWERED,
     ended(45, answered_at=20, leg_state="leg"),
     ended(45, answered_at=1),
@@ -283,58 +287,58 @@ HANDED_OVER = [
 
 
 @pytest.mark.parametrize("seed", range(how_many(3, long=34)))
-def test_any_order_of_all_callbacks_comes_to_the_same(dialect: Dialect, clock: Clock, seed: int) -> None:
-    """Of a call that a person answers, that is handed over, and whose rest the carrier records: which begins with the handing over."""
+def test_all_callbacks_in_any_order_have_the_same_outcome(dialect: Dialect, clock: Clock, seed: int) -> None:
+    """A person answers the call, it is transferred, and from then on the carrier records it."""
     call = place(own_number(dialect, recording_enabled=True))
     with transaction.atomic():
         transfer = transfers.request(Call.objects.locked(call.pk), OTHER, source="api")
     transfers.send_waiting(call.pk)
     leg_state = f"{call.pk}:transfer:{transfer.pk}"
     dice = random.Random(seed)
-    order = [*HANDED_OVER, *dice.choices(HANDED_OVER, k=5)]
+    order = [*TRANSFERRED, *dice.choices(TRANSFERRED, k=5)]
     dice.shuffle(order)
     first_saved, answered = order.index(SAVED), order.index(LEG_ANSWERED)
     if first_saved < answered:
         order[first_saved], order[answered] = LEG_ANSWERED, SAVED
     clock.at = 60
     for each in order:
-        told = replace(each, leg_state=leg_state) if each.leg_state else each
-        assert dialect.report(told, inbound=False, state=str(call.pk)).deliver(Client()) == 200
+        reported = replace(each, leg_state=leg_state) if each.leg_state else each
+        assert dialect.report(reported, inbound=False, state=str(call.pk)).deliver(Client()) == 200
         assert forged(dialect, inbound=False, state=str(call.pk)).deliver(Client()) in {400, 403}
     for clock.at in (66, 72):
         sweeper.fail_lost_transfers(clock())
         sweeper.finish_hung_up(clock())
-    came_to = outcome(call)
-    assert came_to.pop("webhooks") == ["call.answered", "call.ended", "call.hangup"]
-    expected = sums(
+    result = outcome(call)
+    assert result.pop("webhooks") == ["call.answered", "call.ended", "call.hangup"]
+    expected = expected_outcome(
         "completed", "transferred", 44, "0.100000", "transfer.requested", "transfer.answered", reached="person"
     )
-    assert came_to == expected
+    assert result == expected
     recording = Recording.objects.get(call=call)
     assert (recording.carrier_url.partition(".wav")[0], recording.part_made_at is not None) == (MADE, True)
 
 
-def test_a_call_whose_answer_is_never_reported_is_charged_where_the_end_says_how_long_it_was(
+def test_a_call_whose_answer_is_never_reported_is_charged_if_the_end_reports_the_duration(
     dialect: Dialect, clock: Clock
 ) -> None:
     call = place(own_number(dialect))
     happen(dialect, clock, CALLED[0], CALLED[2], inbound=False, state=str(call.pk))
     clock.at = 106
     sweeper.finish_hung_up(clock())
-    came_to = outcome(call)
-    del came_to["webhooks"]
-    is_told = isinstance(dialect, TwilioDialect)
-    assert came_to == (
-        sums("completed", "normal_clearing", 95, "0.100000", reached="person")
-        if is_told
-        else sums("failed", "no_answer", 0, "0.000000", reached="no_answer")
+    result = outcome(call)
+    del result["webhooks"]
+    is_duration_reported = isinstance(dialect, TwilioDialect)
+    assert result == (
+        expected_outcome("completed", "normal_clearing", 95, "0.100000", reached="person")
+        if is_duration_reported
+        else expected_outcome("failed", "no_answer", 0, "0.000000", reached="no_answer")
     )
 
 
-def test_what_the_carrier_did_not_sign_changes_nothing(dialect: Dialect, clock: Clock) -> None:
+def test_reports_without_a_valid_signature_change_nothing(dialect: Dialect, clock: Clock) -> None:
     number = own_number(dialect)
-    for happening in CALLED:
-        report = dialect.report(happening, inbound=True)
+    for reported in CALLED:
+        report = dialect.report(reported, inbound=True)
         forged = replace(report, body=report.body.replace(PERSON[1:].encode(), OTHER[1:].encode()))
         assert forged.body != report.body
         unsigned = replace(report, headers={})
@@ -345,7 +349,7 @@ def test_what_the_carrier_did_not_sign_changes_nothing(dialect: Dialect, clock: 
     assert number.calls.count() == 0
 
 
-# --- a phone that asks who is calling -----------------------------------------------------------------------------------
+# --- call screening -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dialect", ["telnyx"], indirect=True)
@@ -363,18 +367,15 @@ def test_a_phone_that_asks_who_is_calling(
 ) -> None:
     call = place(own_number(dialect))
     reports = [
-        Happening("machine_detected", 4),
-        Happening("screening_detected", 6),
-        Happening("machine_detected", 15, detail=verdict),
+        ReportedEvent("machine_detected", 4),
+        ReportedEvent("screening_detected", 6),
+        ReportedEvent("machine_detected", 15, detail=verdict),
     ]
-    told = [Happening("initiated", 0), Happening("answered", 2), *(reports[at] for at in order), ended(40)]
-    happen(dialect, clock, *told, inbound=False, state=str(call.pk))
+    reported = [ReportedEvent("initiated", 0), ReportedEvent("answered", 2), *(reports[at] for at in order), ended(40)]
+    happen(dialect, clock, *reported, inbound=False, state=str(call.pk))
     call.refresh_from_db()
     assert (call.screened, call.outcome) == (screened, f"screened_{screened}")
     assert (call.hangup_cause, call.duration_seconds, call.voicemail_detected) == (cause, seconds, False)
     events = set(CallEvent.objects.filter(call=call).values_list("event_type", flat=True))
     assert "screening.detected" in events
     assert ("screening.answered" in events) is (screened == "accepted")
-
-
-# --- another carrier where the first one did not dial -------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What every carrier must come to when we dial: a repeat, a failure, and the fallback number."""
+"""What every carrier does when we dial: repeated dials, failures, and the fallback number."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -27,7 +27,7 @@ OTHER = "+12025550124"
 
 @pytest.fixture
 def other(dialect: Dialect, settings: Any) -> Iterator[SmallDialect]:
-    """Another carrier, where the owner of the first number has one, too."""
+    """A second carrier. `two_numbers` adds a number there."""
     with RecordingServer() as there:
         yield SmallDialect(settings, there)
 
@@ -47,11 +47,11 @@ REFUSED, BUSY_SERVER, NO_ANSWER = Answer(422, b"{}"), Answer(503, b"{}"), Answer
         ([REFUSED], True),
         ([BUSY_SERVER], False),
         ([NO_ANSWER], False),
-        ([NO_ANSWER, REFUSED], False),  # what the last attempt says is not true of the first
+        ([NO_ANSWER, REFUSED], False),  # the last attempt says nothing about the first
     ],
 )
 @pytest.mark.parametrize("dialect", ["telnyx", "twilio"], indirect=True)
-def test_a_fallback_number_is_used_only_where_nobody_was_called(
+def test_a_fallback_number_is_used_only_if_nobody_was_called(
     dialect: Dialect,
     other: SmallDialect,
     answers: list[Answer],
@@ -81,11 +81,11 @@ def skipped() -> list[Any]:
     [
         ({"status": PhoneNumber.Status.SUSPENDED}, "streaming", "number_not_active"),
         ({"carrier": "telnyx"}, "streaming", "same_carrier"),
-        ({}, "webhook", "unsupported"),  # it has no voice of its own
+        ({}, "webhook", "unsupported"),  # this carrier cannot speak
     ],
 )
 @pytest.mark.parametrize("dialect", ["telnyx"], indirect=True)
-def test_a_fallback_number_that_is_not_used_is_on_the_timeline(
+def test_the_timeline_says_why_a_fallback_number_was_not_used(
     dialect: Dialect, other: SmallDialect, change: dict[str, Any], mode: str, reason: str
 ) -> None:
     number = two_numbers(dialect)
@@ -97,20 +97,18 @@ def test_a_fallback_number_that_is_not_used_is_on_the_timeline(
 
 
 @pytest.mark.parametrize("dialect", ["telnyx"], indirect=True)
-def test_a_process_that_dies_between_the_two_dials_leaves_one_dial_at_most(
-    dialect: Dialect, other: SmallDialect
-) -> None:
+def test_if_the_process_dies_between_two_dials_at_most_one_is_made(dialect: Dialect, other: SmallDialect) -> None:
     number = two_numbers(dialect)
     dialect.server.answer_to = lambda asked: REFUSED  # type: ignore[method-assign]
-    came_to = set()
+    results = set()
     for _ in deaths(lambda: place(number)):
         sweeper.end_never_dialled(timezone.now() + timedelta(seconds=61))
         dialed = len([asked for asked in other.server.asked if other.is_placing(asked)])
         call = Call.objects.order_by("pk").last()
-        came_to.add((dialed, call.carrier if call else "", call.status if call else ""))
+        results.add((dialed, call.carrier if call else "", call.status if call else ""))
         other.server.asked.clear()
         Call.objects.all().delete()
-    assert came_to == {
+    assert results == {
         (0, "", ""),
         (0, "telnyx", "failed"),
         (0, "small", "failed"),
@@ -120,8 +118,8 @@ def test_a_process_that_dies_between_the_two_dials_leaves_one_dial_at_most(
 
 
 @pytest.mark.parametrize("dialect", ["telnyx", "twilio"], indirect=True)
-def test_a_dial_that_is_given_again_and_refused_is_not_certain(dialect: Dialect, other: SmallDialect) -> None:
-    """The process that gave it the first time died, perhaps when the call was placed already."""
+def test_after_a_repeated_dial_is_refused_the_outcome_is_unknown(dialect: Dialect, other: SmallDialect) -> None:
+    """The process that dialed first died, perhaps after the call was placed."""
     number = two_numbers(dialect)
     call = outbound.begin_call(
         developer=number.developer, number=number, to=PERSON, mode="streaming", request={}, agent=None
@@ -150,7 +148,7 @@ def test_a_repeated_dial_is_the_same_call(dialect: Dialect) -> None:
     ("answer", "reason"),
     [(Answer(None), "outcome_unknown"), (Answer(503, b"{}"), "outcome_unknown"), (Answer(422, b"{}"), "rejected")],
 )
-def test_a_dial_that_fails_says_whether_somebody_may_have_been_called(
+def test_a_failed_dial_says_whether_somebody_may_have_been_called(
     dialect: Dialect, answer: Answer, reason: str
 ) -> None:
     dialect.server.answer_to = lambda asked: answer  # type: ignore[method-assign]
@@ -159,7 +157,7 @@ def test_a_dial_that_fails_says_whether_somebody_may_have_been_called(
     assert failed.value.reason == reason
 
 
-def test_an_ended_call_may_be_hung_up_on(dialect: Dialect) -> None:
+def test_an_ended_call_can_be_hung_up(dialect: Dialect) -> None:
     body = b'{"errors": [{"code": "90018", "title": "Call has already ended"}], "code": 21220}'
     dialect.server.answer_to = lambda asked: Answer(404 if dialect.slug == "small" else 422, body)  # type: ignore[method-assign]
     able(dialect.slug, CallControl).hang_up(carrier_call_id=dialect.sid, command_id="h")

@@ -1,4 +1,4 @@
-"""How calls end, by whomever, and what they cost then."""
+"""How calls end, and what they then cost."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -53,7 +53,7 @@ def hang_up_report(call: Call, seconds: float, cause: str = "normal_clearing") -
         (60.3, 61, "0.08", "0.041"),
         (120, 120, "0.08", "0.08"),
         (3600, 3600, "2.40", "2.40"),
-        (3700, 3600, "2.40", "2.40"),  # time past the longest duration is never billed
+        (3700, 3600, "2.40", "2.40"),  # time past the maximum duration is never billed
     ],
 )
 def test_the_bill_follows_the_duration(seconds: float, duration: int, telephony: str, model: str) -> None:
@@ -77,7 +77,7 @@ def test_a_second_report_of_the_end_changes_nothing() -> None:
     assert (call.ended_at, ledger.balance(call.developer_id), WebhookDelivery.objects.count()) == before
 
 
-def test_the_final_webhooks_have_the_references_shapes() -> None:
+def test_the_final_webhooks_have_the_documented_shapes() -> None:
     call = running_call()
     hang_up_report(call, 95)
     bodies = {hook.event_type: hook.body for hook in WebhookDelivery.objects.filter(subject=f"call:{call.pk}")}
@@ -103,7 +103,7 @@ def test_a_call_that_nobody_answered_fails_and_costs_nothing(cause: str) -> None
     assert ledger.balance(call.developer_id) == Decimal(10)
 
 
-def test_an_end_of_ours_is_billed_to_our_request_and_not_to_the_carriers_obedience() -> None:
+def test_a_call_that_we_end_is_billed_until_our_request() -> None:
     call = running_call()
     lifecycle.end_call(call.pk, HangupCause.SILENCE_TIMEOUT, at=after(50))
     call.refresh_from_db()
@@ -113,7 +113,7 @@ def test_an_end_of_ours_is_billed_to_our_request_and_not_to_the_carriers_obedien
     assert call.telephony_cost == Decimal("0.04")
 
 
-def test_an_answer_after_the_grace_is_charged_once_and_the_state_stays_terminal() -> None:
+def test_an_answer_reported_after_the_grace_period_is_charged_once() -> None:
     from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 
     call = running_call(status="ringing", answered_at=None)
@@ -138,7 +138,7 @@ def test_an_answer_after_the_grace_is_charged_once_and_the_state_stays_terminal(
     assert hooks.count() == 1
 
 
-def test_a_stream_that_ran_proves_an_answer_that_was_never_reported() -> None:
+def test_a_media_stream_proves_an_answer_that_was_never_reported() -> None:
     call = running_call(status="ringing", answered_at=None)
     CallEvent.objects.create(call=call, event_type="stream.connected", source="streaming", event_timestamp=after(2))
     hang_up_report(call, 32)
@@ -147,11 +147,11 @@ def test_a_stream_that_ran_proves_an_answer_that_was_never_reported() -> None:
     assert (call.status, call.duration_seconds) == ("completed", 30)
 
 
-def test_calls_end_when_what_they_accrue_together_reaches_the_balance() -> None:
+def test_calls_end_when_their_total_cost_reaches_the_balance() -> None:
     number = make_streaming_number(make_account("0.50"))
     calls = [make_call(number, BEGIN) for _ in range(5)]
     other = running_call("10")
-    # Five first minutes are 0.20; the model adds 5 times 0.04 a minute.
+    # Five first minutes cost 0.20. The model adds 5 times 0.04 per minute.
     metering.meter_once(after(50))
     assert not Call.objects.filter(pk__in=[c.pk for c in calls], end_requested_at__isnull=False).exists()
     metering.meter_once(after(61))
@@ -162,11 +162,11 @@ def test_calls_end_when_what_they_accrue_together_reaches_the_balance() -> None:
         assert call.hangup_cause == "insufficient_balance"
     other.refresh_from_db()
     assert other.end_requested_at is None
-    # Below zero by no more than the minutes already started and one metering second.
+    # The balance falls below zero by at most the minutes already started and one second of metering.
     assert ledger.balance(number.developer_id) >= Decimal("0.50") - 5 * (Decimal("0.08") + Decimal("0.041"))
 
 
-def test_the_longest_duration_is_kept_without_the_session() -> None:
+def test_the_maximum_duration_applies_without_the_session() -> None:
     call = running_call()
     metering.meter_once(after(3599))
     call.refresh_from_db()
@@ -176,7 +176,7 @@ def test_the_longest_duration_is_kept_without_the_session() -> None:
     assert call.end_requested_cause == "max_duration"
 
 
-def test_a_call_whose_process_died_is_ended_and_billed_to_the_last_sign_of_life() -> None:
+def test_a_call_whose_process_died_is_billed_until_it_was_last_seen() -> None:
     call = running_call(session_seen_at=after(40))
     for seconds in (54, 56, 80):
         sweeper.end_abandoned(after(seconds))
@@ -191,7 +191,7 @@ def test_a_call_whose_process_died_is_ended_and_billed_to_the_last_sign_of_life(
     assert (call.status, call.duration_seconds, call.telephony_cost) == ("completed", 40, Decimal("0.04"))
 
 
-def test_a_call_that_was_never_dialled_fails() -> None:
+def test_a_call_that_was_never_dialed_fails() -> None:
     call = running_call(status="initiated", answered_at=None, carrier_call_id=None, direction="outbound")
     sweeper.end_never_dialled(after(50))
     call.refresh_from_db()

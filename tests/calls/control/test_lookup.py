@@ -1,4 +1,4 @@
-"""The inbound lookup: what a reply does to a call, and how little a server can do to one."""
+"""The inbound lookup: what a response changes, and that no server can delay or lose a call."""
 
 import json
 from datetime import timedelta
@@ -54,9 +54,9 @@ def about(line: Line, event_type: str) -> list[Any]:
     return list(line.call.events.filter(event_type=event_type).values_list("metadata", flat=True))
 
 
-# --- what a reply does ------------------------------------------------------------------------------------------------
+# --- effects of a response ------------------------------------------------------------------------------------------------
 @pytest.mark.django_db
-def test_a_ringing_call_asks_and_call_incoming_does_not_wait() -> None:
+def test_a_ringing_call_is_looked_up_and_call_incoming_does_not_wait() -> None:
     line = ring()
     assert line.call.lookup_pending
     hooks = WebhookDelivery.objects.filter(subject=f"call:{line.call.pk}").order_by("pk")
@@ -72,11 +72,11 @@ def test_a_ringing_call_asks_and_call_incoming_does_not_wait() -> None:
         "phone_number_id": str(line.number.pk),
         "agent_id": None,
     }
-    assert (hooks[1].next_attempt_at, hooks[1].url) == (None, URL)  # no dispatcher sends it
+    assert (hooks[1].next_attempt_at, hooks[1].url) == (None, URL)  # the dispatcher does not send it
 
 
 @pytest.mark.django_db
-def test_everything_a_reply_can_say() -> None:
+def test_all_fields_of_a_response() -> None:
     line = ring()
     agent = factories.make_agent(
         developer=line.number.developer,
@@ -116,7 +116,7 @@ def test_everything_a_reply_can_say() -> None:
 @pytest.mark.parametrize(("pinned", "named", "prompt", "version"), [
     (True, "own", "The first.", 1), (True, None, "The first.", 1), (False, "own", "The second.", 2), (True, "other", "Another.", 1),
 ])  # fmt: skip
-def test_a_number_s_version_of_its_agent_answers_though_the_reply_names_that_agent(
+def test_a_numbers_pinned_version_answers_even_if_the_response_names_its_agent(
     pinned: bool, named: str | None, prompt: str, version: int
 ) -> None:
     line = ring(system_prompt=None)
@@ -140,19 +140,19 @@ def test_a_number_s_version_of_its_agent_answers_though_the_reply_names_that_age
 
 
 @pytest.mark.django_db
-def test_without_a_reply_the_call_goes_on_with_what_is_known() -> None:
+def test_without_a_response_the_call_continues_as_configured() -> None:
     line = ring()
     assert inbound.finish_lookup(line.call.pk, lookup.TOO_LATE) == "No response within 2.3 seconds."
     assert line.call.settings.system_prompt == "You talk to somebody of ."
     assert about(line, "lookup.failed") == [{"reason": "timeout", "detail": "No response within 2.3 seconds."}]
     assert about(line, "variables.missing") == [{"names": ["company"]}]
-    assert finish(line, metadata={"late": "1"}) == ""  # it was settled before
+    assert finish(line, metadata={"late": "1"}) == ""  # too late: the lookup has already ended
     assert (line.call.metadata, about(line, "lookup.completed")) == ({}, [])
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("mode", ["streaming", "webhook"])
-def test_reject_is_busy_and_free(mode: str) -> None:
+def test_a_rejected_call_is_free(mode: str) -> None:
     line = ring(mode=mode)
     finish(line, reject=True, metadata={"list": "blocked"})
     call = line.call
@@ -163,7 +163,7 @@ def test_reject_is_busy_and_free(mode: str) -> None:
 
 
 @pytest.mark.django_db
-def test_webhook_mode_does_not_wait_and_is_not_rejected_once_it_answers() -> None:
+def test_webhook_mode_does_not_wait_and_an_answered_call_is_not_rejected() -> None:
     line = ring(mode="webhook", webhook_url=URL).answered(action="answer", text="Hello")
     finish(line, reject=True, metadata={"customer": "17"}, dynamic_variables={"name": "Ada"})
     call = line.call
@@ -172,7 +172,7 @@ def test_webhook_mode_does_not_wait_and_is_not_rejected_once_it_answers() -> Non
 
 
 @pytest.mark.django_db
-def test_a_caller_who_hangs_up_meanwhile() -> None:
+def test_a_caller_hangs_up_during_the_lookup() -> None:
     line = ring()
     line.report(CarrierEventType.ENDED, 1, cause="no_answer")
     finish(line, metadata={"customer": "17"}, reject=True)
@@ -180,17 +180,17 @@ def test_a_caller_who_hangs_up_meanwhile() -> None:
     assert about(line, "call.refused") == []
 
 
-def make_stranger(line: Line) -> Agent:
+def make_agent_of_another_account(line: Line) -> Agent:
     return factories.make_agent(name="Theirs")
 
 
-def make_unusable(line: Line) -> Agent:
+def make_agent_without_model(line: Line) -> Agent:
     agent = factories.make_agent(developer=line.number.developer, model_slug="gpt-realtime-mini")
     Agent.objects.filter(pk=agent.pk).update(model_slug="no-such-model")
     return agent
 
 
-def make_spent(line: Line) -> Agent:
+def make_agent_over_its_cap(line: Line) -> Agent:
     agent = factories.make_agent(developer=line.number.developer, daily_cap=Decimal("0.01"), system_prompt="Spent.")
     make_call(make_streaming_number(line.number.developer), timezone.now(), agent=agent)
     return agent
@@ -199,9 +199,13 @@ def make_spent(line: Line) -> Agent:
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("make", "reason"),
-    [(make_stranger, "malformed"), (make_unusable, "model_unavailable"), (make_spent, "agent_daily_cap_reached")],
+    [
+        (make_agent_of_another_account, "malformed"),
+        (make_agent_without_model, "model_unavailable"),
+        (make_agent_over_its_cap, "agent_daily_cap_reached"),
+    ],
 )
-def test_an_agent_that_cannot_answer_loses_no_call(make: Any, reason: str) -> None:
+def test_naming_an_agent_that_cannot_answer_loses_no_call(make: Any, reason: str) -> None:
     line = ring()
     before = line.call
     agent = make(line)
@@ -212,7 +216,7 @@ def test_an_agent_that_cannot_answer_loses_no_call(make: Any, reason: str) -> No
     assert (call.status, call.lookup_pending) == ("ringing", False)
 
 
-# --- reading ----------------------------------------------------------------------------------------------------------
+# --- parsing ----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("body", "reply"),
     [
@@ -223,7 +227,7 @@ def test_an_agent_that_cannot_answer_loses_no_call(make: Any, reason: str) -> No
         ('{"agent_id": 12, "reject": false}', LookupReply(agent_id=12)),
     ],
 )
-def test_what_is_read(body: str, reply: LookupReply) -> None:
+def test_valid_responses(body: str, reply: LookupReply) -> None:
     assert parse_reply(body) == reply
 
 
@@ -250,15 +254,15 @@ def test_what_is_read(body: str, reply: LookupReply) -> None:
         ('{"agent_id": ["1"]}', "agent_id"),
     ],
 )
-def test_what_is_malformed(body: str, problem: str) -> None:
+def test_malformed_responses(body: str, problem: str) -> None:
     with pytest.raises(MalformedReply, match=problem):
         parse_reply(body)
     assert read_outcome(PostResult(200, body, 5, None)).reason == "malformed"
 
 
-# --- a death ----------------------------------------------------------------------------------------------------------
+# --- a process dies ---------------------------------------------------------------------------------------------------
 @pytest.mark.django_db
-def test_the_sweeper_goes_on_with_a_call_whose_process_died() -> None:
+def test_the_sweeper_continues_a_call_whose_process_died() -> None:
     line = ring()
     Call.objects.update(started_at=timezone.now() - timedelta(seconds=5))
     sweeper.answer_again(timezone.now())
@@ -296,7 +300,7 @@ FAILURES = {
 
 
 def ring_at(server: BadServer, *names: str) -> dict[str, Line]:
-    """A call for each, once all of them were told to be answered."""
+    """A ringing call for each name, after the command to answer was sent for all of them."""
     lines = {name: ring(lookup_url=server.url(name)) for name in names}
     eventually(lambda: not Call.objects.filter(last_command_at=None).exists())
     return lines
@@ -307,7 +311,7 @@ def test_no_server_delays_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lookup, "WAIT_SECONDS", 0.5)
     with BadServer() as server:
         lines = ring_at(server, *NEVER_DONE)
-        for line in lines.values():  # without having waited for the end of a request, which is after 10 s
+        for line in lines.values():  # none of them waited for its request, which ends after 10 s
             assert about(line, "lookup.failed") == [{"reason": "timeout", "detail": lookup.TOO_LATE.detail}]
             assert line.call.settings.system_prompt == "You talk to somebody of ."
             assert line.hook("call.lookup").attempt_count == 0
@@ -363,7 +367,7 @@ def test_a_late_response_is_in_the_log_and_private_addresses_are_refused(
 
 # --- settings and pages -----------------------------------------------------------------------------------------------
 @pytest.mark.django_db
-def test_a_call_that_is_placed_takes_no_lookup() -> None:
+def test_an_outbound_call_rejects_a_lookup_url() -> None:
     number = make_streaming_number(factories.make_developer())
     body = {"from": number.e164, "to": "+12025550123", "lookup_url": "https://example.com/"}
     headers = factories.bearer(number.developer)
@@ -383,7 +387,7 @@ def test_a_call_that_is_placed_takes_no_lookup() -> None:
         (Answer(302, b"", {"Location": "/"}), "Redirects are not followed."),
     ],
 )
-def test_try_it(answer: Answer, text: str) -> None:
+def test_the_lookup_test_on_the_page(answer: Answer, text: str) -> None:
     number = make_streaming_number(factories.make_developer())
     client = signed_in_client(number.developer)
     assert "Lookup test" in client.get(f"/numbers/{number.pk}").content.decode()

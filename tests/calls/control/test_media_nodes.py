@@ -1,4 +1,4 @@
-"""Which process a stream is sent to, by the rows of the media processes."""
+"""Which process a media stream connects to, according to the rows of the media processes."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -29,7 +29,7 @@ def public_url(settings: Any) -> None:
 
 @pytest.fixture
 def own_process(settings: Any) -> Iterator[None]:
-    """This process is a media process."""
+    """Registers this process as a media process."""
     settings.MEDIA_NODE, settings.MEDIA_STREAM_URL = "own", url_of("own")
     media_nodes.enlist()
     yield
@@ -45,14 +45,14 @@ def node(name: str, calls: int = 0, *, silent_for: float = 0, **fields: Any) -> 
     return MediaNode.objects.create(name=name, url=url_of(name), calls=calls, seen_at=seen_at, **fields)
 
 
-def place_of(call: Call) -> str:
-    """Where the next stream of a call is sent to."""
+def stream_url_of(call: Call) -> str:
+    """The URL, without the token, that the call's next stream connects to."""
     base, _, token = commands.issue_media_token(call).url.rpartition("/")
     assert len(token) == 64
     return base
 
 
-def test_a_process_that_was_forgotten_learns_of_it(own_process: None) -> None:
+def test_a_process_learns_that_its_row_was_deleted(own_process: None) -> None:
     assert media_nodes.announce(3)
     MediaNode.objects.all().delete()
     assert not media_nodes.announce(3)
@@ -60,19 +60,19 @@ def test_a_process_that_was_forgotten_learns_of_it(own_process: None) -> None:
 
 def test_streams_go_to_the_media_process_with_the_fewest_calls() -> None:
     call = running_call()
-    assert place_of(call) == WEB
+    assert stream_url_of(call) == WEB
     node("one", 2)
     node("two", 1)
     node("dead", silent_for=4)
     node("leaving", accepts_calls=False)
-    assert [place_of(call) for _ in range(4)] == [url_of(name) for name in ("two", "one", "two", "one")]
+    assert [stream_url_of(call) for _ in range(4)] == [url_of(name) for name in ("two", "one", "two", "one")]
     assert dict(MediaNode.objects.values_list("name", "calls")) == {"one": 4, "two": 3, "dead": 0, "leaving": 0}
 
 
 @pytest.mark.parametrize(
     ("held_by", "reason", "expected"),
     [
-        ("one", streams.CONNECTION_LOST, url_of("one")),  # its session waits there
+        ("one", streams.CONNECTION_LOST, url_of("one")),  # its session is waiting there
         ("one", streams.SESSION_LOST, url_of("two")),
         ("one", streams.DEPLOY, url_of("two")),
         ("dead", streams.CONNECTION_LOST, url_of("one")),
@@ -80,9 +80,7 @@ def test_streams_go_to_the_media_process_with_the_fewest_calls() -> None:
         ("", streams.SESSION_LOST, url_of("one")),
     ],
 )
-def test_a_broken_stream_comes_back_to_a_session_that_lives(
-    settings: Any, held_by: str, reason: str, expected: str
-) -> None:
+def test_a_broken_stream_reconnects_to_a_live_session(settings: Any, held_by: str, reason: str, expected: str) -> None:
     node("one", 1)
     node("two", 2)
     node("dead", silent_for=4)
@@ -105,7 +103,7 @@ def test_a_broken_stream_comes_back_to_a_session_that_lives(
 @pytest.mark.usefixtures("own_process")
 def test_a_media_process_announces_itself_takes_calls_and_withdraws() -> None:
     call = running_call(session_seen_at=None)
-    assert place_of(call) == url_of("own")
+    assert stream_url_of(call) == url_of("own")
     token = commands.issue_media_token(call).url.rpartition("/")[2]
     assert claim_media_token(token) is not None
     call.refresh_from_db()
@@ -115,20 +113,20 @@ def test_a_media_process_announces_itself_takes_calls_and_withdraws() -> None:
     assert MediaNode.objects.get().calls == 7
     media_nodes.withdraw()
     media_nodes.announce(6)
-    assert place_of(running_call()) == WEB
-    media_nodes.enlist()  # the next process of that name
+    assert stream_url_of(running_call()) == WEB
+    media_nodes.enlist()  # the next process with that name
     assert MediaNode.objects.get().calls == 0
-    assert place_of(running_call()) == url_of("own")
+    assert stream_url_of(running_call()) == url_of("own")
 
 
 @pytest.mark.usefixtures("own_process")
-def test_rows_of_machines_that_are_gone_are_deleted() -> None:
+def test_rows_of_processes_that_are_gone_are_deleted() -> None:
     node("old", silent_for=90_000)
     media_nodes.enlist()
     assert [each.name for each in MediaNode.objects.all()] == ["own"]
 
 
-def test_the_sweeper_leaves_a_broken_stream_to_its_session_first() -> None:
+def test_the_sweeper_lets_the_session_reconnect_a_broken_stream_first() -> None:
     now = timezone.now()
     call = running_call(session_seen_at=now, stream_lost_at=now - timedelta(seconds=0.5))
     sweeper.reconnect_streams(now)

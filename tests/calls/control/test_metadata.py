@@ -39,7 +39,7 @@ FULL = {f"key {index}": "x" * 500 for index in range(50)}
     ],
     ids=range(10),
 )
-def test_what_is_refused(metadata: Any, errors: dict[str, list[str]]) -> None:
+def test_invalid_metadata_is_rejected(metadata: Any, errors: dict[str, list[str]]) -> None:
     developer = make_account()
     number = make_streaming_number(developer)
     for path, body in (
@@ -51,7 +51,7 @@ def test_what_is_refused(metadata: Any, errors: dict[str, list[str]]) -> None:
     assert not Call.objects.exists()
 
 
-def test_a_call_and_each_of_its_webhooks_carry_it() -> None:
+def test_a_call_and_all_of_its_webhooks_include_metadata() -> None:
     developer = make_account()
     number = make_streaming_number(developer)
     started = post(developer, "/sandbox/calls", {"phone_number_id": number.pk, "metadata": FULL})
@@ -72,7 +72,7 @@ def test_a_call_and_each_of_its_webhooks_carry_it() -> None:
     assert shown["metadata"] == {}
 
 
-def test_calls_are_found_by_it() -> None:
+def test_calls_are_found_by_metadata() -> None:
     developer = make_account()
     number = make_streaming_number(developer)
     values = [{"order": "1", "team": "a"}, {"order": "1", "team": "b"}, {"order": "2"}, {}, {"a]b[": "x y&z"}]
@@ -108,7 +108,7 @@ def test_the_search_has_an_index() -> None:
     assert "call_by_metadata" in found.explain()
 
 
-def test_the_page_shows_it() -> None:
+def test_the_call_page_shows_metadata() -> None:
     developer = make_account()
     call = make_call(make_streaming_number(developer), BEGIN, metadata={"order <b>": "1815"})
     client = Client()

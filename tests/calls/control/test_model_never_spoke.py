@@ -1,4 +1,4 @@
-"""A call whose model was never heard pays for telephony alone; a call on which the other party said nothing is analyzed for free."""
+"""A call whose model was never heard pays only for telephony. A call on which the remote party said nothing is analyzed for free."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -66,7 +66,7 @@ def test_a_model_that_was_never_heard_costs_nothing(
 
 
 @pytest.mark.django_db
-def test_that_the_model_was_heard_may_be_known_late_and_twice() -> None:
+def test_speech_of_the_model_can_be_reported_late_and_twice() -> None:
     call = make_call(make_streaming_number(make_account()), BEGIN, model_spoke_at=None)
     lifecycle.finish(call, ended_at=BEGIN + timedelta(seconds=95), cause="normal_clearing")
     for _ in range(2):
@@ -89,7 +89,7 @@ def test_that_the_model_was_heard_may_be_known_late_and_twice() -> None:
         ([("model", "Hello?"), ("user", "Hi.")], {}, "offline_rules", "0.01"),
     ],
 )
-def test_an_analysis_costs_where_there_was_a_conversation(
+def test_an_analysis_is_charged_if_there_was_a_conversation(
     said: list[tuple[str, str]], fields: dict[str, Any], source: str, price: str
 ) -> None:
     call = make_call(make_streaming_number(make_account()), BEGIN, status="completed", ended_at=BEGIN, **fields)
@@ -107,7 +107,7 @@ def test_an_analysis_costs_where_there_was_a_conversation(
     assert json.loads(hook.body)["source"] == source
 
 
-# --- models that cannot be used, when a call comes in and when its session begins -------------------------------------
+# --- models that cannot be used, when a call arrives and when its session starts --------------------------------------
 def ring(number: PhoneNumber) -> Call:
     receive(
         CarrierEvent(
@@ -125,7 +125,7 @@ def ring(number: PhoneNumber) -> Call:
 
 
 def _without_key(number: PhoneNumber) -> None:
-    """The platform has none, and the number neither."""
+    """Neither the platform nor the number has a key."""
 
 
 def _wrong_key(number: PhoneNumber) -> None:
@@ -133,7 +133,7 @@ def _wrong_key(number: PhoneNumber) -> None:
     number.save()
 
 
-def _switched_off(number: PhoneNumber) -> None:
+def _turned_off(number: PhoneNumber) -> None:
     AIModel.objects.filter(slug=number.model_slug).update(is_enabled=False)
 
 
@@ -149,10 +149,10 @@ def _agent_changed_later(number: PhoneNumber) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("without_keys")
-@pytest.mark.parametrize("spoil", [_without_key, _wrong_key, _switched_off, _retired, _agent_changed_later])
-def test_an_inbound_call_that_no_model_can_take_is_busy_and_free(spoil: Any) -> None:
+@pytest.mark.parametrize("make_unusable", [_without_key, _wrong_key, _turned_off, _retired, _agent_changed_later])
+def test_an_inbound_call_without_a_usable_model_is_refused_and_free(make_unusable: Any) -> None:
     number = make_streaming_number(make_account())
-    spoil(number)
+    make_unusable(number)
     call = ring(number)
     assert (call.status, call.hangup_cause, call.total_cost, call.answered_at) == ("failed", "model_failed", 0, None)
     assert ledger.balance(call.developer_id) == 10
@@ -181,7 +181,7 @@ def test_a_retired_model_is_replaced_by_its_successor() -> None:
         (lambda: None, ""),
     ],
 )
-def test_no_other_key_than_the_configured_one_is_ever_used(change: Any, refusal: str) -> None:
+def test_only_the_configured_key_is_ever_used(change: Any, refusal: str) -> None:
     developer = make_account()
     key = create_model_key(developer=developer, provider="google", api_key="AIza-0123456789")
     call = make_call(make_streaming_number(developer), BEGIN)
@@ -191,7 +191,7 @@ def test_no_other_key_than_the_configured_one_is_ever_used(change: Any, refusal:
     own, fallback = engines_of(call, config)
     assert own.refusal == refusal
     assert own.api_key == ("" if refusal else "AIza-0123456789")
-    # OpenAI's fallback would be on the platform's bill, unless the developer's key is for it.
+    # A fallback at OpenAI would use the platform's key, unless the developer's key is for OpenAI.
     assert fallback is None or fallback.api_key == "AIza-0123456789"
 
 
@@ -207,7 +207,7 @@ def test_no_other_key_than_the_configured_one_is_ever_used(change: Any, refusal:
         ("gpt-realtime-mini", "", "marin"),
     ],
 )
-def test_a_voice_that_the_model_lacks_is_its_default_one_at_call_time(slug: str, voice: str, spoken: str) -> None:
+def test_a_voice_that_the_model_lacks_is_replaced_by_its_default(slug: str, voice: str, spoken: str) -> None:
     call = make_call(make_streaming_number(make_account()), BEGIN, model_slug=slug)
     config = CallConfig(model_slug=slug, voice=voice, language="nb-NO", fallback_model="gpt-realtime-1.5")
     own, fallback = engines_of(call, config)
@@ -216,8 +216,8 @@ def test_a_voice_that_the_model_lacks_is_its_default_one_at_call_time(slug: str,
     assert (fallback.voice, fallback.language) == (voice.lower() if voice == "CEDAR" else "marin", "no")
 
 
-async def test_a_refused_voice_or_language_does_not_cost_the_session() -> None:
-    """A row of the catalog may be wrong about what its vendor takes."""
+async def test_a_refused_voice_or_language_does_not_end_the_session() -> None:
+    """The catalog may be wrong about what a provider accepts."""
     config = SessionConfig(upstream_model="gpt", instructions="", caller_format=PCMU_8K, voice="Kore", language="en-US")
     async with FakeOpenAI() as fake:
         model = OpenAIRealtimeModel(api_key="sk", base_url=fake.base_url)
@@ -230,7 +230,7 @@ async def test_a_refused_voice_or_language_does_not_cost_the_session() -> None:
     assert [one["input"]["transcription"].get("language") for one in audio] == ["en-US", "en-US", None]
 
 
-async def test_a_refusal_of_anything_else_is_final() -> None:
+async def test_any_other_refusal_is_final() -> None:
     config = SessionConfig(upstream_model="gpt", instructions="", caller_format=PCMU_8K, voice="marin")
     async with FakeOpenAI() as fake:
         fake.script.refuse_status = 401

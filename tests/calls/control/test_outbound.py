@@ -1,4 +1,4 @@
-"""What the API of calls refuses, before anything is dialled or charged."""
+"""What the calls API refuses before anything is dialed or charged, and its filters."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -50,7 +50,7 @@ def test_missing_variables_are_named_before_anything_is_charged() -> None:
         ("text", "dynamic_variables"),
     ],
 )
-def test_variables_are_texts_under_proper_names(variables: Any, field: str) -> None:
+def test_variables_must_be_strings_with_valid_names(variables: Any, field: str) -> None:
     developer = make_account()
     number = make_streaming_number(developer)
     body = {"from": number.e164, "to": "+12025550123", "dynamic_variables": variables}
@@ -59,7 +59,7 @@ def test_variables_are_texts_under_proper_names(variables: Any, field: str) -> N
     assert list(answer.json()["errors"]) == [field]
 
 
-def test_context_is_not_delivered_where_no_model_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_context_is_refused_if_no_session_can_take_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_messages, "ANSWER_SECONDS", 0.2)
     developer = make_account()
     number = make_streaming_number(developer)

@@ -1,4 +1,4 @@
-"""Calls that end before they are answered: why, in the API, on the pages and in the webhooks, and what that costs."""
+"""Calls that end before they are answered: the reason in the API, on the pages and in the webhooks, and that they are free."""
 
 import json
 from collections.abc import Callable
@@ -51,13 +51,13 @@ def carrier_reports_end(call: Call, cause: str, at: datetime | None = None) -> N
 
 
 def canceled(end: Callable[[Call], None]) -> Callable[[Call], None]:
-    """Ended by us; the carrier then reports what it calls that."""
+    """We end the call, and the carrier then reports `no_answer`."""
 
-    def both(call: Call) -> None:
+    def end_and_report(call: Call) -> None:
         end(call)
         carrier_reports_end(call, "no_answer")
 
-    return both
+    return end_and_report
 
 
 def out_of_balance(call: Call) -> None:
@@ -137,7 +137,7 @@ def test_a_call_that_was_never_answered_says_why(
     assert json.loads(hook.body)["hangup_cause"] == cause
 
 
-def test_a_cancellation_that_crosses_the_answer_is_a_normal_end() -> None:
+def test_a_call_answered_while_it_is_canceled_ends_normally() -> None:
     call = unanswered()
     hang_up_by_api(call)
     control = call.carrier_call_id or ""
@@ -149,7 +149,7 @@ def test_a_cancellation_that_crosses_the_answer_is_a_normal_end() -> None:
 
 
 @pytest.mark.parametrize("cause", ["busy", "no_answer", "rejected", "invalid_number"])
-def test_a_refusal_that_came_before_the_cancellation_is_the_cause(cause: str) -> None:
+def test_an_end_before_the_cancellation_decides_the_cause(cause: str) -> None:
     call = unanswered()
     hang_up_by_api(call)
     carrier_reports_end(call, cause, datetime.now(UTC) - timedelta(seconds=5))
@@ -172,5 +172,5 @@ def test_the_page_says_whether_a_message_was_left(is_left: bool, words: str) -> 
     assert (shown["voicemail_detected"], shown["voicemail_message_left"]) == (True, is_left)
 
 
-def test_every_cause_has_its_words() -> None:
+def test_every_cause_has_a_text() -> None:
     assert set(ENDINGS) == set(HangupCause)

@@ -1,4 +1,4 @@
-"""Destinations that are always refused: at every door nothing is dialed or charged, and a refused call says why."""
+"""Destinations that are always refused: nothing is dialed or charged, and a refused call says why."""
 
 import json
 from datetime import UTC, datetime
@@ -61,7 +61,7 @@ def test_no_call_is_transferred(to: str, reason: str, briefing: str) -> None:
 
 
 @pytest.mark.parametrize(("to", "_reason"), REFUSED)
-def test_no_setting_takes_such_a_transfer_number(to: str, _reason: str) -> None:
+def test_no_setting_accepts_such_a_transfer_number(to: str, _reason: str) -> None:
     developer = make_account()
     number = make_streaming_number(developer)
     agent = factories.make_agent(developer=developer, transfer_number="+12025559999")
@@ -79,7 +79,7 @@ def test_no_setting_takes_such_a_transfer_number(to: str, _reason: str) -> None:
     assert (Agent.objects.count(), Call.objects.count()) == (1, 0)
 
 
-def test_staff_open_a_prefix_by_a_rate_and_leave_for_the_account() -> None:
+def test_staff_allow_a_prefix_with_a_rate_and_a_permission_for_the_account() -> None:
     developer, other = make_account(), make_account()
     call = make_call(make_streaming_number(developer), BEGIN)
 
@@ -88,7 +88,7 @@ def test_staff_open_a_prefix_by_a_rate_and_leave_for_the_account() -> None:
         return int(send(account, "POST", f"/calls/{running.pk}/transfer", {"to": to}).status_code)
 
     AllowedPrefix.objects.create(developer=developer, prefix="1900")
-    assert transfer(developer, "+19005550100") == 403  # the rate of "1" is not one for 1900
+    assert transfer(developer, "+19005550100") == 403  # the rate for prefix 1 does not apply to 1900
     TelephonyRate.objects.create(direction="inbound", prefix="1900", price_per_minute=Decimal("0.90"), valid_from=BEGIN)
     assert transfer(developer, "+19005550100") == 403
     TelephonyRate.objects.create(
@@ -104,13 +104,13 @@ def test_staff_open_a_prefix_by_a_rate_and_leave_for_the_account() -> None:
     "to",
     ["+15005550001", "+15551234567", "+12025551234", "+14155550100", "+15559876543", "+447700900123", "+18005550199"],
 )
-def test_ordinary_test_and_fictional_numbers_are_transferred_to(to: str) -> None:
+def test_transfers_to_ordinary_test_and_fictional_numbers_are_allowed(to: str) -> None:
     call = make_call(make_streaming_number(make_account()), BEGIN)
     assert send(call.developer, "POST", f"/calls/{call.pk}/transfer", {"to": to}).status_code == 200
 
 
 @pytest.mark.parametrize("to", ["+911", "+112", "911", "+119005550100", "+4409098790000", "+99912345678"])
-def test_what_is_no_number_stays_a_mistake_of_the_request(to: str) -> None:
+def test_an_invalid_number_is_a_validation_error(to: str) -> None:
     developer = make_account()
     number = make_streaming_number(developer)
     answer = send(developer, "POST", "/calls", {"from": number.e164, "to": to})

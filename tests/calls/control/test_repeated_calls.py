@@ -1,4 +1,4 @@
-"""A call that is ordered again and again, by clients that do not hear the answer, is one call."""
+"""Clients that miss the response and repeat their request place one call."""
 
 import json
 from typing import Any
@@ -20,7 +20,7 @@ KEYS, THREADS, TOGETHER = how_many(18, long=60), 25, 3
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_concurrent_orders_place_one_call_for_each_key(
+def test_concurrent_requests_place_one_call_per_key(
     live_server: Any, exchange: ExchangeThread, empty_redis: object, settings: Any
 ) -> None:
     settings.RATE_LIMIT_PER_MINUTE = 100_000

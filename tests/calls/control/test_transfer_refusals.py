@@ -1,4 +1,4 @@
-"""Transfers that cannot be: what timeline, webhook log, model and server are told, and what is tried instead."""
+"""Impossible transfers: what the timeline, the webhook log, the model and the developer's server get, and what is tried instead."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ RESULT = "transfer_to"
 
 @pytest.fixture
 async def carrier(settings: Any) -> AsyncIterator[None]:
-    """One that takes each command."""
+    """A carrier that accepts every command."""
 
     async def obey(request: web.Request) -> web.Response:
         return web.json_response({"data": {"result": "ok", "call_control_id": "v3:leg"}})
@@ -81,7 +81,7 @@ def says(result: Any) -> Callable[[], web.Response]:
     return lambda: web.json_response({"result": result})
 
 
-def asked_call(url: str, fixed: str | None, **fields: Any) -> Call:
+def call_with_transfer(url: str, fixed: str | None, **fields: Any) -> Call:
     number = make_streaming_number(make_account(), tool_webhook_url=url, transfer_number=fixed)
     return make_call(number, BEGIN, **fields)
 
@@ -89,13 +89,13 @@ def asked_call(url: str, fixed: str | None, **fields: Any) -> Call:
 async def ask(call: Call, *, is_wanted: bool = True, **arguments: Any) -> str:
     requester = session_runner.transfer_requester(await in_database(live_call.load, call.pk))
     assert requester is not None
-    told = await requester({"reason": "billing", **arguments}, lambda: is_wanted)
+    reply = await requester({"reason": "billing", **arguments}, lambda: is_wanted)
     await WRITER.drained()
-    return told
+    return reply
 
 
 def failures(call: Call) -> list[tuple[str, str]]:
-    """(to, reason) of each transfer that failed."""
+    """(to, reason) of each failed transfer."""
     events = CallEvent.objects.filter(call=call, event_type="transfer.failed").order_by("id")
     assert all(event.metadata["detail"] for event in events)
     return [(event.metadata["to"], event.metadata["reason"]) for event in events]
@@ -139,11 +139,11 @@ UNUSABLE: list[tuple[Callable[[], web.Response], tuple[str, str], str]] = [
 @dynamic
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("answer", "failed", "words"), UNUSABLE)
-async def test_an_unusable_answer_leaves_a_trace_and_the_fixed_number_is_tried(
+async def test_an_unusable_answer_is_on_the_timeline_and_the_fixed_number_is_tried(
     answer: Callable[[], web.Response], failed: tuple[str, str], words: str
 ) -> None:
     async with tool_server(answer) as url:
-        call = await in_database(asked_call, url, FIXED)
+        call = await in_database(call_with_transfer, url, FIXED)
         assert await ask(call, briefing="A caller with a refund.") == ""
         found = await in_database(outcome, call)
     assert (found["failed"], found["tried"]) == ([failed], [(FIXED, "A caller with a refund.")])
@@ -154,12 +154,12 @@ async def test_an_unusable_answer_leaves_a_trace_and_the_fixed_number_is_tried(
 @dynamic
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("fixed", [None, SATELLITE])
-async def test_without_a_valid_fixed_number_the_model_is_told(fixed: str | None) -> None:
+async def test_without_a_valid_fixed_number_the_model_gets_an_error(fixed: str | None) -> None:
     async with tool_server(says({RESULT: "sip:a@b.example"})) as url:
-        call = await in_database(asked_call, url, fixed)
-        told = await ask(call)
+        call = await in_database(call_with_transfer, url, fixed)
+        reply = await ask(call)
         found = await in_database(outcome, call)
-    assert told == NOT_POSSIBLE
+    assert reply == NOT_POSSIBLE
     second = [(SATELLITE, "premium_destination")] if fixed else []
     assert (found["failed"], found["tried"]) == ([("sip:a@b.example", "invalid_number"), *second], [])
 
@@ -178,7 +178,7 @@ def unresolved_call(became: str, fixed: str) -> Call:
     ("became", "reason"), [("{{desk}}", "no_destination"), ("front desk", "invalid_number"), ("12", "invalid_number")]
 )
 @pytest.mark.parametrize("fixed", [FIXED, ""])
-async def test_variables_that_make_no_number_leave_a_trace_and_the_fixed_number_is_tried(
+async def test_variables_without_a_number_are_on_the_timeline_and_the_fixed_number_is_tried(
     became: str, reason: str, fixed: str
 ) -> None:
     call = await in_database(unresolved_call, became, fixed)
@@ -190,7 +190,7 @@ async def test_variables_that_make_no_number_leave_a_trace_and_the_fixed_number_
 
 @dynamic
 @pytest.mark.django_db(transaction=True)
-async def test_a_server_that_does_not_answer_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_after_a_timeout_of_the_server_the_fixed_number_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbound_http, "TIMEOUT_SECONDS", 0.3)
 
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -198,7 +198,7 @@ async def test_a_server_that_does_not_answer_is_passed_over(monkeypatch: pytest.
         writer.close()
 
     async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
-        call = await in_database(asked_call, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", FIXED)
+        call = await in_database(call_with_transfer, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", FIXED)
         assert await ask(call) == ""
         found = await in_database(outcome, call)
     assert (found["failed"], found["tried"]) == ([("", "webhook_failed")], [(FIXED, "")])
@@ -206,9 +206,9 @@ async def test_a_server_that_does_not_answer_is_passed_over(monkeypatch: pytest.
 
 @dynamic
 @pytest.mark.django_db(transaction=True)
-async def test_a_number_named_too_late_is_not_called() -> None:
+async def test_a_number_returned_too_late_is_not_called() -> None:
     async with tool_server(says({RESULT: SALES})) as url:
-        call = await in_database(asked_call, url, FIXED)
+        call = await in_database(call_with_transfer, url, FIXED)
         assert await ask(call, is_wanted=False) == TAKEN_OVER
         found = await in_database(outcome, call)
     assert found == {"failed": [], "tried": [], "success": True, "log": ("delivered", "")}
@@ -217,10 +217,10 @@ async def test_a_number_named_too_late_is_not_called() -> None:
 @dynamic
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("is_wrapped", [True, False])
-async def test_a_usable_answer_fails_nothing(is_wrapped: bool) -> None:
+async def test_a_usable_answer_is_called(is_wrapped: bool) -> None:
     said = {RESULT: SALES, "briefing": "Hello."}
     async with tool_server(lambda: web.json_response({"result": said} if is_wrapped else said)) as url:
-        call = await in_database(asked_call, url, FIXED)
+        call = await in_database(call_with_transfer, url, FIXED)
         assert await ask(call) == ""
         found = await in_database(outcome, call)
     assert found == {"failed": [], "tried": [(SALES, "Hello.")], "success": True, "log": ("delivered", "")}
@@ -228,10 +228,10 @@ async def test_a_usable_answer_fails_nothing(is_wrapped: bool) -> None:
 
 @dynamic
 @pytest.mark.django_db(transaction=True)
-async def test_the_calls_own_number_is_no_destination() -> None:
+async def test_the_calls_own_number_is_not_a_destination() -> None:
     own: dict[str, str] = {}
     async with tool_server(lambda: web.json_response({"result": {RESULT: own["number"]}})) as url:
-        call = await in_database(asked_call, url, FIXED)
+        call = await in_database(call_with_transfer, url, FIXED)
         own["number"] = call.to_number
         assert await ask(call) == ""
         found = await in_database(outcome, call)
@@ -240,9 +240,9 @@ async def test_the_calls_own_number_is_no_destination() -> None:
 
 @dynamic
 @pytest.mark.django_db(transaction=True)
-async def test_a_call_that_ended_meanwhile_is_nobodys_mistake() -> None:
+async def test_a_call_that_has_ended_is_not_a_failed_transfer() -> None:
     async with tool_server(says({RESULT: SALES})) as url:
-        call = await in_database(asked_call, url, FIXED, end_requested_at=BEGIN)
+        call = await in_database(call_with_transfer, url, FIXED, end_requested_at=BEGIN)
         assert "ended" in await ask(call)
         found = await in_database(outcome, call)
     assert found == {"failed": [], "tried": [], "success": True, "log": ("delivered", "")}
@@ -260,7 +260,7 @@ async def test_a_call_that_ended_meanwhile_is_nobodys_mistake() -> None:
         ("", 422, []),
     ],
 )
-def test_a_transfer_by_api_that_is_refused(to: str, status: int, failed: list[tuple[str, str]]) -> None:
+def test_the_api_refuses_a_transfer(to: str, status: int, failed: list[tuple[str, str]]) -> None:
     call = make_call(make_streaming_number(make_account()), BEGIN)
     for briefing in ({}, {"briefing": "A caller with a refund."}):
         answer = Client().post(
@@ -279,7 +279,7 @@ def test_a_transfer_by_api_that_is_refused(to: str, status: int, failed: list[tu
 @pytest.mark.django_db
 @pytest.mark.parametrize("to", ["+1 (202) 555-9999", "sip:a@b.example", 12025559999, None, {}])
 @pytest.mark.parametrize("event", ["call.incoming", "call.speech"])
-def test_a_malformed_transfer_is_noted_once_for_its_retries(event: str, to: Any) -> None:
+def test_a_malformed_transfer_is_recorded_once_for_all_retries(event: str, to: Any) -> None:
     line = Line()
     if event == "call.speech":
         line.answered()
@@ -299,7 +299,7 @@ def test_a_refused_transfer_counts_as_malformed_before_the_answer() -> None:
 
 
 @pytest.mark.django_db
-def test_a_refused_transfer_leaves_an_answered_call_as_it_was() -> None:
+def test_a_refused_transfer_does_not_change_an_answered_call() -> None:
     line = Line().answered()
     line.report(CarrierEventType.TRANSCRIPTION, 15, detail="Sales, please.")
     with pytest.raises(AnswerRefused, match="cannot be called"):

@@ -1,4 +1,4 @@
-"""Handing calls over, and machines that answer: states, bills, what the developer is told."""
+"""Transfers, and answering machines: states, bills and webhooks."""
 
 import itertools
 import json
@@ -35,7 +35,7 @@ def running_call(**fields: Any) -> Call:
 
 
 def report(call: Call, kind: CarrierEventType, seconds: float, *, leg: Transfer | None = None, **fields: Any) -> None:
-    """Of the call's own leg, or of the other one."""
+    """Apply a carrier event of the call's own leg, or of its second leg."""
     control = f"v3:leg:{leg.pk}" if leg else call.carrier_call_id or ""
     state = f"{call.pk}:transfer:{leg.pk}" if leg else str(call.pk)
     event_id = f"{control}:{kind}:{seconds}"
@@ -68,16 +68,14 @@ def entries(call: Call) -> dict[str, Decimal]:
 @pytest.mark.parametrize(
     ("answered", "ended", "bill"),
     [
-        # Outbound US 0.05, inbound 0.04; each phase has started minutes of its own, the model is in the first alone.
+        # Outbound US 0.05, inbound 0.04. Each phase has its own started minutes; the model runs only in the first.
         (95, 155, {"telephony": "0.08", "transfer": "0.05", "model": "0.063"}),
         (60.3, 120.2, {"telephony": "0.08", "transfer": "0.05", "model": "0.041"}),
         (60, 180.5, {"telephony": "0.04", "transfer": "0.15", "model": "0.04"}),
-        (10, 4000, {"telephony": "0.04", "transfer": "3.00", "model": "0.007"}),  # the longest duration holds
+        (10, 4000, {"telephony": "0.04", "transfer": "3.00", "model": "0.007"}),  # the maximum duration applies
     ],
 )
-def test_a_call_that_was_handed_over_is_billed_in_two_phases(
-    answered: float, ended: float, bill: dict[str, str]
-) -> None:
+def test_a_transferred_call_is_billed_in_two_phases(answered: float, ended: float, bill: dict[str, str]) -> None:
     call = running_call()
     leg = begin_transfer(call)
     report(call, CarrierEventType.INITIATED, 8, leg=leg, direction="outbound")
@@ -98,14 +96,14 @@ def test_a_running_transfer_is_metered_at_its_own_rate() -> None:
     call = running_call()
     report(call, CarrierEventType.ANSWERED, 60, leg=begin_transfer(call))
     assert balance_holds.accrued_cost(call, after(90)) == Decimal("0.04") + Decimal("0.05") + Decimal("0.04")
-    sweeper.end_abandoned(after(300))  # its session has left, as it should
+    sweeper.end_abandoned(after(300))  # does nothing: the session of a transferred call has ended
     metering.meter_once(after(3601))
     call.refresh_from_db()
     assert call.end_requested_cause == "max_duration"
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
-def test_reports_of_a_handed_over_call_come_in_any_order(order: tuple[int, ...]) -> None:
+def test_reports_of_a_transferred_call_can_arrive_in_any_order(order: tuple[int, ...]) -> None:
     call = running_call()
     leg = begin_transfer(call)
     Transfer.objects.update(sent_at=after(5))
@@ -121,7 +119,7 @@ def test_reports_of_a_handed_over_call_come_in_any_order(order: tuple[int, ...])
 
 
 @pytest.mark.parametrize("is_caller_first", [True, False])
-def test_a_caller_hangs_up_while_the_other_leg_rings(is_caller_first: bool) -> None:
+def test_a_caller_hangs_up_while_the_second_leg_rings(is_caller_first: bool) -> None:
     call = running_call()
     leg = begin_transfer(call)
     Transfer.objects.update(sent_at=after(5))
@@ -134,7 +132,7 @@ def test_a_caller_hangs_up_while_the_other_leg_rings(is_caller_first: bool) -> N
     assert events(call) == ["transfer.requested", "transfer.failed", "call.ended"]
 
 
-def test_an_answer_of_the_other_leg_that_is_never_reported_is_not_waited_for() -> None:
+def test_an_unreported_answer_of_the_second_leg_is_not_awaited() -> None:
     hung_up, waiting = running_call(), running_call()
     for call in (hung_up, waiting):
         leg = begin_transfer(call)
@@ -153,7 +151,7 @@ def test_an_answer_of_the_other_leg_that_is_never_reported_is_not_waited_for() -
 
 
 @pytest.mark.parametrize(("cause", "reason"), [("busy", "busy"), ("no_answer", "no_answer"), ("", "no_answer")])
-def test_a_leg_that_is_not_answered_leaves_the_call_as_it_was(cause: str, reason: str) -> None:
+def test_an_unanswered_leg_does_not_change_the_call(cause: str, reason: str) -> None:
     call = running_call()
     leg = begin_transfer(call)
     assert post(call, "transfer", {"to": PERSON}).status_code == 409
@@ -167,14 +165,14 @@ def test_a_leg_that_is_not_answered_leaves_the_call_as_it_was(cause: str, reason
     )  # fmt: skip
 
 
-def test_the_developers_server_is_told_that_nobody_was_reached() -> None:
+def test_a_webhook_reports_that_nobody_was_reached() -> None:
     call = running_call(mode="webhook", model_rate=Decimal(0))
     report(call, CarrierEventType.ENDED, 20, leg=begin_transfer(call), cause="busy")
     (hook,) = WebhookDelivery.objects.filter(event_type="call.transfer.failed")
     assert (json.loads(hook.body)["to"], json.loads(hook.body)["reason"]) == (PERSON, "busy")
 
 
-def test_a_transfer_of_which_nothing_is_heard_fails() -> None:
+def test_a_transfer_without_reports_fails() -> None:
     call = running_call()
     leg = begin_transfer(call)
     Transfer.objects.filter(pk=leg.pk).update(sent_at=after(1))
@@ -188,8 +186,8 @@ def test_a_transfer_of_which_nothing_is_heard_fails() -> None:
     ("credit", "limit", "reason"),
     [("0.47", None, "insufficient_balance"), ("10", Decimal("0.42"), "max_cost_per_call_too_low")],
 )
-def test_no_call_is_handed_over_on_credit(credit: str, limit: Decimal | None, reason: str) -> None:
-    """The other leg begins with a minute to the Bahamas, $0.40; the call itself holds $0.08."""
+def test_a_transfer_that_the_balance_does_not_cover_is_refused(credit: str, limit: Decimal | None, reason: str) -> None:
+    """The second leg holds a minute to the Bahamas, $0.40. The call itself holds $0.08."""
     number = make_streaming_number(make_account(credit), max_cost_per_call=limit)
     call = make_call(number, timezone.now() - timedelta(seconds=30))
     answer = post(call, "transfer", {"to": "+12425550100"})
@@ -199,7 +197,7 @@ def test_no_call_is_handed_over_on_credit(credit: str, limit: Decimal | None, re
     assert (event.event_type, event.source, event.metadata["reason"]) == ("transfer.failed", "api", reason)
 
 
-def test_a_transfer_that_rings_holds_its_first_minute() -> None:
+def test_a_ringing_transfer_holds_its_first_minute() -> None:
     call = make_call(make_streaming_number(make_account("1")), timezone.now())
     assert ledger.balance_summary(call.developer_id).held == Decimal("0.08")
     leg = begin_transfer(call)
@@ -208,7 +206,7 @@ def test_a_transfer_that_rings_holds_its_first_minute() -> None:
     assert ledger.balance_summary(call.developer_id).held == Decimal("0.08")
 
 
-def test_a_person_who_hangs_up_on_the_briefing_has_declined() -> None:
+def test_hanging_up_during_the_briefing_declines_the_transfer() -> None:
     call = running_call()
     assert post(call, "transfer", {"to": PERSON, "briefing": "Ada is calling."}).status_code == 200
     leg = Transfer.objects.get()
@@ -221,7 +219,7 @@ def test_a_person_who_hangs_up_on_the_briefing_has_declined() -> None:
     assert (call.status, call.transferred_at) == ("answered", None)
 
 
-def test_calls_that_cannot_be_handed_over() -> None:
+def test_calls_that_cannot_be_transferred() -> None:
     call = running_call()
     for body in ({}, {"to": "911"}, {"to": 5}, {"to": "+99955512345"}):
         assert post(call, "transfer", body).status_code == 422
@@ -232,7 +230,7 @@ def test_calls_that_cannot_be_handed_over() -> None:
     assert not Transfer.objects.exists()
 
 
-def test_a_leg_of_an_unknown_call_is_of_no_interest() -> None:
+def test_a_leg_of_an_unknown_call_is_ignored() -> None:
     state = "999999:transfer:1"
     inbound.receive(CarrierEvent(CarrierEventType.ANSWERED, "e", "v3:x", BEGIN, client_state=state, carrier="telnyx"))
     assert (
@@ -243,10 +241,10 @@ def test_a_leg_of_an_unknown_call_is_of_no_interest() -> None:
 
 # --- voicemail --------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("seconds", [3, 70])
-def test_a_machine_is_hung_up_on_for_a_minute_and_no_model(seconds: float) -> None:
+def test_hanging_up_on_an_answering_machine_costs_a_minute_and_no_model(seconds: float) -> None:
     call = running_call(direction="outbound", telephony_rate=Decimal("0.05"))
     report(call, CarrierEventType.MACHINE_DETECTED, seconds, detail="machine")
-    assert (call.voicemail_detected, call.end_requested_at) == (True, None)  # it may yet ask who is calling
+    assert (call.voicemail_detected, call.end_requested_at) == (True, None)  # it may still ask who is calling
     report(call, CarrierEventType.MACHINE_GREETING_ENDED, seconds + 0.5, detail="no_beep_detected")
     assert call.end_requested_cause == "voicemail"
     report(call, CarrierEventType.ENDED, seconds + 1, cause="normal_clearing")
@@ -254,10 +252,10 @@ def test_a_machine_is_hung_up_on_for_a_minute_and_no_model(seconds: float) -> No
     assert entries(call) == {"telephony": Decimal("0.05")}
 
 
-def test_a_machine_that_is_left_a_message_is_billed_like_any_call() -> None:
+def test_a_voicemail_message_is_billed_like_any_call() -> None:
     number = make_streaming_number(make_account(), voicemail_action="ai_message")
     call = make_call(number, BEGIN, direction="outbound", telephony_rate=Decimal("0.05"))
-    # A beep before the verdict is all that is reported.
+    # Only a beep is reported, and before the verdict.
     report(call, CarrierEventType.MACHINE_GREETING_ENDED, 3, detail="beep_detected")
     report(call, CarrierEventType.MACHINE_DETECTED, 3.1, detail="machine")
     assert (call.voicemail_detected, call.end_requested_at) == (True, None)
@@ -266,7 +264,7 @@ def test_a_machine_that_is_left_a_message_is_billed_like_any_call() -> None:
     assert events(call).count("voicemail.detected") == 1
 
 
-def test_a_person_is_no_machine() -> None:
+def test_a_person_is_not_an_answering_machine() -> None:
     call = running_call(direction="outbound")
     report(call, CarrierEventType.MACHINE_DETECTED, 2, detail="human")
     assert (call.voicemail_detected, call.end_requested_at) == (False, None)

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 async def speak(text: str) -> bytes:
-    """A voice: as many tones as there are words."""
+    """A voice that plays 0.1 seconds of a tone per word."""
     return tone(440, 0.1 * len(text.split()))
 
 
@@ -50,7 +50,7 @@ def exchange(live_server: Any, settings: Any, empty_redis: Any) -> Iterator[Exch
 
 
 def owned(exchange: ExchangeThread, settings: Any, **fields: Any) -> PhoneNumber:
-    """A number of ours at Twilio, in webhook mode."""
+    """One of our numbers at Twilio, in webhook mode."""
     at = f"{settings.PUBLIC_URL}/webhooks/twilio"
 
     async def own() -> None:
@@ -62,8 +62,8 @@ def owned(exchange: ExchangeThread, settings: Any, **fields: Any) -> PhoneNumber
     )
 
 
-def dials(exchange: ExchangeThread, *steps: Any) -> ScriptedHandset:
-    """A person dials the number."""
+def dial_number(exchange: ExchangeThread, *steps: Any) -> ScriptedHandset:
+    """A person dial_number the number."""
 
     async def dial() -> ScriptedHandset:
         handset = exchange.exchange.handset(PERSON, steps)
@@ -73,19 +73,19 @@ def dials(exchange: ExchangeThread, *steps: Any) -> ScriptedHandset:
     return exchange.run(dial())
 
 
-def picks_up(exchange: ExchangeThread, number: str, *steps: Any, **how: Any) -> ScriptedHandset:
+def plug_in_handset(exchange: ExchangeThread, number: str, *steps: Any, **how: Any) -> ScriptedHandset:
     async def plug_in() -> ScriptedHandset:
         return exchange.exchange.handset(number, steps, **how)
 
     return exchange.run(plug_in())
 
 
-def the_call() -> Call:
+def only_call() -> Call:
     return Call.objects.get()
 
 
 def reply(event: str, **action: Any) -> None:
-    """What the developer's server answers to the last webhook of this kind."""
+    """Respond to the last webhook of this type as the developer's server would."""
     eventually(lambda: WebhookDelivery.objects.filter(event_type=event).exists())
     hook = WebhookDelivery.objects.filter(event_type=event).latest("id")
     assert CallReplies().take(hook, json.dumps(action)) == ""
@@ -101,15 +101,15 @@ def place(number: PhoneNumber) -> Call:
     )
 
 
-def test_an_inbound_call_is_answered_spoken_to_heard_and_ended(exchange: ExchangeThread, settings: Any) -> None:
+def test_an_inbound_call_is_answered_transcribed_and_ended(exchange: ExchangeThread, settings: Any) -> None:
     owned(exchange, settings)
     asks = Wait(0.5), Say(pcm16=tone(300, 3.0)), Wait(5)
-    dials(exchange, WaitForSpeech(), *asks, *asks, *asks)  # asks again if nobody answers
+    dial_number(exchange, WaitForSpeech(), *asks, *asks, *asks)  # repeats its question if nobody answers
     reply("call.incoming", action="answer", text="Good day to you.")
     eventually(lambda: TranscriptEntry.objects.filter(role="user").exists())
     reply("call.speech", action="hangup")
-    eventually(lambda: the_call().is_over)
-    call = the_call()
+    eventually(lambda: only_call().is_over)
+    call = only_call()
     assert (call.status, call.hangup_cause, call.carrier) == ("completed", "normal_clearing", "twilio")
     assert (str(call.telephony_cost), str(call.transcription_cost)) == ("0.040000", "0.020000")
     said = [(entry.role, entry.text) for entry in TranscriptEntry.objects.order_by("id")]
@@ -119,14 +119,12 @@ def test_an_inbound_call_is_answered_spoken_to_heard_and_ended(exchange: Exchang
     assert happened[-1] == "call.ended"
 
 
-def test_a_call_rings_until_somebody_decides_and_is_then_refused_as_busy(
-    exchange: ExchangeThread, settings: Any
-) -> None:
+def test_a_call_without_a_webhook_url_rings_and_is_refused_as_busy(exchange: ExchangeThread, settings: Any) -> None:
     owned(exchange, settings, webhook_url="")
-    handset = dials(exchange)
+    handset = dial_number(exchange)
     eventually(lambda: handset.cause != "")
-    assert (handset.cause, the_call().hangup_cause) == ("user_busy", "webhook_failed")
-    assert the_call().total_cost == 0
+    assert (handset.cause, only_call().hangup_cause) == ("user_busy", "webhook_failed")
+    assert only_call().total_cost == 0
 
 
 @pytest.mark.parametrize(
@@ -140,20 +138,20 @@ def test_an_outbound_call_that_nobody_answers_says_why(
     exchange: ExchangeThread, settings: Any, how: dict[str, Any], cause: str
 ) -> None:
     number = owned(exchange, settings)
-    picks_up(exchange, PERSON, **how)
+    plug_in_handset(exchange, PERSON, **how)
     place(number)
-    eventually(lambda: the_call().is_over)
-    assert (the_call().status, the_call().hangup_cause, the_call().total_cost) == ("failed", cause, 0)
+    eventually(lambda: only_call().is_over)
+    assert (only_call().status, only_call().hangup_cause, only_call().total_cost) == ("failed", cause, 0)
 
 
 def test_an_outbound_call_is_transferred_and_billed_in_two_phases(exchange: ExchangeThread, settings: Any) -> None:
     number = owned(exchange, settings)
-    first = picks_up(exchange, PERSON, WaitForSpeech(), Wait(60))
-    second = picks_up(exchange, OTHER, Wait(0.3), Say(pcm16=tone(700, 0.6)), Wait(1), HangUp())
+    first = plug_in_handset(exchange, PERSON, WaitForSpeech(), Wait(60))
+    second = plug_in_handset(exchange, OTHER, Wait(0.3), Say(pcm16=tone(700, 0.6)), Wait(1), HangUp())
     call = place(number)
-    eventually(lambda: the_call().status == "answered")
+    eventually(lambda: only_call().status == "answered")
     running_calls.transfer(call=call, to=OTHER)
-    eventually(lambda: the_call().is_over)
+    eventually(lambda: only_call().is_over)
     call.refresh_from_db()
     assert (call.hangup_cause, call.transfers.get().failed_at) == ("transferred", None)
     assert (str(call.telephony_cost), first.has_heard_speech) == ("0.100000", True)
@@ -161,17 +159,17 @@ def test_an_outbound_call_is_transferred_and_billed_in_two_phases(exchange: Exch
     assert {"transfer.requested", "transfer.answered", "call.ended"} <= set(events())
 
 
-def test_two_who_are_connected_a_second_time_go_on_talking(exchange: ExchangeThread, settings: Any) -> None:
-    """A process that dies between the two halves of a connection, or whose response is lost, has it made again."""
+def test_connecting_two_parties_again_does_not_interrupt_them(exchange: ExchangeThread, settings: Any) -> None:
+    """The command is repeated if its process dies between the two halves of a connection, or its response is lost."""
     number = owned(exchange, settings)
-    picks_up(exchange, PERSON, WaitForSpeech(), Wait(60))
-    person = picks_up(exchange, OTHER, WaitForSpeech(), Wait(60))
+    plug_in_handset(exchange, PERSON, WaitForSpeech(), Wait(60))
+    person = plug_in_handset(exchange, OTHER, WaitForSpeech(), Wait(60))
     call = place(number)
-    eventually(lambda: the_call().status == "answered")
+    eventually(lambda: only_call().status == "answered")
     running_calls.transfer(call=call, to=OTHER, briefing="Ada is calling.")
-    eventually(lambda: the_call().transferred_at is not None)
+    eventually(lambda: only_call().transferred_at is not None)
     assert person.has_heard_speech
-    call, leg = the_call(), the_call().transfers.get().carrier_call_id
+    call, leg = only_call(), only_call().transfers.get().carrier_call_id
     rooms = exchange.exchange.twilio.accounts[SID].conferences
     eventually(lambda: [len(room.participants) for room in rooms.values()] == [2])
     control = able("twilio", CallControl)
@@ -179,20 +177,20 @@ def test_two_who_are_connected_a_second_time_go_on_talking(exchange: ExchangeThr
         control.bridge(carrier_call_id=call.carrier_call_id or "", other_carrier_call_id=leg, command_id="b")
     time.sleep(0.5)
     assert all(control.call_state(carrier_call_id=sid).is_alive for sid in (call.carrier_call_id or "", leg))
-    assert not the_call().is_over
+    assert not only_call().is_over
     running_calls.hang_up(call=call)
-    eventually(lambda: the_call().is_over)
-    assert the_call().hangup_cause == "normal_clearing"
+    eventually(lambda: only_call().is_over)
+    assert only_call().hangup_cause == "normal_clearing"
 
 
 @pytest.mark.parametrize("queued_seconds", [0, 5])
-def test_a_repeated_dial_finds_the_call_that_it_made(
+def test_a_repeated_dial_returns_the_first_call(
     exchange: ExchangeThread, settings: Any, monkeypatch: pytest.MonkeyPatch, queued_seconds: float
 ) -> None:
-    """A process that is killed between the request and its response never dials twice, nor while the call is still queued."""
+    """Killing the process between the request and its response never dial_number twice, even while the call is still queued."""
     monkeypatch.setattr("sandbox.exchange.twilio.calls.BEGIN_DELAY_SECONDS", queued_seconds)
     owned(exchange, settings)
-    picks_up(exchange, PERSON, Wait(60))
+    plug_in_handset(exchange, PERSON, Wait(60))
     wanted: dict[str, Any] = {
         "from_number": NUMBER,
         "to_number": PERSON,
@@ -205,7 +203,7 @@ def test_a_repeated_dial_finds_the_call_that_it_made(
     control = able("twilio", CallControl)
     made = control.dial(**wanted)
     assert control.dial(**wanted) == made
-    CarrierCommand.objects.update(result="")  # as if the process had died before it wrote that down
+    CarrierCommand.objects.update(result="")  # as if the process had died before it stored the result
     assert control.dial(**wanted) == made
     assert len(exchange.exchange.twilio.accounts[SID].calls) == 1
     assert control.call_state(carrier_call_id=made).is_alive

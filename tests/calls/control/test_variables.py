@@ -1,4 +1,4 @@
-"""Variables of calls: built in, given, by default, and missing."""
+"""Dynamic variables of calls: built-in, given, default and missing."""
 
 import re
 from typing import Any
@@ -30,31 +30,31 @@ def patch(developer: Any, path: str, **body: Any) -> Any:
     return Client().patch(f"/api/v1{path}", body, content_type="application/json", headers=factories.bearer(developer))
 
 
-def heard(call: Call) -> CallConfig:
+def config_of(call: Call) -> CallConfig:
     return CallConfig.from_json(call.config)
 
 
-def test_an_inbound_call_fills_in_what_is_known() -> None:
+def test_an_inbound_call_fills_in_known_variables() -> None:
     line = Line(
         mode="streaming",
         model_slug="gemini-3.1-flash-live",
         system_prompt=PROMPT + " {{lost}} {{lost}} {{gone}}",
         greeting_message="On {{current_date}} at {{current_time}}, {{current_weekday}}.",
         transfer_number="{{desk|+12025550123}}",
-        screening_message="{{nobody}} calls.",  # only of outbound calls
+        screening_message="{{nobody}} calls.",  # used in outbound calls only
         default_variables={"company": "Example", "caller_number": "never used"},
     )
     call = line.call
-    assert heard(call).system_prompt == (
+    assert config_of(call).system_prompt == (
         f"+15551230000 {line.number.e164} inbound {call.pk} UTC Example there all good.   "
     )
-    assert re.fullmatch(r"On \d{4}-\d\d-\d\d at \d\d:\d\d, [A-Z][a-z]+day\.", heard(call).greeting_message)
-    assert heard(call).transfer_number == "+12025550123"
+    assert re.fullmatch(r"On \d{4}-\d\d-\d\d at \d\d:\d\d, [A-Z][a-z]+day\.", config_of(call).greeting_message)
+    assert config_of(call).transfer_number == "+12025550123"
     (missing,) = call.events.filter(event_type="variables.missing")
     assert missing.metadata == {"names": ["lost", "gone"]}
 
 
-def test_the_default_of_the_text_and_of_the_number_stand_in_for_a_withheld_number() -> None:
+def test_defaults_apply_only_if_there_is_no_caller_number() -> None:
     line = Line(
         mode="streaming",
         model_slug="gemini-3.1-flash-live",
@@ -62,7 +62,7 @@ def test_the_default_of_the_text_and_of_the_number_stand_in_for_a_withheld_numbe
         greeting_message="{{caller_number}}",
         default_variables={"caller_number": "someone"},
     )
-    assert heard(line.call).system_prompt == "+15551230000"
+    assert config_of(line.call).system_prompt == "+15551230000"
     developer = make_account()
     number = make_streaming_number(
         developer, system_prompt="{{caller_number|unknown}}", greeting_message="{{agent_number}}"
@@ -70,10 +70,10 @@ def test_the_default_of_the_text_and_of_the_number_stand_in_for_a_withheld_numbe
     answer = sandbox(developer, number)
     assert answer.status_code == 201, answer.content
     call = Call.objects.get(public_id=answer.json()["data"]["call_id"])
-    assert (heard(call).system_prompt, heard(call).greeting_message) == ("unknown", number.e164)
+    assert (config_of(call).system_prompt, config_of(call).greeting_message) == ("unknown", number.e164)
 
 
-def test_a_sandbox_call_takes_variables_and_refuses_to_go_without() -> None:
+def test_a_sandbox_call_accepts_variables_and_is_refused_without_them() -> None:
     developer = make_account()
     number = make_streaming_number(
         developer,
@@ -95,21 +95,21 @@ def test_a_sandbox_call_takes_variables_and_refuses_to_go_without() -> None:
         overrides={"system_prompt": "{{customer}} {{company}} {{direction}}"},
     )
     call = Call.objects.get(public_id=answer.json()["data"]["call_id"])
-    assert heard(call).system_prompt == "Jane Other sideways"
+    assert config_of(call).system_prompt == "Jane Other sideways"
     assert call.dynamic_variables == given
 
 
-def test_defaults_of_the_agent_come_before_the_number_s() -> None:
+def test_the_agents_defaults_override_the_numbers() -> None:
     developer = make_account()
     agent = factories.make_agent(
         developer=developer, system_prompt="{{company}}", default_variables={"company": "Agent's"}
     )
     number = make_streaming_number(developer, agent=agent, default_variables={"company": "Number's"})
     answer = sandbox(developer, number)
-    assert heard(Call.objects.get(public_id=answer.json()["data"]["call_id"])).system_prompt == "Agent's"
+    assert config_of(Call.objects.get(public_id=answer.json()["data"]["call_id"])).system_prompt == "Agent's"
 
 
-def test_saving_a_prompt_that_callers_hear_with_a_gap_warns() -> None:
+def test_saving_a_prompt_with_a_missing_variable_warns() -> None:
     developer = make_account()
     agent = factories.make_agent(developer=developer, system_prompt="Hi.")
     assert "warnings" not in patch(developer, f"/agents/{agent.pk}", system_prompt="Hi {{customer}}.").json()
@@ -137,7 +137,7 @@ def test_saving_a_prompt_that_callers_hear_with_a_gap_warns() -> None:
         ("transfer_number", "call me"),
     ],
 )
-def test_what_cannot_be_saved(field: str, value: Any) -> None:
+def test_invalid_defaults_cannot_be_saved(field: str, value: Any) -> None:
     developer = make_account()
     agent = factories.make_agent(developer=developer)
     answer = patch(developer, f"/agents/{agent.pk}", **{field: value})
@@ -147,7 +147,7 @@ def test_what_cannot_be_saved(field: str, value: Any) -> None:
     assert getattr(agent, field) is None
 
 
-def test_the_order_that_people_gave_is_kept() -> None:
+def test_the_order_of_fields_is_kept() -> None:
     developer = make_account()
     schema = {name: {"type": "text", "description": name} for name in ("zulu", "b", "alpha", "m")}
     tools = [
@@ -180,7 +180,7 @@ def test_the_order_that_people_gave_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("template", "given", "numbers_own", "used", "unusable"),
+    ("template", "given", "number_setting", "used", "unusable"),
     [
         ("{{desk}}", {}, None, ("", "number_agent"), "{{desk}}"),
         ("{{desk}}", {}, "+12025550199", ("+12025550199", "number"), "{{desk}}"),
@@ -191,8 +191,8 @@ def test_the_order_that_people_gave_is_kept() -> None:
         ("{{desk}}", {"desk": "+12025550123"}, "+12025550199", ("+12025550123", "number_agent"), None),
     ],
 )
-def test_a_transfer_number_whose_variables_make_no_number(
-    template: str, given: dict[str, str], numbers_own: str | None, used: tuple[str, str], unusable: str | None
+def test_a_transfer_number_whose_variables_do_not_give_a_number(
+    template: str, given: dict[str, str], number_setting: str | None, used: tuple[str, str], unusable: str | None
 ) -> None:
     developer = make_account()
     agent = factories.make_agent(developer=developer, transfer_number=template, default_variables=given)
@@ -201,8 +201,8 @@ def test_a_transfer_number_whose_variables_make_no_number(
         mode="streaming",
         model_slug="gemini-3.1-flash-live",
         system_prompt="Hi.",
-        transfer_number=numbers_own,
+        transfer_number=number_setting,
     ).call
     assert (call.config["transfer_number"]["value"], call.config["transfer_number"]["source"]) == used
     assert call.config.get("unusable_transfer_number", {}).get("value") == unusable
-    assert "transfer_call" in [tool.name for tool in build_toolset(heard(call), on_telephone=True)]
+    assert "transfer_call" in [tool.name for tool in build_toolset(config_of(call), on_telephone=True)]

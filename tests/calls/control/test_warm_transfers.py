@@ -1,4 +1,4 @@
-"""Handing a call over to somebody who is told first what it is about."""
+"""Warm transfers: the recipient hears a briefing before being connected."""
 
 import json
 import threading
@@ -38,14 +38,14 @@ def test_the_number_and_the_briefing_are_checked() -> None:
     assert (transfer.to_number, transfer.briefing) == (PERSON, BRIEFING)
 
 
-def test_a_leg_that_is_being_briefed_has_not_been_connected() -> None:
+def test_a_leg_is_not_connected_during_its_briefing() -> None:
     call = running_call()
     post(call, "transfer", {"to": PERSON, "briefing": BRIEFING})
     leg = Transfer.objects.get()
     report(call, CarrierEventType.INITIATED, 5, leg=leg, direction="outbound")
     report(call, CarrierEventType.ANSWERED, 10, leg=leg)
     assert call.transferred_at is None
-    report(call, CarrierEventType.ENDED, 14, leg=leg, cause="normal_clearing")  # put down in the middle of it
+    report(call, CarrierEventType.ENDED, 14, leg=leg, cause="normal_clearing")  # hung up during the briefing
     leg.refresh_from_db()
     assert (call.status, leg.reason, leg.failed_at) == ("answered", "rejected", after(14))
     assert events(call) == ["transfer.requested", "transfer.briefing", "transfer.failed"]
@@ -53,12 +53,12 @@ def test_a_leg_that_is_being_briefed_has_not_been_connected() -> None:
     assert entries(call) == {"telephony": Decimal("0.08"), "model": Decimal("0.063")}
 
 
-def test_the_second_phase_of_the_bill_begins_when_the_two_are_connected() -> None:
+def test_the_second_billing_phase_starts_when_both_parties_are_connected() -> None:
     call = running_call()
     post(call, "transfer", {"to": PERSON, "briefing": BRIEFING})
     leg = Transfer.objects.get()
     report(call, CarrierEventType.ANSWERED, 10, leg=leg)
-    transfers.answered(call, leg, at=after(60))  # as `_connect` does once the carrier has bridged them
+    transfers.answered(call, leg, at=after(60))  # as `_connect` does after the carrier has bridged them
     report(call, CarrierEventType.ENDED, 90, leg=leg, cause="normal_clearing")
     report(call, CarrierEventType.ENDED, 90, cause="normal_clearing")
     assert (call.status, call.hangup_cause) == ("completed", "transferred")
@@ -67,19 +67,19 @@ def test_the_second_phase_of_the_bill_begins_when_the_two_are_connected() -> Non
 
 # --- a process dies between two steps ---------------------------------------------------------------------------------
 class Commands:
-    """A carrier that notes what it is told, and refuses the commands named in `refused`."""
+    """A carrier that records commands, and refuses those named in `refused`."""
 
     def __init__(self) -> None:
-        self.taken: list[tuple[str, str]] = []  # command and its id
+        self.taken: list[tuple[str, str]] = []  # (command, its ID)
         self.refused: set[str] = set()
-        noted = self
+        recorded = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 name = self.path.rpartition("/")[2]
-                noted.taken.append((name, body["command_id"]))
-                status = 422 if name in noted.refused else 200
+                recorded.taken.append((name, body["command_id"]))
+                status = 422 if name in recorded.refused else 200
                 answer = (
                     {"errors": [{"code": "90018", "title": "ended"}]} if status == 422 else {"data": {"result": "ok"}}
                 )
@@ -111,7 +111,7 @@ def carrier(settings: Any) -> Iterator[Commands]:
 
 
 def answered_leg() -> Transfer:
-    """The other party has picked up; what follows from it was lost with its process (nothing is committed in a test)."""
+    """The recipient has answered. What should follow was lost with its process: nothing is committed in a test."""
     call = running_call()
     post(call, "transfer", {"to": PERSON, "briefing": BRIEFING})
     leg = Transfer.objects.get()
@@ -124,7 +124,7 @@ def sweep(seconds: float) -> None:
     sweeper.resume_briefings(timezone.now() + timedelta(seconds=seconds))
 
 
-def test_a_lost_briefing_is_repeated_under_its_id(carrier: Commands) -> None:
+def test_a_lost_briefing_is_repeated_with_the_same_id(carrier: Commands) -> None:
     answered_leg()
     sweep(3)
     assert carrier.taken == []
@@ -135,14 +135,14 @@ def test_a_lost_briefing_is_repeated_under_its_id(carrier: Commands) -> None:
 
 
 @pytest.mark.parametrize("kind", [CarrierEventType.SPEAK_STARTED, CarrierEventType.SPEAK_ENDED])
-def test_a_briefing_that_is_spoken_is_not_repeated(carrier: Commands, kind: CarrierEventType) -> None:
+def test_a_briefing_that_was_spoken_is_not_repeated(carrier: Commands, kind: CarrierEventType) -> None:
     leg = answered_leg()
     report(leg.call, kind, 11, leg=leg, detail="call_hangup" if kind == CarrierEventType.SPEAK_ENDED else "")
     sweep(60)
     assert carrier.taken == []
 
 
-def test_a_lost_connection_is_made_after_the_briefing(carrier: Commands) -> None:
+def test_a_lost_bridge_command_is_sent_after_the_briefing(carrier: Commands) -> None:
     leg = answered_leg()
     report(leg.call, CarrierEventType.SPEAK_STARTED, 11, leg=leg)
     report(leg.call, CarrierEventType.SPEAK_ENDED, 14, leg=leg, detail="completed")
@@ -153,11 +153,13 @@ def test_a_lost_connection_is_made_after_the_briefing(carrier: Commands) -> None
     assert carrier.names() == ["bridge"]
 
 
-@pytest.mark.parametrize(("is_told", "command"), [(False, "speak"), (True, "bridge")])
-def test_what_the_carrier_refuses_fails_at_once(carrier: Commands, is_told: bool, command: str) -> None:
+@pytest.mark.parametrize(("is_briefed", "command"), [(False, "speak"), (True, "bridge")])
+def test_a_command_that_the_carrier_refuses_fails_the_transfer(
+    carrier: Commands, is_briefed: bool, command: str
+) -> None:
     carrier.refused.add(command)
     leg = answered_leg()
-    if is_told:
+    if is_briefed:
         report(leg.call, CarrierEventType.SPEAK_ENDED, 14, leg=leg, detail="completed")
     sweep(6)
     leg.refresh_from_db()

@@ -1,4 +1,4 @@
-"""Answer times as bars."""
+"""The chart of answer times."""
 
 from datetime import UTC, datetime
 
@@ -14,7 +14,7 @@ def turn(**parts: int | None) -> CallTurn:
     return CallTurn(answered_at=NOON, total_ms=sum(value or 0 for value in values.values()), **values)
 
 
-def test_parts_stand_behind_each_other_on_one_scale() -> None:
+def test_parts_follow_each_other_on_one_scale() -> None:
     long = turn(carrier_in_ms=100, detection_ms=200, model_ms=500, tool_ms=150, own_ms=0, playout_ms=50)
     found = latency_chart_of([turn(carrier_in_ms=100, model_ms=150), long])
     assert found is not None
@@ -31,5 +31,5 @@ def test_parts_stand_behind_each_other_on_one_scale() -> None:
     assert [look for look, _ in found.legend] == ["carrier", "detection", "model", "tool", "playout"]
 
 
-def test_without_turns_there_is_nothing_to_show() -> None:
+def test_without_turns_there_is_no_chart() -> None:
     assert latency_chart_of([]) is None

@@ -1,4 +1,4 @@
-"""Recordings: each sound where it was heard, on the right channel, whatever the network and the process do."""
+"""Recordings: each sound is at the time it was heard, on the right channel, whatever the network and the process do."""
 
 import asyncio
 import base64
@@ -30,7 +30,7 @@ from tests.sandbox.exchange.conftest import OWNED
 from tests.sandbox.exchange.platform import FakePlatform, MediaConnection
 
 FRAME = 160
-LOUD, OTHER = b"\x10", b"\x90"  # two samples of µ-law that are not silence
+LOUD, OTHER = b"\x10", b"\x90"  # two µ-law samples that are not silence
 BEGAN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
@@ -47,22 +47,22 @@ def channels(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def loud_ms(channel: np.ndarray) -> list[tuple[int, int]]:
-    """From when to when there is sound, in milliseconds."""
+    """The (start, end) of each sound, in milliseconds."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], (channel != 0).astype(np.int8), [0]))))
     return [(int(first) // 8, int(end) // 8) for first, end in edges.reshape(-1, 2)]
 
 
 def hear(mix: Mix, first: int, end: int, *, delay: float = 0.0, sound: bytes = LOUD) -> None:
-    """The caller's frames of these milliseconds, each `delay` seconds after its time."""
+    """Send the caller's frames of these milliseconds, each `delay` seconds late."""
     for begin in range(first, end, 20):
         mix.heard((begin + 20) / 1000 + delay, sound * FRAME)
 
 
-def test_the_agent_is_heard_when_all_before_it_has_been_played(tmp_path: Path) -> None:
+def test_agent_audio_starts_after_all_audio_before_it(tmp_path: Path) -> None:
     mix, _ = new_mix(tmp_path / "a.wav")
     hear(mix, 0, 1000, sound=b"\xff")
     mix.said(0.2, LOUD * 8 * 300)
-    mix.said(0.21, LOUD * 8 * 100)  # sent ahead
+    mix.said(0.21, LOUD * 8 * 100)  # sent ahead of time
     mix.said(0.9, LOUD * 8 * 50)
     mix.finish(1.0)
     left, right = channels(tmp_path / "a.wav")
@@ -71,7 +71,7 @@ def test_the_agent_is_heard_when_all_before_it_has_been_played(tmp_path: Path) -
     assert len(left) == len(right) == 8000
 
 
-def test_what_a_barge_in_threw_away_is_not_recorded(tmp_path: Path) -> None:
+def test_audio_dropped_by_a_barge_in_is_not_recorded(tmp_path: Path) -> None:
     mix, _ = new_mix(tmp_path / "a.wav")
     hear(mix, 0, 3000, sound=b"\xff")
     mix.said(0.5, LOUD * 8 * 2000)
@@ -82,7 +82,7 @@ def test_what_a_barge_in_threw_away_is_not_recorded(tmp_path: Path) -> None:
     assert loud_ms(channels(tmp_path / "a.wav")[1]) == [(500, 1250), (1500, 1600)]
 
 
-def test_what_was_not_played_before_the_end_is_not_recorded(tmp_path: Path) -> None:
+def test_audio_not_played_before_the_end_is_not_recorded(tmp_path: Path) -> None:
     mix, _ = new_mix(tmp_path / "a.wav")
     hear(mix, 0, 1000)
     mix.said(0.9, LOUD * 8 * 5000)
@@ -90,28 +90,28 @@ def test_what_was_not_played_before_the_end_is_not_recorded(tmp_path: Path) -> N
     assert loud_ms(channels(tmp_path / "a.wav")[1]) == [(900, 1000)]
 
 
-def test_frames_that_come_late_and_in_a_heap_are_not_torn_apart(tmp_path: Path) -> None:
+def test_frames_that_arrive_late_in_a_burst_stay_contiguous(tmp_path: Path) -> None:
     mix, _ = new_mix(tmp_path / "a.wav")
     hear(mix, 0, 1000)
-    for begin in range(1000, 1400, 20):  # the loop stood still for 400 ms
+    for begin in range(1000, 1400, 20):  # the event loop was blocked for 400 ms
         mix.heard(1.4 + begin / 1e6, LOUD * FRAME)
     hear(mix, 1400, 2500)
     mix.finish(2.5)
     assert loud_ms(channels(tmp_path / "a.wav")[0]) == [(0, 2500)]
 
 
-def test_audio_that_never_came_is_silence_of_that_length(tmp_path: Path) -> None:
+def test_missing_audio_is_silence_of_the_same_length(tmp_path: Path) -> None:
     mix, _ = new_mix(tmp_path / "a.wav")
     hear(mix, 0, 1000)
-    hear(mix, 3000, 4000)  # two seconds of nothing
+    hear(mix, 3000, 4000)  # after two seconds without frames
     mix.write(4.0)
     hear(mix, 4000, 5000)
     mix.finish(5.0)
     assert loud_ms(channels(tmp_path / "a.wav")[0]) == [(0, 1000), (3000, 5000)]
 
 
-def test_the_first_frame_may_be_the_slowest(tmp_path: Path) -> None:
-    """The clock is that of the quickest: what the agent says stays in step with the caller."""
+def test_the_first_frame_can_be_the_slowest(tmp_path: Path) -> None:
+    """The fastest frame sets the clock, so the agent stays aligned with the caller."""
     mix, file = new_mix(tmp_path / "a.wav")
     mix.heard(0.02, LOUD * FRAME)
     hear(mix, 20, 1000, delay=-0.15, sound=b"\xff")
@@ -123,7 +123,7 @@ def test_the_first_frame_may_be_the_slowest(tmp_path: Path) -> None:
     assert began_at(tmp_path / "a.wav") == file.began_at == BEGAN - timedelta(seconds=0.15)
 
 
-def test_a_session_that_comes_back_goes_on_in_step_with_the_clock(tmp_path: Path) -> None:
+def test_a_resumed_session_records_at_the_right_time(tmp_path: Path) -> None:
     mix, file = new_mix(tmp_path / "a.wav")
     hear(mix, 0, 1000)
     mix.finish(1.0)
@@ -142,7 +142,7 @@ def test_a_session_that_comes_back_goes_on_in_step_with_the_clock(tmp_path: Path
 def test_sixteen_bit_audio_of_a_browser(tmp_path: Path) -> None:
     file = WavFile(tmp_path / "a.wav", 16000, BEGAN)
     mix = Mix(PCM16_16K, file, 0.0)
-    mix.heard(0.1, b"\x00\x20" * 1600 + b"\x01")  # half a sample too many
+    mix.heard(0.1, b"\x00\x20" * 1600 + b"\x01")  # plus half a sample
     mix.said(0.05, b"\x00\x30" * 800)
     mix.finish(0.1)
     left, right = channels(tmp_path / "a.wav")
@@ -150,7 +150,7 @@ def test_sixteen_bit_audio_of_a_browser(tmp_path: Path) -> None:
     assert (right[:800] == 0).all() and (right[800:] == 0x3000).all()
 
 
-def test_the_file_can_be_played_at_every_moment(tmp_path: Path) -> None:
+def test_the_file_can_be_played_at_any_time(tmp_path: Path) -> None:
     mix, _ = new_mix(tmp_path / "a.wav")
     for second in range(5):
         hear(mix, second * 1000, second * 1000 + 1000)
@@ -186,7 +186,7 @@ asyncio.run(main())
 """
 
 
-def test_a_process_that_is_killed_leaves_what_was_heard_until_then(tmp_path: Path) -> None:
+def test_a_killed_process_leaves_the_audio_heard_so_far(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     ended = subprocess.run([sys.executable, "-c", KILLED, str(path)], timeout=60, check=False)
     assert ended.returncode == -9
@@ -195,21 +195,19 @@ def test_a_process_that_is_killed_leaves_what_was_heard_until_then(tmp_path: Pat
     assert left[:800].all()
 
 
-async def test_a_disk_that_takes_nothing_does_not_end_the_call(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_failing_disk_does_not_end_the_call(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("in the way")
-    tape = CallRecorder(tmp_path / "file" / "a.wav", PCMU_8K)
-    tape.heard(base64.b64encode(LOUD * FRAME).decode())
-    await tape.close()
+    recorder = CallRecorder(tmp_path / "file" / "a.wav", PCMU_8K)
+    recorder.heard(base64.b64encode(LOUD * FRAME).decode())
+    await recorder.close()
     assert "Writing a recording failed" in caplog.text
 
 
 @pytest.mark.virtual_time
-async def test_what_a_broken_line_never_played_is_not_recorded(tmp_path: Path) -> None:
+async def test_audio_lost_with_a_broken_stream_is_not_recorded(tmp_path: Path) -> None:
     caller = ScriptedCaller()
-    tape = CallRecorder(tmp_path / "a.wav", PCMU_8K, asyncio.get_running_loop().time)
-    connection = RecordedTransport(caller, tape)
+    recorder = CallRecorder(tmp_path / "a.wav", PCMU_8K, asyncio.get_running_loop().time)
+    connection = RecordedTransport(caller, recorder)
     listening = asyncio.create_task(drain(connection))
     await connection.send_audio(base64.b64encode(LOUD * 8 * 5000).decode())
     await asyncio.sleep(0.2)
@@ -219,7 +217,7 @@ async def test_what_a_broken_line_never_played_is_not_recorded(tmp_path: Path) -
     await asyncio.sleep(0.15)
     caller.incoming.put_nowait(StreamStopped())
     await listening
-    await tape.close()
+    await recorder.close()
     assert loud_ms(channels(tmp_path / "a.wav")[1]) == [(0, 200), (500, 600)]
 
 
@@ -267,7 +265,7 @@ async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
 
 
 def line_audio(pcm16: bytes) -> bytes:
-    """As it passes the line."""
+    """The audio as it is sent over the line."""
     return pcm16_to_mulaw(pcm16)
 
 
@@ -275,8 +273,8 @@ def samples(mulaw: bytes) -> np.ndarray:
     return np.frombuffer(mulaw_to_pcm16(mulaw), "<i2")
 
 
-def place_of(sound: np.ndarray, channel: np.ndarray) -> int:
-    """Where a sound is in a channel, in samples."""
+def offset_of(sound: np.ndarray, channel: np.ndarray) -> int:
+    """The offset of a sound in a channel, in samples."""
     offset = channel.astype("<i2").tobytes().find(sound.astype("<i2").tobytes())
     assert offset >= 0
     return offset // 2
@@ -291,7 +289,7 @@ def signal_to_noise_db(recorded: np.ndarray, sent: bytes) -> float:
 async def test_a_call_through_the_exchange_is_recorded_as_it_was_heard(
     platform: FakePlatform, exchange: Exchange, tmp_path: Path
 ) -> None:
-    """Alignment within 40 ms, a sine's distance to noise above 35 dB, and nothing of what was cleared."""
+    """Aligned within 40 ms, with a signal-to-noise ratio above 35 dB, and without the audio that was cleared."""
     frames: asyncio.Queue[str | None] = asyncio.Queue()
 
     async def on_frame(stream: MediaConnection, frame: dict[str, Any]) -> None:
@@ -305,8 +303,8 @@ async def test_a_call_through_the_exchange_is_recorded_as_it_was_heard(
         await telnyx.calls.actions.answer(call_id, stream_url=platform.media_url(), **RTP)
         transport = carrier_transport(await platform.stream(), frames)
         await transport.wait_for_start()
-        tape = CallRecorder(tmp_path / "call.wav", transport.audio_format)
-        connection = RecordedTransport(transport, tape)
+        recorder = CallRecorder(tmp_path / "call.wav", transport.audio_format)
+        connection = RecordedTransport(transport, recorder)
         listening = asyncio.create_task(drain(connection))
         await asyncio.sleep(0.3)
         answer = base64.b64encode(line_audio(HIGH)).decode()
@@ -319,17 +317,17 @@ async def test_a_call_through_the_exchange_is_recorded_as_it_was_heard(
         await asyncio.sleep(0.3)
         caller.hang_up()
         await asyncio.wait_for(listening, 30)
-        await tape.close()
+        await recorder.close()
     left, right = channels(tmp_path / "call.wav")
     heard = samples(b"".join(caller.heard))
     spoke_at = next(event.at_seconds for event in caller.events if event.kind == "says")
     low, high = samples(line_audio(LOW)), samples(line_audio(HIGH))
-    caller_shift = place_of(low, left) / 8000 - spoke_at
-    agent_shift = (place_of(high, right) - place_of(high, heard)) / 8000
+    caller_shift = offset_of(low, left) / 8000 - spoke_at
+    agent_shift = (offset_of(high, right) - offset_of(high, heard)) / 8000
     assert abs(caller_shift - agent_shift) <= 0.040
-    assert signal_to_noise_db(left[place_of(low, left) :][: len(low)], LOW) > 35
-    assert signal_to_noise_db(right[place_of(high, right) :][: len(high)], HIGH) > 35
-    # Of the second time the caller heard some 400 ms.
+    assert signal_to_noise_db(left[offset_of(low, left) :][: len(low)], LOW) > 35
+    assert signal_to_noise_db(right[offset_of(high, right) :][: len(high)], HIGH) > 35
+    # The caller heard about 400 ms of the second answer.
     recorded_end, heard_end = np.flatnonzero(right)[-1], np.flatnonzero(heard)[-1]
-    assert heard_end - place_of(high, heard) < 1.9 * len(high)
+    assert heard_end - offset_of(high, heard) < 1.9 * len(high)
     assert abs((recorded_end - heard_end) / 8000 - agent_shift) <= 0.040

@@ -1,4 +1,4 @@
-"""What a live session tells is written in its order, and nothing that cannot be written holds it up."""
+"""A live session's events are written in order, and an event that cannot be written does not block the others."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,12 +13,12 @@ from calls.models import Call
 from tests.calls.rows import make_account, make_call, make_streaming_number
 
 pytestmark = pytest.mark.django_db(transaction=True)
-NOBODYS_CALL = 999_999_999
+UNKNOWN_CALL = 999_999_999
 
 
 @pytest.fixture
 async def writer() -> AsyncIterator[BatchWriter]:
-    """Whose thread leaves no connection behind, nor that of the test's own queries."""
+    """A writer. Afterwards its thread's and the test's database connections are closed."""
     writer = BatchWriter()
     yield writer
     await asyncio.wrap_future(writer.thread.submit(connections.close_all))
@@ -36,14 +36,14 @@ def written(call: Call) -> list[str]:
     return [*said, *call.events.order_by("id").values_list("event_type", flat=True)]
 
 
-async def test_what_cannot_be_written_is_left_out_and_the_rest_is_there(
+async def test_events_that_cannot_be_written_are_dropped_and_the_rest_are_written(
     writer: BatchWriter, caplog: pytest.LogCaptureFixture
 ) -> None:
     call = await running_call()
     recorder = EventWriter(call.pk, writer)
     recorder.event("stream.error", {"detail": "first"})
     recorder.event("tool.called", {"arguments": {"city": {"a secret"}}})
-    EventWriter(NOBODYS_CALL, writer).event("stream.error")
+    EventWriter(UNKNOWN_CALL, writer).event("stream.error")
     recorder.transcript("model", "Hello\x00 there.")
     recorder.event("stream.disconnected")
     await asyncio.wait_for(recorder.drained(), 30)
@@ -52,7 +52,7 @@ async def test_what_cannot_be_written_is_left_out_and_the_rest_is_there(
     assert "secret" not in caplog.text
 
 
-async def test_what_a_database_that_is_away_did_not_take_is_written_once_it_is_back(
+async def test_writes_are_retried_until_the_database_is_back(
     writer: BatchWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("calls.live.event_writer.RETRY_SECONDS", 0.05)
@@ -73,14 +73,12 @@ async def test_what_a_database_that_is_away_did_not_take_is_written_once_it_is_b
     assert len(attempts) == 3
 
 
-async def test_an_entry_that_names_no_model_is_counted_and_written_once(
-    writer: BatchWriter, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_an_event_without_a_model_is_written_once(writer: BatchWriter, caplog: pytest.LogCaptureFixture) -> None:
     call = await running_call()
     recorder = EventWriter(call.pk, writer)
     recorder.event("model.reconnected", {"reason": "dropped"})
     recorder.event("stream.disconnected")
     await asyncio.wait_for(recorder.drained(), 30)
     assert await written(call) == ["model.reconnected", "stream.disconnected"]
-    # Threads that earlier tests left behind log, too.
+    # Threads left by earlier tests log too.
     assert [record for record in caplog.records if record.name == "calls.live.event_writer"] == []

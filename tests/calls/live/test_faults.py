@@ -1,5 +1,5 @@
-"""Every await of a session is cut once: closed, refused, slow, lost without a word, or cancelled with its process. The call goes
-on, or ends as it should, and is billed once, for as long as it lasted.
+"""Every await of a session fails once: closed, refused, slow, lost without an error, or canceled with its process. The call
+continues or ends as it should, and is billed once, for as long as it lasted.
 """
 
 import asyncio
@@ -42,28 +42,28 @@ from webhooks.models import WebhookDelivery
 pytestmark = pytest.mark.django_db(transaction=True)
 LONGEST_SECONDS = 12
 BALANCE = 100
-PRICE = Decimal("0.04")  # of a minute, each of the line and of the model
+PRICE = Decimal("0.04")  # per minute, for telephony and for the model each
 LOOK = {"name": "look", "description": "Look it up", "parameters": {"type": "object", "properties": {}}}
-# What a busy machine may take between an event and the row that tells of it.
+# The most time between an event and its row, on a busy machine.
 LATE = timedelta(seconds=3)
-# Some forty calls go on at the same time; a call that hangs is found by then.
+# About forty calls run at the same time. A call that takes longer than this hangs.
 PATIENCE_SECONDS = 90
-# One of them follows each call of a developer's tool, perhaps after the session's own end.
+# One of these follows each call of a developer's tool, perhaps after the session has ended.
 TOOL_ENDS = ("tool.returned", "tool.abandoned")
-# A process that dies has shown a sign of life within this time (HEARTBEAT_SECONDS).
+# The last sign of life of a process that dies is at most this old (HEARTBEAT_SECONDS).
 SIGN_OF_LIFE = timedelta(seconds=live_sessions.HEARTBEAT_SECONDS)
 
 
 @dataclass
 class CutCall:
-    """A call that is held from the greeting to its end, the fault on the way."""
+    """A whole call, from the greeting to its end, with one fault."""
 
     fault: Fault
     id: int
-    over_at: datetime  # its session's end
+    over_at: datetime  # when its session ended
 
     async def names(self) -> list[str]:
-        """What stands on the timeline, by the session's own account."""
+        """The timeline's events that the session or the API wrote."""
         return await in_database(
             lambda: list(
                 Call.objects.get(pk=self.id)
@@ -74,14 +74,14 @@ class CutCall:
         )
 
     async def tools(self, *event_types: str) -> Counter[str]:
-        """How often each of the developer's tools stands there in these events."""
+        """How often each of the developer's tools occurs in these events."""
         rows = await in_database(lambda: list(Call.objects.get(pk=self.id).events.filter(event_type__in=event_types)))
         return Counter(row.metadata["tool"] for row in rows if row.metadata["tool"] != "end_call")
 
 
 @pytest.fixture
 async def number(settings: Any) -> AsyncIterator[PhoneNumber]:
-    """Whose model is the talkative one, and whose tool is at a server that the faults reach."""
+    """A number with the talkative model, and with a tool on a server that the faults also affect."""
     settings.MODEL_PROVIDERS = {
         **settings.MODEL_PROVIDERS,
         "google": {"BACKEND": "tests.calls.talkative.TalkativeModel", "OPTIONS": {}},
@@ -124,12 +124,12 @@ async def run_tool(request: web.Request) -> web.Response:
 
 
 async def obey(request: web.Request) -> web.Response:
-    """The carrier takes each command, and lets its reports of what came of it wait."""
+    """The carrier accepts every command. Its reports come later."""
     return web.json_response({"data": {"result": "ok"}})
 
 
 def begin_call(number: PhoneNumber) -> LiveCall:
-    """Answered just now; the prompt says which it is."""
+    """A call answered just now. Its system prompt is its ID."""
     call = make_call(number, timezone.now(), carrier_call_id=f"v3:{next(_calls)}")
     call.config["system_prompt"]["value"] = str(call.pk)
     call.save()
@@ -140,7 +140,7 @@ _calls = itertools.count()
 
 
 def report_end(call_id: int, *, at: datetime | None = None) -> None:
-    """The carrier's word that a call is over, which comes once more than it should."""
+    """The carrier reports the end of a call, twice."""
     call = Call.objects.get(pk=call_id)
     for number in range(2):
         ended = CarrierEvent(
@@ -170,9 +170,9 @@ async def hold_a_call(number: PhoneNumber, fault: Fault) -> CutCall:
 
 
 async def hold_calls(number: PhoneNumber, faults: list[Fault]) -> list[CutCall]:
-    """All at once. Their carrier takes its time to hang up; it is asked in vain for calls whose process has died."""
+    """Run calls with these faults at the same time. The carrier hangs up late, and not at all for calls whose process died."""
     calls = await asyncio.gather(*(hold_a_call(number, fault) for fault in faults))
-    await detached_tasks.finished(LONGEST_SECONDS)  # the tools that were asked
+    await detached_tasks.finished(LONGEST_SECONDS)  # running tools
     await WRITER.drained()
     now = timezone.now()
     for call in calls:
@@ -186,7 +186,7 @@ async def hold_calls(number: PhoneNumber, faults: list[Fault]) -> list[CutCall]:
 
 
 def check_bills(number: PhoneNumber, calls: list[CutCall]) -> None:
-    """Each is over and charged once for as long as it lasted and might last, and nothing is set aside any more."""
+    """Each call is over and charged once, for its duration up to the maximum, and no hold is left."""
     total = Decimal(0)
     for cut in calls:
         call = Call.objects.get(pk=cut.id)
@@ -196,11 +196,11 @@ def check_bills(number: PhoneNumber, calls: list[CutCall]) -> None:
         assert call.ended_at is not None
         lasted = math.ceil((call.ended_at - call.answered_at).total_seconds())
         assert call.duration_seconds == min(lasted, LONGEST_SECONDS), where
-        # Not until a report that comes later, and from when the session knew.
+        # It ends when the session knew, not at the time of a later report.
         closed_at = call.events.get(event_type="stream.disconnected").event_timestamp
         earliest = closed_at - LATE - (SIGN_OF_LIFE if cut.fault.kind == "cancelled" else timedelta())
         is_reported = call.hangup_cause == "normal_clearing" and call.end_requested_at is None
-        if is_reported:  # and then the session found out that it was over
+        if is_reported:  # the session learned of it afterwards
             earliest -= timedelta(seconds=session_runner.HANGUP_REPORT_SECONDS + 1)
         assert earliest <= call.ended_at <= cut.over_at, where
         minutes = Decimal(call.duration_seconds) / 60
@@ -208,7 +208,7 @@ def check_bills(number: PhoneNumber, calls: list[CutCall]) -> None:
         costs = {"telephony": PRICE * math.ceil(minutes), "model": model}
         entries = LedgerEntry.objects.filter(key__startswith=f"call:{call.pk}:")
         booked = {kind: -amount for kind, amount in entries.values_list("kind", "amount")}
-        # One whose process died before its first sign of life is billed for nothing.
+        # A call whose process died before its first sign of life costs nothing.
         assert booked == {kind: cost for kind, cost in costs.items() if cost}, where
         assert {"telephony": call.telephony_cost, "model": call.model_cost} == costs, where
         assert entries.count() == len(booked), where
@@ -221,7 +221,7 @@ def check_bills(number: PhoneNumber, calls: list[CutCall]) -> None:
     assert ledger_verification.find_problems() == KNOWN
 
 
-async def test_the_call_that_is_cut_goes_well_by_itself(number: PhoneNumber) -> None:
+async def test_the_call_ends_normally_without_a_fault(number: PhoneNumber) -> None:
     fault = Fault("none")
     (call,) = await hold_calls(number, [fault])
     assert {"model.truncate", "line.clear", "tool", "model.send_tool_result", "line.send_mark"} <= set(fault.awaits)
@@ -234,10 +234,10 @@ async def test_the_call_that_is_cut_goes_well_by_itself(number: PhoneNumber) -> 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["closed", "refused", "slow", "lost", "cancelled"])
-async def test_each_await_is_cut_once(number: PhoneNumber, kind: str) -> None:
+async def test_each_await_fails_once(number: PhoneNumber, kind: str) -> None:
     (undisturbed,) = await hold_calls(number, [Fault("none")])
     times = Counter(undisturbed.fault.awaits)
-    # The first and the last of each name, in a long run all between them too.
+    # The first and the last of each name; in long runs also those in between.
     faults = [
         Fault(kind, name, at)
         for name in times
@@ -249,7 +249,7 @@ async def test_each_await_is_cut_once(number: PhoneNumber, kind: str) -> None:
         ended = await in_database(Call.objects.get, pk=call.id)
         names = await call.names()
         where = (fault.kind, fault.name, fault.at, ended.hangup_cause, names)
-        # Not every call has as many awaits of a name as the undisturbed one, but each has the first.
+        # Not every call has as many awaits of a name as the one without a fault, but each has the first.
         assert fault.has_happened or fault.at > 1, where
         if fault.has_happened:
             assert ended.hangup_cause in expected_ends(kind, fault.name), where
@@ -261,11 +261,11 @@ async def test_each_await_is_cut_once(number: PhoneNumber, kind: str) -> None:
 
 
 def expected_ends(kind: str, name: str) -> set[str]:
-    """Why a call may end whose await of that name was cut."""
+    """The possible hangup causes of a call whose await of this name failed."""
     if kind == "cancelled":
-        return {"carrier_failed"}  # its process is gone, and no other took it up
+        return {"carrier_failed"}  # its process is gone, and no other process took over
     if kind == "lost" and name.startswith("line"):
-        return {"carrier_failed", "normal_clearing"}  # nobody says that the caller is gone, or was about to be
+        return {"carrier_failed", "normal_clearing"}  # no report says whether the caller hung up
     if kind == "refused" or (kind in {"closed", "lost"} and name == "model.connect"):
         # If the model is gone permanently, the call ends; other faults are repaired.
         return {"normal_clearing", "model_failed"} if name.startswith("model") else {"normal_clearing"}

@@ -1,4 +1,4 @@
-"""Tools with a URL of their own, over a real connection: what the server gets, what the model is told, what is kept."""
+"""Tools with their own URL, over a real connection: what the server gets, what the model gets, what is stored."""
 
 import asyncio
 import json
@@ -42,7 +42,7 @@ async def call() -> AsyncIterator[Call]:
 
 @sync_to_async
 def runner_of(call: Call, tools: list[dict[str, Any]]) -> Any:
-    """The tools of a call as its session has them."""
+    """The call's tool runner, as its session has it."""
     call.config["tools"] = {"value": tools, "source": "agent"}
     call.save()
     if not call.developer.secrets.exists():
@@ -51,8 +51,8 @@ def runner_of(call: Call, tools: list[dict[str, Any]]) -> Any:
 
 
 @sync_to_async
-def transferring(call: Call, tool: dict[str, Any], transfer_number: str) -> Any:
-    """The tools of a call that still rings at its carrier, and its way to a transfer."""
+def runner_and_transfer_of(call: Call, tool: dict[str, Any], transfer_number: str) -> Any:
+    """The tool runner and transfer requester of a call that is still ringing at its carrier."""
     Call.objects.filter(pk=call.pk).update(status="ringing", answered_at=None, carrier_call_id="v3:1")
     call.refresh_from_db()
     call.config["transfer_number"] = {"value": transfer_number, "source": "agent"}
@@ -73,7 +73,7 @@ def logged(call: Call) -> list[tuple[Any, ...]]:
 
 
 @sync_to_async
-def shown(call: Call, path: str) -> Any:
+def get_json(call: Call, path: str) -> Any:
     headers = bearer(call.developer)
     return Client().get(f"/api/v1{path}", headers=headers).json()["data"]
 
@@ -110,7 +110,7 @@ async def test_the_request_its_log_and_its_result(call: Call) -> None:
     assert await logged(call) == [("find", "PATCH", url, '{"id":"a/b"}', "delivered", masked, None)]
     await call.arefresh_from_db()
     assert call.dynamic_variables == {"person": "Ada"}
-    texts = [json.dumps(await shown(call, f"/calls/{call.pk}{path}")) for path in ("", "/webhook-logs", "/events")]
+    texts = [json.dumps(await get_json(call, f"/calls/{call.pk}{path}")) for path in ("", "/webhook-logs", "/events")]
     assert SECRET not in "".join(texts)
 
 
@@ -133,11 +133,11 @@ async def test_a_saved_variable_is_used_by_the_next_tool(call: Call) -> None:
     assert first[-1] == "The variable room has no value, but the URL requires it."
 
 
-async def test_a_saved_variable_is_the_number_of_a_transfer_which_the_whole_policy_applies_to(call: Call) -> None:
-    """A server chose it during the call: unlike a number of the owner's, hours and attempts apply."""
+async def test_a_transfer_to_a_saved_variable_is_checked_against_the_whole_policy(call: Call) -> None:
+    """A server chose the number during the call, so hours and attempts apply, unlike for a number that the owner set."""
     with RecordingServer([Answer(200, b'{"desk": {"phone": "+12025550123"}}')]) as server:
         tool = {"name": "find", "url": server.url, "save_as": {"desk": "desk.phone"}}
-        run, transfer = await transferring(call, tool, "{{desk}}")
+        run, transfer = await runner_and_transfer_of(call, tool, "{{desk}}")
         assert await transfer({}, lambda: True) == NOT_POSSIBLE
         await run("find", {}, "1")
         policy = await DialingPolicy.objects.acreate(developer=call.developer, calling_hours=NEVER)
@@ -162,15 +162,15 @@ async def test_a_saved_variable_is_the_number_of_a_transfer_which_the_whole_poli
         (Answer(None), {"error": NO_ANSWER}),
     ],
 )
-async def test_what_a_response_comes_to(call: Call, answer: Answer, result: Any) -> None:
+async def test_results_of_responses(call: Call, answer: Answer, result: Any) -> None:
     with RecordingServer([answer]) as server:
         run = await runner_of(call, [{"name": "find", "url": server.url, "result_path": "a.b.1"}])
         assert await run("find", {}, "1") == result
-        assert len(server.asked) == 1  # whatever came of it
+        assert len(server.asked) == 1  # whatever the result
         await WRITER.drained()
 
 
-async def test_a_request_without_a_connection_is_made_once_more(call: Call) -> None:
+async def test_a_refused_connection_is_an_error_in_the_log(call: Call) -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     run = await runner_of(call, [{"name": "find", "url": f"http://127.0.0.1:{port}/"}])
@@ -179,7 +179,7 @@ async def test_a_request_without_a_connection_is_made_once_more(call: Call) -> N
     assert [entry[-1] for entry in await logged(call)] == [f"Connection to 127.0.0.1 refused (port {port})."]
 
 
-async def test_a_secret_that_was_deleted(call: Call) -> None:
+async def test_a_tool_with_a_deleted_secret_fails(call: Call) -> None:
     with RecordingServer([]) as server:
         run = await runner_of(call, [{"name": "find", "url": server.url, "headers": {"X": "{{secret.GONE}}"}}])
         assert await run("find", {}, "1") == {"error": FAILED}

@@ -1,4 +1,4 @@
-"""The page of a running call, over its WebSocket and the channel layer, to a session as if in another process."""
+"""The page of a running call, connected to its session over its WebSocket and the channel layer, as across processes."""
 
 import asyncio
 import json
@@ -48,7 +48,7 @@ async def no_tools(name: str, arguments: Any, call_id: str) -> dict[str, Any]:
 
 
 class Page:
-    """A browser's page."""
+    """A page in a browser."""
 
     def __init__(self, developer: Developer | None, identifier: str, **headers: str) -> None:
         cookies = signed_in_client(developer).cookies if developer else {}
@@ -61,7 +61,7 @@ class Page:
         self.frames: list[dict[str, Any]] = []
 
     async def take(self) -> dict[str, Any]:
-        """The next message: audio is collected, and a frame of text returned; {} for audio, the code when it was closed."""
+        """Take the next message. Returns a text frame, or {} for audio, which is collected, or the close code."""
         message = await self.socket.receive_output(30)
         if message["type"] == "websocket.close":
             return {"type": "closed", "code": message["code"]}
@@ -102,7 +102,7 @@ class Live:
         )
 
     async def hold(self) -> None:
-        """As `calls.live.session_runner` does."""
+        """Run the session and its control loop, as `calls.live.session_runner` does."""
         control = asyncio.create_task(keep_control_loop(self.call.pk, self.session, detects_voicemail=False))
         try:
             await self.session.run()
@@ -164,11 +164,11 @@ async def test_a_page_listens_whispers_and_takes_over(monkeypatch: pytest.Monkey
         sent = len(live.caller.sent)
         for _ in range(3):
             await page.socket.send_to(bytes_data=VOICE)
-        await other.socket.send_to(bytes_data=VOICE)  # who does not have the call is not heard
-        await page.socket.send_to(bytes_data=bytes(100_000))  # nor what no microphone sends
+        await other.socket.send_to(bytes_data=VOICE)  # a page that has not taken over is not heard
+        await page.socket.send_to(bytes_data=bytes(100_000))  # nor is more audio than a microphone sends
         await until(lambda: len(live.caller.sent) == sent + 3)
         other.heard[AGENT] = b""
-        while not other.heard[AGENT]:  # others hear the person, who does not hear themselves
+        while not other.heard[AGENT]:  # the other page hears the person; the person's own page does not
             await other.take()
         await page.write(type="give_back")
         given_back = await page.until("given_back")
@@ -190,7 +190,9 @@ async def test_a_page_listens_whispers_and_takes_over(monkeypatch: pytest.Monkey
         ]  # fmt: skip
 
 
-async def test_a_page_that_goes_or_is_signed_out_gives_the_call_back(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_agent_gets_the_call_back_when_the_page_disconnects_or_is_signed_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("agents.speech.is_installed", lambda: False)
     monkeypatch.setattr(live_socket, "RENEW_SECONDS", 0.1)
     async with live_call() as live:
@@ -211,7 +213,7 @@ async def test_a_page_that_goes_or_is_signed_out_gives_the_call_back(monkeypatch
         assert ends == ["connection_lost", "signed_out"]
 
 
-async def test_a_page_that_does_not_keep_up_is_dropped_and_the_call_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_page_that_falls_behind_is_disconnected_and_the_call_continues(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_socket, "MOST_BEHIND", 3)
     async with live_call() as live:
         page = await open_page(live.call.developer, live.call.pk)
@@ -240,7 +242,7 @@ async def test_the_page_learns_that_the_call_has_ended() -> None:
         assert await live.events() == [("listener.joined", by), ("listener.left", {**by, "seconds": 0})]
 
 
-async def test_odd_frames_and_too_many_pages_harm_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_invalid_frames_and_too_many_pages_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_socket, "MOST_PAGES", 1)
     async with live_call() as live:
         page = await open_page(live.call.developer, live.call.pk)
@@ -265,7 +267,7 @@ async def test_odd_frames_and_too_many_pages_harm_nobody(monkeypatch: pytest.Mon
         await until(lambda: not live_socket.open_pages)
 
 
-async def test_an_answer_that_is_missing_does_not_take_the_call_from_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_missing_answer_does_not_end_a_takeover(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agents.speech.is_installed", lambda: False)
     monkeypatch.setattr(live_socket, "RENEW_SECONDS", 0.05)
     asked: list[str] = []
@@ -307,7 +309,7 @@ async def test_an_answer_that_is_missing_does_not_take_the_call_from_a_person(mo
         ("owner", {"status": "completed", "ended_at": timezone.now()}, {}, 4404),
     ],
 )
-async def test_who_may_not_listen_is_refused(who: str, fields: Any, headers: Any, code: int) -> None:
+async def test_people_who_cannot_listen_are_refused(who: str, fields: Any, headers: Any, code: int) -> None:
     @sync_to_async
     def rows() -> tuple[Call, Developer | None]:
         call = make_call(make_streaming_number(make_account()), timezone.now(), **fields)

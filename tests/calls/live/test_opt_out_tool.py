@@ -1,4 +1,4 @@
-"""`add_to_do_not_call`: an agent puts the other end of the call on the account's list."""
+"""`add_to_do_not_call`: an agent puts the remote party on the account's do-not-call list."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -46,7 +46,7 @@ async def test_the_remote_party_is_listed_once(fields: dict[str, Any], listed: s
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_a_test_of_an_agent_lists_nobody() -> None:
+async def test_a_test_call_lists_nobody() -> None:
     call = await sync_to_async(new_call)(from_number="+12025550123", sandbox=True)
     answer = await OptOutTool(call.pk, others)("add_to_do_not_call", {"reason": "Never call me again."}, "1")
     assert answer == {"result": DONE}
@@ -56,7 +56,7 @@ async def test_a_test_of_an_agent_lists_nobody() -> None:
     await sync_to_async(connections.close_all)()
 
 
-def test_the_tool_is_off_unless_it_is_asked_for() -> None:
+def test_the_tool_is_off_by_default() -> None:
     names = {tool.name for tool in build_toolset(CallConfig(), on_telephone=True)}
     with_it = {tool.name for tool in build_toolset(CallConfig(opt_out_tool=True), on_telephone=True)}
     assert with_it - names == {"add_to_do_not_call"}

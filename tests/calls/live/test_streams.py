@@ -1,4 +1,4 @@
-"""Media streams that break while their call lives: who asks for another, and what the session over it knows."""
+"""Media streams that break during a call: who restarts them, and what the next session knows."""
 
 import math
 from typing import Any
@@ -23,7 +23,7 @@ from tests.fakes.web_thread import WebThread
 pytestmark = pytest.mark.django_db
 
 
-def test_a_stream_that_broke_is_restarted_by_an_address_of_its_own() -> None:
+def test_a_broken_stream_is_restarted_with_a_new_url() -> None:
     call = running_call(session_seen_at=after(4))
     first = commands.issue_media_token(call).url
     lost = CarrierEvent(
@@ -37,7 +37,7 @@ def test_a_stream_that_broke_is_restarted_by_an_address_of_its_own() -> None:
     lifecycle.on_stream_failed(call, lost)
     call.refresh_from_db()
     assert (call.end_requested_at, call.stream_lost_at) == (None, after(5))
-    streams.restart(call.pk, since=after(3))  # nobody is there to take the command; it is counted all the same
+    streams.restart(call.pk, since=after(3))  # the carrier is unreachable, but the restart is counted
     call.refresh_from_db()
     assert call.stream_restarts == 1
     token = commands.issue_media_token(call).url.rpartition("/")[2]
@@ -45,13 +45,13 @@ def test_a_stream_that_broke_is_restarted_by_an_address_of_its_own() -> None:
     assert claim_media_token(token) is not None
     call.refresh_from_db()
     assert (call.stream_lost_at, claim_media_token(token)) == (None, None)
-    lifecycle.on_stream_failed(call, lost)  # it is about the one before
+    lifecycle.on_stream_failed(call, lost)  # a late report about the previous stream
     assert call.stream_lost_at is None
     names = CallEvent.objects.filter(call=call).order_by("id").values_list("event_type", flat=True)
     assert list(names) == ["stream.failed", "stream.failed"]
 
 
-def test_a_session_learns_the_keys_that_were_pressed_before_its_stream() -> None:
+def test_a_session_gets_the_keys_pressed_before_its_stream_started() -> None:
     call = running_call()
     for number, at in ((2, 6), (1, 5)):
         key = CarrierEvent(
@@ -67,7 +67,7 @@ def test_a_session_learns_the_keys_that_were_pressed_before_its_stream() -> None
     first, second = reported_keys(call.pk)
     assert [(key.event_id, key.digit) for key in (first, second)] == [("e1", "1"), ("e2", "2")]
     assert first.seconds_ago - second.seconds_ago == pytest.approx(1)
-    assert not call.events.exists()  # the session writes down those that no stream brings
+    assert not call.events.exists()  # the session writes those that the stream does not bring
     loaded = live_call.load(call.pk, stream_lost_at=after(0))
     assert loaded.streamless_for == math.inf
     call.stream_restarts = 1
@@ -82,10 +82,10 @@ OVER: Any = (422, {"errors": [{"code": "90018", "title": "Call has already ended
 
 
 @pytest.mark.parametrize(("answer", "is_restarted"), [(TAKEN, True), (OVER, False)])
-def test_only_a_stream_that_the_carrier_restarts_is_on_the_timeline(
+def test_only_streams_that_the_carrier_restarts_are_on_the_timeline(
     settings: Any, answer: tuple[int, Any], is_restarted: bool
 ) -> None:
-    """A caller who has just hung up looks like a broken connection, until the carrier says so."""
+    """When a caller hangs up, it looks like a broken connection until the carrier reports the end."""
 
     async def obey(request: web.Request) -> web.Response:
         return web.json_response(answer[1], status=answer[0])
@@ -101,8 +101,8 @@ def test_only_a_stream_that_the_carrier_restarts_is_on_the_timeline(
     assert list(events) == ([("stream.restarted", {"reason": "connection_lost"})] if is_restarted else [])
 
 
-def test_calls_move_at_once_if_another_media_process_is_there(settings: Any) -> None:
-    """Each once, and not those that the clock has moved by then; without another process they wait for it."""
+def test_calls_move_immediately_if_another_media_process_runs(settings: Any) -> None:
+    """Each call moves once, and not if the clock process has already moved it. Without another process, calls wait for one."""
     asked = []
 
     async def obey(request: web.Request) -> web.Response:
@@ -140,7 +140,7 @@ def test_a_stream_without_a_conversation_is_not_restarted(fields: dict[str, Any]
     assert call.stream_restarted_at is None
 
 
-def test_a_session_goes_on_with_what_was_said_in_the_one_before() -> None:
+def test_a_session_continues_with_the_history_of_the_previous_one() -> None:
     call = running_call(stream_restarts=1)
     CallEvent.objects.create(call=call, event_type="stream.connected", source="streaming", event_timestamp=after(2))
     timeline.add_transcript(call.pk, "model", "We are open from nine to five.", at=after(3), item_id="a")

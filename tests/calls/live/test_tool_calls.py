@@ -1,4 +1,4 @@
-"""The developer's tools over a real connection: what the model is told, and what the webhook log keeps, whatever happens."""
+"""The developer's tools over a real connection: what the model gets and what the webhook log contains, whatever happens."""
 
 import asyncio
 import threading
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class SlowServer(RecordingServer):
-    """Answers when it is let."""
+    """Answers after `may_answer` is set."""
 
     def __init__(self) -> None:
         super().__init__([Answer(200, b'{"result": "booked"}')])
@@ -62,7 +62,7 @@ def webhook(call: Call, url: str) -> ToolWebhook:
 
 @sync_to_async
 def log_of(call: Call) -> list[tuple[str, list[tuple[int | None, bool, str | None]]]]:
-    """The entries of a call's tools: status, and of each attempt the HTTP status, success and error."""
+    """The log entries of a call's tools: status, and the HTTP status, success and error of each attempt."""
     rows = WebhookDelivery.objects.filter(subject=f"call:{call.pk}", event_type="call.tool_call").order_by("id")
     attempts = "response_status", "success", "error_message"
     return [(row.status, list(row.attempts.order_by("number").values_list(*attempts))) for row in rows]
@@ -107,7 +107,7 @@ def timeline_of(call: Call) -> list[tuple[str, Mapping[str, Any]]]:
     ],
     ids=map(str, range(20)),
 )
-async def test_what_a_server_answers(call: Call, answer: Answer, result: Mapping[str, Any], error: str | None) -> None:
+async def test_responses_of_a_server(call: Call, answer: Answer, result: Mapping[str, Any], error: str | None) -> None:
     if "Transfer-Encoding" in answer.headers:
         answer.headers = {**answer.headers, "Content-Length": ""}
     with RecordingServer([answer]) as server:
@@ -126,7 +126,7 @@ def test_errors_are_worded_for_callers(text: str) -> None:
     assert not any(word in words for word in ("http", "json", "status", "server", "webhook", "url", "timeout", "tool"))
 
 
-async def test_a_request_is_in_the_log_before_it_leaves_and_is_never_cut_off(call: Call) -> None:
+async def test_a_request_is_logged_before_it_is_sent_and_never_aborted(call: Call) -> None:
     with SlowServer() as server:
         waiting = asyncio.create_task((await webhook(call, server.url))("book", {"guests": 2}))
         while not server.asked:
@@ -136,12 +136,12 @@ async def test_a_request_is_in_the_log_before_it_leaves_and_is_never_cut_off(cal
         await asyncio.gather(waiting, return_exceptions=True)
         assert await log_of(call) == [("pending", [])]
         server.may_answer.set()
-        await asyncio.wait_for(tool_requests.finished(), 30)  # what a process does that is about to end
+        await asyncio.wait_for(tool_requests.finished(), 30)  # as a process does before it ends
         assert await log_of(call) == [("delivered", [(200, True, None)])]
         assert len(server.asked) == 1
 
 
-async def test_a_request_whose_process_died_is_given_up(call: Call) -> None:
+async def test_a_request_whose_process_died_is_marked_as_failed(call: Call) -> None:
     with SlowServer() as server:
         waiting = asyncio.create_task((await webhook(call, server.url))("book", {"guests": 2}))
         while not server.asked:
@@ -153,9 +153,9 @@ async def test_a_request_whose_process_died_is_given_up(call: Call) -> None:
             await sync_to_async(sweeper.sweep_once)(now + timedelta(seconds=61))
         lost = ("failed", [(None, False, tool_requests.LOST)])
         assert await log_of(call) == [lost]
-        told = [entry for entry in await timeline_of(call) if entry[0] == "tool.abandoned"]
-        assert told == [("tool.abandoned", {"tool": "book", "reason": "process_ended"})]
-        # It was only slow: what is written stands.
+        abandoned = [entry for entry in await timeline_of(call) if entry[0] == "tool.abandoned"]
+        assert abandoned == [("tool.abandoned", {"tool": "book", "reason": "process_ended"})]
+        # The process was only slow: the log entry does not change.
         server.may_answer.set()
         assert await waiting == {"result": "booked"}
         await WRITER.drained()

@@ -1,4 +1,4 @@
-"""A session whose both ends are in the test's hand."""
+"""A session with both ends controlled by the test."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping

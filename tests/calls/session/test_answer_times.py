@@ -1,4 +1,4 @@
-"""How long a caller waited, as the platform says and as the recording of the same call shows."""
+"""How long the caller waited for answers: the platform's measurement, compared with the call's recording."""
 
 import asyncio
 import base64
@@ -27,9 +27,7 @@ TOOLS = (
     ToolSpec("patient", "Look it up", NO_ARGUMENTS, speak_while_waiting="One moment."),
 )
 VOICE = audio(20)
-SOFT = base64.b64encode(
-    b"\xef" * 160
-).decode()  # an amplitude of 132: the last consonant of "six", after the mouth was closed
+SOFT = base64.b64encode(b"\xef" * 160).decode()  # an amplitude of 132, like the last consonant of "six"
 SOFT_ENDING = [FRAME] * 4 + [SOFT] * 8
 FRAME_MS = 20
 
@@ -37,16 +35,16 @@ pytestmark = pytest.mark.virtual_time
 
 
 class TalkingCaller:
-    """A line that plays in real time what it is sent, returns its marks, and brings a frame every 20 ms."""
+    """A line that plays audio in real time, returns marks, and sends a frame every 20 ms."""
 
     audio_format = PCMU_8K
 
     def __init__(self) -> None:
         self._control: asyncio.Queue[CallerFrame] = asyncio.Queue()
         self._ends_at = 0.0
-        self.began_at = 0.0  # with the first frame's first sample
+        self.began_at = 0.0  # the time of the first frame's first sample
         self.is_speaking = False
-        self.ending: list[CallerFrame] = []  # what follows a voice
+        self.ending: list[CallerFrame] = []  # the frames after speech
         self.is_broken = False
 
     async def frames(self) -> AsyncIterator[CallerFrame]:
@@ -82,16 +80,16 @@ class TalkingCaller:
 
 
 class Call:
-    """A recorded call whose model is the test."""
+    """A recorded call. The test plays the model."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         now = asyncio.get_running_loop().time
         self.caller, self.notes, self.scripted = TalkingCaller(), Notebook(now), ScriptedModel()
         self.tool_seconds = 0.0
-        self.tape = CallRecorder(path, PCMU_8K, now)
+        self.recorder = CallRecorder(path, PCMU_8K, now)
         self.session = CallSession(
-            transport=RecordedTransport(self.caller, self.tape),
+            transport=RecordedTransport(self.caller, self.recorder),
             model=self.scripted,
             config=SessionConfig(upstream_model="m", instructions="", caller_format=PCMU_8K, tools=TOOLS),
             greeting="Greet the caller.",
@@ -115,7 +113,7 @@ class Call:
         return self.scripted.sessions[0]
 
     async def ask(self, *, with_end: bool = True) -> None:
-        """The caller speaks for 500 ms; `with_end`: the model says 200 ms later that the turn is over."""
+        """The caller speaks for 500 ms. `with_end`: 200 ms later the model reports the end of the turn."""
         self.caller.is_speaking = True
         await asyncio.sleep(0.2)
         if with_end:
@@ -146,10 +144,10 @@ class Call:
         await asyncio.sleep(0.9)
         self.caller.put(StreamStopped())
         await task
-        await self.tape.close()
+        await self.recorder.close()
 
-    def waits_on_tape(self) -> list[float]:
-        """From the end of each of the caller's sentences to the first sound behind it, in ms."""
+    def waits_on_recording(self) -> list[float]:
+        """The time from the end of each of the caller's sentences to the agent's next sound, in ms."""
         caller, agent = map(loud_ms, channels(self.path))
         ends = [
             end
@@ -158,8 +156,8 @@ class Call:
         ]
         return [min(begin for begin, _ in agent if begin >= end) - end for end in ends]
 
-    def heard_on_tape(self, channel: int) -> list[float]:
-        """Begin and end of each stretch of sound, one after the other, in ms of the recording."""
+    def heard_on_recording(self, channel: int) -> list[float]:
+        """The start and end of each stretch of sound, in ms from the start of the recording."""
         edges: list[float] = []
         for begin, end in loud_ms(channels(self.path)[channel]):
             if edges and begin - edges[-1] <= PAUSE_SECONDS * 1000:
@@ -169,8 +167,8 @@ class Call:
                 edges += [begin, end]
         return edges
 
-    def bars(self, role: str) -> list[float]:
-        """The same as the platform has it."""
+    def measured(self, role: str) -> list[float]:
+        """The same, as measured by the platform."""
         began_at = self.caller.began_at
         return [(at - began_at) * 1000 for side, *edges in self.notes.speech if side == role for at in edges]
 
@@ -197,7 +195,7 @@ async def first_words_then_tool(call: Call) -> None:
     call.say("b", 400)
 
 
-async def our_words_during_a_tool(call: Call) -> None:
+async def fallback_voice_during_a_tool(call: Call) -> None:
     call.model.speaks_during_tools = False
     await call.ask()
     call.call_tool("patient", 1.5)
@@ -205,7 +203,7 @@ async def our_words_during_a_tool(call: Call) -> None:
     call.say("b", 400)
 
 
-async def tool_without_words(call: Call) -> None:
+async def tool_without_speech(call: Call) -> None:
     await call.ask()
     call.call_tool("look", 0.5)
     await call.returned(1)
@@ -218,15 +216,15 @@ async def silence_before_the_first_sound(call: Call) -> None:
     call.say("a", 400, silent_ms=300)
 
 
-async def line_runs_dry_behind_a_short_word(call: Call) -> None:
+async def audio_runs_out_after_a_short_word(call: Call) -> None:
     await call.ask()
     call.say("a", 60)
     await asyncio.sleep(0.5)
     call.say("a", 400)
 
 
-async def a_tool_of_the_turn_before(call: Call) -> None:
-    """Of a model that does not say when the caller has finished."""
+async def tool_of_the_previous_turn(call: Call) -> None:
+    """With a model that does not report when the caller has finished."""
     await call.ask(with_end=False)
     await asyncio.sleep(0.2)
     call.say("a", 300)
@@ -249,7 +247,7 @@ async def interrupted_answer(call: Call) -> None:
     call.say("b", 300)
 
 
-async def line_that_breaks_before(call: Call) -> None:
+async def line_that_broke_before(call: Call) -> None:
     call.caller.put(LineBroken())
     call.caller.is_broken = True
     await asyncio.sleep(0.4)
@@ -265,25 +263,25 @@ async def line_that_breaks_before(call: Call) -> None:
         (plain_answer, [0]),
         (word_that_ends_softly, [0]),
         (first_words_then_tool, [0]),
-        (our_words_during_a_tool, [700]),
-        (tool_without_words, [500]),
+        (fallback_voice_during_a_tool, [700]),
+        (tool_without_speech, [500]),
         (silence_before_the_first_sound, [0]),
-        (line_runs_dry_behind_a_short_word, [0]),
-        (a_tool_of_the_turn_before, [0, 0]),
-        (line_that_breaks_before, [0]),
+        (audio_runs_out_after_a_short_word, [0]),
+        (tool_of_the_previous_turn, [0, 0]),
+        (line_that_broke_before, [0]),
         (interrupted_answer, [0, 0]),
     ],
 )
-async def test_answer_times_are_those_of_the_recording(
+async def test_answer_times_match_the_recording(
     script: Callable[[Call], Awaitable[None]], tool_ms: list[int], tmp_path: Path
 ) -> None:
     call = Call(tmp_path / "call.wav")
     await call.run(script)
     turns = call.notes.turns
-    assert [turn.total_ms for turn in turns] == pytest.approx(call.waits_on_tape(), abs=FRAME_MS)
+    assert [turn.total_ms for turn in turns] == pytest.approx(call.waits_on_recording(), abs=FRAME_MS)
     assert [turn.tool_ms for turn in turns] == pytest.approx(tool_ms, abs=1)
-    assert call.bars("user") == pytest.approx(call.heard_on_tape(0), abs=FRAME_MS)
-    assert call.bars("model") == pytest.approx(call.heard_on_tape(1), abs=FRAME_MS)
+    assert call.measured("user") == pytest.approx(call.heard_on_recording(0), abs=FRAME_MS)
+    assert call.measured("model") == pytest.approx(call.heard_on_recording(1), abs=FRAME_MS)
     assert [turn.carrier_in_ms for turn in turns] == pytest.approx([0] * len(turns), abs=1)
-    # A mark that comes back waits for the next frame.
+    # A returned mark is read with the next frame.
     assert [turn.playout_ms for turn in turns] == pytest.approx([0] * len(turns), abs=FRAME_MS)

@@ -1,4 +1,4 @@
-"""A line that closes while something is awaited: nothing happens on it any more, and its end is the last event of the session."""
+"""The line closes while something is awaited: nothing more happens in the session, and its end is the last event."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.virtual_time
 
 
 class Closing:
-    """Ends a conversation, and lets `act` happen between the end of its line and the end of its session."""
+    """Ends a conversation, and runs `act` between the end of the line and the end of the session."""
 
     def __init__(self) -> None:
         self.act: Callable[[], Awaitable[Any]] | None = None
@@ -30,10 +30,10 @@ class Closing:
     async def __call__(self, cause: str) -> None:
         assert self.act is not None
         await self.act()
-        await settled()  # whatever follows from it
+        await settled()  # and its consequences
 
     async def end(self, talk: Conversation, act: Callable[[], Awaitable[Any]]) -> list[str]:
-        """Hang up; what the timeline says then."""
+        """Hang up. Returns the names of the session's events."""
         self.act = act
         talk.caller.incoming.put_nowait(StreamStopped())
         assert await talk.task == ""
@@ -41,38 +41,38 @@ class Closing:
 
 
 def hold_back(caller: ScriptedCaller, method: str) -> tuple[asyncio.Event, Callable[[], Awaitable[None]]]:
-    """Let `method` of the line wait. Returns the event that tells when it does, and what lets it go on."""
-    waits, goes_on, original = asyncio.Event(), asyncio.Event(), getattr(caller, method)
+    """Make a method of the line wait. Returns an event that is set when it waits, and a function that lets it continue."""
+    waits, may_continue, original = asyncio.Event(), asyncio.Event(), getattr(caller, method)
 
     async def slow(*arguments: Any) -> None:
         waits.set()
-        await goes_on.wait()
+        await may_continue.wait()
         await original(*arguments)
 
-    async def go_on() -> None:
-        goes_on.set()
+    async def let_continue() -> None:
+        may_continue.set()
 
     setattr(caller, method, slow)
-    return waits, go_on
+    return waits, let_continue
 
 
-async def test_an_interruption_is_none_when_the_line_closes_before_it_is_cleared() -> None:
+async def test_an_interruption_is_not_recorded_if_the_line_closes_before_it_is_cleared() -> None:
     closing = Closing()
     async with conversation(on_end=closing) as talk:
         model = await talk.model_session()
         model.queue.put_nowait(AudioDelta("a", audio(2000)))
         await until(lambda: talk.caller.sent)
-        waits, go_on = hold_back(talk.caller, "clear")
+        waits, let_continue = hold_back(talk.caller, "clear")
         model.queue.put_nowait(SpeechStarted())
         await waits.wait()
-        names = await closing.end(talk, go_on)
+        names = await closing.end(talk, let_continue)
         assert names == ["model.connected", "stream.connected", CLOSED]
         assert talk.caller.clears == 1
-        ((item_id, _),) = model.truncated  # what of the answer was heard still counts, for the transcript, too
-        assert (item_id, [told[0] for told in talk.notes.interruptions]) == ("a", ["a"])
+        ((item_id, _),) = model.truncated  # the heard part of the answer still counts, in the transcript too
+        assert (item_id, [interruption[0] for interruption in talk.notes.interruptions]) == ("a", ["a"])
 
 
-async def test_a_model_that_is_connected_too_late_is_let_go() -> None:
+async def test_a_model_that_connects_too_late_is_not_used() -> None:
     closing = Closing()
     async with conversation(on_end=closing) as talk:
         talk.model.gate = gate = asyncio.Event()
@@ -84,7 +84,7 @@ async def test_a_model_that_is_connected_too_late_is_let_go() -> None:
         assert [session.replies for session in talk.model.sessions] == []
 
 
-async def test_nobody_is_greeted_whose_line_closed_before_it_was_known_who_answered() -> None:
+async def test_nobody_is_greeted_if_the_line_closes_before_the_verdict() -> None:
     closing, answering = Closing(), Answering(detects=True)
     async with conversation(on_end=closing, answering=answering) as talk:
         await until(lambda: "model.connected" in talk.notes.names())
@@ -96,7 +96,7 @@ async def test_nobody_is_greeted_whose_line_closed_before_it_was_known_who_answe
         assert [(session.replies, session.is_closed) for session in talk.model.sessions] == [([], True)]
 
 
-async def test_a_model_is_not_at_fault_that_breaks_off_after_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_model_that_fails_after_the_end_is_not_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ScriptedSession, "owes_words", True)
     closing = Closing()
     async with conversation(on_end=closing) as talk:
@@ -113,18 +113,18 @@ async def test_a_model_is_not_at_fault_that_breaks_off_after_the_end(monkeypatch
         assert len(talk.model.sessions) == 1
 
 
-async def test_a_model_whose_first_sound_was_on_its_way_was_not_heard() -> None:
+async def test_a_model_whose_first_audio_was_not_sent_was_not_heard() -> None:
     closing = Closing()
     async with conversation(on_end=closing) as talk:
         model = await talk.model_session()
-        waits, go_on = hold_back(talk.caller, "send_audio")
+        waits, let_continue = hold_back(talk.caller, "send_audio")
         model.queue.put_nowait(AudioDelta("a", audio(400)))
         await waits.wait()
-        await closing.end(talk, go_on)
+        await closing.end(talk, let_continue)
         assert talk.notes.spoke_count == 0
 
 
-async def test_a_message_whose_end_was_not_played_was_not_left() -> None:
+async def test_a_voicemail_message_not_played_to_its_end_was_not_left() -> None:
     closing, answering = Closing(), Answering(detects=True)
     async with conversation(on_end=closing, answering=answering) as talk:
         await until(lambda: talk.model.sessions)
@@ -134,24 +134,24 @@ async def test_a_message_whose_end_was_not_played_was_not_left() -> None:
         model.queue.put_nowait(AudioDelta("m", audio(600)))
         model.queue.put_nowait(TurnDone())
         await until(lambda: talk.caller.sent)
-        names = await closing.end(talk, lambda: asyncio.sleep(0.8))  # by now it would have been played
+        names = await closing.end(talk, lambda: asyncio.sleep(0.8))  # by then it would have been played
         assert names == ["model.connected", "stream.connected", "voicemail.recording", CLOSED]
 
 
-async def test_nobody_is_called_for_a_caller_who_is_gone() -> None:
+async def test_nobody_is_called_after_the_caller_has_hung_up() -> None:
     closing, desk = Closing(), Desk()
     async with conversation(on_end=closing, request_transfer=desk) as talk:
         model = await talk.model_session()
         model.queue.put_nowait(AudioDelta("a", audio(300)))
         model.queue.put_nowait(ToolCall("c1", "transfer_call", {}))
         await until(lambda: talk.notes.tools)
-        names = await closing.end(talk, lambda: asyncio.sleep(0.6))  # by now the goodbye would have been heard
+        names = await closing.end(talk, lambda: asyncio.sleep(0.6))  # by then the goodbye would have been heard
         assert desk.requests == []
         assert names == ["model.connected", "stream.connected", CLOSED, "tool.abandoned"]
 
 
 @pytest.mark.parametrize("order", ["context", "speak", "late_result"])
-async def test_what_comes_from_outside_is_not_taken_after_the_end(order: str) -> None:
+async def test_requests_after_the_end_are_refused(order: str) -> None:
     closing = Closing()
     taken = list[bool]()
     async with conversation(on_end=closing) as talk:
@@ -170,7 +170,7 @@ async def test_what_comes_from_outside_is_not_taken_after_the_end(order: str) ->
         assert (model.contexts, model.replies, model.results) == ([], ["Greet the caller."], [])
 
 
-async def test_a_tool_that_returns_after_the_end_is_told_of() -> None:
+async def test_a_tool_that_returns_after_the_end_is_recorded_as_abandoned() -> None:
     closing = Closing()
     async with conversation(on_end=closing) as talk:
         model = await talk.model_session()

@@ -1,5 +1,5 @@
-"""Answers that are not heard to their end: the transcript keeps what was heard of them, whatever cuts them off and whenever their
-text is known.
+"""Answers that are cut off: the transcript contains the part that was heard, whatever cut them off and whenever their
+text arrives.
 """
 
 import asyncio
@@ -40,13 +40,13 @@ async def another_process_takes_over(talk: Conversation) -> None:
     talk.session.end("left")
 
 
-async def others_are_called(talk: Conversation) -> None:
+async def transfer_begins(talk: Conversation) -> None:
     await talk.session.transfer_begun()
     await asyncio.sleep(5)
     talk.session.end("transferred")
 
 
-async def a_machine_is_reported(talk: Conversation) -> None:
+async def answering_machine_is_detected(talk: Conversation) -> None:
     await talk.session.voicemail.begin()
     talk.session.end("normal_clearing")
 
@@ -62,8 +62,8 @@ ENDS = [
     line_breaks_for_good,
     we_hang_up,
     another_process_takes_over,
-    others_are_called,
-    a_machine_is_reported,
+    transfer_begins,
+    answering_machine_is_detected,
     caller_speaks_and_hangs_up,
 ]
 End = Callable[[Conversation], Awaitable[None]]
@@ -71,7 +71,7 @@ End = Callable[[Conversation], Awaitable[None]]
 
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("is_known", [True, False], ids=["text before", "text after"])
-async def test_what_was_heard_is_kept(end: End, is_known: bool) -> None:
+async def test_the_heard_part_is_kept(end: End, is_known: bool) -> None:
     async with conversation(answering=Answering()) as talk:
         model = await talk.model_session()
         for _ in range(10):
@@ -86,7 +86,7 @@ async def test_what_was_heard_is_kept(end: End, is_known: bool) -> None:
         await talk.task
         if is_known:
             assert talk.notes.transcripts == [("model", WORDS, False)]
-            # A broken line loses the whole piece that it was playing.
+            # A broken line loses the whole chunk that it was playing.
             heard_ms = 600 if end is line_breaks_for_good else 620
             assert talk.notes.interruptions == [("a", heard_ms, heard_ms / 1000)]
         else:
@@ -97,7 +97,7 @@ async def test_what_was_heard_is_kept(end: End, is_known: bool) -> None:
     ("heard_s", "texts"),
     [(0.25, [("model", "one two", True)]), (1.3, [("model", WORDS, False), ("model", "six", True)])],
 )
-async def test_answers_that_wait_behind_another_were_not_heard(heard_s: float, texts: list[object]) -> None:
+async def test_queued_answers_were_not_heard(heard_s: float, texts: list[object]) -> None:
     async with conversation() as talk:
         model = await talk.model_session()
         model.queue.put_nowait(AudioDelta("a", audio(1000)))
@@ -111,7 +111,7 @@ async def test_answers_that_wait_behind_another_were_not_heard(heard_s: float, t
         assert talk.notes.transcripts == texts
 
 
-async def test_what_comes_of_an_answer_when_it_has_been_cut_counts_as_unheard() -> None:
+async def test_audio_after_an_answer_was_cut_off_was_not_heard() -> None:
     async with conversation() as talk:
         model = await talk.model_session()
         model.queue.put_nowait(AudioDelta("a", audio(500)))
@@ -125,7 +125,7 @@ async def test_what_comes_of_an_answer_when_it_has_been_cut_counts_as_unheard() 
         assert (len(talk.caller.sent), talk.notes.transcripts) == (1, [("model", "one two", True)])
 
 
-async def test_an_answer_that_was_heard_to_its_last_sound_is_whole() -> None:
+async def test_an_answer_heard_to_its_last_sound_is_complete() -> None:
     async with conversation() as talk:
         model = await talk.model_session()
         model.queue.put_nowait(AudioDelta("a", audio(500)))
@@ -138,7 +138,7 @@ async def test_an_answer_that_was_heard_to_its_last_sound_is_whole() -> None:
         assert talk.notes.transcripts == [("model", WORDS, False)]
 
 
-async def test_a_model_is_told_nothing_of_the_fallback_voice(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_interrupting_the_fallback_voice_truncates_no_model_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ScriptedSession, "speaks_during_tools", False)
 
     async def fallback_tts(text: str) -> AsyncIterator[str]:

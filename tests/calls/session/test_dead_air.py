@@ -1,4 +1,4 @@
-"""A model that is not heard when the caller waits for it, and what is tried: both ends in the test's hand."""
+"""Dead air: the caller waits for a model that is silent, and the remedies that are tried. The test controls both ends."""
 
 import asyncio
 import base64
@@ -30,11 +30,11 @@ def speak(talk: Conversation, milliseconds: int = 600) -> None:
 
 
 async def greeted(talk: Conversation) -> Any:
-    """The first model session, having greeted."""
+    """The first model session, after its greeting was heard."""
     model = await talk.model_session()
     answer(model, "greeting")
     await until(lambda: talk.caller.sent)
-    await asyncio.sleep(0.1)  # it is heard to its end
+    await asyncio.sleep(0.1)  # until it has been heard
     return model
 
 
@@ -48,7 +48,7 @@ def remedies(talk: Conversation) -> list[str]:
     return [data["remedy"] for name, data in talk.notes.events if name == "dead_air"]
 
 
-async def test_who_is_not_answered_is_asked_after_and_then_reconnected() -> None:
+async def test_a_silent_model_is_prompted_and_then_reconnected() -> None:
     async with conversation() as talk:
         first = await greeted(talk)
         speak(talk)
@@ -63,12 +63,12 @@ async def test_who_is_not_answered_is_asked_after_and_then_reconnected() -> None
         answer(second, "answer")
         await asyncio.sleep(2 * PATIENCE)
         assert remedies(talk) == ["prompt", "reconnect"]
-        speak(talk)  # it begins from the mildest again
+        speak(talk)  # the remedies start again with the mildest
         await until(lambda: len(remedies(talk)) == 3)
         assert remedies(talk)[2] == "prompt"
 
 
-async def test_noise_that_the_model_rightly_let_pass_is_taken_for_a_voice_but_once() -> None:
+async def test_noise_that_the_model_ignores_is_taken_for_speech_only_once() -> None:
     async with conversation() as talk:
         model = await greeted(talk)
         speak(talk, 500)
@@ -83,7 +83,7 @@ async def test_noise_that_the_model_rightly_let_pass_is_taken_for_a_voice_but_on
 
 
 @pytest.mark.parametrize("sound", [audio(0), FRAME])
-async def test_an_answer_without_sound_is_none(sound: str) -> None:
+async def test_an_answer_without_sound_does_not_count(sound: str) -> None:
     async with conversation() as talk:
         model = await greeted(talk)
         speak(talk)
@@ -91,7 +91,7 @@ async def test_an_answer_without_sound_is_none(sound: str) -> None:
         await until(lambda: remedies(talk) == ["prompt"])
 
 
-async def test_an_answer_of_lasting_silence_is_none_and_nothing_waits_behind_it() -> None:
+async def test_an_answer_of_long_silence_is_cleared_and_does_not_count() -> None:
     async with conversation() as talk:
         model = await greeted(talk)
         speak(talk)
@@ -103,14 +103,14 @@ async def test_an_answer_of_lasting_silence_is_none_and_nothing_waits_behind_it(
         assert remedies(talk) == ["prompt"]
 
 
-async def test_a_greeting_that_does_not_come_is_asked_for_again() -> None:
+async def test_a_missing_greeting_is_requested_again() -> None:
     async with conversation() as talk:
         model = await talk.model_session()
         await until(lambda: len(model.replies) == 2)
         assert model.replies == ["Greet the caller.", "Greet the caller."]
 
 
-async def test_a_call_that_is_well_raises_no_alarm() -> None:
+async def test_a_normal_call_has_no_dead_air() -> None:
     async with conversation() as talk:
         talk.tool_waits = {"slow": asyncio.Event()}
         model = await greeted(talk)
@@ -119,7 +119,7 @@ async def test_a_call_that_is_well_raises_no_alarm() -> None:
         await asyncio.sleep(2 * PATIENCE)
         talk.tool_waits["slow"].set()
         await until(lambda: model.results)
-        answer(model, "answer", audio(10_000))  # while it speaks, a "mhm" that it lets pass needs no answer
+        answer(model, "answer", audio(10_000))  # a "mhm" while it speaks needs no answer
         await asyncio.sleep(0.1)
         speak(talk, 500)
         await asyncio.sleep(10 + 2 * PATIENCE)
@@ -128,7 +128,7 @@ async def test_a_call_that_is_well_raises_no_alarm() -> None:
         assert remedies(talk) == []
 
 
-async def test_who_interrupted_waits_for_an_answer() -> None:
+async def test_a_caller_who_interrupted_is_waiting_for_an_answer() -> None:
     async with conversation() as talk:
         model = await greeted(talk)
         model.queue.put_nowait(AudioDelta("long", audio(3000)))
@@ -137,7 +137,7 @@ async def test_who_interrupted_waits_for_an_answer() -> None:
         await until(lambda: remedies(talk) == ["prompt"])
 
 
-async def test_another_model_takes_over_and_at_last_a_person() -> None:
+async def test_the_backup_model_takes_over_and_finally_a_person() -> None:
     fallback, asked = ScriptedModel(), list[Any]()
 
     async def request_transfer(arguments: Any, may_call: Any) -> str:
@@ -163,7 +163,7 @@ async def test_another_model_takes_over_and_at_last_a_person() -> None:
         assert await talk.task == "model_failed"
 
 
-async def test_a_model_that_cannot_be_had_is_replaced_at_once() -> None:
+async def test_an_unavailable_model_is_replaced_immediately() -> None:
     fallback = ScriptedModel()
     config = SessionConfig(upstream_model="other", instructions="Be brief.", caller_format=PCMU_8K)
     refusal = ProviderError("no such key", retryable=False)
@@ -173,7 +173,7 @@ async def test_a_model_that_cannot_be_had_is_replaced_at_once() -> None:
         assert talk.notes.events[0] == ("model.failed", {"reason": "no such key", "model": "m", "refused": True})
 
 
-async def test_an_agent_that_was_cut_off_goes_on_speaking() -> None:
+async def test_an_agent_cut_off_by_a_failure_continues_speaking() -> None:
     async with conversation() as talk:
         model = await greeted(talk)
         model.queue.put_nowait(AudioDelta("story", audio(200)))
@@ -183,7 +183,7 @@ async def test_an_agent_that_was_cut_off_goes_on_speaking() -> None:
         await until(lambda: second.replies)
         assert second.replies == [Cue.GO_ON]
         assert second.config.history[-1].text == "Once upon a time"
-        answer(second, "story")  # the same name in another session: another answer
+        answer(second, "story")  # the same ID in another session is another answer
         second.queue.put_nowait(Reconnected("dropped", mid_answer=True))
         await until(lambda: len(second.replies) == 2)
         assert second.replies[1] == Cue.GO_ON

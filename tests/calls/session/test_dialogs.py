@@ -1,4 +1,4 @@
-"""The same dialog by voice and in writing makes the same calls of tools, with the same results."""
+"""The same dialog by voice and as text makes the same tool calls, with the same results."""
 
 import asyncio
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ def check(call_id: str = "1", name: str = "check", **arguments: Any) -> ToolCall
 
 
 BYE = ToolCall("bye", "end_call", {})
-# What is said in each turn, and what the model then does.
+# What the caller says in each turn, and the model's events that follow.
 DIALOGS: dict[str, list[tuple[str, list[ModelEvent]]]] = {
     "no tool": [("Hello.", [])],
     "one tool": [("Is Friday free?", [check()])],
@@ -71,7 +71,7 @@ DIALOGS: dict[str, list[tuple[str, list[ModelEvent]]]] = {
 
 
 class Dialog:
-    """What a dialog does to tools, in one of the two ways."""
+    """One run of a dialog, by voice or as text, and its tool calls."""
 
     def __init__(self) -> None:
         self.now = asyncio.get_running_loop().time
@@ -79,7 +79,7 @@ class Dialog:
         self.asked: list[tuple[str, str, Mapping[str, Any]]] = []
         self.cause = ""
 
-    def parts(self) -> dict[str, Any]:
+    def options(self) -> dict[str, Any]:
         return {
             "greeting": "Greet the caller.",
             "limits": Limits(600, 300),
@@ -98,7 +98,7 @@ class Dialog:
         self.cause = cause
 
     def seen(self) -> dict[str, Any]:
-        """All that is about tools; how long they took is not."""
+        """Everything about tools, except their durations."""
         events = [
             (name, {key: value for key, value in metadata.items() if key != "latency_ms"})
             for name, metadata in self.notes.events
@@ -111,17 +111,17 @@ class Dialog:
         }  # fmt: skip
 
 
-async def play(turns: list[tuple[str, list[ModelEvent]]], *, in_writing: bool) -> dict[str, Any]:
+async def play(turns: list[tuple[str, list[ModelEvent]]], *, as_text: bool) -> dict[str, Any]:
     dialog = Dialog()
     config = SessionConfig(
-        upstream_model="m", instructions="Be brief.", caller_format=PCMU_8K, tools=TOOLS, is_text=in_writing
+        upstream_model="m", instructions="Be brief.", caller_format=PCMU_8K, tools=TOOLS, is_text=as_text
     )
     session: ChatSession | CallSession
-    if in_writing:
+    if as_text:
         engines = [Engine(dialog.model, config)]
-        session = ChatSession(engines=engines, agent_begins=True, show=lambda item, text: None, **dialog.parts())
+        session = ChatSession(engines=engines, agent_begins=True, show=lambda item, text: None, **dialog.options())
     else:
-        session = CallSession(transport=dialog.caller, model=dialog.model, config=config, **dialog.parts())
+        session = CallSession(transport=dialog.caller, model=dialog.model, config=config, **dialog.options())
     task = asyncio.create_task(session.run(dialog.on_end))
     await until(lambda: dialog.model.sessions and dialog.model.sessions[0].replies)
     model = dialog.model.sessions[0]
@@ -132,7 +132,7 @@ async def play(turns: list[tuple[str, list[ModelEvent]]], *, in_writing: bool) -
             assert model.heard[-1] == text
         else:
             model.queue.put_nowait(InputTranscript(text))
-        sound = [] if in_writing else [AudioDelta(f"answer-{number}", audio(200))]
+        sound = [] if as_text else [AudioDelta(f"answer-{number}", audio(200))]
         answer = [*sound, OutputTranscript(f"answer-{number}", "Very well."), TurnDone()]
         for event in [*events, TurnDone()]:
             model.queue.put_nowait(event)
@@ -149,13 +149,13 @@ async def play(turns: list[tuple[str, list[ModelEvent]]], *, in_writing: bool) -
 @pytest.mark.parametrize("name", DIALOGS)
 async def test_voice_and_text_make_the_same_tool_calls(name: str) -> None:
     turns = DIALOGS[name]
-    spoken = await play(turns, in_writing=False)
-    assert await play(turns, in_writing=True) == spoken
+    spoken = await play(turns, as_text=False)
+    assert await play(turns, as_text=True) == spoken
     calls = [event for _, events in turns for event in events if isinstance(event, ToolCall)]
     assert [tool for tool, _ in spoken["called"]] == [call.name for call in unique(calls)]
     assert spoken["cause"] == ("normal_clearing" if BYE in calls else "")
 
 
 def unique(calls: list[ToolCall]) -> list[ToolCall]:
-    """Without what is reported twice."""
+    """The tool calls without duplicates."""
     return [call for index, call in enumerate(calls) if call not in calls[:index]]

@@ -1,4 +1,4 @@
-"""Keys as sound: the two frequencies of each, and how long they take."""
+"""DTMF tones: the two frequencies of each key, and their durations."""
 
 import base64
 
@@ -19,7 +19,7 @@ def loudest(pcm: bytes) -> list[int]:
 
 
 @pytest.mark.parametrize(("key", "expected"), [("1", [700, 1210]), ("#", [940, 1480]), ("D", [940, 1630])])
-def test_a_key_is_two_tones(key: str, expected: list[int]) -> None:
+def test_a_key_has_two_tones(key: str, expected: list[int]) -> None:
     audio = base64.b64decode(key_tones(key, PCMU_8K))
     assert len(audio) == 1600
     assert loudest(mulaw_to_pcm16(audio[:800])) == expected
@@ -31,6 +31,6 @@ def test_pauses_are_silent() -> None:
     assert np.abs(np.frombuffer(audio, "<i2")[1600:13600]).max() < 10
 
 
-def test_what_is_no_key_is_refused() -> None:
+def test_an_invalid_key_is_refused() -> None:
     with pytest.raises(ValueError, match="not a key"):
         key_tones("x", PCMU_8K)

@@ -1,4 +1,4 @@
-"""What the caller said just before the end is in the transcript, and the end is told at once."""
+"""What the caller said just before the end is in the transcript, and the end is reported immediately."""
 
 import asyncio
 from typing import Any
@@ -19,8 +19,8 @@ pytestmark = pytest.mark.virtual_time
 
 
 @pytest.fixture
-def owing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Models whose words are still to come."""
+def pending_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models whose transcripts are still pending."""
     monkeypatch.setattr(ScriptedSession, "owes_words", True)
 
 
@@ -40,11 +40,11 @@ def ended_by(talk: Conversation, cause: str, model: Any) -> None:
 
 
 @pytest.mark.parametrize("cause", ["", "max_duration", "normal_clearing", "transferred", "insufficient_balance"])
-async def test_words_that_come_late_are_kept_and_the_end_does_not_wait(owing: None, cause: str) -> None:
+async def test_late_words_are_kept_and_the_end_does_not_wait(pending_words: None, cause: str) -> None:
     ends = list[str]()
 
-    async def on_end(told: str) -> None:
-        ends.append(told)
+    async def on_end(reported: str) -> None:
+        ends.append(reported)
 
     async with conversation(on_end=on_end) as talk:
         model = await spoken(talk)
@@ -54,7 +54,7 @@ async def test_words_that_come_late_are_kept_and_the_end_does_not_wait(owing: No
         await settled()
         assert ends == [cause]
         await asyncio.sleep(WORDS_SECONDS - 0.1)
-        # An answer that nobody hears any more, and tools that nobody waits for, are none.
+        # Answers and tool calls after the end do not count.
         model.queue.put_nowait(AudioDelta("late", audio(40)))
         model.queue.put_nowait(OutputTranscript("late", "Nobody hears this."))
         model.queue.put_nowait(ToolCall("1", "book", {}))
@@ -67,7 +67,7 @@ async def test_words_that_come_late_are_kept_and_the_end_does_not_wait(owing: No
         assert (talk.caller.sent, talk.notes.tools) == ([], [])
 
 
-async def test_an_answer_that_was_being_heard_is_written_down(owing: None) -> None:
+async def test_an_answer_that_was_playing_is_in_the_transcript(pending_words: None) -> None:
     async with conversation() as talk:
         model = await spoken(talk)
         model.queue.put_nowait(AudioDelta("a", audio(400)))
@@ -80,7 +80,7 @@ async def test_an_answer_that_was_being_heard_is_written_down(owing: None) -> No
         assert talk.notes.transcripts == [("model", "We are", True)]
 
 
-async def test_who_owes_nothing_is_not_waited_for() -> None:
+async def test_without_pending_words_the_session_ends_immediately() -> None:
     async with conversation() as talk:
         await spoken(talk)
         talk.caller.incoming.put_nowait(StreamStopped())
@@ -88,7 +88,7 @@ async def test_who_owes_nothing_is_not_waited_for() -> None:
         assert (talk.task.done(), await talk.task) == (True, "")
 
 
-async def test_who_takes_the_call_over_hears_the_next_words(owing: None) -> None:
+async def test_a_session_that_leaves_does_not_wait_for_words(pending_words: None) -> None:
     async with conversation() as talk:
         await spoken(talk)
         talk.session.end("left")
@@ -96,7 +96,7 @@ async def test_who_takes_the_call_over_hears_the_next_words(owing: None) -> None
         assert (talk.task.done(), await talk.task) == (True, "left")
 
 
-async def test_a_model_that_fails_while_it_is_waited_for_is_not_connected_again(owing: None) -> None:
+async def test_a_model_that_fails_after_the_end_is_not_reconnected(pending_words: None) -> None:
     async with conversation() as talk:
         model = await spoken(talk)
         model.left = [InputTranscript("Bye.")]

@@ -1,4 +1,4 @@
-"""A line over one media connection after the other."""
+"""A line over several media connections, one after the other."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.virtual_time
 
 
 class Wire:
-    """The carrier's end of one media socket."""
+    """The carrier's end of a media socket."""
 
     def __init__(self) -> None:
         self.incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -69,7 +69,7 @@ async def line(*, may_restart: bool = True) -> AsyncIterator[Any]:
 
 
 @pytest.mark.parametrize("how", ["cut", "stop"])
-async def test_another_connection_takes_the_place_of_one_that_broke(how: str) -> None:
+async def test_a_new_connection_replaces_a_broken_one(how: str) -> None:
     async with line() as (first, carrier_line, heard, restarts, task):
         first.speak()
         first.cut() if how == "cut" else first.say("stop", stop={})
@@ -88,13 +88,13 @@ async def test_another_connection_takes_the_place_of_one_that_broke(how: str) ->
 
 
 @pytest.mark.parametrize("may_restart", [True, False])
-async def test_a_line_that_does_not_come_back_ends(may_restart: bool) -> None:
+async def test_a_line_that_is_not_reconnected_ends(may_restart: bool) -> None:
     async with line(may_restart=may_restart) as (first, _, heard, restarts, task):
         first.cut()
         await asyncio.wait_for(task, 30)
         assert (heard, restarts) == ([LineBroken()], [may_restart])
 
 
-async def test_a_connection_in_another_format_is_not_taken() -> None:
+async def test_a_connection_in_another_format_is_refused() -> None:
     async with line() as (_, carrier_line, _, _, _):
         assert not carrier_line.attach((await Wire().started(encoding="PCMA")).transport)

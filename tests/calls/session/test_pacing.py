@@ -1,4 +1,4 @@
-"""Audio in pieces of any size reaches a session in frames of 20 ms, when it was spoken, and nothing is added to it."""
+"""Audio in chunks of any size reaches a session in frames of 20 ms, at the time it was spoken, and nothing is added."""
 
 import asyncio
 import base64
@@ -16,8 +16,8 @@ from phone_numbers.carriers.media_codec import MarkReached
 
 pytestmark = pytest.mark.virtual_time
 SECONDS = 2.0
-# Bytes of the pieces that a client gathers, over and over; of PCM16 at 16 kHz 640 are 20 ms.
-PIECES = {
+# Chunk sizes in bytes, repeated. 20 ms of PCM16 at 16 kHz are 640 bytes.
+CHUNKS = {
     "20 ms": [640],
     "10 ms": [320],
     "30 ms": [960],
@@ -32,7 +32,7 @@ PIECES = {
 
 
 def voice(seconds: float) -> bytes:
-    """A loud tone: nothing in it is quiet enough to be left out."""
+    """A loud tone: nothing in it is quiet enough to be skipped."""
     times = np.arange(round(seconds * 16000)) / 16000
     return (8000 * np.sign(np.sin(2 * np.pi * 300 * times) + 0.1)).astype("<i2").tobytes()
 
@@ -42,7 +42,7 @@ def encode(data: bytes) -> str:
 
 
 async def sent(data: bytes, sizes: Iterable[int], jitter: float = 0.0) -> AsyncIterator[CallerFrame]:
-    """A client that sends each piece once it is spoken, some of them late."""
+    """A client that sends each chunk when it has been spoken, some of them late."""
     chance, began, at = random.Random(1), asyncio.get_running_loop().time(), 0
     for size in itertools.cycle(sizes):
         piece = data[at : at + size]
@@ -55,8 +55,8 @@ async def sent(data: bytes, sizes: Iterable[int], jitter: float = 0.0) -> AsyncI
 
 
 @pytest.mark.parametrize("jitter", [0.0, 0.05])
-@pytest.mark.parametrize("sizes", PIECES.values(), ids=PIECES)
-async def test_pieces_of_any_size_become_steady_frames(sizes: list[int], jitter: float) -> None:
+@pytest.mark.parametrize("sizes", CHUNKS.values(), ids=CHUNKS)
+async def test_chunks_of_any_size_become_steady_frames(sizes: list[int], jitter: float) -> None:
     data, loop = voice(SECONDS), asyncio.get_running_loop()
     arrivals, heard = list[float](), bytearray()
     async for frame in paced(sent(data, sizes, jitter), Pacer(PCM16_16K, loop.time)):
@@ -65,12 +65,12 @@ async def test_pieces_of_any_size_become_steady_frames(sizes: list[int], jitter:
         heard += base64.b64decode(frame)
     assert bytes(heard) == data
     gaps = [after - before for before, after in itertools.pairwise(arrivals)]
-    # Half a second in which nothing comes would be a pause of the caller's. Only the first burst cannot be foreseen.
-    assert sum(gap >= 0.15 for gap in gaps) <= (sizes == PIECES["bursts"])
+    # A gap of half a second would count as a pause of the caller. Only the first burst cannot be foreseen.
+    assert sum(gap >= 0.15 for gap in gaps) <= (sizes == CHUNKS["bursts"])
 
 
 @pytest.mark.parametrize("audio_format", [PCMU_8K, PCMA_8K, PCM16_16K])
-async def test_frames_as_a_carrier_sends_them_go_through_untouched(audio_format: AudioFormat) -> None:
+async def test_a_carriers_frames_are_passed_through_unchanged(audio_format: AudioFormat) -> None:
     pieces: list[CallerFrame] = [encode(bytes([n]) * 20 * audio_format.bytes_per_ms) for n in range(1, 6)]
     pieces.insert(2, MarkReached("m1"))
 
@@ -90,7 +90,7 @@ def test_a_frame_or_two_needs_no_pacing(audio_format: AudioFormat, size: int) ->
     assert Pacer(audio_format).passes(base64.b64encode(bytes(size)).decode()) is is_short
 
 
-async def test_what_is_no_audio_does_not_wait_behind_it() -> None:
+async def test_a_mark_does_not_wait_behind_audio() -> None:
     async def source() -> AsyncIterator[CallerFrame]:
         yield encode(voice(0.5))
         yield MarkReached("m1")
@@ -101,7 +101,7 @@ async def test_what_is_no_audio_does_not_wait_behind_it() -> None:
     assert len(frames) == 26
 
 
-async def test_the_last_words_of_a_client_that_leaves_are_not_lost() -> None:
+async def test_the_last_audio_of_a_client_that_leaves_is_not_lost() -> None:
     data = voice(1.0)
 
     async def source() -> AsyncIterator[CallerFrame]:
@@ -114,7 +114,7 @@ async def test_the_last_words_of_a_client_that_leaves_are_not_lost() -> None:
     assert loop.time() == began
 
 
-def test_who_sends_faster_than_real_time_fills_no_memory() -> None:
+def test_a_client_faster_than_real_time_does_not_fill_the_memory() -> None:
     now = [0.0]
     pacer = Pacer(PCM16_16K, lambda: now[0])
     taken = [pacer.put(encode(voice(1.0))) for _ in range(30)]
@@ -125,10 +125,10 @@ def test_who_sends_faster_than_real_time_fills_no_memory() -> None:
     assert [pacer.put(encode(voice(1.0))), pacer.put(encode(voice(1.0)))] == [True, False]
 
 
-def test_a_clock_that_is_fast_is_made_up_for_in_pauses_alone() -> None:
+def test_a_fast_clock_is_corrected_only_in_pauses() -> None:
     now = [0.0]
     pacer = Pacer(PCM16_16K, lambda: now[0])
-    spoken = [voice(0.5), bytes(32000)] * 4  # each half second of voice and second of pause comes within a second
+    spoken = [voice(0.5), bytes(32000)] * 4  # half a second of voice and a second of pause arrive within a second
     heard = bytearray()
     for piece in spoken:
         pacer.put(encode(piece))

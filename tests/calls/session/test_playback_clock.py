@@ -1,4 +1,4 @@
-"""What was heard, on a clock that the test turns."""
+"""How much of each answer was heard, with a clock that the test sets."""
 
 import pytest
 
@@ -14,11 +14,11 @@ class Clock:
 
 
 def heard_ms(playout: PlaybackClock) -> list[int]:
-    """Of each answer that is not over."""
+    """The heard milliseconds of each unfinished answer."""
     return [cut.heard_ms for cut in playout.cuts()]
 
 
-def test_heard_follows_the_clock_and_ends_with_what_was_sent() -> None:
+def test_playback_follows_the_clock_and_ends_with_the_audio_sent() -> None:
     clock = Clock()
     playout = PlaybackClock(clock)
     playout.sent("a", 1000)
@@ -28,7 +28,7 @@ def test_heard_follows_the_clock_and_ends_with_what_was_sent() -> None:
     assert (playout.cuts(), playout.is_playing()) == ([], False)
 
 
-def test_a_mark_corrects_the_clock_when_playback_began_late() -> None:
+def test_a_mark_corrects_the_clock_if_playback_started_late() -> None:
     clock = Clock()
     playout = PlaybackClock(clock)
     playout.sent("a", 500)
@@ -50,11 +50,11 @@ def test_marks_are_sent_every_240_ms_and_at_the_end_of_an_answer() -> None:
     assert playout.next_mark() == "m2"
 
 
-def test_a_mark_that_is_half_a_minute_late_is_not_waited_for() -> None:
+def test_a_mark_that_is_half_a_minute_late_is_ignored() -> None:
     clock = Clock()
     playout = PlaybackClock(clock)
     marks = []
-    for _ in range(1200):  # at a carrier that returns none of them
+    for _ in range(1200):  # a carrier that returns no marks
         playout.sent("a", 240)
         marks.append(playout.next_mark())
         clock.now += 0.24
@@ -62,11 +62,11 @@ def test_a_mark_that_is_half_a_minute_late_is_not_waited_for() -> None:
     assert playout.remaining_ms() == pytest.approx(5000)
     playout.reached(str(marks[-130]))  # 31 s ago
     assert playout.remaining_ms() == pytest.approx(5000)
-    playout.reached(str(marks[-120]))  # playback is so far behind
+    playout.reached(str(marks[-120]))  # playback is that far behind
     assert playout.remaining_ms() == pytest.approx(119 * 240 + 5000)
 
 
-def test_marks_returned_by_a_clear_mean_nothing() -> None:
+def test_marks_returned_after_a_clear_are_ignored() -> None:
     clock = Clock()
     playout = PlaybackClock(clock)
     playout.sent("a", 2000)
@@ -92,7 +92,7 @@ def test_answers_play_one_after_the_other() -> None:
     assert playout.cuts() == [Cut("b", 500, 1000)]
 
 
-def test_the_silence_at_the_end_of_an_answer_is_none_of_it() -> None:
+def test_silence_at_the_end_of_an_answer_does_not_count() -> None:
     clock = Clock()
     playout = PlaybackClock(clock)
     playout.sent("a", 1000, silent_from_ms=800)
@@ -103,7 +103,7 @@ def test_the_silence_at_the_end_of_an_answer_is_none_of_it() -> None:
     assert playout.cuts() == [Cut("a", 600, 1600)]
 
 
-def test_what_a_broken_line_takes_with_it_is_known_by_the_piece() -> None:
+def test_unplayed_chunks_of_a_broken_line_are_known() -> None:
     clock = Clock()
     playout = PlaybackClock(clock)
     for name in "abcde":
@@ -126,7 +126,7 @@ def play(clock: Clock, playout: PlaybackClock, item_id: str, length_ms: float, *
     return mark
 
 
-def test_a_short_sentence_is_not_taken_for_the_one_behind_it() -> None:
+def test_a_short_sentence_is_not_confused_with_the_next_one() -> None:
     clock = Clock()
     playout = PlaybackClock(clock)
     began = clock.now
@@ -135,10 +135,10 @@ def test_a_short_sentence_is_not_taken_for_the_one_behind_it() -> None:
     clock.now = began + 0.05 + 0.2
     assert playout.reached(first) == pytest.approx(began + 0.05 + 0.03)
     clock.now += 1
-    assert playout.reached(second) is None  # it is told once
+    assert playout.reached(second) is None  # reported only once
 
 
-def test_the_first_mark_behind_a_sound_tells_when_it_began() -> None:
+def test_the_first_mark_after_a_sound_says_when_it_started() -> None:
     clock = Clock()
     playout = PlaybackClock(clock)
     began = clock.now
@@ -151,7 +151,7 @@ def test_the_first_mark_behind_a_sound_tells_when_it_began() -> None:
     assert playout.reached(behind) == pytest.approx(began + 0.46)
 
 
-def test_a_line_that_ran_dry_in_between_is_no_earlier_beginning() -> None:
+def test_a_gap_within_an_answer_does_not_change_its_start() -> None:
     clock = Clock()
     playout = PlaybackClock(clock)
     began = clock.now
@@ -162,7 +162,7 @@ def test_a_line_that_ran_dry_in_between_is_no_earlier_beginning() -> None:
     assert playout.reached(mark) == pytest.approx(began)
 
 
-def test_what_was_thrown_away_did_not_begin() -> None:
+def test_cleared_audio_did_not_start() -> None:
     clock = Clock()
     playout = PlaybackClock(clock)
     play(clock, playout, "answer", 300, sound_ms=0)

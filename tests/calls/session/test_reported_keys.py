@@ -1,4 +1,4 @@
-"""Keys that the caller presses while no media stream is there: the carrier reports them apart, as it does all others."""
+"""Keys pressed while there is no media stream. The carrier reports all keys separately, also those that the stream brings."""
 
 import asyncio
 import math
@@ -19,12 +19,12 @@ def pressed(talk: Conversation) -> str:
     return "".join(about["digit"] for name, about in talk.notes.events if name == "dtmf.received")
 
 
-async def test_a_key_counts_that_no_stream_could_bring() -> None:
+async def test_a_key_pressed_before_the_stream_counts() -> None:
     async with conversation(unheard=FIRST) as talk:
         model = await talk.model_session()
         await asyncio.sleep(1)
         talk.session.key_reported("e1", "4", seconds_ago=1.6)  # before the stream
-        talk.session.key_reported("e1", "4", seconds_ago=1.6)  # told again
+        talk.session.key_reported("e1", "4", seconds_ago=1.6)  # reported again
         talk.caller.incoming.put_nowait(DtmfPressed("2"))
         talk.session.key_reported("e2", "2", seconds_ago=0.0)  # the stream brings it
         await asyncio.sleep(PAUSE_SECONDS + 0.1)
@@ -32,7 +32,7 @@ async def test_a_key_counts_that_no_stream_could_bring() -> None:
         assert model.contexts == ["The caller pressed these keys on the phone: 42"]
 
 
-async def test_a_key_counts_that_is_pressed_while_the_line_is_broken() -> None:
+async def test_a_key_pressed_while_the_line_is_broken_counts() -> None:
     async with conversation(unheard=FIRST) as talk:
         await talk.model_session()
         await asyncio.sleep(5)
@@ -43,14 +43,14 @@ async def test_a_key_counts_that_is_pressed_while_the_line_is_broken() -> None:
         talk.caller.incoming.put_nowait(LineBack())
         await asyncio.sleep(1)
         talk.session.key_reported("e2", "2", seconds_ago=1.5)
-        for event, seconds_ago in (("e3", 0.5), ("e4", 4.0)):  # the stream was there
+        for event, seconds_ago in (("e3", 0.5), ("e4", 4.0)):  # pressed while the stream was connected
             talk.session.key_reported(event, "9", seconds_ago=seconds_ago)
         await settled()
         assert pressed(talk) == "12"
 
 
 @pytest.mark.parametrize(("seconds_ago", "keys"), [(1.0, "5"), (3.0, "")])
-async def test_a_session_that_goes_on_takes_the_keys_since_the_stream_broke(seconds_ago: float, keys: str) -> None:
+async def test_a_resumed_session_takes_the_keys_since_the_stream_broke(seconds_ago: float, keys: str) -> None:
     async with conversation(unheard=(BEGINS_AT - 2, BEGINS_AT)) as talk:
         await talk.model_session()
         talk.session.key_reported("e1", "5", seconds_ago=seconds_ago)

@@ -1,4 +1,4 @@
-"""A phone that asks who is calling: it is told once, the agent waits in silence, and greets who joins."""
+"""Call screening: the phone asks who is calling, the agent answers once, waits in silence, and greets the person who joins."""
 
 import asyncio
 from typing import Any
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.virtual_time
 PLAN = ScreeningPlan("It is Example Ltd.")
 
 
-async def test_who_is_asked_says_who_is_calling_waits_and_greets_who_joins() -> None:
+async def test_the_agent_introduces_itself_waits_and_greets_the_person_who_joins() -> None:
     async with machine(screening=PLAN) as other_end:
         await other_end.detected()
         await other_end.talk.session.screening.begin()
@@ -43,7 +43,7 @@ async def test_who_is_asked_says_who_is_calling_waits_and_greets_who_joins() -> 
         await other_end.ended()
 
 
-async def test_nobody_who_joins_ends_the_call() -> None:
+async def test_the_call_ends_if_nobody_joins() -> None:
     async with machine(screening=PLAN) as other_end:
         await until(lambda: other_end.talk.model.sessions)
         await other_end.talk.session.screening.begin()
@@ -54,7 +54,7 @@ async def test_nobody_who_joins_ends_the_call() -> None:
         assert DECISION_SECONDS <= asyncio.get_running_loop().time() - began <= DECISION_SECONDS + 1
 
 
-async def test_our_own_text_is_said_in_the_agents_language() -> None:
+async def test_the_default_text_is_said_in_the_agents_language() -> None:
     async with machine(screening=ScreeningPlan("This is Robin.", is_ours=True)) as other_end:
         await until(lambda: other_end.talk.model.sessions)
         await other_end.talk.session.screening.begin()
@@ -63,7 +63,7 @@ async def test_our_own_text_is_said_in_the_agents_language() -> None:
 
 
 @pytest.mark.parametrize("is_spoken", [False, True])
-async def test_a_model_that_is_lost_is_asked_again_unless_it_has_spoken(is_spoken: bool) -> None:
+async def test_a_reconnected_model_repeats_the_introduction_unless_it_was_spoken(is_spoken: bool) -> None:
     async with machine(screening=PLAN) as other_end:
         await other_end.detected()
         await other_end.talk.session.screening.begin()
@@ -83,12 +83,12 @@ async def test_a_model_that_is_lost_is_asked_again_unless_it_has_spoken(is_spoke
         await other_end.ended()
 
 
-# --- a line whose carrier does not tell ---------------------------------------------------------------------------------
+# --- carriers that do not detect screening ------------------------------------------------------------------------------
 ASKS = "Hi. If you record your name and reason for calling, I'll see if this person is available."
 
 
 class Overhearing:
-    """The other end, and what the session made of its words."""
+    """Collects what the session concluded from the remote party's words."""
 
     def __init__(self) -> None:
         self.reported: list[Overheard] = []
@@ -97,14 +97,14 @@ class Overhearing:
     async def _report(self, heard: Overheard) -> None:
         self.reported.append(heard)
 
-    async def ear_of(self, other_end: Machine) -> Any:
-        """The session that only listens."""
+    async def listening_session(self, other_end: Machine) -> Any:
+        """The model session that only listens."""
         other_end.talk.session.screening.listen()
         await until(lambda: len(other_end.talk.model.sessions) == 2)
         return other_end.talk.model.sessions[1]
 
 
-async def test_words_tell_that_a_phone_asks_and_who_joins() -> None:
+async def test_words_reveal_a_screening_phone_and_the_person_who_joins() -> None:
     overhearing = Overhearing()
     async with machine(screening=overhearing.plan) as other_end:
         await until(lambda: other_end.talk.model.sessions)
@@ -112,48 +112,48 @@ async def test_words_tell_that_a_phone_asks_and_who_joins() -> None:
             other_end.talk.caller.incoming.put_nowait(LOUD)
         await settled()
         await other_end.detected()
-        ear = await overhearing.ear_of(other_end)
-        await until(lambda: len(ear.heard) == REMEMBERED)
+        listener = await overhearing.listening_session(other_end)
+        await until(lambda: len(listener.heard) == REMEMBERED)
         other_end.talk.caller.incoming.put_nowait(LOUD)
-        await until(lambda: len(ear.heard) == REMEMBERED + 1)
-        config = ear.config
+        await until(lambda: len(listener.heard) == REMEMBERED + 1)
+        config = listener.config
         assert (config.instructions, config.tools, config.listens_only) == (LISTEN_ONLY, (), True)
         assert other_end.model.heard == []
 
         for words in ("Hi.", ASKS.removeprefix("Hi. ")):
             assert overhearing.reported == []
-            ear.queue.put_nowait(InputTranscript(words))
+            listener.queue.put_nowait(InputTranscript(words))
             await settled()
         assert overhearing.reported == ["screening"]
         await other_end.talk.session.screening.begin()
         await until(lambda: other_end.model.replies)
-        ear.queue.put_nowait(InputTranscript("Hello?"))  # before it has been told
+        listener.queue.put_nowait(InputTranscript("Hello?"))  # before the introduction was spoken
         other_end.speak("who", 300)
         await asyncio.sleep(1)
         for words in ("Thanks. Please stay on the line.", "Hello, this is Alex. Who is calling?"):
             assert overhearing.reported == ["screening"]
-            ear.queue.put_nowait(InputTranscript(words))
+            listener.queue.put_nowait(InputTranscript(words))
             await settled()
         assert overhearing.reported == ["screening", "person"]
         await other_end.talk.session.person_answered()
         await until(lambda: "Greet the caller." in other_end.model.replies)
-        assert ear.is_closed
+        assert listener.is_closed
         assert Cue.LEAVE_MESSAGE not in other_end.model.replies
         assert [entry for entry in other_end.talk.notes.transcripts if entry[0] == "user"] == []
 
 
-async def test_nothing_is_overheard_of_a_person_and_no_more_once_a_message_is_recorded() -> None:
+async def test_listening_ends_when_a_message_is_recorded_and_never_starts_for_a_person() -> None:
     overhearing = Overhearing()
     async with machine(screening=overhearing.plan) as other_end:
         await other_end.detected()
-        ear = await overhearing.ear_of(other_end)
+        listener = await overhearing.listening_session(other_end)
         other_end.answering.greeting_ended()
         await other_end.asked()
-        await until(lambda: ear.is_closed)
+        await until(lambda: listener.is_closed)
         other_end.talk.caller.incoming.put_nowait(LOUD)
-        ear.queue.put_nowait(InputTranscript(ASKS))
+        listener.queue.put_nowait(InputTranscript(ASKS))
         await settled()
-        assert (overhearing.reported, ear.heard) == ([], [])
+        assert (overhearing.reported, listener.heard) == ([], [])
     async with machine(screening=overhearing.plan) as other_end:
         await until(lambda: other_end.talk.model.sessions)
         await other_end.talk.session.person_answered()
@@ -163,13 +163,13 @@ async def test_nothing_is_overheard_of_a_person_and_no_more_once_a_message_is_re
 
 
 @pytest.mark.parametrize("is_understood", [False, True])
-async def test_words_that_are_understood_late_are_waited_for(
+async def test_pending_words_are_awaited_before_the_machine_verdict(
     monkeypatch: pytest.MonkeyPatch, is_understood: bool
 ) -> None:
     overhearing = Overhearing()
     async with machine(screening=overhearing.plan) as other_end:
         await other_end.detected()
-        ear = await overhearing.ear_of(other_end)
+        listener = await overhearing.listening_session(other_end)
         monkeypatch.setattr(ScriptedSession, "owes_words", True)
         began = asyncio.get_running_loop().time()
         if not is_understood:
@@ -177,9 +177,9 @@ async def test_words_that_are_understood_late_are_waited_for(
             assert DOUBT_SECONDS <= asyncio.get_running_loop().time() - began <= DOUBT_SECONDS + 1
             return
         await asyncio.sleep(SILENCE_SECONDS + 2)
-        ear.queue.put_nowait(InputTranscript(ASKS))
+        listener.queue.put_nowait(InputTranscript(ASKS))
         monkeypatch.setattr(ScriptedSession, "owes_words", False)
-        await asyncio.sleep(1)  # until the report is written and comes back
+        await asyncio.sleep(1)  # until the report has been stored and applied
         await other_end.talk.session.screening.begin()
         await until(lambda: other_end.model.replies)
         assert other_end.model.replies == [say_exactly("It is Example Ltd.")]
@@ -200,7 +200,7 @@ async def test_words_that_are_understood_late_are_waited_for(
         ("", False),
     ],
 )  # fmt: skip
-def test_who_asks(words: str, asks: bool) -> None:
+def test_words_of_a_screening_phone_are_recognized(words: str, asks: bool) -> None:
     assert asks_who_calls(words) is asks
 
 
@@ -216,5 +216,5 @@ def test_who_asks(words: str, asks: bool) -> None:
         ("Please leave a message after the tone.", Speaker.MAILBOX),
     ],
 )
-def test_who_speaks_afterwards(words: str, speaker: Speaker) -> None:
+def test_the_next_speaker_is_recognized(words: str, speaker: Speaker) -> None:
     assert speaker_of(words) is speaker

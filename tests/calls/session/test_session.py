@@ -1,4 +1,4 @@
-"""The conversation itself, both ends in the test's hand."""
+"""The conversation itself. The test controls both ends."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -46,7 +46,7 @@ async def test_the_model_greets_and_both_sides_are_heard() -> None:
         assert model.is_closed
 
 
-async def test_barge_in_clears_the_line_and_tells_the_model_what_was_heard() -> None:
+async def test_barge_in_clears_the_line_and_truncates_the_model_answer() -> None:
     async with conversation() as talk:
         model = await talk.model_session()
         model.queue.put_nowait(AudioDelta("a", audio(2000)))
@@ -59,7 +59,7 @@ async def test_barge_in_clears_the_line_and_tells_the_model_what_was_heard() -> 
         assert (item, heard_ms) == ("a", 200)
         assert talk.caller.clears == 1
         assert talk.notes.interruptions == [("a", 200, 0.1)]
-        # What is left of the interrupted answer is not sent any more; the next answer is.
+        # The rest of the interrupted answer is not sent. The next answer is.
         model.queue.put_nowait(AudioDelta("a", audio(20)))
         model.queue.put_nowait(AudioDelta("b", audio(40)))
         await until(lambda: len(talk.caller.sent) == 2)
@@ -75,7 +75,7 @@ async def test_speech_while_nothing_is_played_clears_nothing() -> None:
         assert (talk.caller.clears, model.truncated) == (0, [])
 
 
-async def test_tools_run_side_by_side_and_a_cancelled_one_is_dropped() -> None:
+async def test_tools_run_in_parallel_and_a_canceled_one_is_dropped() -> None:
     async with conversation() as talk:
         talk.tool_waits = {"slow": asyncio.Event(), "gone": asyncio.Event()}
         model = await talk.model_session()
@@ -94,9 +94,7 @@ async def test_tools_run_side_by_side_and_a_cancelled_one_is_dropped() -> None:
 
 
 @pytest.mark.parametrize("model_speaks", [True, False])
-async def test_a_tool_that_takes_its_time_has_something_said(
-    monkeypatch: pytest.MonkeyPatch, model_speaks: bool
-) -> None:
+async def test_something_is_said_during_a_slow_tool(monkeypatch: pytest.MonkeyPatch, model_speaks: bool) -> None:
     monkeypatch.setattr(ScriptedSession, "speaks_during_tools", model_speaks)
 
     async def fallback_tts(text: str) -> AsyncIterator[str]:
@@ -106,7 +104,7 @@ async def test_a_tool_that_takes_its_time_has_something_said(
     tools = (ToolSpec("look", "Look", {}, speak_while_waiting="One moment."),)
     async with conversation(tools=tools, fallback_tts=fallback_tts) as talk:
         model = await talk.model_session()
-        model.queue.put_nowait(ToolCall("1", "look", {}))  # quick: nothing to be said
+        model.queue.put_nowait(ToolCall("1", "look", {}))  # quick: nothing is said
         await asyncio.sleep(QUICK_SECONDS)
         assert len(model.results) == 1
         assert (len(model.replies), talk.caller.sent) == (1, [])
@@ -125,7 +123,7 @@ async def test_a_tool_that_takes_its_time_has_something_said(
 
 
 @pytest.mark.parametrize("model_speaks", [True, False])
-async def test_slow_tools_without_words_of_their_own_are_bridged_once(
+async def test_slow_tools_without_their_own_words_are_bridged_once(
     monkeypatch: pytest.MonkeyPatch, model_speaks: bool
 ) -> None:
     monkeypatch.setattr(ScriptedSession, "speaks_during_tools", model_speaks)
@@ -150,7 +148,7 @@ async def test_slow_tools_without_words_of_their_own_are_bridged_once(
         await until(lambda: len(model.results) == 2)
 
 
-async def test_what_a_broken_line_had_not_played_is_heard_when_it_is_back() -> None:
+async def test_unplayed_audio_is_sent_again_after_a_reconnect() -> None:
     async with conversation() as talk:
         model = await talk.model_session()
         for _ in range(10):
@@ -165,9 +163,7 @@ async def test_what_a_broken_line_had_not_played_is_heard_when_it_is_back() -> N
         assert len(talk.caller.sent) == 10
         talk.caller.incoming.put_nowait(LineBack())
         await settled()
-        assert talk.caller.sent[10:] == [audio(100)] * 8 + [
-            audio(60)
-        ]  # the third piece was being played: it starts over
+        assert talk.caller.sent[10:] == [audio(100)] * 8 + [audio(60)]  # the third chunk was playing: it starts over
         assert ("stream.reconnected", {"reason": "connection_lost"}) in talk.notes.events
         await asyncio.sleep(0.05)
         model.queue.put_nowait(SpeechStarted())
@@ -213,7 +209,7 @@ async def test_a_model_that_refuses_ends_the_call(retryable: bool) -> None:
         assert talk.notes.names() == ["model.failed", "stream.disconnected"]
 
 
-async def test_silence_ends_the_call_and_the_models_speech_is_no_silence() -> None:
+async def test_silence_ends_the_call_and_the_models_speech_is_not_silence() -> None:
     async with conversation(silence=6) as talk:
         model = await talk.model_session()
         began = asyncio.get_running_loop().time()
@@ -222,7 +218,7 @@ async def test_silence_ends_the_call_and_the_models_speech_is_no_silence() -> No
         assert asyncio.get_running_loop().time() - began == pytest.approx(7)
 
 
-async def test_the_longest_duration_ends_the_call() -> None:
+async def test_the_maximum_duration_ends_the_call() -> None:
     began = asyncio.get_running_loop().time()
     async with conversation(max_duration=3600, silence=7200) as talk:
         (await talk.model_session()).queue.put_nowait(AudioDelta("a", audio(20)))
@@ -230,7 +226,7 @@ async def test_the_longest_duration_ends_the_call() -> None:
         assert asyncio.get_running_loop().time() - began == pytest.approx(3600)
 
 
-async def test_end_from_outside_stands_whatever_follows() -> None:
+async def test_the_first_request_to_end_decides_the_cause() -> None:
     async with conversation() as talk:
         await talk.model_session()
         talk.session.end("insufficient_balance")
@@ -238,14 +234,14 @@ async def test_end_from_outside_stands_whatever_follows() -> None:
         assert await talk.task == "insufficient_balance"
 
 
-async def test_dtmf_is_written_down() -> None:
+async def test_dtmf_is_on_the_timeline() -> None:
     async with conversation() as talk:
         await talk.model_session()
         talk.caller.incoming.put_nowait(DtmfPressed("5"))
         await until(lambda: ("dtmf.received", {"digit": "5"}) in talk.notes.events)
 
 
-async def test_keys_that_follow_each_other_are_told_to_the_model_as_one_input() -> None:
+async def test_consecutive_keys_are_one_input_for_the_model() -> None:
     async with conversation() as talk:
         model = await talk.model_session()
         for digit in "42#":
@@ -256,7 +252,7 @@ async def test_keys_that_follow_each_other_are_told_to_the_model_as_one_input() 
         assert model.contexts == ["The caller pressed these keys on the phone: 42#"]
 
 
-async def test_the_caller_may_begin() -> None:
+async def test_the_caller_can_speak_first() -> None:
     async with conversation(agent_begins=False) as talk:
         await until(lambda: "stream.connected" in talk.notes.names())
         await settled()

@@ -1,4 +1,4 @@
-"""A session that hands its call over, and one that waits for the verdict of who answered: both ends in the test's hand."""
+"""A session that transfers its call, and one that waits for the verdict on who answered. The test controls both ends."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -16,12 +16,12 @@ from tests.virtual_time import settled, until
 
 
 class Desk:
-    """Takes requests to hand a call over."""
+    """Takes requests to transfer a call."""
 
     def __init__(self, problem: str = "") -> None:
         self.problem = problem
         self.requests: list[Mapping[str, Any]] = []
-        self.answers = asyncio.Event()  # a developer's server, which says where to
+        self.answers = asyncio.Event()  # set when the developer's server has answered with a number
         self.answers.set()
         self.called = 0
 
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.virtual_time
 ASKED = ToolCall("c1", "transfer_call", {"reason": "billing"})
 
 
-async def test_what_the_model_has_said_is_heard_before_others_are_called() -> None:
+async def test_the_models_words_are_heard_before_the_transfer_starts() -> None:
     desk = Desk()
     async with conversation(request_transfer=desk) as talk:
         model = await talk.model_session()
@@ -51,7 +51,7 @@ async def test_what_the_model_has_said_is_heard_before_others_are_called() -> No
         assert desk.requests == []
         await asyncio.sleep(0.03)
         assert desk.requests == [{"reason": "billing"}]
-        # While it rings, the model neither hears nor is heard.
+        # While the second leg rings, the model neither hears nor is heard.
         await talk.session.transfer_begun()
         talk.caller.incoming.put_nowait(FRAME)
         model.queue.put_nowait(AudioDelta("b", audio(100)))
@@ -65,7 +65,7 @@ async def test_what_the_model_has_said_is_heard_before_others_are_called() -> No
         await until(lambda: model.heard == [FRAME])
 
 
-async def test_a_transfer_that_cannot_be_is_told_to_the_model() -> None:
+async def test_the_model_is_informed_of_an_impossible_transfer() -> None:
     async with conversation(request_transfer=Desk("No number is known.")) as talk:
         model = await talk.model_session()
         model.queue.put_nowait(ASKED)
@@ -73,7 +73,7 @@ async def test_a_transfer_that_cannot_be_is_told_to_the_model() -> None:
         assert model.results == [("c1", "transfer_call", {"error": "No number is known."})]
 
 
-async def test_nobody_is_called_once_a_person_has_taken_the_call_over_or_the_model_withdraws() -> None:
+async def test_nobody_is_called_after_a_takeover_or_a_withdrawn_tool_call() -> None:
     desk = Desk()
     async with conversation(request_transfer=desk) as talk:
         model = await talk.model_session()
@@ -94,7 +94,7 @@ async def test_nobody_is_called_once_a_person_has_taken_the_call_over_or_the_mod
         await until(lambda: model.results)
         assert (desk.called, model.results) == (0, [("c2", "transfer_call", {"error": TAKEN_OVER})])
         await talk.session.take_over.end(ada.id, "returned")
-        # The transfer was requested, but the session does not know yet.
+        # The transfer was requested, but the session does not know it yet.
         model.queue.put_nowait(ToolCall("c3", "transfer_call", {}))
         await until(lambda: desk.called)
         assert await talk.session.take_over.begin(ada) == "The call is being transferred."
@@ -102,7 +102,7 @@ async def test_nobody_is_called_once_a_person_has_taken_the_call_over_or_the_mod
         assert await talk.session.take_over.begin(ada) == ""
 
 
-async def test_a_caller_who_waits_for_a_person_may_be_silent() -> None:
+async def test_a_caller_waiting_for_a_person_can_be_silent() -> None:
     async with conversation(silence=5) as talk:
         model = await talk.model_session()
         model.queue.put_nowait(AudioDelta("a", audio(100)))
@@ -114,7 +114,7 @@ async def test_a_caller_who_waits_for_a_person_may_be_silent() -> None:
         assert await talk.task == "silence_timeout"
 
 
-async def test_a_developers_transfer_that_fails_is_told_to_the_model() -> None:
+async def test_the_model_is_informed_of_a_failed_transfer_by_the_developer() -> None:
     async with conversation() as talk:
         model = await talk.model_session()
         await talk.session.transfer_begun()
@@ -125,7 +125,7 @@ async def test_a_developers_transfer_that_fails_is_told_to_the_model() -> None:
         assert await talk.task == "transferred"
 
 
-async def test_the_model_waits_until_it_is_known_who_has_answered() -> None:
+async def test_the_model_waits_for_the_verdict_on_who_answered() -> None:
     answering = Answering(detects=True, now=asyncio.get_running_loop().time)
     async with conversation(answering=answering) as talk:
         talk.caller.incoming.put_nowait(FRAME)
@@ -139,7 +139,7 @@ async def test_the_model_waits_until_it_is_known_who_has_answered() -> None:
         await until(lambda: model.heard == [FRAME, FRAME])  # a "Hello?" before the verdict is not lost
 
 
-async def test_without_a_verdict_it_is_a_person() -> None:
+async def test_without_a_verdict_the_answerer_is_a_person() -> None:
     began = asyncio.get_running_loop().time()
     async with conversation(answering=Answering(detects=True, now=asyncio.get_running_loop().time)) as talk:
         assert (await talk.model_session()).replies == ["Greet the caller."]

@@ -1,4 +1,4 @@
-"""Audio that goes from one socket's callback straight to the other socket: in its order, and with the same results as the long way."""
+"""Audio that goes straight from one socket's callback to the other socket: in order, and with the same results as the long path."""
 
 import asyncio
 import gc
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.virtual_time
 
 
 class DirectSession(ScriptedSession):
-    """A model's session with a short path; `fault` is raised by the next frame that it is sent."""
+    """A model session with a short path. `fault` is raised when the next frame is sent to it."""
 
     is_direct = True
     fault: Exception | None = None
@@ -63,18 +63,18 @@ class Call:
 
 
 async def no_tool(name: str, arguments: Any, call_id: str) -> dict[str, Any]:
-    raise AssertionError("no tool is called")
+    raise AssertionError("no tool should be called")
 
 
-async def test_audio_goes_both_ways_at_once_and_control_frames_keep_their_place() -> None:
+async def test_audio_takes_the_short_path_both_ways_and_control_frames_keep_their_order() -> None:
     call = Call()
-    assert call.caller.speak(audio(20)) is False  # there is no model yet
+    assert call.caller.speak(audio(20)) is False  # no model yet
     model = await call.greeted()
     first, second, third = audio(20), audio(21), audio(22)
     assert call.caller.speak(first) is True
     assert model.heard == [audio(20), first]
     call.caller.incoming.put_nowait(DtmfPressed("5"))
-    assert [call.caller.speak(second), call.caller.speak(third)] == [False, False]  # behind the key
+    assert [call.caller.speak(second), call.caller.speak(third)] == [False, False]  # after the key
     await until(lambda: len(model.heard) == 4)
     assert model.heard[2:] == [second, third]
     assert "dtmf.received" in call.notes.names()
@@ -84,7 +84,7 @@ async def test_audio_goes_both_ways_at_once_and_control_frames_keep_their_place(
     assert await call.task == "completed"
 
 
-async def test_what_comes_after_the_end_is_for_nobody() -> None:
+async def test_audio_after_the_end_is_ignored() -> None:
     call = Call()
     model = await call.greeted()
     call.session.end("completed")
@@ -94,9 +94,9 @@ async def test_what_comes_after_the_end_is_for_nobody() -> None:
     assert (model.heard, call.caller.sent) == ([], [])
 
 
-async def test_a_defect_ends_this_call_alone() -> None:
+async def test_a_bug_ends_only_its_call() -> None:
     broken, other = Call(), Call()
-    model, others_model = await broken.greeted(), await other.greeted()
+    model, other_model = await broken.greeted(), await other.greeted()
     model.fault = ZeroDivisionError("a defect")
     assert broken.caller.speak(audio(20)) is True
     assert broken.caller.speak(audio(20)) is False
@@ -104,27 +104,27 @@ async def test_a_defect_ends_this_call_alone() -> None:
         await broken.task
     assert model.is_closed
     assert other.caller.speak(audio(20)) is True
-    assert others_model.heard == [audio(20)]
+    assert other_model.heard == [audio(20)]
     other.session.end("completed")
     await other.task
 
 
-async def test_a_defect_on_both_ways_at_once_is_raised_once(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_bug_on_both_paths_at_once_is_raised_once(caplog: pytest.LogCaptureFixture) -> None:
     call = Call()
     model = await call.greeted()
     model.fault = ZeroDivisionError("a defect")
-    call.caller.incoming.put_nowait(audio(20))  # the task's
+    call.caller.incoming.put_nowait(audio(20))  # for the task
     await asyncio.sleep(0)
     assert call.caller.sink(audio(20)) is True
     with pytest.raises(ZeroDivisionError, match="a defect"):
         await call.task
     del call
     gc.collect()
-    # Threads that earlier tests left behind log, too.
+    # Threads left by earlier tests log too.
     assert [record for record in caplog.records if record.name == "asyncio"] == []
 
 
-async def test_a_model_that_has_just_failed_costs_a_frame_not_the_call() -> None:
+async def test_a_model_that_has_just_failed_costs_a_frame_and_not_the_call() -> None:
     call = Call()
     model = await call.greeted()
     model.fault = ProviderError("gone", retryable=True)
@@ -136,7 +136,7 @@ async def test_a_model_that_has_just_failed_costs_a_frame_not_the_call() -> None
     await call.task
 
 
-async def test_a_step_that_waits_is_a_defect() -> None:
+async def test_a_step_that_waits_is_a_bug() -> None:
     steps = []
 
     async def step() -> None:
@@ -158,7 +158,7 @@ def media(payload: str, track: str = "inbound") -> str:
 
 
 class Wire:
-    """The carrier's socket, and what a session reads: `short` in the callback, `long` by a task."""
+    """The carrier's socket, and what a session reads from it: `short` in the callback, `long` in a task."""
 
     def __init__(self) -> None:
         self.incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -168,7 +168,7 @@ class Wire:
         self.take: Callable[[str], bool] = self.transport.take
 
     async def send(self, message: dict[str, Any]) -> None:
-        raise AssertionError("all goes the short path")
+        raise AssertionError("all audio should take the short path")
 
     def hear(self, payload: str) -> bool:
         self.short.append(payload)
@@ -200,7 +200,7 @@ async def test_only_audio_that_needs_no_pacing_is_taken_from_the_carrier() -> No
     assert (wire.short, wire.long) == ([audio(20)], [MarkReached("m1"), audio(21)])
     wire.say("{not json")
     await settled()
-    wire.say(media(audio(100)))  # to be cut to frames; the short path ends with it
+    wire.say(media(audio(100)))  # must be split into frames, so the short path ends
     wire.say(media(audio(20)))
     await until(lambda: len(wire.long) == 9)
     assert (wire.short, wire.long[3:]) == ([audio(20)], [audio(20)] * 6)
@@ -240,7 +240,7 @@ GEMINI = b'{"serverContent":{"modelTurn":{"parts":[{"inlineData":{"mimeType":"au
         (audio_messages.of_gemini, GEMINI, (b"AAAA", b""), None),
     ],
 )
-async def test_only_audio_in_the_vendors_own_shape_is_cut_out(
+async def test_only_audio_in_the_vendors_exact_format_is_cut_out(
     read: Callable[[bytes], object], message: bytes, change: tuple[bytes, bytes], found: object
 ) -> None:
     before, after = change
@@ -248,7 +248,7 @@ async def test_only_audio_in_the_vendors_own_shape_is_cut_out(
 
 
 def openai_audio(event: str, item: str, delta: str, more: str = "") -> bytes:
-    """A message of one answer's audio; `event` as it stands in JSON."""
+    """A message with audio of an answer. `event` is inserted into the JSON unescaped."""
     return (
         f'{{"type":"response.output_audio.delta","event_id":"{event}","response_id":"resp_1","item_id":"{item}","output_index":0,'
         f'"content_index":0,"delta":"{delta}"{more}}}'
@@ -263,11 +263,11 @@ def openai_audio(event: str, item: str, delta: str, more: str = "") -> bytes:
         (openai_audio("event_22", "item_1", "BB B"), None),
         (openai_audio("event_22", "item_1", "BBBB", ',"more":""'), None),
         (openai_audio("event_22", "item_1", "BBBB")[:-1], None),
-        # A string that only looks like the end of the id and what follows it.
+        # An event ID that contains what looks like its end and the next fields.
         (openai_audio("x\\", "item_1", "BBBB"), None),
     ],
 )
-def test_audio_is_cut_out_by_what_the_message_before_it_looked_like(
+def test_audio_is_cut_out_by_the_layout_of_the_previous_message(
     message: bytes, found: tuple[str, str, str] | None
 ) -> None:
     cutter = audio_messages.OpenAICutter()

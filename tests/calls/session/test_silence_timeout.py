@@ -1,4 +1,4 @@
-"""Silence counts from the last sound, whatever is reconnected; both ends in the test's hand."""
+"""Silence counts from the last sound, whatever is reconnected. The test controls both ends."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -21,19 +21,19 @@ from tests.calls.session.test_playback_clock import Clock
 from tests.virtual_time import settled, until
 
 SILENCE_SECONDS = 12.0
-AT = 6.1  # when something happens in the silence
+AT = 6.1  # when the event happens, in seconds after the greeting
 
 pytestmark = pytest.mark.virtual_time
 
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No model is taken for broken."""
+    """No model counts as broken."""
     monkeypatch.setattr(ScriptedModel, "answer_seconds", 60.0)
 
 
 async def ended_after(event: Callable[[Conversation, Any], Awaitable[None]], **options: Any) -> float:
-    """Seconds from the end of the greeting's sound to the end of the call, with something happening in between."""
+    """Seconds from the end of the greeting to the end of the call, with an event in between."""
     loop = asyncio.get_running_loop()
     async with conversation(silence=SILENCE_SECONDS, **options) as talk:
         model = await talk.model_session()
@@ -81,7 +81,7 @@ async def silent_answer(talk: Conversation, model: Any) -> None:
 @pytest.mark.parametrize(
     "event", [nothing, model_drops, model_is_replaced, vendor_goes_away, guard_reconnects, line_breaks, silent_answer]
 )
-async def test_what_is_no_sound_does_not_start_the_silence_over(
+async def test_events_without_sound_do_not_restart_the_silence(
     event: Callable[[Conversation, Any], Awaitable[None]],
 ) -> None:
     config = SessionConfig(upstream_model="other", instructions="Be brief.", caller_format=PCMU_8K)
@@ -110,31 +110,31 @@ async def key_is_pressed(talk: Conversation, model: Any) -> None:
     talk.caller.incoming.put_nowait(DtmfPressed("5"))
 
 
-async def tool_works(talk: Conversation, model: Any) -> None:
-    """Nobody's silence, and no sound: what was counted before it counts."""
+async def tool_runs(talk: Conversation, model: Any) -> None:
+    """A running tool is neither silence nor sound: the silence before it still counts."""
     talk.tool_waits = {"slow": asyncio.Event()}
     model.queue.put_nowait(ToolCall("1", "slow", {}))
     await asyncio.sleep(AT + 0.2)
     talk.tool_waits["slow"].set()
 
 
-async def somebody_is_called(talk: Conversation, model: Any) -> None:
+async def transfer_fails(talk: Conversation, model: Any) -> None:
     await talk.session.transfer_begun(is_warm=True)
     await asyncio.sleep(AT + 0.2)
     await talk.session.transfer_failed("busy")
 
 
 @pytest.mark.parametrize(
-    "event", [agent_speaks, caller_speaks, caller_is_understood, key_is_pressed, tool_works, somebody_is_called]
+    "event", [agent_speaks, caller_speaks, caller_is_understood, key_is_pressed, tool_runs, transfer_fails]
 )
-async def test_sound_starts_the_silence_over_and_waiting_holds_it(
+async def test_sound_restarts_the_silence_and_waiting_pauses_it(
     event: Callable[[Conversation, Any], Awaitable[None]],
 ) -> None:
     late = await ended_after(event) - (SILENCE_SECONDS + AT + 0.2)
     assert 0 <= late <= LOOK_SECONDS
 
 
-def test_a_session_that_goes_on_counts_what_was_silent_before_it() -> None:
+def test_a_resumed_session_counts_the_silence_before_it() -> None:
     clock = Clock()
     silence = SilenceClock(clock, silent_for=7.0)
     clock.now += 2
@@ -163,20 +163,20 @@ async def test_the_agent_asks_once_before_the_call_ends(answers: bool) -> None:
         if answers:
             await asyncio.sleep(2)
             talk.caller.incoming.put_nowait(DtmfPressed("1"))
-            asked_at = loop.time() + 12  # a silence of its own, with a question after eight seconds and no answer to it
+            asked_at = loop.time() + 12  # a new silence, with a question after eight seconds that is not answered
         assert await talk.task == "silence_timeout"
         assert loop.time() - asked_at == pytest.approx(4 if not answers else 0, abs=3 * LOOK_SECONDS)
         assert model.replies.count(Cue.ASK_IF_THERE) == (2 if answers else 1)
 
 
-async def test_a_tool_that_the_question_leads_to_is_waited_for() -> None:
+async def test_a_tool_called_after_the_question_is_awaited() -> None:
     loop = asyncio.get_running_loop()
     async with conversation(silence=SILENCE_SECONDS, asks=True) as talk:
         model = await talk.model_session()
         model.queue.put_nowait(AudioDelta("greeting", audio(100)))
         model.queue.put_nowait(TurnDone())
         await until(lambda: model.replies[-1] == Cue.ASK_IF_THERE)
-        await tool_works(talk, model)
+        await tool_runs(talk, model)
         done_at = loop.time()
         assert await talk.task == "silence_timeout"
         assert loop.time() - done_at == pytest.approx(4, abs=2 * LOOK_SECONDS)

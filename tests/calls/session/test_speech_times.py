@@ -1,4 +1,4 @@
-"""Which stretches of time the bars of a call's page are made of."""
+"""The stretches of speech that a call's page shows as bars."""
 
 import base64
 
@@ -42,7 +42,7 @@ def test_sounds_become_stretches(sounds: list[Stretch], cut_at: float | None, ex
 
 
 @pytest.mark.parametrize("audio_format", [PCMU_8K, PCMA_8K, PCM16_16K])
-def test_a_long_pause_divides_a_piece(audio_format: AudioFormat) -> None:
+def test_a_long_pause_splits_a_chunk(audio_format: AudioFormat) -> None:
     voice = base64.b64decode(sound(audio_format, 4000)) * 10
     width = 2 if audio_format.encoding == "pcm16" else 1
     silence = SILENCE[audio_format.encoding] * width * (audio_format.sample_rate // 2)

@@ -1,4 +1,4 @@
-"""People at the page of a live call: they listen, whisper, and take the agent's place. Both ends are in the test's hand."""
+"""People on the page of a live call listen, whisper and take over from the agent. The test controls both ends."""
 
 import asyncio
 import base64
@@ -40,7 +40,7 @@ async def talk_into(talk: Conversation, seconds: float, person: Person = ADA) ->
         await asyncio.sleep(0.02)
 
 
-async def test_a_person_takes_the_place_of_the_agent_and_gives_it_back() -> None:
+async def test_a_person_takes_over_from_the_agent_and_returns_the_call() -> None:
     async with conversation(silence=10) as talk:
         model = await talk.model_session()
         over = talk.session.take_over
@@ -50,27 +50,29 @@ async def test_a_person_takes_the_place_of_the_agent_and_gives_it_back() -> None
         await asyncio.sleep(0.5)
 
         assert await over.begin(ADA) == ""
-        assert model.truncated == [("a", 500)]  # cut as by the caller's voice
+        assert model.truncated == [("a", 500)]  # cut off as by a barge-in
         assert (talk.caller.clears, talk.notes.interruptions) == (1, [("a", 500, 0.25)])
-        assert await over.begin(ADA) == ""  # once more, the same
+        assert await over.begin(ADA) == ""  # repeating it changes nothing
         assert await over.begin(BOB) == "ada@example.com has taken over this call."
 
         sent = len(talk.caller.sent)
-        model.queue.put_nowait(AudioDelta("b", audio(200)))  # nothing of the agent is heard
+        model.queue.put_nowait(AudioDelta("b", audio(200)))  # the agent is not heard
         model.queue.put_nowait(SpeechStarted())
         model.queue.put_nowait(SpeechStopped())
         model.queue.put_nowait(ToolCall("t1", "look", {}))
         talk.caller.incoming.put_nowait(audio(20))
         await talk_into(talk, 1)
         assert len(talk.caller.sent) == sent + 50
-        assert all(len(base64.b64decode(each)) <= 160 for each in talk.caller.sent[sent:])  # as telephones have it
+        assert all(
+            len(base64.b64decode(each)) <= 160 for each in talk.caller.sent[sent:]
+        )  # the size of telephone frames
         assert (talk.caller.clears, model.heard, talk.tools_run) == (1, [], [])
         assert model.results == [("t1", "look", {"error": TAKEN_OVER})]
         assert not await talk.session.speak("Hello!")
         await over.hear(BOB.id, VOICE)
         assert len(talk.caller.sent) == sent + 50
 
-        await talk_into(talk, 15)  # no silence, no answer that is due
+        await talk_into(talk, 15)  # no silence timeout, and no dead air
         assert not await over.end(BOB.id, "returned")
         assert await over.end(ADA.id, "returned")
         assert model.contexts == [given_back([])]
@@ -91,7 +93,7 @@ async def test_a_person_takes_the_place_of_the_agent_and_gives_it_back() -> None
 
 
 class Words:
-    """A transcriber that has understood something when it is closed."""
+    """A transcriber that reports its words when it is closed."""
 
     def __init__(self, audio_format: AudioFormat, said: Callable[[str], None]) -> None:
         self.pieces: list[str] = []
@@ -106,7 +108,7 @@ class Words:
             self.said(self.words)
 
 
-async def test_the_agent_learns_what_was_said_and_so_does_a_model_that_comes_later() -> None:
+async def test_the_agent_and_later_models_learn_what_was_said() -> None:
     async with conversation() as talk:
         model = await talk.model_session()
         over = talk.session.take_over
@@ -131,7 +133,7 @@ async def test_the_agent_learns_what_was_said_and_so_does_a_model_that_comes_lat
         ]
 
 
-async def test_a_person_who_vanishes_does_not_leave_the_caller_alone() -> None:
+async def test_the_agent_gets_the_call_back_if_the_person_disappears() -> None:
     ends: list[tuple[Person, str]] = []
     async with conversation() as talk:
         model = await talk.model_session()
@@ -154,7 +156,7 @@ async def test_a_person_who_vanishes_does_not_leave_the_caller_alone() -> None:
         ]
 
 
-async def test_an_agent_that_hangs_up_is_stopped_and_one_that_is_lost_is_not_missed() -> None:
+async def test_during_a_takeover_the_agent_cannot_hang_up_and_can_be_lost() -> None:
     async with conversation() as talk:
         model = await talk.model_session()
         model.queue.put_nowait(AudioDelta("a", audio(1000)))
@@ -171,7 +173,7 @@ async def test_an_agent_that_hangs_up_is_stopped_and_one_that_is_lost_is_not_mis
         assert await talk.task == "model_failed"
 
 
-async def test_a_call_that_is_being_transferred_or_that_a_machine_has_is_not_taken_over() -> None:
+async def test_a_call_being_transferred_or_answered_by_a_machine_cannot_be_taken_over() -> None:
     async with conversation() as talk:
         await talk.model_session()
         await talk.session.transfer_begun()
@@ -182,8 +184,8 @@ async def test_a_call_that_is_being_transferred_or_that_a_machine_has_is_not_tak
         assert "takeover.started" not in talk.notes.names()
 
 
-@pytest.mark.parametrize("failure", [OSError("no database"), asyncio.CancelledError()], ids=["fails", "is_given_up"])
-async def test_a_call_whose_transfer_could_not_be_requested_can_be_taken_over(failure: BaseException) -> None:
+@pytest.mark.parametrize("failure", [OSError("no database"), asyncio.CancelledError()], ids=["fails", "is_canceled"])
+async def test_a_call_can_be_taken_over_if_requesting_its_transfer_failed(failure: BaseException) -> None:
     async def request_transfer(arguments: object, may_call: Callable[[], bool]) -> str:
         assert may_call()
         raise failure
@@ -208,26 +210,26 @@ async def test_a_transfer_that_fails_leaves_the_call_with_the_person() -> None:
         assert len(talk.caller.sent) == sent + 5
 
 
-OURS = base64.b64encode(b"\x22" * 160).decode()
+FALLBACK_AUDIO = base64.b64encode(b"\x22" * 160).decode()
 
 
-async def our_voice(text: str) -> AsyncIterator[str]:
+async def fallback_voice(text: str) -> AsyncIterator[str]:
     for _ in range(100):
         await asyncio.sleep(0.02)
-        yield OURS
+        yield FALLBACK_AUDIO
 
 
-async def ask_in_vain(talk: Conversation) -> None:
+async def wait_for_the_silence_question(talk: Conversation) -> None:
     await until(lambda: "silence.asked" in talk.notes.names())
 
 
 async def lose_the_model(talk: Conversation) -> None:
     talk.model.refusals = [ProviderError("no", retryable=False)]
     talk.model.sessions[0].queue.put_nowait(ProviderError("gone", retryable=False))
-    await until(lambda: OURS in talk.caller.sent)
+    await until(lambda: FALLBACK_AUDIO in talk.caller.sent)
 
 
-async def begin_a_slow_tool(talk: Conversation) -> None:
+async def start_a_slow_tool(talk: Conversation) -> None:
     talk.tool_waits["slow"] = asyncio.Event()
     talk.model.sessions[0].speaks_during_tools = False
     talk.model.sessions[0].queue.put_nowait(ToolCall("t1", "slow", {}))
@@ -241,36 +243,36 @@ async def report_a_machine(talk: Conversation) -> None:
     await talk.session.machine_answered()
 
 
-async def report_a_phone_that_asks(talk: Conversation) -> None:
+async def report_screening(talk: Conversation) -> None:
     await talk.session.screening_detected()
 
 
 @pytest.mark.parametrize(
     ("before", "meanwhile"),
     [
-        (ask_in_vain, nothing),
+        (wait_for_the_silence_question, nothing),
         (lose_the_model, nothing),
-        (begin_a_slow_tool, nothing),
+        (start_a_slow_tool, nothing),
         (nothing, report_a_machine),
-        (nothing, report_a_phone_that_asks),
+        (nothing, report_screening),
     ],
 )
 async def test_nothing_talks_over_a_person_or_ends_their_call(
     before: Callable[[Conversation], Awaitable[None]], meanwhile: Callable[[Conversation], Awaitable[None]]
 ) -> None:
-    async with conversation(silence=12, asks=True, fallback_tts=our_voice, leaves_message=False) as talk:
+    async with conversation(silence=12, asks=True, fallback_tts=fallback_voice, leaves_message=False) as talk:
         await talk.model_session()
         await before(talk)
         assert await talk.session.take_over.begin(ADA) == ""
         sent = len(talk.caller.sent)
         await meanwhile(talk)
-        await asyncio.sleep(3.5)  # a microphone that has yet to be heard
+        await asyncio.sleep(3.5)  # nothing from the microphone yet
         assert talk.caller.sent[sent:] == []
         await talk_into(talk, 36)
-        assert OURS not in talk.caller.sent[sent:]
+        assert FALLBACK_AUDIO not in talk.caller.sent[sent:]
         assert not talk.task.done()
         await talk.session.take_over.end(ADA.id, "returned")
-        await asyncio.sleep(1.5)  # a new silence has begun, or an apology
+        await asyncio.sleep(1.5)  # a new silence or an apology has started
         assert not talk.task.done()
 
 
@@ -279,7 +281,7 @@ class SlowWords(Words):
         await asyncio.sleep(1)
 
 
-async def test_the_agent_hears_what_the_caller_says_while_the_call_is_returned() -> None:
+async def test_the_agent_hears_the_caller_while_the_call_is_being_returned() -> None:
     async with conversation() as talk:
         model = await talk.model_session()
         over = talk.session.take_over
@@ -296,7 +298,7 @@ async def test_the_agent_hears_what_the_caller_says_while_the_call_is_returned()
         assert model.heard == [audio(20), audio(30)]
 
 
-async def test_a_model_that_was_being_connected_when_the_call_was_returned_learns_of_it() -> None:
+async def test_a_model_that_connects_after_the_call_was_returned_is_informed() -> None:
     async with conversation() as talk:
         model = await talk.model_session()
         await talk.session.take_over.begin(ADA)
@@ -310,7 +312,7 @@ async def test_a_model_that_was_being_connected_when_the_call_was_returned_learn
         assert (model.contexts, later.contexts) == ([], [given_back([])])
 
 
-async def test_a_microphone_that_is_ahead_does_not_pile_up_on_the_line() -> None:
+async def test_microphone_audio_ahead_of_time_does_not_pile_up_on_the_line() -> None:
     async with conversation() as talk:
         await talk.model_session()
         await talk.session.take_over.begin(ADA)
@@ -319,7 +321,7 @@ async def test_a_microphone_that_is_ahead_does_not_pile_up_on_the_line() -> None
         assert len(talk.caller.sent) * 20 <= MOST_AHEAD_MS + 40
 
 
-async def test_who_listens_hears_both_sides_as_they_are_heard() -> None:
+async def test_a_listener_hears_both_sides_in_time() -> None:
     heard: list[tuple[float, bytes, bytes]] = []
     now = asyncio.get_running_loop().time
 
@@ -330,7 +332,7 @@ async def test_who_listens_hears_both_sides_as_they_are_heard() -> None:
         model = await talk.model_session()
         model.queue.put_nowait(AudioDelta("a", audio(1000)))
         await until(lambda: talk.caller.sent)
-        await asyncio.sleep(0.4)  # so much of it was played before anybody listens
+        await asyncio.sleep(0.4)  # this much was played before anybody listens
         tap = talk.session.tap(publish)
         listening = asyncio.create_task(tap.run())
         began = now()
@@ -340,12 +342,12 @@ async def test_who_listens_hears_both_sides_as_they_are_heard() -> None:
         assert heard[0][1] == b"\x10" * 160
         assert 8 * 39 <= len(heard[0][2]) <= 8 * 40
         await asyncio.sleep(0.2)
-        model.queue.put_nowait(SpeechStarted())  # what the caller did not hear, nobody hears
+        model.queue.put_nowait(SpeechStarted())  # listeners do not hear what the caller did not hear
         await settled()
         so_far = sum(len(agent) for _, _, agent in heard)
         await asyncio.sleep(1)
         assert sum(len(agent) for _, _, agent in heard) == so_far <= 8 * 260
-        model.queue.put_nowait(AudioDelta("b", audio(2000)))  # in one piece, long before it's played
+        model.queue.put_nowait(AudioDelta("b", audio(2000)))  # in one chunk, long before it is played
         model.queue.put_nowait(TurnDone())
         began = now()
         await asyncio.sleep(0.4)
@@ -358,7 +360,7 @@ async def test_who_listens_hears_both_sides_as_they_are_heard() -> None:
 
 
 @pytest.mark.parametrize("is_quiet", [True, False])
-async def test_a_whisper_is_followed_at_once_if_nobody_speaks(is_quiet: bool) -> None:
+async def test_a_whisper_is_followed_immediately_if_nobody_speaks(is_quiet: bool) -> None:
     async with conversation() as talk:
         model = await talk.model_session()
         model.queue.put_nowait(AudioDelta("a", audio(500)))

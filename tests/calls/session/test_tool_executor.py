@@ -1,4 +1,4 @@
-"""Tools of a session: what is run, what is refused, and what becomes of those that nobody waits for any more."""
+"""A session's tools: which calls run, which are refused, and what happens to results that nobody awaits anymore."""
 
 import asyncio
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ BOOK = ToolSpec(
 GOOD = {"date": "2026-12-24", "guests": 4, "area": "inside"}
 
 
-def told(talk: Conversation, name: str) -> list[dict[str, Any]]:
+def events_named(talk: Conversation, name: str) -> list[dict[str, Any]]:
     return [
         {key: value for key, value in metadata.items() if key != "latency_ms"}
         for event, metadata in talk.notes.events
@@ -43,8 +43,8 @@ def told(talk: Conversation, name: str) -> list[dict[str, Any]]:
     ]
 
 
-async def at_work(talk: Conversation) -> Any:
-    """The model has called the slow tool, and the developer's server has been asked."""
+async def slow_tool_started(talk: Conversation) -> Any:
+    """The model session, after it called the slow tool and the tool started."""
     talk.tool_waits = {"slow": asyncio.Event()}
     model = await talk.model_session()
     model.queue.put_nowait(SLOW)
@@ -52,59 +52,59 @@ async def at_work(talk: Conversation) -> Any:
     return model
 
 
-# --- nobody waits any more --------------------------------------------------------------------------------------------
+# --- results nobody awaits --------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("end", ["hangs up", "end", "limit"])
 async def test_a_tool_outlives_the_call(end: str) -> None:
     async with conversation(max_duration=0.6 if end == "limit" else 60) as talk:
-        model = await at_work(talk)
+        model = await slow_tool_started(talk)
         if end == "hangs up":
             talk.caller.incoming.put_nowait(StreamStopped())
         elif end == "end":
             talk.session.end("insufficient_balance")
         await talk.task
-        assert (told(talk, "tool.returned"), told(talk, "tool.abandoned")) == ([], [])
+        assert (events_named(talk, "tool.returned"), events_named(talk, "tool.abandoned")) == ([], [])
         talk.tool_waits["slow"].set()
-        await until(lambda: told(talk, "tool.abandoned"))
-        assert told(talk, "tool.abandoned") == [{"tool": "slow", "ok": True, "reason": "call_ended"}]
-        assert (told(talk, "tool.returned"), model.results, talk.tools_run) == ([], [], ["slow"])
+        await until(lambda: events_named(talk, "tool.abandoned"))
+        assert events_named(talk, "tool.abandoned") == [{"tool": "slow", "ok": True, "reason": "call_ended"}]
+        assert (events_named(talk, "tool.returned"), model.results, talk.tools_run) == ([], [], ["slow"])
 
 
 async def test_a_tool_outlives_its_withdrawal() -> None:
     async with conversation() as talk:
-        model = await at_work(talk)
+        model = await slow_tool_started(talk)
         model.queue.put_nowait(ToolCallsCancelled(("1", "unheard-of")))
         model.queue.put_nowait(ToolCall("2", "quick", {}))
         await until(lambda: model.results)
         talk.tool_waits["slow"].set()
-        await until(lambda: told(talk, "tool.abandoned"))
-        assert told(talk, "tool.abandoned") == [{"tool": "slow", "ok": True, "reason": "withdrawn"}]
+        await until(lambda: events_named(talk, "tool.abandoned"))
+        assert events_named(talk, "tool.abandoned") == [{"tool": "slow", "ok": True, "reason": "withdrawn"}]
         assert [name for _, name, _ in model.results] == ["quick"]
         assert talk.tools_run == ["slow", "quick"]
 
 
 @pytest.mark.parametrize("is_taken", [True, False])
 async def test_the_result_follows_a_call_that_moves(is_taken: bool) -> None:
-    handed_on: list[tuple[str, Mapping[str, Any]]] = []
+    forwarded: list[tuple[str, Mapping[str, Any]]] = []
 
     async def hand_on(name: str, result: Mapping[str, Any]) -> bool:
-        handed_on.append((name, result))
+        forwarded.append((name, result))
         return is_taken
 
     async with conversation(hand_on=hand_on) as talk:
-        await at_work(talk)
+        await slow_tool_started(talk)
         talk.session.end(LEFT)
         await talk.task
         talk.tool_waits["slow"].set()
-        await until(lambda: handed_on)
-        await until(lambda: told(talk, "tool.returned") or told(talk, "tool.abandoned"))
-        assert handed_on == [("slow", {"result": {"tool": "slow"}})]
-        assert told(talk, "tool.returned") == ([{"tool": "slow", "ok": True}] if is_taken else [])
-        assert told(talk, "tool.abandoned") == (
+        await until(lambda: forwarded)
+        await until(lambda: events_named(talk, "tool.returned") or events_named(talk, "tool.abandoned"))
+        assert forwarded == [("slow", {"result": {"tool": "slow"}})]
+        assert events_named(talk, "tool.returned") == ([{"tool": "slow", "ok": True}] if is_taken else [])
+        assert events_named(talk, "tool.abandoned") == (
             [] if is_taken else [{"tool": "slow", "ok": True, "reason": "session_moved"}]
         )
 
 
-async def test_a_session_is_told_the_result_that_the_one_before_waited_for() -> None:
+async def test_a_session_gets_the_result_that_the_previous_one_awaited() -> None:
     async with conversation(resume_reason="deploy") as talk:
         model = await talk.model_session()
         assert await talk.session.late_result("slow", {"result": 5})
@@ -127,12 +127,12 @@ async def test_the_next_session_answers_with_all_results(when: str) -> None:
         await until(lambda: first.is_closed)
         if when == "while reconnecting":
             talk.tool_waits["slow"].set()
-            await until(lambda: told(talk, "tool.returned"))
+            await until(lambda: events_named(talk, "tool.returned"))
             talk.model.gate.set()
         second = await talk.model_session(1)
         talk.tool_waits["slow"].set()
         await until(lambda: second.contexts)
-        assert second.replies == []  # it would ask for the other one again
+        assert second.replies == []  # it would call the other tool again
         talk.tool_waits["gone"].set()
         await until(lambda: second.replies)
         assert second.contexts == [late_result(name, {"result": {"tool": name}}) for name in ("slow", "gone")]
@@ -140,7 +140,7 @@ async def test_the_next_session_answers_with_all_results(when: str) -> None:
         assert (first.results, second.results, talk.tools_run) == ([], [], ["slow", "gone"])
 
 
-async def test_a_call_that_is_reported_twice_is_run_once() -> None:
+async def test_a_tool_call_reported_twice_runs_once() -> None:
     async with conversation() as talk:
         model = await talk.model_session()
         for call in (ToolCall("1", "quick", {}), ToolCall("1", "quick", {}), ToolCall("2", "quick", {})):
@@ -151,7 +151,7 @@ async def test_a_call_that_is_reported_twice_is_run_once() -> None:
         assert talk.tools_run == ["quick", "quick"]
 
 
-# --- what is not run --------------------------------------------------------------------------------------------------
+# --- refused calls ----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "name", ["invented", "Book_Table", "book_table ", "", "transfer_call", "send_dtmf", "end_call"]
 )
@@ -163,7 +163,7 @@ async def test_a_tool_that_the_agent_does_not_have_is_not_run(name: str) -> None
         error = {"error": "This tool does not exist. Your tools: book_table."}
         assert model.results == [("1", name, error)]
         assert talk.notes.tools == [(name, GOOD)]
-        assert told(talk, "tool.returned") == [{"tool": name, "ok": False, "reason": "unknown_tool"}]
+        assert events_named(talk, "tool.returned") == [{"tool": name, "ok": False, "reason": "unknown_tool"}]
         assert talk.tools_run == []
         assert not talk.task.done()
 
@@ -182,14 +182,16 @@ async def test_a_tool_that_the_agent_does_not_have_is_not_run(name: str) -> None
         ({"area": ...}, "Missing arguments: area or note. Ask for them if you do not know them."),
     ],
 )
-async def test_arguments_that_do_not_fit_are_not_sent(changes: dict[str, Any], problem: str) -> None:
+async def test_invalid_arguments_are_not_sent(changes: dict[str, Any], problem: str) -> None:
     arguments = {name: value for name, value in {**GOOD, **changes}.items() if value is not ...}
     async with conversation(tools=(BOOK,)) as talk:
         model = await talk.model_session()
         model.queue.put_nowait(ToolCall("1", "book_table", arguments))
         await until(lambda: model.results)
         assert model.results == [("1", "book_table", {"error": problem})]
-        assert told(talk, "tool.returned") == [{"tool": "book_table", "ok": False, "reason": "invalid_arguments"}]
+        assert events_named(talk, "tool.returned") == [
+            {"tool": "book_table", "ok": False, "reason": "invalid_arguments"}
+        ]
         assert talk.tools_run == []
 
 
@@ -197,7 +199,7 @@ async def test_arguments_that_do_not_fit_are_not_sent(changes: dict[str, Any], p
     "changes",
     [{}, {"guests": "4"}, {"guests": 4.0}, {"date": 20261224}, {"note": None}, {"more": 1}, {"dishes": ["soup", 5]}],
 )
-async def test_arguments_that_fit_are_sent_as_they_are(changes: dict[str, Any]) -> None:
+async def test_valid_arguments_are_sent_unchanged(changes: dict[str, Any]) -> None:
     async with conversation(tools=(BOOK,)) as talk:
         model = await talk.model_session()
         model.queue.put_nowait(ToolCall("1", "book_table", {**GOOD, **changes}))

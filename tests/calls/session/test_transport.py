@@ -1,4 +1,4 @@
-"""The carrier's media connection, from the session's side, on the carrier's own frames."""
+"""The carrier's media connection: the frames that a session's audio is sent in."""
 
 import base64
 from typing import Any
@@ -12,7 +12,7 @@ from phone_numbers.carriers.telnyx.media_codec import TelnyxMediaCodec
 
 
 class Line:
-    """What the transport sends, decoded."""
+    """Collects the frames that the transport sends, decoded."""
 
     def __init__(self) -> None:
         self.frames: list[Any] = []
@@ -31,13 +31,13 @@ class Line:
             await self.transport.send_audio(base64.b64encode(piece).decode())
 
 
-async def test_pieces_that_the_carrier_would_refuse_begin_the_next_one() -> None:
+async def test_chunks_too_short_for_the_carrier_are_sent_with_the_next_one() -> None:
     line = Line()
     await line.play(b"a" * 160, b"b" * 159, b"c" * 7, b"d" * 160)
     assert line.frames == [b"a" * 160, b"b" * 159 + b"c" * 7, b"d" * 160]
 
 
-async def test_the_last_short_piece_is_filled_with_silence_before_its_mark() -> None:
+async def test_a_short_last_chunk_is_padded_with_silence_before_its_mark() -> None:
     line = Line()
     await line.play(b"a" * 200, b"b" * 50, b"c" * 50)
     await line.transport.send_mark("m1")
@@ -45,7 +45,7 @@ async def test_the_last_short_piece_is_filled_with_silence_before_its_mark() -> 
     assert line.frames == [b"a" * 200, b"b" * 50 + b"c" * 50 + b"\xff" * 60, "mark", b"d" * 160]
 
 
-async def test_a_clear_drops_what_was_held_back() -> None:
+async def test_a_clear_drops_a_held_back_chunk() -> None:
     line = Line()
     await line.play(b"a" * 50)
     await line.transport.clear()
@@ -53,7 +53,7 @@ async def test_a_clear_drops_what_was_held_back() -> None:
     assert line.frames == ["clear", b"b" * 160]
 
 
-async def test_what_is_no_base64_is_passed_over() -> None:
+async def test_invalid_base64_is_ignored() -> None:
     line = Line()
     await line.transport.send_audio("A")
     await line.play(b"a" * 160)

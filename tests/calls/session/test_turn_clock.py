@@ -1,4 +1,4 @@
-"""When the caller spoke, how long the answer took, and what of it was heard: on a clock that the test turns."""
+"""When the caller spoke, how long the answer took, and how much of it was heard, with a clock that the test sets."""
 
 import base64
 from collections.abc import Callable
@@ -26,36 +26,36 @@ def sound(audio_format: AudioFormat, amplitude: float) -> str:
     return transcode(pcm) if transcode else pcm
 
 
-def listen(ear: VoiceActivityDetector, clock: Clock, payload: str, pieces: int, **options: bool) -> None:
+def listen(vad: VoiceActivityDetector, clock: Clock, payload: str, pieces: int, **options: bool) -> None:
     for _ in range(pieces):
         clock.now += 0.02
-        ear.hear(payload, **options)
+        vad.hear(payload, **options)
 
 
 @pytest.mark.parametrize("audio_format", [PCMU_8K, PCMA_8K, PCM16_16K])
-def test_a_voice_is_told_from_silence_and_from_the_lines_noise(audio_format: AudioFormat) -> None:
+def test_speech_is_distinguished_from_silence_and_line_noise(audio_format: AudioFormat) -> None:
     clock = Clock()
-    ear = VoiceActivityDetector(audio_format, clock)
-    listen(ear, clock, sound(audio_format, 0), 10)
-    assert ear.voiced_ms == 0
-    listen(ear, clock, sound(audio_format, 4000), 20)
+    vad = VoiceActivityDetector(audio_format, clock)
+    listen(vad, clock, sound(audio_format, 0), 10)
+    assert vad.voiced_ms == 0
+    listen(vad, clock, sound(audio_format, 4000), 20)
     ended = clock.now
-    listen(ear, clock, sound(audio_format, 150), 30)
-    assert (ear.voiced_ms, ear.voice_at) == (400, ended)
-    listen(ear, clock, sound(audio_format, 4000), 5, counts=False)
-    assert ear.voice_at == ended
-    ear.forget()
-    listen(ear, clock, "not base64!", 1)
-    assert ear.voiced_ms == 0
+    listen(vad, clock, sound(audio_format, 150), 30)
+    assert (vad.voiced_ms, vad.voice_at) == (400, ended)
+    listen(vad, clock, sound(audio_format, 4000), 5, counts=False)
+    assert vad.voice_at == ended
+    vad.forget()
+    listen(vad, clock, "not base64!", 1)
+    assert vad.voiced_ms == 0
 
 
-# As "six" and "Smith" end: a vowel, perhaps a moment with the mouth closed, and a hiss. Pieces of 20 ms, and where the word ends.
+# How words like "six" and "Smith" end: (amplitude, frames of 20 ms) after the vowel, and the frame in which the word ends.
 ENDINGS = {
     "hiss": ([(100, 9)], 9),
     "hiss after a closure": ([(0, 5), (120, 7)], 12),
-    "two of them": ([(150, 3), (0, 5), (100, 6)], 14),
+    "two hisses": ([(150, 3), (0, 5), (100, 6)], 14),
     "fading": ([(200, 3), (150, 3), (100, 3), (70, 2), (30, 2)], 11),
-    "breath that goes on": ([(120, 40)], 0),
+    "long breath": ([(120, 40)], 0),
     "breath after a pause": ([(0, 12), (120, 6)], 0),
     "too soft": ([(40, 8)], 0),
 }
@@ -64,78 +64,78 @@ ENDINGS = {
 @pytest.mark.parametrize("audio_format", [PCMU_8K, PCMA_8K, PCM16_16K])
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("counts", [True, False])
-def test_a_word_may_end_softly(audio_format: AudioFormat, ending: str, counts: bool) -> None:
+def test_a_word_can_end_softly(audio_format: AudioFormat, ending: str, counts: bool) -> None:
     clock = Clock()
     heard = list[tuple[float, float]]()
-    ear = VoiceActivityDetector(audio_format, clock, lambda begin, end: heard.append((begin, end)))
-    zero = ear.voice_at
+    vad = VoiceActivityDetector(audio_format, clock, lambda begin, end: heard.append((begin, end)))
+    zero = vad.voice_at
     silence = sound(audio_format, 0)
-    listen(ear, clock, silence, 10)
-    listen(ear, clock, sound(audio_format, 4000), 20, counts=counts)
+    listen(vad, clock, silence, 10)
+    listen(vad, clock, sound(audio_format, 4000), 20, counts=counts)
     voice_ended = clock.now
     pieces, expected = ENDINGS[ending]
     for amplitude, count in pieces:
-        listen(ear, clock, sound(audio_format, amplitude), count)
-    listen(ear, clock, silence, 30)
+        listen(vad, clock, sound(audio_format, amplitude), count)
+    listen(vad, clock, silence, 30)
     end = voice_ended + expected * 0.02
-    assert ear.heard_at == pytest.approx(end)
+    assert vad.heard_at == pytest.approx(end)
     assert heard[-1][1] == pytest.approx(end)
-    assert ear.voice_at == (pytest.approx(end) if counts else zero)
-    assert ear.voiced_ms == (400 if counts else 0)
+    assert vad.voice_at == (pytest.approx(end) if counts else zero)
+    assert vad.voiced_ms == (400 if counts else 0)
 
 
-def test_a_lines_own_noise_ends_no_word() -> None:
+def test_line_noise_does_not_extend_a_word() -> None:
     clock = Clock()
-    ear = VoiceActivityDetector(PCMU_8K, clock)
-    listen(ear, clock, sound(PCMU_8K, 120), 200)
-    listen(ear, clock, sound(PCMU_8K, 4000), 20)
+    vad = VoiceActivityDetector(PCMU_8K, clock)
+    listen(vad, clock, sound(PCMU_8K, 120), 200)
+    listen(vad, clock, sound(PCMU_8K, 4000), 20)
     ended = clock.now
     for _ in range(20):
-        listen(ear, clock, sound(PCMU_8K, 140), 3)
-        listen(ear, clock, sound(PCMU_8K, 100), 3)
-    assert ear.voice_at == ended
+        listen(vad, clock, sound(PCMU_8K, 140), 3)
+        listen(vad, clock, sound(PCMU_8K, 100), 3)
+    assert vad.voice_at == ended
 
 
-def test_a_loud_room_becomes_noise() -> None:
+def test_a_loud_room_counts_as_noise() -> None:
     clock = Clock()
-    ear = VoiceActivityDetector(PCMU_8K, clock)
-    listen(ear, clock, sound(PCMU_8K, 900), 1500)  # half a minute
-    ear.forget()
-    listen(ear, clock, sound(PCMU_8K, 900), 50)
-    assert ear.voiced_ms == 0
-    listen(ear, clock, sound(PCMU_8K, 9000), 10)
-    assert ear.voiced_ms == 200
+    vad = VoiceActivityDetector(PCMU_8K, clock)
+    listen(vad, clock, sound(PCMU_8K, 900), 1500)  # half a minute
+    vad.forget()
+    listen(vad, clock, sound(PCMU_8K, 900), 50)
+    assert vad.voiced_ms == 0
+    listen(vad, clock, sound(PCMU_8K, 9000), 10)
+    assert vad.voiced_ms == 200
 
 
-def test_late_sound_is_told_from_a_sender_that_paused() -> None:
+def test_late_audio_is_distinguished_from_a_pause_of_the_sender() -> None:
     clock = Clock()
-    ear = VoiceActivityDetector(PCMU_8K, clock)
-    listen(ear, clock, sound(PCMU_8K, 4000), 5)
+    vad = VoiceActivityDetector(PCMU_8K, clock)
+    listen(vad, clock, sound(PCMU_8K, 4000), 5)
     clock.now += 0.06
-    listen(ear, clock, sound(PCMU_8K, 4000), 1)
-    assert ear.voice_lag_ms == pytest.approx(60)
+    listen(vad, clock, sound(PCMU_8K, 4000), 1)
+    assert vad.voice_lag_ms == pytest.approx(60)
     clock.now += 5
-    listen(ear, clock, sound(PCMU_8K, 4000), 1)
-    assert ear.voice_lag_ms == 0
+    listen(vad, clock, sound(PCMU_8K, 4000), 1)
+    assert vad.voice_lag_ms == 0
 
 
 @pytest.mark.parametrize("gap", [0.12, 0.4, 0.6, 0.95])
-@pytest.mark.parametrize("is_told", [True, False])
-def test_sound_that_never_came_is_not_late_for_ever(gap: float, is_told: bool) -> None:
+@pytest.mark.parametrize("is_reported", [True, False])
+def test_missing_audio_does_not_count_as_late_forever(gap: float, is_reported: bool) -> None:
     clock = Clock()
-    ear = VoiceActivityDetector(PCMU_8K, clock)
-    listen(ear, clock, sound(PCMU_8K, 4000), 5)
+    vad = VoiceActivityDetector(PCMU_8K, clock)
+    listen(vad, clock, sound(PCMU_8K, 4000), 5)
     clock.now += gap
-    if is_told:
-        ear.line_broke()
-    listen(ear, clock, sound(PCMU_8K, 4000), 1)
-    assert ear.voice_lag_ms == pytest.approx(0 if is_told else gap * 1000)
-    listen(ear, clock, sound(PCMU_8K, 4000), 30)
-    assert ear.voice_lag_ms == pytest.approx(0, abs=0.001)
+    if is_reported:
+        vad.line_broke()
+    listen(vad, clock, sound(PCMU_8K, 4000), 1)
+    assert vad.voice_lag_ms == pytest.approx(0 if is_reported else gap * 1000)
+    listen(vad, clock, sound(PCMU_8K, 4000), 30)
+    assert vad.voice_lag_ms == pytest.approx(0, abs=0.001)
 
 
 @pytest.mark.parametrize("audio_format", [PCMU_8K, PCMA_8K, PCM16_16K])
-def test_an_answer_without_sound_is_known(audio_format: AudioFormat) -> None:
+def test_an_answer_without_sound_is_detected(audio_format: AudioFormat) -> None:
     silence, voice = sound(audio_format, 0), sound(audio_format, 4000)
     assert is_silent(silence, audio_format)
     assert sound_begins_ms(silence, audio_format) is None
@@ -167,7 +167,7 @@ def test_the_parts_of_a_turn_add_up() -> None:
     assert expected.total_ms == 1177
 
 
-def test_a_caller_who_goes_on_while_a_slow_line_takes_the_answer() -> None:
+def test_the_caller_continues_while_the_line_is_slow_to_take_the_answer() -> None:
     clock, reported = Clock(), list[TurnTimes]()
     turns = TurnClock(lambda times, _: reported.append(times), clock)
     turns.end_detected()
@@ -178,11 +178,11 @@ def test_a_caller_who_goes_on_while_a_slow_line_takes_the_answer() -> None:
     assert reported == [TurnTimes(0, None, 0, 0, 300, None)]
 
 
-def test_a_model_that_does_not_say_when_the_turn_was_over() -> None:
+def test_a_model_that_does_not_report_the_end_of_the_turn() -> None:
     clock, reported = Clock(), list[TurnTimes]()
     turns = TurnClock(lambda times, _: reported.append(times), clock)
     turns.end_detected()
-    turns.caller_spoke()  # it was not
+    turns.caller_spoke()  # the turn was not over
     clock.now += 1
     turns.answered(clock.now - 0.8, 0.0, clock.now)
     turns.finish()
@@ -195,14 +195,14 @@ def test_a_model_that_does_not_say_when_the_turn_was_over() -> None:
     [
         (0, None, [], 800, (None, 800, 0)),
         (0, 500, [(510, 710)], 800, (500, 100, 200)),
-        (0, 500, [(510, None)], 1200, (500, 10, 690)),  # still at work while a sentence bridges the wait
-        (0, 500, [(-900, -300)], 800, (500, 300, 0)),  # it answered what the caller had said before
+        (0, 500, [(510, None)], 1200, (500, 10, 690)),  # still running while a sentence bridges the wait
+        (0, 500, [(-900, -300)], 800, (500, 300, 0)),  # it answered the previous turn
         (0, None, [(-900, -300)], 800, (None, 800, 0)),
-        (0, None, [(-400, 300)], 800, (None, 500, 300)),  # the caller spoke while it was at work
+        (0, None, [(-400, 300)], 800, (None, 500, 300)),  # the caller spoke while it was running
         (0, 500, [(520, 620), (650, 750)], 800, (500, 100, 200)),
     ],
 )
-def test_a_tools_wait_is_apart_and_belongs_to_one_turn(
+def test_a_tools_time_is_separate_and_belongs_to_one_turn(
     voice: int,
     detected: int | None,
     tools: list[tuple[int, int | None]],
@@ -241,46 +241,46 @@ def test_a_tools_wait_is_apart_and_belongs_to_one_turn(
         ("今天下雨明天也下雨", 0.45, "今天下雨"),
     ],
 )
-def test_only_the_words_that_were_spoken_are_kept(text: str, share: float, spoken: str) -> None:
+def test_only_spoken_words_are_kept(text: str, share: float, spoken: str) -> None:
     assert spoken_part(text, share) == spoken
 
 
-def test_an_answer_in_several_pieces_is_cut_as_one() -> None:
+def test_the_texts_of_an_answer_are_cut_as_one() -> None:
     assert cut_texts(["One moment.", "It is raining."], 0.44) == ["One moment.", ""]
     assert cut_texts(["One moment.", "It is raining."], 0.8) == ["One moment.", "It is"]
 
 
-def test_an_interrupted_answer_is_remembered_as_it_was_heard() -> None:
+def test_the_history_contains_the_heard_part_of_an_interrupted_answer() -> None:
     notes = Notebook()
     talk = ConversationHistory(notes, [Turn("user", "Hello?")])
     talk.model_said(OutputTranscript("a", "We are open from nine to five."))
     talk.cut("a", 600, 1200)
     talk.cut("b", 0, 0)
-    talk.model_said(OutputTranscript("b", "This nobody heard."))
+    talk.model_said(OutputTranscript("b", "Nobody heard this."))
     talk.caller_said("Thanks.")
     assert notes.interruptions == [("a", 600, 0.5), ("b", 0, 0.0)]
     assert notes.transcripts == [("model", "We are open from nine to five.", False), ("user", "Thanks.", False)]
     assert talk.history() == (Turn("user", "Hello?"), Turn("model", "We are open from"), Turn("user", "Thanks."))
 
 
-@pytest.mark.parametrize("comes_in_time", [True, False])
-def test_an_answers_text_waits_for_the_words_that_it_answers(comes_in_time: bool) -> None:
+@pytest.mark.parametrize("arrives_in_time", [True, False])
+def test_an_answer_waits_for_the_callers_words_in_the_transcript(arrives_in_time: bool) -> None:
     clock, notes = Clock(), Notebook()
     talk = ConversationHistory(notes, now=clock)
     talk.caller_finished()
     talk.model_said(OutputTranscript("a", "At nine."))
     talk.release_overdue()
     assert notes.transcripts == []
-    clock.now += 1 if comes_in_time else 2
+    clock.now += 1 if arrives_in_time else 2
     talk.release_overdue()
     talk.caller_said("When do you open?")
     talk.model_said(OutputTranscript("b", "Anything else?"))
     question, answer = ("user", "When do you open?", False), ("model", "At nine.", False)
-    first, second = (question, answer) if comes_in_time else (answer, question)
+    first, second = (question, answer) if arrives_in_time else (answer, question)
     assert notes.transcripts == [first, second, ("model", "Anything else?", False)]
 
 
-def test_an_answer_whose_question_was_never_written_down_is_not_lost() -> None:
+def test_an_answer_without_a_transcribed_question_is_not_lost() -> None:
     notes = Notebook()
     talk = ConversationHistory(notes)
     talk.caller_finished()

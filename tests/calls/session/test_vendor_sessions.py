@@ -1,4 +1,4 @@
-"""Whole conversations over the vendors' protocols: the caller's end is the test, the model's a fake that checks every frame."""
+"""Whole conversations over the vendors' protocols: the test plays the caller, and a fake that checks every frame plays the model."""
 
 import asyncio
 import base64
@@ -29,7 +29,7 @@ TOOLS = tuple(
     for name in ("weather", "hotel")
 )
 VOICE = mulaw_frames(20, loud=True)[0]
-# Of the caller's, as both fakes hear it: an utterance, and the silence behind it.
+# Frames of the caller that both fakes recognize as an utterance and the silence after it.
 UTTERANCE, PAUSE = [VOICE] * 20, [FRAME] * 15
 GREETING = Reply(tone(24000, 100), "Hello there.")
 
@@ -40,7 +40,7 @@ def asks(*names: str) -> Reply:
 
 @dataclass
 class Talk:
-    """A conversation under way."""
+    """A running conversation."""
 
     vendor: str
     fake: FakeOpenAI | FakeGemini
@@ -72,8 +72,8 @@ class Talk:
     def said_by_the_caller(self) -> list[str]:
         return [text for role, text, _ in self.notes.transcripts if role == "user"]
 
-    def told(self) -> list[str]:
-        """What the model was told in words, after its greeting."""
+    def texts_sent(self) -> list[str]:
+        """The texts sent to the model, after its greeting."""
         if self.vendor == "google":
             texts = [message["realtimeInput"].get("text") for message in self.fake.messages("realtimeInput")]
             return [text for text in texts if text][1:]
@@ -81,7 +81,7 @@ class Talk:
         return [item["content"][0]["text"] for item in items if item.get("role") == "system"]
 
     def results(self) -> list[str]:
-        """The results that it was given as answers to its calls."""
+        """The results sent to the model as answers to its tool calls."""
         if self.vendor == "google":
             responses = [message["toolResponse"] for message in self.fake.messages("toolResponse")]
             return [str(each["response"]) for response in responses for each in response["functionResponses"]]
@@ -125,9 +125,9 @@ async def talk(vendor: str, script: Script) -> AsyncIterator[Talk]:
 
 @pytest.mark.parametrize("vendor", VENDORS)
 @pytest.mark.parametrize("words_after", [0.0, 0.3, 1.2])
-@pytest.mark.parametrize("pause", [[], PAUSE], ids=["in mid-word", "after a pause"])
-async def test_the_callers_last_words_are_written_down(vendor: str, words_after: float, pause: list[str]) -> None:
-    """However late the vendor's transcription is, and whether or not it had noticed the end of the utterance."""
+@pytest.mark.parametrize("pause", [[], PAUSE], ids=["mid-word", "after a pause"])
+async def test_the_callers_last_words_are_in_the_transcript(vendor: str, words_after: float, pause: list[str]) -> None:
+    """However late the vendor's transcription is, and whether or not the vendor has noticed the end of the utterance."""
     last = Reply(tone(24000, 100), "Bye.", hears="And no onions, please.")
     async with talk(vendor, Script([GREETING, last], words_after_seconds=words_after)) as call:
         await call.greeted()
@@ -139,7 +139,7 @@ async def test_the_callers_last_words_are_written_down(vendor: str, words_after:
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
-async def test_words_that_come_too_late_do_not_keep_the_session(vendor: str) -> None:
+async def test_words_that_arrive_too_late_do_not_delay_the_end(vendor: str) -> None:
     async with talk(vendor, Script([GREETING, Reply(hears="Hm.")], words_after_seconds=60)) as call:
         await call.greeted()
         await call.say(UTTERANCE + PAUSE)
@@ -149,28 +149,28 @@ async def test_words_that_come_too_late_do_not_keep_the_session(vendor: str) -> 
 
 @pytest.mark.parametrize("vendor", VENDORS)
 @pytest.mark.parametrize("names", [("weather",), ("weather", "hotel")])
-async def test_results_that_come_after_a_reconnect_are_told_in_words(vendor: str, names: tuple[str, ...]) -> None:
-    """Both vendors: a session that broke off takes no answer any more, and the next one never asked."""
+async def test_results_after_a_reconnect_are_sent_as_text(vendor: str, names: tuple[str, ...]) -> None:
+    """With both vendors, the broken session cannot take the answer, and the next one has not made the call."""
     frames = len(UTTERANCE + PAUSE) + 5
     answer = Reply(tone(24000, 100), "It rains.")
     async with talk(vendor, Script([GREETING, asks(*names), answer], drop_after_frames=frames)) as call:
         await call.greeted()
         await call.say(UTTERANCE + PAUSE)
         await call.until(lambda: call.asked == list(names))
-        await call.say([FRAME] * 10)  # here the line drops
+        await call.say([FRAME] * 10)  # the connection to the model drops here
         await call.until(lambda: "model.reconnected" in call.notes.names())
         await call.until(lambda: len(call.fake.sockets) == 2)
         call.answered.set()
         await call.until(lambda: ("model", "It rains.", False) in call.notes.transcripts)
-        told = "\n".join(call.told())
-        assert [told.count(f"{name} of Rome") for name in names] == [1] * len(names)
+        texts_sent = "\n".join(call.texts_sent())
+        assert [texts_sent.count(f"{name} of Rome") for name in names] == [1] * len(names)
         assert call.results() == []
         assert call.notes.names().count("tool.returned") == len(names)
         assert await call.hang_up() == ""
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
-async def test_a_function_that_was_never_defined_is_answered_with_an_error(vendor: str) -> None:
+async def test_an_undefined_function_is_answered_with_an_error(vendor: str) -> None:
     answer = Reply(tone(24000, 100), "I cannot do that.")
     async with talk(vendor, Script([GREETING, asks("refund"), answer])) as call:
         await call.greeted()
@@ -178,19 +178,19 @@ async def test_a_function_that_was_never_defined_is_answered_with_an_error(vendo
         await call.until(lambda: ("model", "I cannot do that.", False) in call.notes.transcripts)
         (result,) = call.results()
         assert "error" in result
-        assert "weather" in result  # what there is instead
-        assert (call.asked, call.told()) == ([], [])
+        assert "weather" in result  # one of the existing tools
+        assert (call.asked, call.texts_sent()) == ([], [])
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
-async def test_a_text_of_the_developers_is_said_word_for_word(vendor: str) -> None:
+async def test_a_developers_text_is_said_word_for_word(vendor: str) -> None:
     text = 'Your table is "ready" – Tisch 7.'
     async with talk(vendor, Script([GREETING, Reply(tone(24000, 200), text)])) as call:
         await call.greeted()
         assert await call.session.speak(text)
         await call.until(lambda: ("model", text, False) in call.notes.transcripts)
         if vendor == "google":
-            orders = call.told()
+            orders = call.texts_sent()
         else:
             responses = [message["response"] for message in call.fake.messages("response.create")]
             orders = [response["instructions"] for response in responses[1:]]

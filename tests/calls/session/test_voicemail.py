@@ -1,4 +1,4 @@
-"""A machine answers an outbound call and is left a message: both ends in the test's hand."""
+"""An answering machine takes an outbound call, and the agent leaves a message. The test controls both ends."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.virtual_time
 
 
 class Machine:
-    """The other end, and the model that is to leave a message."""
+    """The answering machine, and the model that leaves a message."""
 
     def __init__(self, talk: Conversation, answering: Answering) -> None:
         self.talk, self.answering = talk, answering
@@ -34,7 +34,7 @@ class Machine:
         return self.talk.model.sessions[0]
 
     def greet(self) -> None:
-        """Begin to talk, without an end."""
+        """Start a greeting that does not end."""
         self._greeting = asyncio.create_task(self._talk())
 
     async def _talk(self) -> None:
@@ -64,7 +64,7 @@ class Machine:
         return cause, LEFT in self.talk.notes.names()
 
     def reason(self) -> str:
-        """Why the greeting was taken to be over."""
+        """Why the greeting was considered to be over."""
         return next(str(data["reason"]) for name, data in self.talk.notes.events if name == "voicemail.recording")
 
 
@@ -83,7 +83,7 @@ async def test_the_message_starts_at_the_reported_end_of_the_greeting() -> None:
         await other_end.detected()
         await asyncio.sleep(
             2 * SILENCE_SECONDS
-        )  # longer than the silence timeout and the silence that would end a greeting
+        )  # longer than the silence timeout, and than the silence that ends a greeting
         assert (other_end.model.replies, other_end.talk.caller.sent, other_end.model.heard) == ([], [], [])
         other_end.answering.greeting_ended()
         await other_end.asked()
@@ -93,7 +93,7 @@ async def test_the_message_starts_at_the_reported_end_of_the_greeting() -> None:
         assert other_end.reason() == "greeting_ended"
 
 
-async def test_without_a_report_it_starts_after_silence() -> None:
+async def test_without_a_report_the_message_starts_after_silence() -> None:
     async with machine() as other_end:
         other_end.greet()
         await other_end.detected()
@@ -102,14 +102,14 @@ async def test_without_a_report_it_starts_after_silence() -> None:
         other_end.fall_silent()
         began = asyncio.get_running_loop().time()
         await other_end.asked()
-        # The last sound was up to a frame before; the first look after the silence counts.
+        # The last sound was up to one frame earlier. The silence is noticed at the next poll.
         assert -0.02 <= asyncio.get_running_loop().time() - began - SILENCE_SECONDS <= POLL_SECONDS
         other_end.speak("m", 100)
         assert await other_end.ended() == ("normal_clearing", True)
         assert other_end.reason() == "silence"
 
 
-async def test_without_report_or_silence_it_starts_at_last() -> None:
+async def test_without_a_report_or_silence_the_message_starts_after_a_timeout() -> None:
     async with machine() as other_end:
         other_end.greet()
         await other_end.detected()
@@ -122,7 +122,7 @@ async def test_without_report_or_silence_it_starts_at_last() -> None:
         assert other_end.reason() == "timeout"
 
 
-async def test_an_end_that_is_reported_before_the_verdict_counts() -> None:
+async def test_a_greeting_end_reported_before_the_verdict_counts() -> None:
     async with machine() as other_end:
         other_end.greet()
         await until(lambda: other_end.talk.model.sessions)
@@ -150,7 +150,7 @@ async def test_repeated_reports_give_one_message() -> None:
         assert (other_end.model.replies, other_end.talk.caller.clears) == ([Cue.LEAVE_MESSAGE], 1)
 
 
-async def test_a_message_that_began_in_a_pause_of_the_greeting_is_left_again() -> None:
+async def test_a_message_started_in_a_pause_of_the_greeting_is_repeated() -> None:
     async with machine() as other_end:
         await other_end.detected()
         await other_end.asked()  # after silence
@@ -158,13 +158,13 @@ async def test_a_message_that_began_in_a_pause_of_the_greeting_is_left_again() -
         await asyncio.sleep(0.1)
         other_end.answering.greeting_ended()
         await other_end.asked(2)
-        other_end.speak("m", 200)  # what is left of the first attempt
+        other_end.speak("m", 200)  # the rest of the first attempt
         other_end.speak("n", 150)
         assert await other_end.ended() == ("normal_clearing", True)
         assert other_end.talk.caller.sent == [audio(400), audio(150)]
 
 
-async def test_a_late_report_of_an_end_before_the_message_changes_nothing() -> None:
+async def test_a_late_report_of_the_greeting_end_changes_nothing() -> None:
     async with machine() as other_end:
         await other_end.detected()
         await other_end.asked()
@@ -201,9 +201,9 @@ async def test_a_message_that_we_cut_off_is_not_left(cause: str) -> None:
         assert await other_end.ended() == (cause, False)
 
 
-async def test_what_was_being_said_to_a_person_is_not_the_message() -> None:
+async def test_words_for_a_person_are_not_the_message() -> None:
     async with machine() as other_end:
-        other_end.answering.person()  # nobody knew better at first
+        other_end.answering.person()  # the first verdict
         await other_end.talk.model_session()
         other_end.speak("greeting", 2000, done=False)
         await until(lambda: other_end.talk.caller.sent)
@@ -218,7 +218,7 @@ async def test_what_was_being_said_to_a_person_is_not_the_message() -> None:
         assert (other_end.talk.caller.sent, other_end.talk.caller.clears) == ([audio(2000), audio(100)], 1)
 
 
-async def test_a_model_that_hangs_up_by_itself_says_its_message_first() -> None:
+async def test_a_model_that_ends_the_call_says_its_message_first() -> None:
     async with machine() as other_end:
         await other_end.detected()
         other_end.answering.greeting_ended()
@@ -231,12 +231,12 @@ async def test_a_model_that_hangs_up_by_itself_says_its_message_first() -> None:
         assert await other_end.ended() == ("normal_clearing", True)
 
 
-async def test_a_model_that_does_not_speak_is_asked_again() -> None:
+async def test_a_silent_model_is_prompted_again() -> None:
     async with machine(silence=2) as other_end:
         other_end.greet()
         await other_end.detected()
         await asyncio.sleep(30)
-        assert other_end.model.replies == []  # nothing is expected of it while the machine talks
+        assert other_end.model.replies == []  # nothing is expected of the model while the machine talks
         other_end.fall_silent()
         other_end.answering.greeting_ended()
         await other_end.asked(2)
@@ -244,17 +244,17 @@ async def test_a_model_that_does_not_speak_is_asked_again() -> None:
         assert await other_end.ended() == ("normal_clearing", True)
 
 
-async def test_the_longest_duration_holds_for_machines() -> None:
+async def test_the_maximum_duration_applies_to_answering_machines() -> None:
     async with machine(max_duration=30) as other_end:
         other_end.greet()
         await other_end.detected()
         assert await other_end.ended() == ("max_duration", False)
 
 
-async def test_a_line_that_is_silent_before_the_verdict_need_not_be_silent_again() -> None:
+async def test_silence_before_the_verdict_counts() -> None:
     async with machine() as other_end:
         other_end.talk.caller.incoming.put_nowait(FRAME)
-        await asyncio.sleep(SILENCE_SECONDS - 0.1)  # the longest wait for a verdict is no shorter
+        await asyncio.sleep(SILENCE_SECONDS - 0.1)  # the verdict can take at least this long
         await other_end.detected()
         await asyncio.sleep(0.1 + POLL_SECONDS)
         assert other_end.model.replies == [Cue.LEAVE_MESSAGE]
@@ -269,6 +269,3 @@ async def test_without_a_message_the_call_ends_with_the_greeting() -> None:
         assert await other_end.ended() == ("voicemail", False)
         assert other_end.model.replies == []
         assert "stream.connected" not in other_end.talk.notes.names()
-
-
-# --- a phone that asks who is calling ---------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The developer's server drives the call: its answers, what the caller says, what is billed."""
+"""The developer's server controls the call: its actions, the caller's speech, the bill."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -70,9 +70,9 @@ class Line:
         return self
 
     def said(self) -> list[tuple[str, Any]]:
-        """The agent's texts: each "whole", or after how many milliseconds it was cut off."""
+        """The agent's texts, each with "complete" or the milliseconds after which it was cut off."""
         rows = TranscriptEntry.objects.filter(call=self.call, role="model")
-        return [(row.text, row.interrupted_at_ms if row.interrupted else "whole") for row in rows]
+        return [(row.text, row.interrupted_at_ms if row.interrupted else "complete") for row in rows]
 
     def events(self) -> list[str]:
         return list(CallEvent.objects.filter(call=self.call).values_list("event_type", flat=True))
@@ -98,12 +98,12 @@ class Line:
         ('{"action": "transfer", "to": "911"}', "E.164"),
     ],
 )
-def test_what_is_no_action_is_named(body: str, problem: str) -> None:
+def test_malformed_actions_are_refused_with_the_problem(body: str, problem: str) -> None:
     with pytest.raises(MalformedAction, match=problem):
         parse_action(body)
 
 
-def test_the_references_actions_are_read() -> None:
+def test_the_documented_actions_are_accepted() -> None:
     assert parse_action('{"action": "answer"}').name == "answer"
     assert parse_action('{"action": "answer", "text": "Hello! How can I help?"}').text == "Hello! How can I help?"
     assert parse_action('{"action": "speak", "text": "Confirmed.", "more": 1}').text == "Confirmed."
@@ -124,7 +124,7 @@ def test_the_references_actions_are_read() -> None:
         ("  One.\n\nTwo.  ", 100, ["One. Two."]),
     ],
 )
-def test_texts_are_split_where_sentences_end(text: str, limit: int, pieces: list[str]) -> None:
+def test_texts_are_split_at_the_end_of_sentences(text: str, limit: int, pieces: list[str]) -> None:
     assert list(speech.split_text(text, limit)) == pieces
 
 
@@ -146,12 +146,12 @@ def test_a_call_rings_until_its_server_answers() -> None:
     line.answered(action="answer", text="Hello!")
     assert (line.call.status, line.call.model_rate) == ("answered", 0)
     assert Utterance.objects.get(call=line.call).text == "Hello!"
-    # The same answer again, after a crash in between, is carried out once.
+    # The same response, repeated after a crash, is carried out once.
     assert line.reply("call.incoming", action="answer", text="Hello!") == ""
     assert Utterance.objects.filter(call=line.call).count() == 1
 
 
-def test_the_callers_words_go_to_the_server_and_its_words_to_the_caller() -> None:
+def test_the_server_gets_the_callers_words_and_the_caller_the_servers() -> None:
     line = Line().answered()
     line.report(CarrierEventType.TRANSCRIPTION, 15, detail="I'd like to make a reservation for two")
     hook = line.hook("call.speech")
@@ -173,7 +173,7 @@ def test_the_callers_words_go_to_the_server_and_its_words_to_the_caller() -> Non
     assert ledger.balance(call.developer_id) == Decimal(10) - call.total_cost
 
 
-def test_nothing_transcribed_costs_no_transcription() -> None:
+def test_without_transcribed_speech_there_is_no_charge_for_transcription() -> None:
     line = Line().answered()
     line.report(CarrierEventType.TRANSCRIPTION, 10, detail="")
     line.report(CarrierEventType.ENDED, 30, cause="normal_clearing")
@@ -182,7 +182,7 @@ def test_nothing_transcribed_costs_no_transcription() -> None:
 
 
 @pytest.mark.parametrize("interruptible", [True, False, None])
-def test_who_is_talked_over_falls_silent_if_the_number_has_it_so(interruptible: bool | None) -> None:
+def test_barge_in_stops_the_agent_if_the_number_allows_it(interruptible: bool | None) -> None:
     line = Line(interruptible=interruptible).answered(action="answer", text="A long story.")
     utterance = Utterance.objects.get(call=line.call)
     speech.note_sent(line.call, utterance, 2, at=after(2.5))
@@ -203,7 +203,7 @@ def test_who_is_talked_over_falls_silent_if_the_number_has_it_so(interruptible: 
 @pytest.mark.parametrize(
     ("reports", "first", "second"),
     [
-        # The carrier says that the end of the call cut it off, or nothing at all.
+        # The carrier reports that the hangup cut off the speech, or reports nothing.
         ([(CarrierEventType.SPEAK_STARTED, 3, ""), (CarrierEventType.SPEAK_ENDED, 9, "call_hangup")], 6000, 0),
         ([(CarrierEventType.SPEAK_STARTED, 3, "")], 6000, 0),
         ([], None, 0),
@@ -213,13 +213,13 @@ def test_who_is_talked_over_falls_silent_if_the_number_has_it_so(interruptible: 
                 (CarrierEventType.SPEAK_ENDED, 5, "completed"),
                 (CarrierEventType.SPEAK_STARTED, 5.5, ""),
             ],
-            "whole",
+            "complete",
             3500,
         ),
     ],
 )
 @pytest.mark.parametrize("ended_by", ["caller", "us"])
-def test_what_a_hang_up_cut_off_is_marked(reports: list[Any], first: Any, second: Any, ended_by: str) -> None:
+def test_speech_cut_off_by_a_hangup_is_marked(reports: list[Any], first: Any, second: Any, ended_by: str) -> None:
     line = Line().answered(action="answer", text="A long story.")
     speech.say(line.call, "And another.", key="second")
     for utterance in Utterance.objects.filter(call=line.call):
@@ -234,17 +234,17 @@ def test_what_a_hang_up_cut_off_is_marked(reports: list[Any], first: Any, second
     assert not Utterance.objects.filter(call=line.call, ended_at=None).exists()
 
 
-def test_what_was_said_to_its_end_is_whole_though_that_is_reported_after_the_hang_up() -> None:
+def test_complete_speech_reported_after_the_hangup_is_complete() -> None:
     line = Line().answered(action="answer", text="A long story.")
     speech.note_sent(line.call, Utterance.objects.get(call=line.call), 1, at=after(2.5))
     line.report(CarrierEventType.SPEAK_STARTED, 3)
     line.report(CarrierEventType.ENDED, 9, cause="normal_clearing")
     assert line.said() == [("A long story.", 6000)]
     line.report(CarrierEventType.SPEAK_ENDED, 8.9, detail="completed")
-    assert line.said() == [("A long story.", "whole")]
+    assert line.said() == [("A long story.", "complete")]
 
 
-def test_what_is_reported_late_is_not_about_what_came_after_it() -> None:
+def test_late_reports_do_not_affect_later_speech() -> None:
     line = Line().answered(action="answer", text="A story that was interrupted.")
     (old,) = Utterance.objects.filter(call=line.call)
     speech.note_sent(line.call, old, 1, at=after(2))
@@ -263,14 +263,14 @@ def test_what_is_reported_late_is_not_about_what_came_after_it() -> None:
     assert line.events().count("speak.interrupted") == 2
 
 
-def test_a_server_that_hangs_up_at_once_refuses_the_call() -> None:
+def test_a_server_that_hangs_up_a_ringing_call_refuses_it() -> None:
     line = Line()
     line.reply("call.incoming", action="hangup")
     line.report(CarrierEventType.ENDED, 1, cause="rejected")
     assert (line.call.status, line.call.hangup_cause, line.call.total_cost) == ("failed", "rejected", 0)
 
 
-def test_a_malformed_answer_is_a_failed_attempt_that_says_why() -> None:
+def test_a_malformed_response_is_a_failed_attempt_with_the_reason() -> None:
     line = Line()
     hook = line.hook("call.incoming")
     result = delivery.take_reply(hook, PostResult(200, '{"status": "ok"}', 5, None))
@@ -280,7 +280,7 @@ def test_a_malformed_answer_is_a_failed_attempt_that_says_why() -> None:
     assert (hook.status, hook.attempt_count) == ("failed", 4)
     attempt = WebhookAttempt.objects.filter(delivery=hook).earliest("number")
     assert (attempt.success, attempt.error_message) == (False, 'The response has no "action".')
-    # The schedule is used up.
+    # No retries are left.
     call = line.call
     assert call.end_requested_cause == "webhook_failed"
     line.report(CarrierEventType.ENDED, 160, cause="rejected")
@@ -288,33 +288,33 @@ def test_a_malformed_answer_is_a_failed_attempt_that_says_why() -> None:
     assert not CallReplies().is_wanted(hook)
 
 
-def test_a_caller_who_gives_up_on_a_failing_server_fails_with_its_cause() -> None:
+def test_a_caller_who_hangs_up_while_the_server_fails_gets_its_cause() -> None:
     line = Line()
     outcomes.record_failure(line.hook("call.incoming"), PostResult(500, "", 5, None), after(0), (5.0, 30.0, 120.0))
     line.report(CarrierEventType.ENDED, 20, cause="no_answer")
     assert (line.call.status, line.call.hangup_cause) == ("failed", "webhook_failed")
 
 
-def test_answers_that_come_too_late_do_nothing() -> None:
+def test_late_responses_do_nothing() -> None:
     line = Line().answered()
     line.report(CarrierEventType.TRANSCRIPTION, 5, detail="Hello?")
     line.report(CarrierEventType.ENDED, 6, cause="normal_clearing")
     assert line.reply("call.speech", action="speak", text="Too late.") == ""
     assert not Utterance.objects.filter(call=line.call).exists()
-    # The carrier may hand in the last words after the end: they are written down and asked of nobody.
+    # The carrier may report the last words after the end: they are in the transcript, and no webhook is sent.
     line.report(CarrierEventType.TRANSCRIPTION, 7, detail="Bye.")
     assert list(line.call.transcript.values_list("text", flat=True)) == ["Hello?", "Bye."]
     assert WebhookDelivery.objects.filter(event_type="call.speech").count() == 1
 
 
 @pytest.mark.parametrize(("webhook_url", "balance", "cause"), [("", "10", "webhook_failed"), ("x", "0.49", "")])
-def test_a_call_that_cannot_be_driven_or_paid_is_refused(webhook_url: str, balance: str, cause: str) -> None:
+def test_a_call_without_a_webhook_url_or_credit_is_refused(webhook_url: str, balance: str, cause: str) -> None:
     line = Line(balance, **({"webhook_url": ""} if not webhook_url else {}))
     expected = ("failed", cause or "insufficient_balance", Decimal(0))
     assert (line.call.status, line.call.hangup_cause, line.call.total_cost) == expected
 
 
-def test_keys_are_told_and_the_transcript_announced_once() -> None:
+def test_keys_are_reported_and_the_transcript_is_announced_once() -> None:
     line = Line().answered()
     line.report(CarrierEventType.DTMF, 4, detail="5")
     assert json.loads(line.hook("call.dtmf").body)["digit"] == "5"
@@ -326,7 +326,7 @@ def test_keys_are_told_and_the_transcript_announced_once() -> None:
     assert json.loads(ready.body)["call_id"] == str(line.call.pk)
 
 
-def test_a_ringing_webhook_call_is_answered_by_nobody_but_its_server() -> None:
+def test_a_ringing_call_waits_for_its_server_until_it_times_out() -> None:
     line = Line()
     sweeper.end_ringing_forever(after(150))
     assert line.call.status == "ringing"
@@ -352,10 +352,10 @@ def test_speak_over_the_api() -> None:
     assert Utterance.objects.filter(call=line.call).count() == 2
 
 
-def test_what_is_queued_for_a_streaming_call_is_for_its_model_to_say_once() -> None:
+def test_text_queued_for_a_streaming_call_is_said_once_by_its_model() -> None:
     call = make_call(make_streaming_number(make_account()), BEGIN, status="ringing", answered_at=None)
     running_calls.speak(call=call, text="Your order is ready.")
     assert live_call.load(call.pk).to_say == ("Your order is ready.",)
     assert live_call.load(call.pk).to_say == ()
-    speech.send_waiting(call.pk)  # the carrier, which is not there, is asked for nothing
+    speech.send_waiting(call.pk)  # nothing is sent to the carrier
     assert not CallEvent.objects.filter(call=call).exists()

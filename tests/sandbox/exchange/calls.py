@@ -1,4 +1,4 @@
-"""Calls made in one line, for tests of what happens on them."""
+"""Helpers that set up calls."""
 
 from sandbox.exchange.handsets.scripted import ScriptedHandset
 from sandbox.exchange.server import Exchange
@@ -10,7 +10,7 @@ COLLEAGUE = "+12025550177"
 
 
 async def answered(exchange: Exchange, platform: FakePlatform, telnyx, *steps, **answer) -> tuple[ScriptedHandset, str]:
-    """A caller on the line, and the call's id."""
+    """A call that has been answered: the caller's handset and the call's ID."""
     caller = exchange.handset(CALLER, steps)
     await exchange.call(caller, OWNED)
     call_id = (await platform.event("call.initiated"))["call_control_id"]
@@ -20,7 +20,7 @@ async def answered(exchange: Exchange, platform: FakePlatform, telnyx, *steps, *
 
 
 def payloads(platform: FakePlatform, call_id: str) -> list[tuple[str, dict]]:
-    """Event types and payloads of one leg, in order."""
+    """The event types and payloads of one leg, in order."""
     events = [(event["data"]["event_type"], event["data"]["payload"]) for event in platform.events]
     return [(kind, payload) for kind, payload in events if payload["call_control_id"] == call_id]
 

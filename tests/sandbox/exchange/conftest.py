@@ -1,4 +1,4 @@
-"""An exchange and a platform that talk to each other, and Telnyx's own SDK as the platform's hand."""
+"""An exchange and a platform that talk to each other, and Telnyx's SDK as the platform's client."""
 
 from collections.abc import AsyncIterator
 

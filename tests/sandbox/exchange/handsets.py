@@ -1,4 +1,4 @@
-"""What calls in tests have at their ends: a browser's telephone, and an agent that answers."""
+"""The two ends of calls in tests: a browser's phone, and an agent that answers."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ ANSWER = pcm16_to_mulaw(tone(600, 0.8))
 
 
 def answering(platform: FakePlatform, telnyx) -> asyncio.Task:
-    """Answer the next incoming call with a stream."""
+    """Answer the next inbound call with a media stream."""
 
     async def answer() -> MediaConnection:
         call_id = (await platform.event("call.initiated"))["call_control_id"]
@@ -29,7 +29,7 @@ def answering(platform: FakePlatform, telnyx) -> asyncio.Task:
 
 
 class Browser:
-    """A client of the handset WebSocket."""
+    """A client of the handsets WebSocket."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket
@@ -39,7 +39,7 @@ class Browser:
         await self.socket.send_json(message)
 
     async def next(self, seconds: float = 30.0) -> dict:
-        """The next control message; audio on the way is kept."""
+        """The next control message. Audio before it is collected."""
         async with asyncio.timeout(seconds):
             while True:
                 message = await self.socket.receive()

@@ -1,4 +1,4 @@
-"""The other side of the carrier: a server on loopback that takes webhooks and media streams."""
+"""A fake platform: a server on loopback that accepts webhooks and media streams."""
 
 import asyncio
 import base64
@@ -10,7 +10,7 @@ from aiohttp import WSMsgType, web
 
 
 class MediaConnection:
-    """One media stream as the platform sees it."""
+    """The platform's end of a media stream."""
 
     def __init__(self, request: web.Request, socket: web.WebSocketResponse) -> None:
         self.headers = request.headers
@@ -38,13 +38,15 @@ class MediaConnection:
 
 
 class FakePlatform:
-    """`on_frame`, when given, is called with each frame of a media stream."""
+    """Records webhooks and media streams. `on_frame`, if set, is called with each frame of a media stream."""
 
     def __init__(self) -> None:
         self.deliveries: list[tuple[dict[str, str], bytes]] = []
         self.events: list[dict[str, Any]] = []
         self.streams: list[MediaConnection] = []
-        self.statuses: list[int | float] = []  # next answers to webhooks: a status, or seconds to wait first
+        self.statuses: list[
+            int | float
+        ] = []  # responses to the next webhooks: a status, or the seconds to wait before a 200
         self.on_frame: Callable[[MediaConnection, dict[str, Any]], Awaitable[None]] | None = None
         self._changed = asyncio.Condition()
 
@@ -103,7 +105,7 @@ class FakePlatform:
         return [event["data"]["event_type"] for event in self.events]
 
     async def event(self, event_type: str, seconds: float = 30.0, count: int = 1) -> dict[str, Any]:
-        """The payload of the newest event of a type, once there are `count`."""
+        """The payload of the `count`th event of a type. Waits for it."""
         async with asyncio.timeout(seconds), self._changed:
             await self._changed.wait_for(lambda: self.types().count(event_type) >= count)
         found = [event["data"]["payload"] for event in self.events if event["data"]["event_type"] == event_type]

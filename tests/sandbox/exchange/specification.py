@@ -1,7 +1,7 @@
-"""The shapes that Telnyx publishes, as the judge of what is said to it and answered in its place.
+"""Telnyx's published schemas, which requests to the exchange and its responses and webhooks are checked against.
 
-`telnyx_shapes.json` holds names, types, limits and allowed values of the operations and webhooks that are used here, laid out
-like an OpenAPI document. Nothing else of Telnyx's documents is in it.
+`telnyx_shapes.json` contains the names, types, limits and allowed values of the operations and webhooks used here, laid out
+like an OpenAPI document, and nothing else of Telnyx's documents.
 """
 
 import json
@@ -39,7 +39,7 @@ WEBHOOKS = {
 
 
 class Specification:
-    """Looks shapes up by operation and checks values against them."""
+    """Looks up schemas by operation and checks values against them."""
 
     def __init__(self) -> None:
         self._document: dict[str, Any] = json.loads(SHAPES.read_text())
@@ -59,7 +59,7 @@ class Specification:
         self.check(body, f"/webhooks/{name}/post/requestBody/content/application~1json/schema")
 
     def check_body(self, value: Any, method: str, path: str) -> None:
-        """Raises jsonschema.ValidationError, also for a field that the operation does not have."""
+        """Raises jsonschema.ValidationError, also if the operation does not have a field."""
         pointer, _ = self.resolve(f"{self.operation(method, path)}/requestBody")
         schema_pointer, schema = self.resolve(f"{pointer}/content/application~1json/schema")
         self.check(value, schema_pointer)
@@ -67,11 +67,11 @@ class Specification:
             raise jsonschema.ValidationError(f"{sorted(unknown)} are not fields of {method} {path}")
 
     def operation(self, method: str, path: str) -> str:
-        """Pointer to an operation, by its template path."""
+        """The pointer to an operation, by its template path."""
         return f"/paths/{path.replace('~', '~0').replace('/', '~1')}/{method}"
 
     def resolve(self, pointer: str) -> tuple[str, Any]:
-        """What is at a pointer, behind references."""
+        """The (pointer, value) that a pointer leads to, after following references."""
         value = self._document
         for part in pointer.strip("/").split("/"):
             value = value[part.replace("~1", "/").replace("~0", "~")]

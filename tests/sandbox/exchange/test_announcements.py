@@ -1,4 +1,4 @@
-"""`speak` and `playback_start`: what the handset hears, in which order, and what is reported."""
+"""`speak` and `playback_start`: what the handset hears, in which order, and the events."""
 
 import asyncio
 import base64
@@ -26,7 +26,7 @@ PITCHES = {"One.": 300, "Two.": 600, "Three.": 900}
 
 
 async def voice(text: str) -> bytes:
-    """A tone of its own for each sentence."""
+    """A different tone for each sentence."""
     return tone(PITCHES[text], 0.3)
 
 
@@ -37,8 +37,8 @@ async def exchange(platform: FakePlatform):
         yield exchange
 
 
-def heard_in(handset, pcm16: bytes) -> int:
-    """Where this was heard, exactly, in samples since the answer; -1 when it was not."""
+def offset_in(handset, pcm16: bytes) -> int:
+    """The sample, counted from the answer, at which exactly this audio was heard, or -1."""
     return b"".join(handset.heard).find(pcm16_to_mulaw(pcm16))
 
 
@@ -61,9 +61,9 @@ async def test_sentences_queue_and_are_reported(exchange, platform, telnyx):
     ended = await platform.event("call.speak.ended", count=2)
     assert (ended["status"], ended["client_state"]) == ("completed", "YQ==")
     assert "from" not in ended
-    at = [heard_in(caller, tone(PITCHES[text], 0.3)) for text in ("One.", "Two.", "Three.")]
+    at = [offset_in(caller, tone(PITCHES[text], 0.3)) for text in ("One.", "Two.", "Three.")]
     assert at[0] >= 0
-    assert [at[1] - at[0], at[2] - at[1]] == [2400, 2400]  # without a gap
+    assert [at[1] - at[0], at[2] - at[1]] == [2400, 2400]  # without gaps
     assert types(platform, call_id)[2:] == [
         "call.speak.started",
         "call.speak.ended",
@@ -72,25 +72,25 @@ async def test_sentences_queue_and_are_reported(exchange, platform, telnyx):
     ]
 
 
-async def test_a_text_without_a_word_begins_and_ends(exchange, platform, telnyx):
+async def test_a_text_without_words_starts_and_ends(exchange, platform, telnyx):
     _, call_id = await answered(exchange, platform, telnyx)
     await telnyx.calls.actions.speak(call_id, payload="<speak> </speak>", payload_type="ssml", voice=VOICE)
     assert (await platform.event("call.speak.ended"))["status"] == "completed"
     assert types(platform, call_id)[2:] == ["call.speak.started", "call.speak.ended"]
 
 
-async def test_speak_replaces_what_plays(exchange, platform, telnyx):
+async def test_speak_can_replace_what_is_playing(exchange, platform, telnyx):
     caller, call_id = await answered(exchange, platform, telnyx)
     await telnyx.calls.actions.speak(call_id, payload="One.", voice=VOICE, loop="infinity")
     await telnyx.calls.actions.speak(call_id, payload="Two.", voice=VOICE)
     await platform.event("call.speak.started")
     await telnyx.calls.actions.speak(call_id, payload="Three.", voice=VOICE, stop="all")
     await platform.event("call.speak.ended", count=2)
-    assert heard_in(caller, tone(PITCHES["Two."], 0.3)) == -1
-    assert heard_in(caller, tone(PITCHES["Three."], 0.3)) >= 0
+    assert offset_in(caller, tone(PITCHES["Two."], 0.3)) == -1
+    assert offset_in(caller, tone(PITCHES["Three."], 0.3)) >= 0
 
 
-async def test_speak_is_stopped(exchange, platform, telnyx):
+async def test_speech_can_be_stopped(exchange, platform, telnyx):
     caller, call_id = await answered(exchange, platform, telnyx)
     await telnyx.calls.actions.speak(call_id, payload="One.", voice=VOICE, loop=20)
     await telnyx.calls.actions.speak(call_id, payload="Two.", voice=VOICE)
@@ -103,7 +103,7 @@ async def test_speak_is_stopped(exchange, platform, telnyx):
     assert types(platform, call_id).count("call.speak.started") == 1
 
 
-async def test_the_call_ends_in_mid_sentence(exchange, platform, telnyx):
+async def test_the_call_ends_mid_sentence(exchange, platform, telnyx):
     caller, call_id = await answered(exchange, platform, telnyx)
     await telnyx.calls.actions.speak(call_id, payload="One.", voice=VOICE, loop=20)
     await platform.event("call.speak.started")
@@ -113,7 +113,7 @@ async def test_the_call_ends_in_mid_sentence(exchange, platform, telnyx):
 
 
 async def test_speech_is_mixed_with_the_stream(exchange, platform, telnyx):
-    """Two voices at once are both heard: what arrives is their sum."""
+    """Two voices at the same time are both heard: the caller gets their sum."""
     caller, call_id = await answered(
         exchange, platform, telnyx, stream_url=platform.media_url(), stream_track="both_tracks", **RTP
     )
@@ -153,7 +153,7 @@ async def test_speech_is_mixed_with_the_stream(exchange, platform, telnyx):
         ({"payload_type": "html"}, 422, "10015", "/payload_type"),
     ],
 )
-async def test_a_speak_that_makes_no_sense(exchange, platform, telnyx, change, status, code, pointer):
+async def test_an_invalid_speak_command(exchange, platform, telnyx, change, status, code, pointer):
     _, call_id = await answered(exchange, platform, telnyx)
     body = {"payload": "One.", "voice": VOICE} | change
     with pytest.raises(APIStatusError) as error:
@@ -170,18 +170,20 @@ async def test_speak_before_the_answer(exchange, platform, telnyx):
     assert code_of(error.value) == (422, "90034")
 
 
-async def test_without_a_voice_tones_stand_in(platform, telnyx, exchange, caplog):
-    async with Exchange(webhook_url=platform.webhook_url, api_key=exchange.api_key) as dumb:
-        dumb.own(OWNED)
-        caller, call_id = await answered(dumb, platform, telnyx.with_options(base_url=dumb.base_url))
-        await telnyx.with_options(base_url=dumb.base_url).calls.actions.speak(call_id, payload="Hello you", voice=VOICE)
+async def test_without_a_voice_tones_are_played(platform, telnyx, exchange, caplog):
+    async with Exchange(webhook_url=platform.webhook_url, api_key=exchange.api_key) as without_voice:
+        without_voice.own(OWNED)
+        caller, call_id = await answered(without_voice, platform, telnyx.with_options(base_url=without_voice.base_url))
+        await telnyx.with_options(base_url=without_voice.base_url).calls.actions.speak(
+            call_id, payload="Hello you", voice=VOICE
+        )
         await platform.event("call.speak.ended")
-        assert heard_in(caller, babble("Hello you")) >= 0
+        assert offset_in(caller, babble("Hello you")) >= 0
     assert "no voice is installed" in caplog.text
-    assert len(babble("word " * 150)) / 16000 == pytest.approx(45, rel=0.2)  # 200 words a minute
+    assert len(babble("word " * 150)) / 16000 == pytest.approx(45, rel=0.2)  # 200 words per minute
 
 
-def test_ssml_is_said_without_its_marks():
+def test_ssml_is_spoken_without_its_tags():
     ssml = '<speak>Salt &amp; <break time="1s"/><emphasis>pepper</emphasis></speak>'
     assert plain_text(ssml, "ssml") == "Salt & pepper"
     assert plain_text("1 < 2 > 0", "text") == "1 < 2 > 0"
@@ -192,16 +194,16 @@ async def test_a_file_is_played(exchange, platform, telnyx):
     content = base64.b64encode(wav(tone(500, 0.2))).decode()
     await telnyx.calls.actions.start_playback(call_id, playback_content=content, audio_type="wav", loop=2)
     assert (await platform.event("call.playback.ended"))["status"] == "completed"
-    assert heard_in(caller, tone(500, 0.2) * 2) >= 0
+    assert offset_in(caller, tone(500, 0.2) * 2) >= 0
     assert (await platform.event("call.playback.started"))["overlay"] is False
 
 
 async def test_a_file_is_fetched(exchange, platform, telnyx):
-    """Stereo at 24 kHz; the address is told in the events."""
+    """A stereo file at 24 kHz. The events contain its URL."""
     caller, call_id = await answered(exchange, platform, telnyx)
 
     async def file(request: web.Request) -> web.Response:
-        sound = tone(250, 0.3)  # taken for 24 kHz this is 0.1 s of 750 Hz
+        sound = tone(250, 0.3)  # played at 24 kHz, this is 0.1 s of 750 Hz
         stereo = b"".join(sound[i : i + 2] * 2 for i in range(0, len(sound), 2))
         return web.Response(body=wav(stereo, 24000, 2)) if request.path == "/tone.wav" else web.Response(status=404)
 

@@ -1,4 +1,4 @@
-"""Calls, with Telnyx's SDK as the client: who hears of what, in which order, with which cause."""
+"""Calls, with Telnyx's SDK as the client: the events, their order, and hangup causes."""
 
 import asyncio
 import base64
@@ -22,14 +22,14 @@ def code_of(error: APIStatusError) -> tuple[int, str]:
     return error.status_code, error.body["errors"][0]["code"]  # type: ignore[index]
 
 
-async def incoming(exchange: Exchange, platform: FakePlatform, *steps) -> tuple[ScriptedHandset, str]:
+async def inbound_call(exchange: Exchange, platform: FakePlatform, *steps) -> tuple[ScriptedHandset, str]:
     caller = exchange.handset(CALLER, steps)
     await exchange.call(caller, OWNED)
     return caller, (await platform.event("call.initiated"))["call_control_id"]
 
 
-async def test_an_incoming_call_is_answered_and_the_caller_hangs_up(exchange, platform, telnyx: AsyncTelnyx):
-    caller, call_id = await incoming(exchange, platform, Press("5"), HangUp())
+async def test_an_inbound_call_is_answered_and_the_caller_hangs_up(exchange, platform, telnyx: AsyncTelnyx):
+    caller, call_id = await inbound_call(exchange, platform, Press("5"), HangUp())
     initiated = await platform.event("call.initiated")
     assert (initiated["direction"], initiated["state"], initiated["client_state"]) == ("incoming", "parked", None)
     assert (initiated["from"], initiated["to"], initiated["connection_id"]) == (CALLER, OWNED, "exchange")
@@ -50,7 +50,7 @@ async def test_an_incoming_call_is_answered_and_the_caller_hangs_up(exchange, pl
 
 
 async def test_webhooks_are_signed(exchange: Exchange, platform: FakePlatform):
-    await incoming(exchange, platform)
+    await inbound_call(exchange, platform)
     headers, body = platform.deliveries[0]
     verify_webhook_signature(body, {key.lower(): value for key, value in headers.items()}, exchange.public_key)
 
@@ -59,15 +59,15 @@ async def test_webhooks_are_signed(exchange: Exchange, platform: FakePlatform):
     ("cause", "reported", "sip"), [("CALL_REJECTED", "call_rejected", "603"), ("USER_BUSY", "user_busy", "486")]
 )
 async def test_a_call_is_rejected(exchange, platform, telnyx: AsyncTelnyx, cause, reported, sip):
-    caller, call_id = await incoming(exchange, platform)
+    caller, call_id = await inbound_call(exchange, platform)
     await telnyx.calls.actions.reject(call_id, cause=cause)
     assert await caller.finished(5) == reported
     hangup = await platform.event("call.hangup")
     assert (hangup["hangup_cause"], hangup["hangup_source"], hangup["sip_hangup_cause"]) == (reported, "callee", sip)
 
 
-async def test_the_caller_gives_up(exchange: Exchange, platform: FakePlatform):
-    caller, _ = await incoming(exchange, platform)
+async def test_the_caller_hangs_up_before_the_answer(exchange: Exchange, platform: FakePlatform):
+    caller, _ = await inbound_call(exchange, platform)
     caller.line.put_down()
     hangup = await platform.event("call.hangup")
     assert (hangup["hangup_cause"], hangup["hangup_source"]) == ("originator_cancel", "caller")
@@ -132,7 +132,7 @@ async def test_nobody_answers(exchange, platform, telnyx, retry, cause):
     assert (await platform.event("call.hangup", seconds=6))["hangup_cause"] == cause
 
 
-async def test_a_handset_that_talks_is_busy(exchange, platform, telnyx):
+async def test_a_handset_on_a_call_is_busy(exchange, platform, telnyx):
     exchange.handset(CALLER)
     first = await dial(telnyx, CALLER)
     await platform.event("call.answered")
@@ -170,7 +170,9 @@ async def test_answering_machine_detection(exchange, platform, telnyx, number, r
     ("number", "last", "cause"),
     [(answerers.SCREENS_AND_ACCEPTS, ["human_residence"], ""), (answerers.SCREENS_AND_DECLINES, [], "normal_clearing")],
 )
-async def test_a_phone_asks_who_is_calling_and_its_owner_decides(exchange, platform, telnyx, number, last, cause):
+async def test_a_screening_phone_asks_who_is_calling_and_its_owner_decides(
+    exchange, platform, telnyx, number, last, cause
+):
     call_id = await dial(telnyx, number, answering_machine_detection="premium_ios_call_screening_detection")
     screening = await platform.event("call.machine.premium.call_screening.detected")
     assert (screening["call_control_id"], screening["result"]) == (call_id, "screening")
@@ -186,7 +188,7 @@ async def test_a_phone_asks_who_is_calling_and_its_owner_decides(exchange, platf
 
 
 async def test_commands_at_the_wrong_time(exchange, platform, telnyx: AsyncTelnyx):
-    caller, call_id = await incoming(exchange, platform)
+    caller, call_id = await inbound_call(exchange, platform)
     with pytest.raises(APIStatusError) as early:
         await telnyx.calls.actions.send_dtmf(call_id, digits="1")
     assert code_of(early.value) == (422, "90034")
@@ -226,7 +228,7 @@ async def test_commands_at_the_wrong_time(exchange, platform, telnyx: AsyncTelny
         ({"to": ""}, "10004", "/to"),
     ],
 )
-async def test_a_dial_that_makes_no_sense(exchange, telnyx, change, code, pointer):
+async def test_an_invalid_dial_command(exchange, telnyx, change, code, pointer):
     body = {"connection_id": "exchange", "from": OWNED, "to": CALLER} | change
     with pytest.raises(APIStatusError) as error:
         await telnyx.post("/calls", body=body, cast_to=object)
@@ -235,8 +237,8 @@ async def test_a_dial_that_makes_no_sense(exchange, telnyx, change, code, pointe
     assert exchange.switch.legs == {}
 
 
-async def test_what_is_not_offered_is_said(exchange, platform, telnyx):
-    _, call_id = await incoming(exchange, platform)
+async def test_unsupported_commands_are_refused_with_501(exchange, platform, telnyx):
+    _, call_id = await inbound_call(exchange, platform)
     with pytest.raises(APIStatusError) as error:
         await telnyx.calls.actions.gather(call_id)
     assert error.value.status_code == 501
@@ -245,14 +247,14 @@ async def test_what_is_not_offered_is_said(exchange, platform, telnyx):
     assert error.value.status_code == 501
 
 
-async def test_only_the_key_opens(exchange: Exchange):
+async def test_a_wrong_api_key_is_refused(exchange: Exchange):
     async with AsyncTelnyx(api_key="wrong", base_url=exchange.base_url, max_retries=0) as stranger:
         with pytest.raises(APIStatusError) as error:
             await stranger.calls.retrieve_status("v3:x")
     assert code_of(error.value) == (401, "10009")
 
 
-async def test_a_foreign_source_number(exchange, telnyx):
+async def test_a_caller_number_of_another_account_is_refused(exchange, telnyx):
     with pytest.raises(APIStatusError) as error:
         await telnyx.calls.dial(connection_id="exchange", from_="+14155550177", to=CALLER)
     assert code_of(error.value) == (403, "10010")

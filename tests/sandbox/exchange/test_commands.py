@@ -59,7 +59,7 @@ async def manage(environment: dict[str, str], *arguments: str) -> asyncio.subpro
 
 
 async def answer(platform: FakePlatform, environment: dict[str, str]) -> MediaConnection:
-    """Take the call that comes."""
+    """Answer the next inbound call."""
     call_id = (await platform.event("call.initiated", seconds=60))["call_control_id"]
     async with AsyncTelnyx(api_key="KEYtest", base_url=environment["TELNYX_BASE_URL"], max_retries=0) as telnyx:
         await telnyx.calls.actions.answer(call_id, stream_url=platform.media_url(), **RTP)

@@ -1,4 +1,4 @@
-"""Everything that is said and answered here, against the shapes that Telnyx publishes."""
+"""Requests, responses and webhooks of the exchange, checked against Telnyx's published schemas."""
 
 import asyncio
 import base64
@@ -22,7 +22,7 @@ from tests.sandbox.exchange.specification import WEBHOOKS, Specification
 
 
 class Client:
-    """Plain HTTP: bodies as they are on the wire, each checked on its way out and back."""
+    """An HTTP client that checks each request and response body."""
 
     def __init__(self, exchange: Exchange, specification: Specification, http: aiohttp.ClientSession) -> None:
         self._exchange = exchange
@@ -57,19 +57,19 @@ class Client:
                 yield f"{pointer}/content/application~1json/schema"
 
 
-async def test_bodies_answers_and_webhooks_fit_the_shapes(exchange, platform: FakePlatform, specification):
+async def test_requests_responses_and_webhooks_match_the_schemas(exchange, platform: FakePlatform, specification):
     async with aiohttp.ClientSession() as http:
         client = Client(exchange, specification, http)
         await _numbers(client)
-        await _papers(client)
-        await _incoming_call(client, exchange, platform)
-        await _outgoing_calls(client, exchange, platform)
+        await _documents(client)
+        await _inbound_call(client, exchange, platform)
+        await _outbound_calls(client, exchange, platform)
         await _announcements(client, exchange, platform)
         await _transfer_and_recording(client, exchange, platform)
         await _refusals(client)
     for event in platform.events:
         specification.check_webhook(event)
-    # These two have tests of their own: one needs a recognizer, one a broken disk.
+    # These two have their own tests: one needs a recognizer, the other a broken disk.
     absent = {"call.transcription", "call.recording.error"}
     assert {event["data"]["event_type"] for event in platform.events} == set(WEBHOOKS) - absent
     assert len(client.seen) > 25
@@ -92,7 +92,7 @@ async def _numbers(client: Client) -> None:
     await client("delete", "/phone_numbers/{id}", id=listed[0]["id"])
 
 
-async def _papers(client: Client) -> None:
+async def _documents(client: Client) -> None:
     await client("get", "/requirements", query="?filter[country_code]=GB&filter[phone_number_type]=local")
     group = await client(
         "post", "/requirement_groups", {"country_code": "GB", "phone_number_type": "local", "action": "ordering"}
@@ -116,7 +116,7 @@ def _action(name: str) -> str:
     return f"/calls/{{call_control_id}}/actions/{name}"
 
 
-async def _incoming_call(client: Client, exchange: Exchange, platform: FakePlatform) -> None:
+async def _inbound_call(client: Client, exchange: Exchange, platform: FakePlatform) -> None:
     caller = exchange.handset("+12025550123", [Wait(0.2), Press("5")])
     await exchange.call(caller, OWNED)
     call_id = (await platform.event("call.initiated"))["call_control_id"]
@@ -149,7 +149,7 @@ async def _incoming_call(client: Client, exchange: Exchange, platform: FakePlatf
     await client("post", _action("reject"), {"cause": "USER_BUSY"}, call_control_id=second)
 
 
-async def _outgoing_calls(client: Client, exchange: Exchange, platform: FakePlatform) -> None:
+async def _outbound_calls(client: Client, exchange: Exchange, platform: FakePlatform) -> None:
     dial = {"connection_id": "exchange", "from": OWNED, "command_id": "4f0a2a0e-6d0f-4c0e-9d1b-0d3b6a1c9a11"}
     limits = {"timeout_secs": 30, "time_limit_secs": 3660, "answering_machine_detection": "premium"}
     config = {"answering_machine_detection_config": {"total_analysis_time_millis": 10000}}
@@ -162,7 +162,7 @@ async def _outgoing_calls(client: Client, exchange: Exchange, platform: FakePlat
 
 
 async def _answered(client: Client, exchange: Exchange, platform: FakePlatform, number: str) -> str:
-    """A call that is up, from a number of its own."""
+    """An answered call from this number."""
     count = platform.types().count("call.initiated") + 1
     await exchange.call(exchange.handset(number), OWNED)
     call_id = (await platform.event("call.initiated", count=count))["call_control_id"]
@@ -243,7 +243,7 @@ async def _refusals(client: Client) -> None:
         ),
     ],
 )
-def test_the_shapes_refuse_what_is_wrong(specification, value, pointer):
+def test_the_schemas_refuse_invalid_values(specification, value, pointer):
     resolved, _ = specification.resolve(pointer.partition("/content")[0])
     with pytest.raises(jsonschema.ValidationError):
         specification.check(value, resolved + "/content" + pointer.partition("/content")[2])
@@ -252,7 +252,7 @@ def test_the_shapes_refuse_what_is_wrong(specification, value, pointer):
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("/calls", {"connection_id": "exchange", "from": OWNED, "to": OWNED, "colour": "red"}),
+        ("/calls", {"connection_id": "exchange", "from": OWNED, "to": OWNED, "color": "red"}),
         (_action("answer"), {"stream_url": 5}),
         (_action("answer"), {"stream_bidirectional_codec": "MP3"}),
         (_action("hangup"), {"reason": "bored"}),
@@ -261,6 +261,6 @@ def test_the_shapes_refuse_what_is_wrong(specification, value, pointer):
         ("/number_orders", {"numbers": []}),
     ],
 )
-def test_the_shapes_refuse_bodies_that_telnyx_would_refuse(specification, path, body):
+def test_the_schemas_refuse_bodies_that_telnyx_would_refuse(specification, path, body):
     with pytest.raises(jsonschema.ValidationError):
         specification.check_body(body, "post", path)

@@ -1,4 +1,4 @@
-"""Handsets: scripts, and the control API that `manage.py dial` uses."""
+"""Handsets: scripts, and the API that `manage.py dial` uses."""
 
 import base64
 import io
@@ -38,8 +38,8 @@ def kinds(handset: ScriptedHandset) -> list[str]:
     return [event.kind for event in handset.events]
 
 
-async def test_a_conversation_by_script(exchange: Exchange, platform, telnyx):
-    """The agent greets; the caller asks, waits for the answer and hangs up. The recording holds both, each on its side."""
+async def test_a_scripted_conversation(exchange: Exchange, platform, telnyx):
+    """The agent greets, the caller asks, waits for the answer and hangs up. The recording has each party on its own channel."""
     question = tone(440, 0.4)
     caller = exchange.handset(
         CALLER, [WaitForSilence(300), Say(pcm16=question), WaitForSilence(300), Press("9"), HangUp()]
@@ -76,7 +76,7 @@ async def test_a_caller_who_interrupts(exchange: Exchange, platform, telnyx):
 
 
 @pytest.mark.parametrize(("greeting", "seconds"), [(ANSWER, 0.8 + 0.2), (b"", 0.6)])
-async def test_a_caller_hears_the_greeting_or_waits_for_none(
+async def test_a_caller_waits_for_the_greeting_or_a_timeout(
     exchange: Exchange, platform, telnyx, monkeypatch, greeting, seconds
 ):
     monkeypatch.setattr(steps, "GREETING_SECONDS", 0.6)
@@ -90,7 +90,7 @@ async def test_a_caller_hears_the_greeting_or_waits_for_none(
     assert caller.at_seconds - began == pytest.approx(seconds, abs=0.061)
 
 
-async def test_a_script_that_waits_in_vain(exchange: Exchange, platform, telnyx):
+async def test_a_script_times_out(exchange: Exchange, platform, telnyx):
     caller = exchange.handset(CALLER, [WaitForSilence(300, timeout_seconds=0.5)])
     agent = answering(platform, telnyx)
     await exchange.call(caller, OWNED)
@@ -100,12 +100,12 @@ async def test_a_script_that_waits_in_vain(exchange: Exchange, platform, telnyx)
     assert (await platform.event("call.hangup"))["hangup_source"] == "caller"
 
 
-async def test_a_sentence_needs_a_voice(exchange: Exchange):
+async def test_saying_a_sentence_requires_a_voice(exchange: Exchange):
     with pytest.raises(RuntimeError, match="No voice"):
         await exchange.call(exchange.handset(CALLER, [Say("Hello")]), OWNED)
 
 
-async def test_a_sentence_is_spoken_by_the_voice(platform, telnyx):
+async def test_a_sentence_is_spoken_once_by_the_voice(platform, telnyx):
     spoken = []
 
     async def voice(text: str) -> bytes:
@@ -118,7 +118,7 @@ async def test_a_sentence_is_spoken_by_the_voice(platform, telnyx):
     assert spoken == ["Hello"]
 
 
-async def test_the_echo_number_answers_with_what_it_hears(exchange, platform, telnyx):
+async def test_the_echo_number_plays_back_what_it_hears(exchange, platform, telnyx):
     await telnyx.calls.dial(
         connection_id="exchange", from_=OWNED, to=answerers.ECHO, stream_url=platform.media_url(), **RTP
     )
@@ -155,15 +155,15 @@ def test_scripts_from_json():
 @pytest.mark.parametrize(
     "script", [{}, ["say"], [{"say": ""}], [{"dance": 1}], [{"wait": "x"}], [{"press": "x"}], [{}]]
 )
-def test_scripts_that_make_no_sense(script):
+def test_invalid_scripts(script):
     with pytest.raises(ValueError, match=r"[Ss]tep"):
         parse_steps(script)
 
 
-# --- the control API --------------------------------------------------------------------------------------------------
+# --- the handsets API -------------------------------------------------------------------------------------------------
 
 
-async def test_dialling_from_another_process(exchange: Exchange, platform, telnyx):
+async def test_dialing_from_another_process(exchange: Exchange, platform, telnyx):
     agent = answering(platform, telnyx)
     steps = [{"wait_for_silence": 200}, {"say_pcm": base64.b64encode(tone(440, 0.2)).decode()}, {"hang_up": True}]
     body = {"to": OWNED, "from": CALLER, "steps": steps, "max_seconds": 20}
@@ -186,7 +186,7 @@ async def test_dialling_from_another_process(exchange: Exchange, platform, telny
         assert recording.getnframes() > 8000
 
 
-async def test_a_caller_process_that_dies_hangs_up(exchange: Exchange, platform, telnyx):
+async def test_if_the_callers_process_dies_its_call_is_hung_up(exchange: Exchange, platform, telnyx):
     agent = answering(platform, telnyx)
     body = {"to": OWNED, "from": CALLER, "steps": [], "max_seconds": 60}
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {exchange.api_key}"}) as http:
@@ -196,8 +196,8 @@ async def test_a_caller_process_that_dies_hangs_up(exchange: Exchange, platform,
         assert (await platform.event("call.hangup"))["hangup_source"] == "caller"
 
 
-async def wait_for_a_call(exchange: Exchange, telnyx, **body) -> list[dict]:
-    """What is told of a telephone of another process that the platform calls."""
+async def call_a_waiting_phone(exchange: Exchange, telnyx, **body) -> list[dict]:
+    """The events of a phone in another process that the platform calls."""
     headers = {"Authorization": f"Bearer {exchange.api_key}"}
     body |= {"number": CALLER, "ring_seconds": 0}
     async with (
@@ -213,11 +213,11 @@ async def wait_for_a_call(exchange: Exchange, telnyx, **body) -> list[dict]:
     return lines
 
 
-async def test_a_machine_in_another_process_is_called(exchange: Exchange, platform, telnyx, monkeypatch):
+async def test_an_answering_machine_in_another_process_is_called(exchange: Exchange, platform, telnyx, monkeypatch):
     monkeypatch.setitem(amd.VERDICT_SECONDS, "machine", 0.1)
     greeting = base64.b64encode(tone(440, 0.4)).decode()
     steps = [{"say_pcm": greeting}, {"beep": True}, {"press": "7"}, {"hang_up": True}]
-    lines = await wait_for_a_call(exchange, telnyx, steps=steps, answerer="machine")
+    lines = await call_a_waiting_phone(exchange, telnyx, steps=steps, answerer="machine")
     assert [line["kind"] for line in lines] == [
         "ringing", "answered", "says", "said", "beep", "pressed", "ended", "result",
     ]  # fmt: skip
@@ -228,14 +228,14 @@ async def test_a_machine_in_another_process_is_called(exchange: Exchange, platfo
 
 
 @pytest.mark.parametrize(("on_ring", "cause"), [("busy", "user_busy"), ("decline", "call_rejected")])
-async def test_a_telephone_in_another_process_refuses(exchange: Exchange, platform, telnyx, on_ring, cause):
-    lines = await wait_for_a_call(exchange, telnyx, on_ring=on_ring)
+async def test_a_phone_in_another_process_refuses_a_call(exchange: Exchange, platform, telnyx, on_ring, cause):
+    lines = await call_a_waiting_phone(exchange, telnyx, on_ring=on_ring)
     assert [line["kind"] for line in lines] == ["ringing", "ended", "result"]
     assert (lines[-1]["cause"], lines[-1]["error"]) == (cause, "")
     assert (await platform.event("call.hangup"))["hangup_cause"] == cause
 
 
-async def test_a_telephone_that_nobody_calls_and_one_whose_number_is_taken(exchange: Exchange):
+async def test_a_waiting_phone_times_out_and_its_number_is_taken(exchange: Exchange):
     body = {"number": CALLER, "wait_seconds": 1}
     headers = {"Authorization": f"Bearer {exchange.api_key}"}
     async with (

@@ -22,7 +22,7 @@ RTP = {"stream_bidirectional_mode": "rtp", "stream_bidirectional_target_legs": "
 
 
 async def connect(exchange, platform, telnyx, *steps, caller=CALLER, **stream):
-    """A caller on the line and the platform's end of the stream."""
+    """An answered call with a media stream: the caller's handset, the call's ID, and the platform's end of the stream."""
     handset = exchange.handset(caller, steps)
     await exchange.call(handset, OWNED)
     call_id = (await platform.event("call.initiated"))["call_control_id"]
@@ -38,13 +38,13 @@ async def echo(connection: MediaConnection, frame: dict) -> None:
 
 
 async def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    """Wait for what takes as long as the machine needs."""
+    """Wait until a condition is true, however slow the machine is."""
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.05)
 
 
-async def test_the_stream_introduces_the_call(exchange, platform: FakePlatform, telnyx):
+async def test_a_stream_starts_with_the_facts_of_its_call(exchange, platform: FakePlatform, telnyx):
     _, call_id, connection = await connect(exchange, platform, telnyx)
     hello, start = connection.frames[:2]
     assert hello == {"event": "connected", "version": "1.0.0"}
@@ -72,7 +72,7 @@ async def test_the_stream_introduces_the_call(exchange, platform: FakePlatform, 
     assert "from" not in started
 
 
-async def test_audio_out_is_audio_in(exchange, platform, telnyx):
+async def test_audio_is_unchanged_in_both_directions(exchange, platform, telnyx):
     sine = tone(440, 1.0)
     coded = pcm16_to_mulaw(sine)
     handset, _, connection = await connect(exchange, platform, telnyx, Wait(0.2), Say(pcm16=sine))
@@ -81,28 +81,28 @@ async def test_audio_out_is_audio_in(exchange, platform, telnyx):
 
 
 async def test_an_echo_frame_by_frame_loses_nothing(exchange, platform, telnyx):
-    """What comes just in time may be played with a gap when the machine is slow, and is whole all the same."""
+    """Frames that arrive just in time may be played with gaps if the machine is slow, but all of them are played."""
     platform.on_frame = echo
     sine = tone(440, 1.0)
     handset, _, _ = await connect(exchange, platform, telnyx, Wait(0.2), Say(pcm16=sine))
     await until(lambda: b"".join(frame for frame in handset.heard if frame != SILENCE) == pcm16_to_mulaw(sine))
 
 
-async def test_pacing(exchange, platform, telnyx):
-    """Three seconds of frames: none missing, each within 40 ms of its time."""
+async def test_frames_are_sent_on_time(exchange, platform, telnyx):
+    """Three seconds of frames: none is missing, and each is within 40 ms of its time."""
     _, _, connection = await connect(exchange, platform, telnyx)
     await connection.wait_for("media", 500, seconds=15)
     times = [at for at, frame in zip(connection.arrivals, connection.frames, strict=True) if frame["event"] == "media"]
     lateness = [at - times[0] - index * 0.02 for index, at in enumerate(times)]
-    # Ten seconds are watched and the best three count: this process shares its machine with others, and the frames'
-    # own clock is what is on trial. A clock that drifts would show in every window.
+    # The best three of ten seconds count, because this process shares the machine with others. A clock that drifts
+    # would show in every window.
     windows = [lateness[start : start + 150] for start in range(0, len(lateness) - 150, 25)]
     assert min(max(map(abs, window)) for window in windows) < 0.04
     assert abs(min(lateness[-150:]) - min(lateness[:150])) < 0.04
     assert [int(frame["media"]["chunk"]) for frame in connection.of("media")][:500] == list(range(1, 501))
 
 
-async def test_a_mark_returns_when_its_audio_was_played(exchange, platform, telnyx):
+async def test_a_mark_returns_when_its_audio_has_been_played(exchange, platform, telnyx):
     _, _, connection = await connect(exchange, platform, telnyx)
     await connection.send({"event": "mark", "mark": {"name": "idle"}})
     await connection.wait_for("mark", seconds=1)
@@ -125,7 +125,7 @@ async def test_clear_drops_the_queue_and_returns_all_marks(exchange, platform, t
     heard = len(handset.heard)
     assert [frame["mark"]["name"] for frame in marks] == ["one", "two"]
     await until(lambda: len(handset.heard) >= heard + 10)
-    # Of 200 frames that were queued. However late the clear comes through, nothing is heard behind it.
+    # Of 200 queued frames. However late the clear arrives, nothing is heard after it.
     assert 0 < sum(map(is_speech, handset.heard)) < 200
     assert set(handset.heard[heard + 1 :]) == {SILENCE}
 
@@ -142,7 +142,7 @@ async def test_clear_drops_the_queue_and_returns_all_marks(exchange, platform, t
         ('{"event": "media", "media": {"payload": "AAAA"}}', 100004),
     ],
 )
-async def test_frames_that_make_no_sense(exchange, platform, telnyx, text, code):
+async def test_invalid_frames(exchange, platform, telnyx, text, code):
     _, call_id, connection = await connect(exchange, platform, telnyx)
     await connection.socket.send_str(text)
     error = (await connection.wait_for("error"))[0]
@@ -164,7 +164,7 @@ async def test_with_target_opposite_the_caller_hears_nothing(exchange, platform,
     assert set(handset.heard) == {SILENCE}
 
 
-async def test_a_british_line_is_a_law(exchange, platform, telnyx):
+async def test_a_british_line_uses_a_law(exchange, platform, telnyx):
     sine = tone(440, 0.5)
     _, _, connection = await connect(
         exchange,
@@ -185,7 +185,7 @@ async def test_a_british_line_is_a_law(exchange, platform, telnyx):
 
 @pytest.mark.parametrize("rate", [8000, 16000, 24000])
 async def test_l16_both_ways(exchange, platform, telnyx, rate):
-    """A tone that the platform sends back as it came is, at both ends, the tone that was said."""
+    """The platform echoes a tone: both ends hear the tone that was said."""
     platform.on_frame = echo
     sine = tone(440, 0.6)
     handset = exchange.handset(CALLER, [Wait(0.4), Say(pcm16=sine), Wait(0.4)])
@@ -242,7 +242,7 @@ async def test_the_end_of_the_call_ends_the_stream(exchange, platform, telnyx):
     assert int(stop["sequence_number"]) == int(connection.frames[-2]["sequence_number"]) + 1
 
 
-async def test_no_platform_at_the_stream_url(exchange, platform, telnyx):
+async def test_no_server_at_the_stream_url(exchange, platform, telnyx):
     handset = exchange.handset(CALLER)
     await exchange.call(handset, OWNED)
     call_id = (await platform.event("call.initiated"))["call_control_id"]
@@ -254,7 +254,7 @@ async def test_no_platform_at_the_stream_url(exchange, platform, telnyx):
 
 
 @pytest.mark.parametrize(("code", "event"), [(1000, "streaming.stopped"), (1011, "streaming.failed")])
-async def test_the_call_survives_its_stream_and_may_have_another(exchange, platform, telnyx, code, event):
+async def test_a_call_survives_its_stream_and_can_start_another(exchange, platform, telnyx, code, event):
     handset, call_id, connection = await connect(exchange, platform, telnyx)
     await connection.socket.close(code=code)
     await platform.event(event)
@@ -270,14 +270,14 @@ async def test_the_call_survives_its_stream_and_may_have_another(exchange, platf
     assert handset.line is not None
 
 
-async def test_a_broken_network_ends_the_stream_alone(exchange, platform, telnyx):
+async def test_a_broken_connection_ends_only_the_stream(exchange, platform, telnyx):
     handset, call_id, _ = await connect(exchange, platform, telnyx)
     await exchange.switch.legs[call_id].stream.abort()
     assert (await platform.event("streaming.failed"))["failure_reason"] == "connection_lost"
     assert handset.line is not None
 
 
-def test_playout_waits_for_a_second_frame_or_a_tick():
+def test_playback_waits_for_a_second_frame_or_a_tick():
     playout = AudioQueue()
     loud = b"\x00" * FRAME_BYTES
     playout.write(loud)
@@ -288,8 +288,8 @@ def test_playout_waits_for_a_second_frame_or_a_tick():
     assert [playout.next_frame() for _ in range(2)] == [SILENCE, loud[:80] + SILENCE[80:]]
 
 
-async def test_eight_calls_keep_their_pace(exchange, platform, telnyx):
-    """Eight at once, with the platform in the same process, and still nobody's clock falls behind."""
+async def test_eight_calls_stay_on_time(exchange, platform, telnyx):
+    """With eight calls at once, and the platform in the same process, no clock falls behind."""
     platform.on_frame = echo
     handsets = [exchange.handset(f"+120255501{index:02d}") for index in range(8)]
     for handset in handsets:
@@ -301,7 +301,7 @@ async def test_eight_calls_keep_their_pace(exchange, platform, telnyx):
     await platform.stream(8)
     began = {handset.number: time.monotonic() - handset.at_seconds for handset in handsets}
     await asyncio.sleep(2)
-    # Whatever the machine does meanwhile: frames are made up for, so that the line's clock is never behind for long.
+    # Missed frames are caught up, so the clock of a line is never behind for long, whatever else the machine does.
     async with asyncio.timeout(30):
         while any(time.monotonic() - began[handset.number] - handset.at_seconds > 0.1 for handset in handsets):
             await asyncio.sleep(0.02)

@@ -22,8 +22,8 @@ async def search(telnyx, **filters) -> list[str]:
     return [row.phone_number for row in page.data]
 
 
-async def bought(telnyx, order):
-    """The order once it is no longer pending."""
+async def completed(telnyx, order):
+    """Wait until the order is no longer pending, and return it."""
     for _ in range(50):
         now = (await telnyx.number_orders.retrieve(order.data.id)).data
         if now.status != "pending":
@@ -73,10 +73,10 @@ async def test_filters(telnyx, filters, first):
         ({}, "filter[country_code]"),
         ({"filter[country_code]": "US", "filter[phone_number_type]": "landline"}, "filter[phone_number_type]"),
         ({"filter[country_code]": "US", "filter[limit]": "0"}, "filter[limit]"),
-        ({"filter[country_code]": "US", "filter[colour]": "red"}, "filter[colour]"),
+        ({"filter[country_code]": "US", "filter[color]": "red"}, "filter[color]"),
     ],
 )
-async def test_searches_that_make_no_sense(telnyx, query, parameter):
+async def test_invalid_searches(telnyx, query, parameter):
     with pytest.raises(APIStatusError) as error:
         await telnyx.get("/available_phone_numbers", options={"params": query}, cast_to=object)
     status, _, where = error_of(error.value)
@@ -102,7 +102,7 @@ async def test_order_use_and_release(exchange: Exchange, platform, telnyx):
         phone_numbers=[{"phone_number": number}], connection_id="exchange", customer_reference="purchase-81"
     )
     assert (order.data.status, order.data.requirements_met) == ("pending", True)
-    done = await bought(telnyx, order)
+    done = await completed(telnyx, order)
     assert (done.status, done.phone_numbers[0].status) == ("success", "success")
     assert (await platform.event("number_order.complete"))["id"] == done.id
     found = await telnyx.number_orders.list(filter={"customer_reference": "purchase-81"})
@@ -127,7 +127,7 @@ async def test_order_use_and_release(exchange: Exchange, platform, telnyx):
     assert error.value.status_code == 404
 
 
-async def test_orders_that_are_refused(telnyx):
+async def test_refused_orders(telnyx):
     for number, code in ((OWNED, "85001"), ("+14155550142", "85000"), ("+14155551234", "85000")):
         with pytest.raises(APIStatusError) as error:
             await telnyx.number_orders.create(phone_numbers=[{"phone_number": number}])
@@ -141,7 +141,7 @@ async def test_orders_that_are_refused(telnyx):
 
 async def test_a_number_without_connection_does_not_ring(exchange: Exchange, telnyx):
     number = (await search(telnyx, country_code="US", national_destination_code="212"))[0]
-    await bought(telnyx, await telnyx.number_orders.create(phone_numbers=[{"phone_number": number}]))
+    await completed(telnyx, await telnyx.number_orders.create(phone_numbers=[{"phone_number": number}]))
     assert await exchange.call(exchange.handset("+12025550123"), number) is None
     row = (await telnyx.phone_numbers.list(filter={"phone_number": number})).data[0]
     await telnyx.phone_numbers.update(row.id, connection_id="exchange")
@@ -161,7 +161,7 @@ async def test_requirements(telnyx):
     assert none.data == []
 
 
-async def test_a_regulated_number_waits_for_its_papers(exchange: Exchange, telnyx):
+async def test_a_regulated_number_waits_for_its_documents(exchange: Exchange, telnyx):
     number = (await search(telnyx, country_code="GB", phone_number_type="local"))[0]
     group = await telnyx.requirement_groups.create(
         country_code="GB", phone_number_type="local", action="ordering", customer_reference="dev-7-GB-local"
@@ -189,11 +189,11 @@ async def test_a_regulated_number_waits_for_its_papers(exchange: Exchange, telny
     )
     submitted = await telnyx.requirement_groups.submit_for_approval(group.id)
     assert submitted.status == "pending-approval"
-    assert (await bought(telnyx, order)).status == "success"
+    assert (await completed(telnyx, order)).status == "success"
     assert (await telnyx.requirement_groups.retrieve(group.id)).status == "approved"
 
 
-async def test_what_was_sold_survives_a_restart(tmp_path, telnyx):
+async def test_orders_survive_a_restart(tmp_path, telnyx):
     path = tmp_path / "data" / "exchange.json"
     async with Exchange(state_path=path) as first:
         first.own(OWNED)

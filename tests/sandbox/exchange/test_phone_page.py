@@ -1,4 +1,4 @@
-"""The telephone of the Phone page, over its WebSocket."""
+"""The phone of the Phone page, over its WebSocket."""
 
 import asyncio
 
@@ -55,7 +55,7 @@ async def test_a_browser_calls_and_talks(exchange, platform, telnyx, browser: Br
     assert (await platform.event("call.hangup"))["hangup_source"] == "caller"
 
 
-async def test_a_browser_is_called(exchange, platform, telnyx, browser: Browser):
+async def test_a_browser_gets_calls(exchange, platform, telnyx, browser: Browser):
     first = (await telnyx.calls.dial(connection_id="exchange", from_=OWNED, to=BROWSER)).data.call_control_id
     assert await browser.next() == {"type": "ringing", "from": OWNED, "to": BROWSER, "direction": "inbound"}
     await browser.send(type="answer")
@@ -82,7 +82,7 @@ async def test_closing_the_page_hangs_up(exchange, platform, telnyx, browser: Br
     assert BROWSER not in exchange.switch.handsets
 
 
-async def test_messages_that_make_no_sense(exchange, browser: Browser):
+async def test_invalid_messages(exchange, browser: Browser):
     for message, problem in (
         ({"type": "dance"}, "Unknown message or invalid value."),
         ({"type": "dial", "to": "home"}, "Unknown message or invalid value."),
@@ -97,7 +97,7 @@ async def test_messages_that_make_no_sense(exchange, browser: Browser):
     assert await browser.next() == {"type": "ended", "cause": "not_found"}
 
 
-async def test_a_number_can_be_taken_over(exchange: Exchange, browser: Browser):
+async def test_a_second_browser_takes_over_the_number(exchange: Exchange, browser: Browser):
     async with (
         aiohttp.ClientSession() as http,
         http.ws_connect(f"{exchange.url}/handset?token={exchange.api_key}") as ws,
@@ -113,7 +113,7 @@ async def test_a_number_can_be_taken_over(exchange: Exchange, browser: Browser):
         assert BROWSER in exchange.switch.handsets
 
 
-async def test_a_stranger_has_no_telephone(exchange: Exchange):
+async def test_a_wrong_token_is_refused(exchange: Exchange):
     async with aiohttp.ClientSession() as http:
         with pytest.raises(aiohttp.WSServerHandshakeError) as error:
             await http.ws_connect(f"{exchange.url}/handset?token=guess")

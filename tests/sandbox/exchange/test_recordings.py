@@ -1,4 +1,4 @@
-"""Recordings: who is heard on which channel, where the file is had, and for how long."""
+"""Recordings: who is on which channel, and how long the file can be downloaded."""
 
 import io
 import time
@@ -33,8 +33,8 @@ def channels(data: bytes) -> list[np.ndarray]:
         return list(np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, file.getnchannels()).T)
 
 
-def place_of(sound: bytes, channel: np.ndarray) -> int:
-    """Where a sound, as it passes the line, is in a channel, in samples; -1 when it is not."""
+def offset_of(sound: bytes, channel: np.ndarray) -> int:
+    """The offset of a sound, as sent over the line, in a channel, in samples, or -1."""
     offset = channel.astype("<i2").tobytes().find(mulaw_to_pcm16(pcm16_to_mulaw(sound)))
     return offset // 2 if offset >= 0 else -1
 
@@ -47,7 +47,7 @@ async def recorded(platform, count: int = 1) -> list[np.ndarray]:
 
 
 async def test_a_call_is_recorded_from_the_answer(exchange, platform, telnyx):
-    """The caller left, the platform right, each where it was on the line."""
+    """The caller is on the left channel and the platform on the right, each at the time it was on the line."""
     record = {"record": "record-from-answer", "record_format": "wav", "record_channels": "dual"}
     caller, call_id = await answered(
         exchange, platform, telnyx, Wait(0.3), Say(pcm16=LOW), stream_url=platform.media_url(), **record, **RTP
@@ -63,24 +63,24 @@ async def test_a_call_is_recorded_from_the_answer(exchange, platform, telnyx):
     assert saved["public_recording_urls"] == {}
     left, right = await recorded(platform)
     spoke_at = next(event.at_seconds for event in caller.events if event.kind == "says")
-    assert place_of(LOW, left) == pytest.approx(spoke_at * 8000, abs=160)
-    assert place_of(HIGH, right) == b"".join(caller.heard).find(pcm16_to_mulaw(HIGH))
-    assert place_of(HIGH, left) == place_of(LOW, right) == -1
+    assert offset_of(LOW, left) == pytest.approx(spoke_at * 8000, abs=160)
+    assert offset_of(HIGH, right) == b"".join(caller.heard).find(pcm16_to_mulaw(HIGH))
+    assert offset_of(HIGH, left) == offset_of(LOW, right) == -1
     assert platform.types().index("call.hangup") < platform.types().index("call.recording.saved")
 
 
-async def test_the_answer_names_the_recording(exchange, platform, telnyx):
+async def test_the_response_names_the_recording(exchange, platform, telnyx):
     exchange.handset(COLLEAGUE)
-    dialled = await telnyx.calls.dial(
+    dialed = await telnyx.calls.dial(
         connection_id="exchange", from_=OWNED, to=COLLEAGUE, record="record-from-answer", record_format="wav"
     )
     await platform.event("call.answered")
-    await telnyx.calls.actions.hangup(dialled.data.call_control_id)
+    await telnyx.calls.actions.hangup(dialed.data.call_control_id)
     saved = await platform.event("call.recording.saved")
-    assert saved["recording_id"] == dialled.data.recording_id
+    assert saved["recording_id"] == dialed.data.recording_id
     record = (await telnyx.recordings.retrieve(saved["recording_id"])).data
     assert (record.id, record.channels, record.status) == (saved["recording_id"], "dual", "completed")
-    assert record.call_control_id == dialled.data.call_control_id
+    assert record.call_control_id == dialed.data.call_control_id
     status, data = await fetch(record.download_urls.wav)
     assert status == 200
     assert len(channels(data)[0]) == record.duration_millis * 8
@@ -101,8 +101,8 @@ async def test_a_recording_is_started_paused_and_stopped(exchange, platform, tel
     await actions.resume_recording(call_id)
     await actions.stop_recording(call_id)
     (only,) = await recorded(platform)
-    assert place_of(LOW, only) >= 0
-    assert place_of(HIGH, only) == -1
+    assert offset_of(LOW, only) >= 0
+    assert offset_of(HIGH, only) == -1
     with pytest.raises(APIStatusError) as idle:
         await actions.stop_recording(call_id)
     assert code_of(idle.value) == (422, "10015")
@@ -115,7 +115,7 @@ async def test_a_recording_ends_at_its_limit(exchange, platform, telnyx):
     assert len(left) == 8000
 
 
-async def test_what_a_bridge_carries_is_recorded(exchange, platform, telnyx):
+async def test_a_recording_includes_bridged_audio(exchange, platform, telnyx):
     exchange.handset(COLLEAGUE, [Wait(0.3), Say(pcm16=HIGH)])
     caller, call_id = await answered(exchange, platform, telnyx)
     await telnyx.calls.actions.start_recording(call_id, channels="dual", format="wav")
@@ -123,7 +123,7 @@ async def test_what_a_bridge_carries_is_recorded(exchange, platform, telnyx):
     await until(lambda: pcm16_to_mulaw(HIGH[:1600]) in b"".join(caller.heard))
     await telnyx.calls.actions.hangup(call_id)
     _, right = await recorded(platform)
-    assert place_of(HIGH[:1600], right) >= 0
+    assert offset_of(HIGH[:1600], right) >= 0
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ async def test_what_a_bridge_carries_is_recorded(exchange, platform, telnyx):
         ({"trim": "trim-silence"}, 501, "/trim"),
     ],
 )
-async def test_a_recording_that_cannot_be(exchange, platform, telnyx, change, status, pointer):
+async def test_invalid_recording_commands(exchange, platform, telnyx, change, status, pointer):
     _, call_id = await answered(exchange, platform, telnyx)
     body = {"format": "wav", "channels": "dual"} | change
     with pytest.raises(APIStatusError) as error:
@@ -144,27 +144,27 @@ async def test_a_recording_that_cannot_be(exchange, platform, telnyx, change, st
     assert error.value.body["errors"][0]["source"]["pointer"] == pointer
 
 
-async def test_mp3_by_default_is_not_passed_over(exchange, platform, telnyx):
+async def test_mp3_by_default_is_refused(exchange, platform, telnyx):
     with pytest.raises(APIStatusError) as error:
         await telnyx.calls.dial(connection_id="exchange", from_=OWNED, to=COLLEAGUE, record="record-from-answer")
     assert error.value.status_code == 501
 
 
-async def test_a_disk_that_takes_nothing_is_reported(exchange, platform, telnyx, tmp_path):
+async def test_a_failing_disk_is_reported(exchange, platform, telnyx, tmp_path):
     folder = tmp_path / "recordings"
     async with Exchange(
         webhook_url=platform.webhook_url, api_key=exchange.api_key, recordings_folder=folder
-    ) as homeless:
-        homeless.own(OWNED)
-        client = telnyx.with_options(base_url=homeless.base_url)
-        _, call_id = await answered(homeless, platform, client)
+    ) as without_folder:
+        without_folder.own(OWNED)
+        client = telnyx.with_options(base_url=without_folder.base_url)
+        _, call_id = await answered(without_folder, platform, client)
         await client.calls.actions.start_recording(call_id, channels="dual", format="wav")
         folder.rmdir()
         await client.calls.actions.stop_recording(call_id)
         assert (await platform.event("call.recording.error"))["reason"] == "Internal server error"
 
 
-async def test_a_recording_is_kept_when_the_exchange_stops(exchange, platform, telnyx, tmp_path):
+async def test_a_recording_is_saved_when_the_exchange_stops(exchange, platform, telnyx, tmp_path):
     async with Exchange(
         webhook_url=platform.webhook_url, api_key=exchange.api_key, recordings_folder=tmp_path
     ) as other:
@@ -176,7 +176,7 @@ async def test_a_recording_is_kept_when_the_exchange_stops(exchange, platform, t
     assert (tmp_path / f"{saved['recording_id']}.wav").exists()
 
 
-async def test_the_address_is_the_key(exchange: Exchange, tmp_path, monkeypatch):
+async def test_the_url_is_signed_and_expires(exchange: Exchange, tmp_path, monkeypatch):
     recording_store = RecordingStore(tmp_path, exchange.api_key, lambda: exchange.url)
     recording_store.put("abc", b"RIFF", {})
     async with Exchange(api_key=exchange.api_key, recordings_folder=tmp_path) as other:

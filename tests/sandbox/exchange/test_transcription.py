@@ -1,4 +1,4 @@
-"""The exchange speaks and understands, with the voice and the recognizer of the `offline` extra."""
+"""The exchange speaks and transcribes, with the TTS and the recognizer of the `offline` extra."""
 
 import re
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ needs_speech = pytest.mark.skipif(not speech.is_installed(), reason="the `offlin
 
 @pytest.fixture
 async def talking(platform: FakePlatform, exchange: Exchange) -> AsyncIterator[Exchange]:
-    """An exchange with voice and ear, which takes the place of the plain one at the same key."""
+    """An exchange with TTS and a recognizer. It replaces the plain one, with the same key and port."""
     await exchange.stop()
     await speech.warm_up()
     talking = Exchange(
@@ -47,8 +47,8 @@ def words(text: str) -> list[str]:
     return re.findall(r"[a-z']+", text.lower())
 
 
-def shared(said: str, understood: str) -> float:
-    """How many of the words that were said were understood."""
+def recognized_share(said: str, understood: str) -> float:
+    """The share of spoken words that were recognized."""
     return len(set(words(said)) & set(words(understood))) / len(set(words(said)))
 
 
@@ -58,7 +58,7 @@ async def understood(handset: ScriptedHandset) -> str:
 
 
 async def until_final(platform: FakePlatform) -> list[dict]:
-    """All results up to the first final one."""
+    """All results up to and including the first final one."""
     results: list[dict] = []
     while not results or not results[-1]["is_final"]:
         event = await platform.event("call.transcription", seconds=PATIENCE_SECONDS, count=len(results) + 1)
@@ -67,7 +67,7 @@ async def until_final(platform: FakePlatform) -> list[dict]:
 
 
 @needs_speech
-async def test_the_exchange_speaks_and_understands(talking, platform, telnyx):
+async def test_the_exchange_speaks_and_transcribes(talking, platform, telnyx):
     """Two calls in one test, because the models take seconds to load."""
     await _both_understand_each_other(talking, platform, telnyx)
     await until(lambda: platform.types()[-1] == "call.hangup")
@@ -76,7 +76,7 @@ async def test_the_exchange_speaks_and_understands(talking, platform, telnyx):
 
 
 async def _both_understand_each_other(talking, platform, telnyx) -> None:
-    """Final and, where asked for, interim results; the platform's own speech is not on the inbound track."""
+    """Final and, if requested, interim results. The platform's own speech is not on the inbound track."""
     caller, call_id = await answered(talking, platform, telnyx, Wait(1.0), Say(text=RESERVATION))
     config = {"transcription_engine": "Google", "language": "nb", "interim_results": True}
     start = telnyx.calls.actions.start_transcription
@@ -87,7 +87,7 @@ async def _both_understand_each_other(talking, platform, telnyx) -> None:
     assert code_of(twice.value) == (422, "90054")
 
     *interims, final = await until_final(platform)
-    assert shared(RESERVATION, final["transcript"]) >= 0.8
+    assert recognized_share(RESERVATION, final["transcript"]) >= 0.8
     assert "flower" not in final["transcript"].lower()
     assert 0.7 < final["confidence"] <= 1
     assert "transcription_track" not in final
@@ -97,11 +97,11 @@ async def _both_understand_each_other(talking, platform, telnyx) -> None:
     await telnyx.calls.actions.stop_transcription(call_id)
     await platform.event("call.speak.ended", seconds=PATIENCE_SECONDS)
     caller.hang_up()
-    assert shared(GREETING, await understood(caller)) >= 0.8
+    assert recognized_share(GREETING, await understood(caller)) >= 0.8
 
 
 async def _last_words_are_reported_after_the_call(talking, platform, telnyx) -> None:
-    """Transcription from the answer on, of both tracks; the caller hangs up with the last syllable."""
+    """Both tracks are transcribed from the answer. The caller hangs up with the last syllable."""
     _, call_id = await answered(
         talking,
         platform,
@@ -118,13 +118,13 @@ async def _last_words_are_reported_after_the_call(talking, platform, telnyx) -> 
     )
     result = await platform.event("call.transcription", seconds=PATIENCE_SECONDS)
     assert result["transcription_data"]["transcription_track"] == "inbound"
-    assert shared(RESERVATION, result["transcription_data"]["transcript"]) >= 0.8
+    assert recognized_share(RESERVATION, result["transcription_data"]["transcript"]) >= 0.8
     assert "from" not in result
     assert types(platform, call_id)[-2:] == ["call.hangup", "call.transcription"]
     Specification().check_webhook(platform.events[-1])
 
 
-async def test_without_a_recognizer_it_is_refused(exchange, platform, telnyx):
+async def test_without_a_recognizer_transcription_is_refused(exchange, platform, telnyx):
     caller, call_id = await answered(exchange, platform, telnyx)
     with pytest.raises(APIStatusError) as error:
         await telnyx.calls.actions.start_transcription(call_id)

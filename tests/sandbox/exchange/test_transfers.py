@@ -1,4 +1,4 @@
-"""`transfer` and `bridge`: the legs, what they report, and that their people hear each other."""
+"""`transfer` and `bridge`: the legs, their events, and that both parties hear each other."""
 
 import asyncio
 import base64
@@ -21,12 +21,12 @@ LOW, HIGH = tone(300, 1.0), tone(900, 1.0)
 
 
 async def other_leg(platform: FakePlatform) -> dict:
-    """call.initiated of the leg that a transfer makes."""
+    """The call.initiated event of a transfer's leg."""
     return await platform.event("call.initiated", count=2)
 
 
 def hears(handset, pcm16: bytes) -> bool:
-    """Whether all of this was heard; a slow machine may have put gaps into it."""
+    """Whether the first quarter of this audio was heard. A slow machine may have caused gaps."""
     coded = pcm16_to_mulaw(pcm16)
     return b"".join(frame for frame in handset.heard if is_speech(frame)).count(coded[: len(coded) // 4]) >= 1
 
@@ -76,7 +76,7 @@ async def test_a_transfer_is_answered(exchange, platform: FakePlatform, telnyx: 
         (answerers.UNALLOCATED_NUMBER, "not_found"),
     ],
 )
-async def test_a_transfer_fails_and_the_call_goes_on(exchange, platform, telnyx, number, cause):
+async def test_a_transfer_fails_and_the_call_continues(exchange, platform, telnyx, number, cause):
     caller, call_id = await answered(exchange, platform, telnyx)
     await telnyx.calls.actions.transfer(call_id, to=number)
     hangup = await platform.event("call.hangup")
@@ -101,7 +101,7 @@ async def test_nobody_answers_a_transfer(exchange, platform, telnyx):
     await platform.event("call.bridged", count=2)
 
 
-async def test_the_caller_gives_up_while_it_rings(exchange, platform, telnyx):
+async def test_the_caller_hangs_up_while_the_transfer_rings(exchange, platform, telnyx):
     caller, call_id = await answered(exchange, platform, telnyx)
     await telnyx.calls.actions.transfer(call_id, to=answerers.NOBODY)
     target_id = (await other_leg(platform))["call_control_id"]
@@ -127,7 +127,7 @@ async def test_a_parked_call_outlives_its_transfer(exchange, platform, telnyx):
     assert types(platform, call_id)[-1] == "call.hangup"
 
 
-async def test_a_call_that_rings_is_answered_by_the_one_it_is_transferred_to(exchange, platform, telnyx):
+async def test_a_ringing_call_is_answered_by_its_transfer(exchange, platform, telnyx):
     exchange.handset(COLLEAGUE)
     await exchange.call(exchange.handset(CALLER), OWNED)
     call_id = (await platform.event("call.initiated"))["call_control_id"]
@@ -144,7 +144,7 @@ async def test_a_transfer_to_an_answering_machine_is_detected(exchange, platform
     assert (verdict["call_control_id"], verdict["result"]) == (target_id, "machine")
 
 
-async def test_a_foreign_source_number_is_refused(exchange, platform, telnyx):
+async def test_a_caller_number_of_another_account_is_refused(exchange, platform, telnyx):
     _, call_id = await answered(exchange, platform, telnyx)
     with pytest.raises(APIStatusError) as error:
         await telnyx.calls.actions.transfer(call_id, to=COLLEAGUE, from_="+14155550177")
@@ -154,7 +154,7 @@ async def test_a_foreign_source_number_is_refused(exchange, platform, telnyx):
 
 
 async def test_a_warm_transfer(exchange, platform, telnyx):
-    """The colleague is called and spoken to over a stream, then bridged. The stream's "opposite" is the caller then."""
+    """The colleague is called, hears a briefing over a stream, and is bridged. Then both parties hear the stream."""
     colleague = exchange.handset(COLLEAGUE)
     caller, call_id = await answered(exchange, platform, telnyx)
     stream = RTP | {"stream_bidirectional_target_legs": "both", "stream_url": platform.media_url()}
@@ -175,24 +175,24 @@ async def test_a_warm_transfer(exchange, platform, telnyx):
             call_id, call_control_id_to_bridge_with=other_id, extra_body={"prevent_double_bridge": True}
         )
     assert code_of(error.value) == (422, "10015")
-    await telnyx.calls.actions.bridge(call_id, call_control_id_to_bridge_with=other_id)  # once more changes nothing
+    await telnyx.calls.actions.bridge(call_id, call_control_id_to_bridge_with=other_id)  # repeating it changes nothing
     await telnyx.calls.actions.hangup(other_id)
     assert await caller.finished(5) == "normal_clearing"
 
 
 @pytest.mark.parametrize(("other", "code"), [("v3:nobody", "90015"), ("self", "10015"), ("ringing", "90034")])
-async def test_a_bridge_that_cannot_be(exchange, platform, telnyx, other, code):
+async def test_invalid_bridges(exchange, platform, telnyx, other, code):
     _, call_id = await answered(exchange, platform, telnyx)
     others = {"self": call_id}
     if other == "ringing":
-        dialled = await telnyx.calls.dial(connection_id="exchange", from_=OWNED, to=answerers.NOBODY)
-        others["ringing"] = dialled.data.call_control_id
+        dialed = await telnyx.calls.dial(connection_id="exchange", from_=OWNED, to=answerers.NOBODY)
+        others["ringing"] = dialed.data.call_control_id
     with pytest.raises(APIStatusError) as error:
         await telnyx.calls.actions.bridge(call_id, call_control_id_to_bridge_with=others.get(other, other))
     assert code_of(error.value) == (422, code)
 
 
-async def test_what_is_said_by_command_ends_with_the_bridge(exchange, platform, telnyx):
+async def test_speech_ends_with_the_bridge(exchange, platform, telnyx):
     exchange.handset(COLLEAGUE)
     _, call_id = await answered(exchange, platform, telnyx)
     await telnyx.calls.actions.speak(call_id, payload="One moment please " * 20, voice="female")

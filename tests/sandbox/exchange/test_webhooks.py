@@ -1,4 +1,4 @@
-"""Delivery of webhooks: order, retries, time-outs, and what may be made to go wrong."""
+"""Delivery of webhooks: order, retries, timeouts, and injected faults."""
 
 from itertools import pairwise
 
@@ -22,12 +22,12 @@ async def run_call(exchange: Exchange, platform: FakePlatform, telnyx, *steps) -
 
 
 async def settled(exchange, *kinds):
-    """Until nothing more is sent of these kinds."""
+    """Wait until no more webhooks of these kinds are sent."""
     for kind in kinds:
         await exchange.tasks.settle(f"webhook {kind}", 30)
 
 
-async def test_a_refused_event_comes_again(exchange, platform, telnyx):
+async def test_a_refused_event_is_sent_again(exchange, platform, telnyx):
     platform.statuses = [500]
     caller = exchange.handset(CALLER)
     await exchange.call(caller, OWNED)
@@ -38,7 +38,7 @@ async def test_a_refused_event_comes_again(exchange, platform, telnyx):
     assert first["meta"]["delivered_to"] == platform.webhook_url
 
 
-async def test_an_event_refused_for_good_does_not(exchange, platform, telnyx):
+async def test_an_event_refused_with_404_is_not_sent_again(exchange, platform, telnyx):
     platform.statuses = [404]
     await exchange.call(exchange.handset(CALLER), OWNED)
     await platform.event("call.initiated")
@@ -46,14 +46,14 @@ async def test_an_event_refused_for_good_does_not(exchange, platform, telnyx):
     assert len(platform.events) == 1
 
 
-async def test_a_slow_platform_is_asked_again_after_two_seconds(exchange, platform, telnyx):
+async def test_an_event_is_sent_again_after_two_seconds_without_a_response(exchange, platform, telnyx):
     platform.statuses = [2.3]
     await exchange.call(exchange.handset(CALLER), OWNED)
     await platform.event("call.initiated", seconds=4, count=2)
     assert sorted(event["meta"]["attempt"] for event in platform.events) == [1, 2]
 
 
-async def test_a_policy_replaces_the_schedule(exchange, platform, telnyx):
+async def test_a_retry_policy_replaces_the_schedule(exchange, platform, telnyx):
     exchange.handset(CALLER, [HangUp()])
     platform.statuses = [200, 200, 500, 500, 500]
     await telnyx.calls.dial(
@@ -68,7 +68,7 @@ async def test_a_policy_replaces_the_schedule(exchange, platform, telnyx):
     assert attempts == [1, 1, 1, 2, 3]
 
 
-async def test_a_call_has_an_address_of_its_own(exchange, platform, telnyx):
+async def test_a_call_can_have_its_own_webhook_url(exchange, platform, telnyx):
     async with FakePlatform() as other:
         exchange.handset(CALLER)
         await telnyx.calls.dial(connection_id="exchange", from_=OWNED, to=CALLER, webhook_url=other.webhook_url)
@@ -76,7 +76,7 @@ async def test_a_call_has_an_address_of_its_own(exchange, platform, telnyx):
     assert platform.events == []
 
 
-async def test_events_of_a_call_keep_their_order_though_each_is_late(exchange, platform, telnyx):
+async def test_events_of_a_call_keep_their_order_even_if_each_is_late(exchange, platform, telnyx):
     exchange.faults.max_delay_seconds = 0.1
     await run_call(exchange, platform, telnyx, Press("123"))
     assert platform.types() == ["call.initiated", "call.answered", *["call.dtmf.received"] * 3, "call.hangup"]
@@ -84,7 +84,7 @@ async def test_events_of_a_call_keep_their_order_though_each_is_late(exchange, p
     assert all(before <= after for before, after in pairwise(times))
 
 
-async def test_events_can_be_reordered_and_doubled(exchange, platform, telnyx):
+async def test_events_can_be_reordered_and_duplicated(exchange, platform, telnyx):
     exchange.faults.max_delay_seconds = 0.6
     exchange.faults.reorder = True
     exchange.faults.duplicate = 1.0
@@ -107,7 +107,7 @@ async def test_commands_can_be_refused(exchange, telnyx, fault, status):
 
 
 @pytest.mark.parametrize("fault", ["drop", "hang"])
-async def test_commands_can_hang_and_break_off(exchange, telnyx, fault):
+async def test_commands_can_hang_and_be_dropped(exchange, telnyx, fault):
     exchange.faults.rest["calls"] = fault
     with pytest.raises(APIConnectionError):
         await telnyx.with_options(timeout=0.5).calls.dial(connection_id="exchange", from_=OWNED, to=CALLER)

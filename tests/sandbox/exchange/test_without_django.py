@@ -1,4 +1,4 @@
-"""The exchange is a program of its own: it starts where Django is not installed."""
+"""The exchange is a separate program: it starts without Django installed."""
 
 import subprocess
 import sys

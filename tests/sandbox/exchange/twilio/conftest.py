@@ -1,4 +1,4 @@
-"""An exchange and a platform that talk to each other in Twilio's dialect, with Twilio's own SDK as the platform's hand."""
+"""An exchange and a platform that talk to each other in Twilio's protocol, with Twilio's SDK as the platform's client."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -22,7 +22,7 @@ SCREENS = "+15005550010"
 
 
 class Twilio:
-    """The SDK's client, whose calls block, on threads."""
+    """The SDK's client. Its blocking requests run on threads."""
 
     def __init__(self, url: str, sid: str = ACCOUNT_SID, token: str = AUTH_TOKEN) -> None:
         self.client = Client(sid, token)

@@ -1,4 +1,4 @@
-"""A platform that Twilio's dialect talks to: it gives TwiML, takes callbacks and media streams, and checks signatures."""
+"""A fake platform for Twilio's protocol: it returns TwiML, accepts callbacks and media streams, and checks signatures."""
 
 import asyncio
 import json
@@ -12,12 +12,12 @@ from tests.sandbox.exchange.platform import MediaConnection
 
 
 class TwilioPlatform:
-    """`documents` are TwiML by name, or a function of the request's parameters; `requests` all that came, in order."""
+    """`documents`: TwiML, or a function of the request's parameters that returns it, by name. `requests`: all requests, in order."""
 
     def __init__(self, auth_token: str) -> None:
         self._validator = RequestValidator(auth_token)
         self.documents: dict[str, str | Callable[[dict[str, str]], str]] = {}
-        self.statuses: dict[str, list[int]] = {}  # next answers to callbacks of that name
+        self.statuses: dict[str, list[int]] = {}  # the next response statuses, by callback name
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.headers: list[dict[str, str]] = []
         self.invalid: list[str] = []
@@ -85,7 +85,7 @@ class TwilioPlatform:
         return [params for each, params in self.requests if each == name]
 
     async def request(self, name: str, count: int = 1, **wanted: str) -> dict[str, str]:
-        """The parameters of a request of that name, once there are `count` that have the `wanted` ones."""
+        """Wait for `count` requests of this name with the `wanted` parameters. Returns the parameters of the last one."""
 
         def found() -> list[dict[str, str]]:
             return [params for params in self.of(name) if wanted.items() <= params.items()]
@@ -101,6 +101,6 @@ class TwilioPlatform:
 
 
 def started(connection: MediaConnection) -> dict[str, Any]:
-    """The `start` frame's content."""
+    """The content of the `start` frame."""
     start: dict[str, Any] = connection.of("start")[0]["start"]
     return start

@@ -1,4 +1,4 @@
-"""Calls over Twilio's REST, its status callbacks, and TwiML that needs no ears."""
+"""Calls over Twilio's REST API, status callbacks, and TwiML other than <Gather>."""
 
 import pytest
 from twilio.base.exceptions import TwilioRestException
@@ -41,17 +41,17 @@ async def ring(exchange, platform, *steps, voice: str):
     return caller
 
 
-async def test_an_outbound_call_tells_its_progress_in_order(exchange, platform, twilio):
+async def test_an_outbound_call_reports_its_progress_in_order(exchange, platform, twilio):
     call = await dial(twilio, platform)
     assert (call.status, call.direction, call.to) == ("queued", "outbound-api", PERSON)
     await platform.request("status", CallStatus="in-progress")
     assert (await twilio(lambda client: client.calls(call.sid).fetch())).status == "in-progress"
     await twilio(lambda client: client.calls(call.sid).update(status="completed"))
     done = await platform.request("status", CallStatus="completed")
-    told = platform.of("status")
-    assert [params["CallStatus"] for params in told] == ["initiated", "ringing", "in-progress", "completed"]
-    assert [params["SequenceNumber"] for params in told] == ["0", "1", "2", "3"]
-    assert {params["CallSid"] for params in told} == {call.sid}
+    callbacks = platform.of("status")
+    assert [params["CallStatus"] for params in callbacks] == ["initiated", "ringing", "in-progress", "completed"]
+    assert [params["SequenceNumber"] for params in callbacks] == ["0", "1", "2", "3"]
+    assert {params["CallSid"] for params in callbacks} == {call.sid}
     assert (done["CallDuration"].isdecimal(), done["SipResponseCode"]) == (True, "200")
     assert done["FromCity"] == ""
     ended = await twilio(lambda client: client.calls(call.sid).fetch())
@@ -66,13 +66,13 @@ async def test_an_outbound_call_tells_its_progress_in_order(exchange, platform, 
     ("number", "status", "sip"),
     [(BUSY, "busy", "486"), (DECLINES, "busy", "603"), (UNALLOCATED, "failed", "404"), (NOBODY, "no-answer", "408")],
 )
-async def test_how_calls_fail(exchange, platform, twilio, number, status, sip):
+async def test_failed_calls_report_why(exchange, platform, twilio, number, status, sip):
     call = await dial(twilio, platform, number, timeout=1 if number == NOBODY else 60)
     ended = await platform.request("status", CallStatus=status)
     assert (ended["CallSid"], ended["SipResponseCode"], ended["CallDuration"]) == (call.sid, sip, "0")
 
 
-async def test_a_call_is_canceled_before_its_answer_and_completed_after_it(exchange, platform, twilio):
+async def test_a_call_can_be_canceled_only_before_its_answer(exchange, platform, twilio):
     call = await dial(twilio, platform, NOBODY)
     await platform.request("status", CallStatus="ringing")
     with pytest.raises(TwilioRestException) as early:
@@ -97,7 +97,7 @@ async def test_a_call_is_canceled_before_its_answer_and_completed_after_it(excha
         ({"time_limit": 0}, 20001),
     ],
 )
-async def test_a_wrong_call_is_refused_and_not_made(exchange, platform, twilio, fields, code):
+async def test_invalid_calls_are_refused(exchange, platform, twilio, fields, code):
     fields = {"to": PERSON, "from_": OWNED, "twiml": STAY} | fields
     with pytest.raises(TwilioRestException) as refused:
         await twilio(lambda client: client.calls.create(**{k: v for k, v in fields.items() if v is not None}))
@@ -105,7 +105,7 @@ async def test_a_wrong_call_is_refused_and_not_made(exchange, platform, twilio, 
     assert await twilio(lambda client: client.calls.list()) == []
 
 
-async def test_nobody_gets_in_with_the_wrong_token_or_sees_another_account(exchange, platform, twilio):
+async def test_a_wrong_token_is_refused_and_other_accounts_are_hidden(exchange, platform, twilio):
     call = await dial(twilio, platform)
     with pytest.raises(TwilioRestException) as stranger:
         await Twilio(exchange.url, token="wrong")(lambda client: client.api.accounts(ACCOUNT_SID).fetch())
@@ -117,7 +117,7 @@ async def test_nobody_gets_in_with_the_wrong_token_or_sees_another_account(excha
     assert code_of(hidden) == (404, 20404)
 
 
-async def test_an_inbound_call_fetches_its_document_before_the_answer(exchange, platform, twilio):
+async def test_an_inbound_call_fetches_its_twiml_before_the_answer(exchange, platform, twilio):
     caller = await ring(exchange, platform, voice="<Response><Pause/><Hangup/></Response>")
     asked = await platform.request("voice")
     assert (asked["CallStatus"], asked["Direction"], asked["From"], asked["To"]) == (
@@ -139,7 +139,7 @@ async def test_reject_leaves_the_call_unanswered(exchange, platform, reason, cau
     assert [event.kind for event in caller.events] == ["ringing", "ended"]
 
 
-async def test_say_play_and_redirect_one_after_the_other(exchange, platform, twilio):
+async def test_say_play_and_redirect_run_in_order(exchange, platform, twilio):
     platform.documents["next"] = "<Response><Play digits='12w3'/><Hangup/></Response>"
     voice = "<Response><Say>Hello there.</Say><Redirect method='GET'>next?a=1&amp;b=2</Redirect><Say>Never.</Say></Response>"
     caller = await ring(exchange, platform, voice=voice)
@@ -150,7 +150,7 @@ async def test_say_play_and_redirect_one_after_the_other(exchange, platform, twi
     assert (asked["a"], asked["b"], asked["CallStatus"]) == ("1", "2", "in-progress")
 
 
-async def test_a_live_call_takes_another_document_in_place_of_the_one_that_runs(exchange, platform, twilio):
+async def test_a_running_call_can_be_given_new_twiml(exchange, platform, twilio):
     caller = await ring(exchange, platform, voice="<Response><Say loop='0'>Please wait.</Say></Response>")
     sid = (await platform.request("voice"))["CallSid"]
     await caller.until(lambda: caller.has_heard_speech, 30)
@@ -170,9 +170,7 @@ async def test_a_live_call_takes_another_document_in_place_of_the_one_that_runs(
         ("<Response><Connect><Stream url='wss://127.0.0.1/x?a=1'/></Connect></Response>", "21620"),
     ],
 )
-async def test_a_document_that_cannot_be_carried_out_ends_the_call_and_is_in_the_error_log(
-    exchange, platform, twilio, voice, code
-):
+async def test_invalid_twiml_ends_the_call_and_is_in_the_error_log(exchange, platform, twilio, voice, code):
     caller = await ring(exchange, platform, voice=voice)
     sid = (await platform.request("voice"))["CallSid"]
     assert await caller.finished() == "normal_clearing"
@@ -190,9 +188,7 @@ async def test_a_document_that_cannot_be_carried_out_ends_the_call_and_is_in_the
         (MACHINE_WITHOUT_BEEP, "DetectMessageEnd", "machine_end_silence"),
     ],
 )
-async def test_async_detection_calls_back_while_the_document_runs(
-    exchange, platform, twilio, number, mode, answered_by
-):
+async def test_async_detection_calls_back_while_the_twiml_runs(exchange, platform, twilio, number, mode, answered_by):
     call = await dial(
         twilio,
         platform,
@@ -207,13 +203,13 @@ async def test_async_detection_calls_back_while_the_document_runs(
     assert (await twilio(lambda client: client.calls(call.sid).fetch())).answered_by == answered_by
 
 
-async def test_a_verdict_that_is_waited_for_comes_with_the_request_for_the_document(exchange, platform, twilio):
+async def test_a_synchronous_verdict_is_in_the_request_for_the_twiml(exchange, platform, twilio):
     platform.documents["answer"] = "<Response><Hangup/></Response>"
     await dial(twilio, platform, twiml=None, url=platform.url("answer"), machine_detection="Enable")
     assert (await platform.request("answer"))["AnsweredBy"] == "human"
 
 
-async def test_a_callback_is_tried_again_as_its_fragment_says(exchange, platform, twilio):
+async def test_a_callback_is_retried_as_its_url_fragment_says(exchange, platform, twilio):
     platform.statuses["status"] = [503, 200]
     url = platform.url("status") + "#rc=2&rp=5xx"
     await dial(twilio, platform, BUSY, status_callback=url, status_callback_event=["completed"])
@@ -224,7 +220,7 @@ async def test_a_callback_is_tried_again_as_its_fragment_says(exchange, platform
     assert platform.of("status")[0] == platform.of("status")[1]
 
 
-async def test_a_fallback_document_replaces_one_that_fails(exchange, platform, twilio):
+async def test_the_fallback_url_replaces_a_failing_one(exchange, platform, twilio):
     platform.documents["spare"] = "<Response><Hangup/></Response>"
     platform.statuses["broken"] = [500]
     await dial(twilio, platform, twiml=None, url=platform.url("broken"), fallback_url=platform.url("spare"))
@@ -232,7 +228,7 @@ async def test_a_fallback_document_replaces_one_that_fails(exchange, platform, t
     assert (asked["ErrorCode"], asked["ErrorUrl"]) == ("11200", platform.url("broken"))
 
 
-async def test_faults_strike_this_dialect_too(exchange, platform, twilio):
+async def test_faults_affect_twilios_protocol_too(exchange, platform, twilio):
     exchange.faults.rest["Calls"] = 503
     with pytest.raises(TwilioRestException) as refused:
         await dial(twilio, platform)

@@ -1,4 +1,4 @@
-"""<Dial>: a number, a whisper before the bridge, a conference."""
+"""<Dial>: numbers, a whisper before the bridge, conferences."""
 
 import pytest
 from twilio.base.exceptions import TwilioRestException
@@ -18,7 +18,7 @@ def dial_twiml(platform, number=COLLEAGUE, *, dial="", noun="", then=""):
     return f"<Response><Dial action='{platform.url('after')}' {dial}>{target}</Dial>{then}</Response>"
 
 
-async def test_both_hear_each_other_and_the_action_is_told_how_it_ended(exchange, platform):
+async def test_both_parties_hear_each_other_and_the_action_gets_the_result(exchange, platform):
     platform.documents["after"] = "<Response><Play digits='7'/></Response>"
     colleague = exchange.handset(COLLEAGUE, [WaitForSpeech(100), Say(pcm16=VOICE), Wait(0.3), HangUp()])
     noun = f"statusCallback='{platform.url('child')}' statusCallbackEvent='{' '.join(ALL)}'"
@@ -40,7 +40,7 @@ async def test_both_hear_each_other_and_the_action_is_told_how_it_ended(exchange
 
 
 @pytest.mark.parametrize(("number", "status"), [(BUSY, "busy"), (NOBODY, "no-answer")])
-async def test_who_is_not_reached(exchange, platform, number, status):
+async def test_the_action_says_why_nobody_was_reached(exchange, platform, number, status):
     platform.documents["after"] = "<Response><Hangup/></Response>"
     caller = await ring(exchange, platform, voice=dial_twiml(platform, number, dial=f"timeout='1' callerId='{OWNED}'"))
     assert await caller.finished() == "normal_clearing"
@@ -48,7 +48,7 @@ async def test_who_is_not_reached(exchange, platform, number, status):
     assert (after["DialCallStatus"], after["DialBridged"], "DialCallDuration" in after) == (status, "false", False)
 
 
-async def test_a_whisper_is_heard_by_the_one_who_was_called_before_the_caller_is_answered(exchange, platform):
+async def test_the_callee_hears_a_whisper_before_the_caller_is_answered(exchange, platform):
     platform.documents["whisper"] = "<Response><Play digits='3'/></Response>"
     platform.documents["after"] = "<Response/>"
     colleague = exchange.handset(COLLEAGUE, [Wait(0.8), HangUp()])
@@ -61,7 +61,7 @@ async def test_a_whisper_is_heard_by_the_one_who_was_called_before_the_caller_is
     assert "answered" in [event.kind for event in caller.events]
 
 
-async def test_the_caller_who_hangs_up_takes_the_other_along(exchange, platform):
+async def test_the_callees_leg_ends_when_the_caller_hangs_up(exchange, platform):
     colleague = exchange.handset(COLLEAGUE)
     caller = await ring(exchange, platform, voice=dial_twiml(platform))
     await until(lambda: colleague.line is not None and caller.line is not None)
@@ -71,7 +71,7 @@ async def test_the_caller_who_hangs_up_takes_the_other_along(exchange, platform)
     assert platform.of("after") == []
 
 
-async def test_a_child_that_is_redirected_leaves_the_parent_to_its_next_verb(exchange, platform, twilio):
+async def test_redirecting_the_child_call_continues_the_parent_with_its_next_verb(exchange, platform, twilio):
     platform.documents["after"] = "<Response><Play digits='1'/></Response>"
     colleague = exchange.handset(COLLEAGUE)
     noun = f"statusCallback='{platform.url('child')}' statusCallbackEvent='answered'"
@@ -91,7 +91,7 @@ async def test_a_child_that_is_redirected_leaves_the_parent_to_its_next_verb(exc
         ("<Response><Dial><Sip>sip:a@b.c</Sip></Dial></Response>", "12100"),
     ],
 )
-async def test_a_dial_that_cannot_be(exchange, platform, twilio, twiml, code):
+async def test_invalid_dials(exchange, platform, twilio, twiml, code):
     caller = await ring(exchange, platform, voice=twiml)
     assert await caller.finished() == "normal_clearing"
     log = await twilio(lambda client: client.notifications.list())
@@ -99,7 +99,7 @@ async def test_a_dial_that_cannot_be(exchange, platform, twilio, twiml, code):
     assert len(await twilio(lambda client: client.calls.list())) == 1
 
 
-async def test_calls_meet_in_a_conference_which_one_of_them_ends(exchange, platform, twilio):
+async def test_calls_join_a_conference_that_one_of_them_ends(exchange, platform, twilio):
     callback = f"statusCallback='{platform.url('room')}' statusCallbackEvent='start end join leave'"
     platform.documents["colleague"] = (
         "<Response><Dial><Conference endConferenceOnExit='true'>r1</Conference></Dial></Response>"

@@ -1,4 +1,4 @@
-"""<Gather>: keys, and speech that a scripted recognizer understands."""
+"""<Gather>: keys, and speech with a scripted recognizer."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ WORDS = "a table for two"
 
 
 class SpeechListener:
-    """Hears speech begin with the first loud sound, and end with the next silent one."""
+    """Speech starts with the first loud frame, and ends with the first silent one after more than ten loud frames."""
 
     def __init__(self) -> None:
         self._events: asyncio.Queue[SpeechBegan | Utterance] = asyncio.Queue()
@@ -71,19 +71,19 @@ async def test_keys(exchange, platform, pressed, attributes, digits):
     assert caller.digits == ""
 
 
-async def test_silence_goes_on_to_the_next_verb(exchange, platform):
+async def test_silence_continues_with_the_next_verb(exchange, platform):
     caller = await ring(exchange, platform, voice=gather_twiml(platform, "timeout='1'"))
     assert await caller.finished() == "normal_clearing"
     assert (caller.digits, platform.of("heard")) == ("0", [])
 
 
-async def test_silence_may_be_a_result(exchange, platform):
+async def test_silence_can_be_a_result(exchange, platform):
     await ring(exchange, platform, voice=gather_twiml(platform, "timeout='1' actionOnEmptyResult='true'"))
     heard = await platform.request("heard")
     assert ("Digits" in heard, "SpeechResult" in heard) == (False, False)
 
 
-async def test_speech_interrupts_the_prompt_and_is_told_in_part_and_in_full(listening, platform):
+async def test_speech_interrupts_the_prompt_and_is_reported_partially_and_finally(listening, platform):
     attributes = f"input='speech' speechTimeout='auto' partialResultCallback='{platform.url('part')}'"
     prompt = "<Say loop='0'>What can I do for you?</Say>"
     voice = gather_twiml(platform, attributes, prompt)
@@ -98,5 +98,5 @@ async def test_speech_interrupts_the_prompt_and_is_told_in_part_and_in_full(list
 async def test_without_a_recognizer_speech_is_refused(exchange, platform, twilio):
     caller = await ring(exchange, platform, voice=gather_twiml(platform, "input='speech'"))
     assert await caller.finished() == "normal_clearing"
-    (noted,) = await twilio(lambda client: client.notifications.list())
-    assert noted.error_code == "12100"
+    (notification,) = await twilio(lambda client: client.notifications.list())
+    assert notification.error_code == "12100"

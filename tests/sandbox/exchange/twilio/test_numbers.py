@@ -8,12 +8,12 @@ from tests.sandbox.exchange.twilio.conftest import ACCOUNT_SID, CALLER, OTHER_SI
 from tests.sandbox.exchange.twilio.test_calls import code_of
 
 
-async def test_the_account_is_read_with_its_credentials(twilio):
+async def test_an_account_can_be_fetched_with_its_credentials(twilio):
     account = await twilio(lambda client: client.api.accounts(ACCOUNT_SID).fetch())
     assert (account.sid, account.status) == (ACCOUNT_SID, "active")
 
 
-async def test_a_number_is_found_bought_rings_and_is_released(exchange, platform, twilio):
+async def test_a_number_is_searched_bought_called_and_released(exchange, platform, twilio):
     found = await twilio(
         lambda client: client.available_phone_numbers("US").local.list(area_code=212, contains="21255501*7", limit=3)
     )
@@ -41,7 +41,7 @@ async def test_a_number_is_found_bought_rings_and_is_released(exchange, platform
     assert code_of(gone) == (404, 20404)
 
 
-async def test_the_list_shows_the_accounts_own_numbers_by_pages(exchange, twilio):
+async def test_the_list_has_pages_and_only_the_accounts_numbers(exchange, twilio):
     for ending in range(3):
         exchange.twilio.own(f"+1312555010{ending}", ACCOUNT_SID)
     exchange.twilio.own("+13125550109", OTHER_SID)
@@ -64,9 +64,9 @@ async def test_the_list_shows_the_accounts_own_numbers_by_pages(exchange, twilio
         ({"phone_number": "+12125550100", "voice_url": "here"}, 21205),
     ],
 )
-async def test_what_cannot_be_bought(exchange, twilio, fields, code):
+async def test_numbers_that_cannot_be_bought(exchange, twilio, fields, code):
     if code is None:
-        exchange.own(fields["phone_number"])  # a number of the other dialect
+        exchange.own(fields["phone_number"])  # a number sold over Telnyx's protocol
         code = 21422
     with pytest.raises(TwilioRestException) as refused:
         await twilio(lambda client: client.incoming_phone_numbers.create(**fields))

@@ -1,4 +1,4 @@
-"""Recordings: started with the call or on it, told by callback, and downloaded with the account's credentials."""
+"""Recordings: started with a call or during it, reported by callback, and downloaded with the account's credentials."""
 
 import io
 import wave
@@ -21,7 +21,7 @@ async def download(url: str, sid: str = ACCOUNT_SID, token: str = AUTH_TOKEN) ->
         return response.status, await response.read()
 
 
-async def test_a_recorded_call_can_be_downloaded_by_its_account_only(exchange, platform, twilio):
+async def test_only_its_account_can_download_a_recording(exchange, platform, twilio):
     exchange.handset(COLLEAGUE, [Wait(0.1), Say(pcm16=tone(440, 0.3)), Wait(0.1)])
     call = await twilio(
         lambda client: client.calls.create(
@@ -57,7 +57,7 @@ async def test_a_recorded_call_can_be_downloaded_by_its_account_only(exchange, p
     assert (await download(done["RecordingUrl"]))[0] == 404
 
 
-async def test_a_recording_is_started_paused_and_stopped_on_the_call(exchange, platform, twilio):
+async def test_a_recording_is_started_paused_and_stopped_during_a_call(exchange, platform, twilio):
     platform.documents["voice"] = "<Response><Say loop='0'>x</Say></Response>"
     caller = exchange.handset(CALLER)
     await exchange.call(caller, OWNED)
@@ -82,7 +82,7 @@ async def test_a_recording_is_started_paused_and_stopped_on_the_call(exchange, p
     assert code_of(late) == (400, 21220)
 
 
-async def test_what_is_not_answered_cannot_be_recorded(exchange, platform, twilio):
+async def test_an_unanswered_call_cannot_be_recorded(exchange, platform, twilio):
     call = await twilio(lambda client: client.calls.create(to="+15005550003", from_=OWNED, twiml=STAY))
     with pytest.raises(TwilioRestException) as early:
         await twilio(lambda client: client.calls(call.sid).recordings.create())

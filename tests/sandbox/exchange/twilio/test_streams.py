@@ -1,4 +1,4 @@
-"""Media Streams: what the platform hears and says, marks, clear, keys, and how a stream ends."""
+"""Media Streams: audio in both directions, marks, clear, keys, and how a stream ends."""
 
 import base64
 
@@ -24,7 +24,7 @@ async def send(connection, stream_sid, data):
     await connection.send({"event": "media", "streamSid": stream_sid, "media": {"payload": payload}})
 
 
-async def test_the_stream_introduces_the_call(exchange, platform):
+async def test_a_stream_starts_with_the_facts_of_its_call(exchange, platform):
     _, connection, stream_sid = await connect(exchange, platform, call_id="a-b", token="x y")
     hello, start = connection.frames[:2]
     call_sid = (await platform.request("voice"))["CallSid"]
@@ -47,11 +47,11 @@ async def test_the_stream_introduces_the_call(exchange, platform):
     assert first["media"] | {"payload": ""} == {"track": "inbound", "chunk": "1", "timestamp": "0", "payload": ""}
     assert len(base64.b64decode(first["media"]["payload"])) == 160
     assert (second["media"]["chunk"], second["media"]["timestamp"]) == ("2", "20")
-    told = await platform.request("stream", StreamEvent="stream-started")
-    assert (told["CallSid"], told["StreamSid"]) == (call_sid, stream_sid)
+    callback = await platform.request("stream", StreamEvent="stream-started")
+    assert (callback["CallSid"], callback["StreamSid"]) == (call_sid, stream_sid)
 
 
-async def test_audio_out_is_audio_in(exchange, platform):
+async def test_audio_is_unchanged_in_both_directions(exchange, platform):
     sine = tone(440, 0.5)
     coded = pcm16_to_mulaw(sine)
     caller, connection, stream_sid = await connect(exchange, platform, Wait(0.2), Say(pcm16=sine))
@@ -59,7 +59,7 @@ async def test_audio_out_is_audio_in(exchange, platform):
     await until(lambda: coded in connection.audio() and coded in b"".join(caller.heard))
 
 
-async def test_a_mark_returns_when_what_is_before_it_was_heard_and_clear_returns_it_at_once(exchange, platform):
+async def test_a_mark_returns_when_the_audio_before_it_was_heard_or_cleared(exchange, platform):
     caller, connection, stream_sid = await connect(exchange, platform)
     mark = {"event": "mark", "streamSid": stream_sid, "mark": {"name": "heard"}}
     await send(connection, stream_sid, pcm16_to_mulaw(tone(440, 0.4)))
@@ -84,7 +84,7 @@ async def test_keys_reach_the_stream(exchange, platform):
     assert frames[0]["streamSid"] == stream_sid
 
 
-async def test_when_the_platform_closes_the_stream_the_document_goes_on(exchange, platform):
+async def test_when_the_platform_closes_the_stream_the_twiml_continues(exchange, platform):
     caller, connection, _ = await connect(exchange, platform, then="<Play digits='5'/><Hangup/>")
     await connection.socket.close()
     assert await caller.finished() == "normal_clearing"
@@ -92,7 +92,7 @@ async def test_when_the_platform_closes_the_stream_the_document_goes_on(exchange
     await platform.request("stream", StreamEvent="stream-stopped")
 
 
-async def test_when_the_person_hangs_up_the_stream_is_stopped(exchange, platform):
+async def test_when_the_caller_hangs_up_the_stream_stops(exchange, platform):
     _caller, connection, _stream_sid = await connect(exchange, platform, Wait(0.3), HangUp())
     (stop,) = await connection.wait_for("stop")
     assert stop["stop"] == {"accountSid": ACCOUNT_SID, "callSid": (await platform.request("voice"))["CallSid"]}
@@ -100,7 +100,7 @@ async def test_when_the_person_hangs_up_the_stream_is_stopped(exchange, platform
     assert (await platform.request("ended"))["CallStatus"] == "completed"
 
 
-async def test_another_document_stops_the_stream(exchange, platform, twilio):
+async def test_new_twiml_stops_the_stream(exchange, platform, twilio):
     _caller, connection, _ = await connect(exchange, platform)
     sid = (await platform.request("voice"))["CallSid"]
     await twilio(lambda client: client.calls(sid).update(twiml="<Response><Pause length='60'/></Response>"))
@@ -108,7 +108,7 @@ async def test_another_document_stops_the_stream(exchange, platform, twilio):
     assert (await twilio(lambda client: client.calls(sid).fetch())).status == "in-progress"
 
 
-async def test_a_stream_that_cannot_connect_is_an_error_and_the_document_goes_on(exchange, platform, twilio):
+async def test_a_stream_that_cannot_connect_is_an_error_and_the_twiml_continues(exchange, platform, twilio):
     stream = f"<Stream url='ws://127.0.0.1:1/x' statusCallback='{platform.url('stream')}'/>"
     platform.documents["voice"] = f"<Response><Connect>{stream}</Connect><Play digits='1'/></Response>"
     caller = exchange.handset(CALLER)
