@@ -11,8 +11,8 @@ from django.utils import timezone
 from accounts import services
 from accounts.extension_points import DELETION_STEPS
 from accounts.models import ApiKey, Developer, MutedNotification
+from bubblyphone.core.background.jobs import enqueue
 from bubblyphone.core.errors import ApplicationError, Conflict, InvalidRequest
-from bubblyphone.core.jobs import enqueue
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from accounts.extension_points import EXPORT_FILES, EXPORT_TABLES, ExportTable
 from accounts.models import ApiKey, Developer
 from accounts.notifications import choices_of
 from accounts.retention import periods_of
+from bubblyphone.core.files.streamed_zip import StreamedArchive
 from bubblyphone.core.pagination import in_pages
-from bubblyphone.core.streamed_files import StreamedArchive
 
 logger = logging.getLogger(__name__)
 

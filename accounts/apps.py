@@ -6,8 +6,8 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import account_deletion, account_export, extension_points, housekeeping, retention
+        from bubblyphone.core.background.schedules import DAY_MINUTES, SCHEDULED_JOBS, ScheduledJob
         from bubblyphone.core.backup.making import COUNTED
-        from bubblyphone.core.schedules import DAY_MINUTES, SCHEDULED_JOBS, ScheduledJob
 
         COUNTED.register("accounts.Developer")
         SCHEDULED_JOBS.register(

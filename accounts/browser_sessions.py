@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from accounts.models import BrowserSession, Developer
 from bubblyphone.core.errors import NotFound
-from bubblyphone.core.http import client_address
 from bubblyphone.core.middleware import is_api
+from bubblyphone.core.network.http import client_address
 
 # In the session: when its row was last written (Unix seconds).
 SEEN = "seen_at"

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from accounts import emails, throttles
 from accounts.models import Developer
+from bubblyphone.core.background.jobs import enqueue
 from bubblyphone.core.errors import NotFound
-from bubblyphone.core.jobs import enqueue
 
 LIFE = timedelta(days=3)
 _SALT = "accounts.email_verification"

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from accounts.models import Developer
 from accounts.notifications import is_optional, wants_email
-from bubblyphone.core.waiting import before_waiting
+from bubblyphone.core.network.waiting import before_waiting
 
 
 def send(developer: Developer, template: str, context: dict[str, Any], *, to: str = "") -> bool:

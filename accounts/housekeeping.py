@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.idempotency import LIFE
 from accounts.models import BrowserSession, IdempotentAnswer, SessionToken
-from bubblyphone.core import once
+from bubblyphone.core.pages import once
 
 
 def purge() -> None:

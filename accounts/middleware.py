@@ -11,10 +11,10 @@ from structlog.contextvars import bind_contextvars
 from accounts.authentication import identify
 from accounts.idempotency import HEADER, Claim, claim_key, fingerprint_of, settle
 from bubblyphone.core.errors import Conflict, InvalidRequest, TooManyRequests
-from bubblyphone.core.http import client_address, client_network, compact_json, json_error
 from bubblyphone.core.middleware import is_api, is_form_with_files
-from bubblyphone.core.page_views import too_many
-from bubblyphone.core.ratelimit import hit
+from bubblyphone.core.network.http import client_address, client_network, compact_json, json_error
+from bubblyphone.core.pages.views import too_many
+from bubblyphone.core.redis.ratelimit import hit
 
 
 class RateLimitMiddleware:

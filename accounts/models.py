@@ -48,7 +48,7 @@ class Developer(AbstractBaseUser, PermissionsMixin):
     closed_at = models.DateTimeField(null=True, blank=True)  # deleted by its owner (accounts.account_deletion) …
     closing_finished_at = models.DateTimeField(null=True, blank=True)  # … and calls, numbers and documents are gone
     created_at = models.DateTimeField(default=timezone.now)
-    # Incremented by a late ledger entry, so that cached sums of past days and months are recalculated (core.period_cache).
+    # Incremented by a late ledger entry, so that cached sums of past days and months are recalculated (core.redis.period_cache).
     sums_version = models.PositiveIntegerField(default=0, editable=False)
 
     objects: ClassVar[DeveloperManager] = DeveloperManager()

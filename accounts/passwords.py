@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from accounts import emails, services, throttles
 from accounts.models import ApiKey, Developer
+from bubblyphone.core.background.jobs import enqueue
 from bubblyphone.core.errors import InvalidRequest
-from bubblyphone.core.jobs import enqueue
 
 LONGEST_ID = 18  # digits that PostgreSQL accepts as an id
 

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from accounts.extension_points import RETENTION_KINDS, RetentionKind
 from accounts.models import Developer, RetentionPeriod
+from bubblyphone.core.background.jobs import enqueue
 from bubblyphone.core.errors import StorageUnavailable
-from bubblyphone.core.jobs import enqueue
 
 logger = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ from accounts import email_verification, throttles
 from accounts.authentication import KEY_PREFIX
 from accounts.extension_points import ACCOUNT_OPENED
 from accounts.models import ApiKey, BrowserSession, Developer, SessionToken
+from bubblyphone.core.background.jobs import enqueue
 from bubblyphone.core.crypto import hash_secret, make_secret
 from bubblyphone.core.errors import ApplicationError, InvalidRequest, NotFound, TooManyRequests
-from bubblyphone.core.jobs import enqueue
 
 
 class WrongCredentials(ApplicationError):

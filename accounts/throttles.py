@@ -1,7 +1,7 @@
 """Limits on guessing secrets, on email, and on new accounts, built so that nobody can use them up for somebody else.
 
 Wrong passwords and codes count for the account and the client's address together, so that an attacker locks out only their own
-address. An address also has a wider limit for all accounts. Addresses are counted as in `core.http.network_of`.
+address. An address also has a wider limit for all accounts. Addresses are counted as in `core.network.http.network_of`.
 
 Six-digit codes also have a limit for the account, because an attacker who knows the password could guess them from many
 addresses. The limit does not lock out the owner, who can use a recovery code, or reset the password, which begins a new count.
@@ -14,8 +14,8 @@ from django.conf import settings
 
 from accounts.models import Developer
 from bubblyphone.core.errors import TooManyRequests
-from bubblyphone.core.http import network_of
-from bubblyphone.core.ratelimit import hit, take_back
+from bubblyphone.core.network.http import network_of
+from bubblyphone.core.redis.ratelimit import hit, take_back
 
 REFUSED = "Too many failed attempts. Try again later."
 HOUR_SECONDS = 3600

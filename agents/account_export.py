@@ -8,7 +8,7 @@ from accounts.models import Developer
 from agents.api.responses import AGENT, MODEL_KEY, SECRET
 from agents.models import AgentVersion, Secret
 from agents.selectors import agents_of, model_keys_of
-from bubblyphone.core.api import format_time
+from bubblyphone.core.api.views import format_time
 from bubblyphone.core.pagination import in_pages
 
 

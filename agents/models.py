@@ -13,8 +13,8 @@ from accounts.models import ApiKey
 from agents.agent_settings import kinds
 from agents.agent_settings.declarations import SETTINGS
 from agents.model_catalog.model_capabilities import Capabilities
+from bubblyphone.core.json.ordered_field import OrderedJSONField
 from bubblyphone.core.money import MONEY_FIELD
-from bubblyphone.core.ordered_json import OrderedJSONField
 from webhooks.models import SigningSecret
 
 LONGEST_LINE = 1000  # characters; a column for more is a TextField

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from openai import APIConnectionError, APIStatusError, OpenAI, OpenAIError
 
-from bubblyphone.core.waiting import http_client
+from bubblyphone.core.network.waiting import http_client
 
 RETRYABLE_STATUS = {408, 409, 429}
 

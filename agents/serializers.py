@@ -16,9 +16,9 @@ from agents.selectors import find_model, in_service, unavailable_reason
 from agents.tools import secret_tokens
 from agents.tools.definitions import tool_problems
 from agents.variables import MAX_DEFAULTS, MAX_VALUE_CHARACTERS, NAME, has_variables
-from bubblyphone.core.amounts import AmountField
-from bubblyphone.core.api import StrictSerializer
-from bubblyphone.core.e164 import is_e164
+from bubblyphone.core.api.amounts import AmountField
+from bubblyphone.core.api.views import StrictSerializer
+from bubblyphone.core.numbering.e164 import is_e164
 from webhooks.http.outbound_http import validate_webhook_url
 
 MAX_ID = 2**63 - 1

@@ -19,7 +19,7 @@ from agents.models import Agent, AgentSettings, AgentVersion, ModelKey
 from billing import destinations
 from bubblyphone.core import crypto
 from bubblyphone.core.errors import Conflict, InvalidRequest
-from bubblyphone.core.ordered_json import is_same
+from bubblyphone.core.json.ordered_field import is_same
 
 CAP_FIELDS = frozenset({"daily_cap"})
 AGENT_FIELDS = frozenset({"name", "description", "analysis_schema", *CAP_FIELDS, *FIELDS})

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from bubblyphone.core.e164 import is_e164
+from bubblyphone.core.numbering.e164 import is_e164
 
 MAX_VALUE_CHARACTERS = 2000
 MAX_DEFAULTS = 50

@@ -16,7 +16,7 @@ from agents.agent_settings.call_config import FIELDS
 from agents.agent_settings.declarations import KINDS, SETTINGS
 from agents.models import Agent, AgentVersion
 from bubblyphone.core.errors import NotFound
-from bubblyphone.core.ordered_json import is_same
+from bubblyphone.core.json.ordered_field import is_same
 
 VERSIONED = ("name", "description", *FIELDS)
 LABELS = {

@@ -22,8 +22,8 @@ from agents.providers.registry import get_model
 from bubblyphone.core.audio import PCM16_24K, decode_payload, make_transcoder, wav_file
 from bubblyphone.core.crypto import decrypt
 from bubblyphone.core.errors import NotFound, TooManyRequests, UpstreamFailed
-from bubblyphone.core.ratelimit import at_most, hit
-from bubblyphone.core.waiting import run_waiting
+from bubblyphone.core.network.waiting import run_waiting
+from bubblyphone.core.redis.ratelimit import at_most, hit
 
 TEXT = "Hello. This is how I sound on the phone. How can I help you today?"
 INSTRUCTIONS = "Say the text that you are given, word for word, and nothing else."

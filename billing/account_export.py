@@ -7,7 +7,7 @@ from accounts.extension_points import ExportTable
 from accounts.models import Developer
 from billing.api.responses import TRANSACTION
 from billing.models import AllowedPrefix, LedgerEntry, MeteredCost
-from bubblyphone.core.api import format_time
+from bubblyphone.core.api.views import format_time
 from bubblyphone.core.pagination import in_pages
 
 

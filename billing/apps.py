@@ -20,8 +20,8 @@ class BillingConfig(AppConfig):
         )
         from billing import metrics as _instruments  # noqa: F401  declared when they are imported
         from billing.payments import auto_topup, ledger_check, sweep
+        from bubblyphone.core.background.schedules import DAY_MINUTES, SCHEDULED_JOBS, ScheduledJob
         from bubblyphone.core.backup.making import COUNTED
-        from bubblyphone.core.schedules import DAY_MINUTES, SCHEDULED_JOBS, ScheduledJob
 
         checks.register(check_stripe)
         ACCOUNT_OPENED.register(caps.set_defaults)

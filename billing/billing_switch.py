@@ -12,7 +12,7 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.urls import URLPattern
 
-from bubblyphone.core.http import compact_json
+from bubblyphone.core.network.http import compact_json
 
 OFF_MESSAGE = "Billing is off on this installation."
 _MACHINES = ("/api/", "/webhooks/")

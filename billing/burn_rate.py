@@ -11,8 +11,8 @@ from django.db.models.functions import TruncDate
 from accounts.models import Developer
 from billing.models import CALL_KINDS, LedgerEntry
 from billing.periods import is_past, start_of_day
-from bubblyphone.core import period_cache
 from bubblyphone.core.money import ZERO
+from bubblyphone.core.redis import period_cache
 
 WINDOW = timedelta(days=7)
 MONTH = timedelta(days=30)

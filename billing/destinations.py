@@ -12,7 +12,7 @@ from django.utils import timezone
 from billing.models import AllowedPrefix, TelephonyRate
 from billing.selectors import find_rate
 from bubblyphone.core.errors import Forbidden, InvalidRequest
-from bubblyphone.core.number_ranges import RangeKind, kind_of
+from bubblyphone.core.numbering.ranges import RangeKind, kind_of
 
 EMERGENCY_NUMBER = "emergency_number"
 PREMIUM_DESTINATION = "premium_destination"

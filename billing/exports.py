@@ -10,10 +10,10 @@ from django.db.models import QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 
 from billing.models import LedgerEntry, TelephonyRate
-from bubblyphone.core.api import format_time
+from bubblyphone.core.api.views import format_time
+from bubblyphone.core.files.streamed_zip import PIECE_BYTES, in_threads
 from bubblyphone.core.money import ZERO, format_money
 from bubblyphone.core.pagination import in_pages
-from bubblyphone.core.streamed_files import PIECE_BYTES, in_threads
 
 TRANSACTION_COLUMNS = ["id", "created_at", "type", "kind", "amount", "currency", "description"]
 RATE_COLUMNS = ["prefix", "direction", "price_per_minute", "description", "valid_from"]

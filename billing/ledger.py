@@ -17,10 +17,10 @@ from accounts.models import Developer
 from billing import billing_switch
 from billing.extension_points import CREDIT_JOBS, ENTRY_WATCHERS, HOLDS
 from billing.models import Booking, LedgerEntry, MeteredCost
-from bubblyphone.core import period_cache
+from bubblyphone.core.background.jobs import enqueue
 from bubblyphone.core.errors import InsufficientFunds
-from bubblyphone.core.jobs import enqueue
 from bubblyphone.core.money import ZERO, format_money
+from bubblyphone.core.redis import period_cache
 
 # The latest checkpoint plus all later entries, in one statement, so that it does not matter when checkpoints move.
 BALANCES = """

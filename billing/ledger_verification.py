@@ -15,8 +15,8 @@ from django.utils import timezone
 from billing import ledger
 from billing.extension_points import LEDGER_CHECKS
 from billing.models import CALL_KINDS, NUMBER_KINDS, Adjustment, LedgerCheck, LedgerEntry
+from bubblyphone.core.database.snapshots import one_state
 from bubblyphone.core.money import ZERO, format_money
-from bubblyphone.core.snapshots import one_state
 
 logger = logging.getLogger(__name__)
 Kind = LedgerEntry.Kind

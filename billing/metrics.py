@@ -1,7 +1,7 @@
 """Instruments of the ledger: what its last check found."""
 
 from billing.models import LedgerCheck
-from bubblyphone.core.metrics import Sampled, Samples
+from bubblyphone.core.monitoring.metrics import Sampled, Samples
 
 
 def last_check() -> LedgerCheck | None:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts import emails
 from billing.models import Notice
-from bubblyphone.core.jobs import enqueue
+from bubblyphone.core.background.jobs import enqueue
 
 logger = logging.getLogger(__name__)
 # A process that claimed a notice has this long to send it; then it is retried.

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from bubblyphone.core import period_cache
 from bubblyphone.core.errors import InvalidRequest
+from bubblyphone.core.redis import period_cache
 
 _MONTH = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])")
 
@@ -45,7 +45,7 @@ def read_month(text: str | None, now: datetime) -> Period:
 
 
 def is_past(day: date, now: datetime) -> bool:
-    """Whether its sums can be cached (`core.period_cache`)."""
+    """Whether its sums can be cached (`core.redis.period_cache`)."""
     return start_of_day(day) + timedelta(days=1) <= now - period_cache.SETTLES
 
 

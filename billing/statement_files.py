@@ -7,11 +7,11 @@ from django.http import HttpResponse
 from accounts.models import Developer
 from billing import billing_switch, statements
 from billing.exports import csv_file, harmless
+from billing.pdf import Document
 from billing.statements import Statement
-from bubblyphone.core.api import format_time
+from bubblyphone.core.api.views import format_time
 from bubblyphone.core.money import format_money
 from bubblyphone.core.pagination import in_pages
-from bubblyphone.core.pdf import Document
 
 COST_COLUMNS = ["created_at", "kind", "description", "cost", "currency"]
 COLUMNS = ["created_at", "kind", "description", "amount", "balance", "currency"]

@@ -17,9 +17,9 @@ from accounts.models import Developer
 from billing import billing_switch
 from billing.models import Booking, Cost, LedgerEntry
 from billing.periods import Period, month_of
-from bubblyphone.core import period_cache
 from bubblyphone.core.errors import NotFound
 from bubblyphone.core.money import ZERO
+from bubblyphone.core.redis import period_cache
 
 # Month by month along the index: four times as fast as asking 180,000 entries for their month.
 MONTHS = """

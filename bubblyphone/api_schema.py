@@ -1,4 +1,4 @@
-"""What each app says about its part of the API, put together (bubblyphone.core.schema.DESCRIPTION)."""
+"""What each app says about its part of the API, put together (bubblyphone.core.api.openapi.DESCRIPTION)."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,8 +10,8 @@ from billing.api import webhook_events as billing_webhooks
 from billing.api.payment_schema import OPERATIONS as PAYMENTS
 from billing.api.responses import METERED_STATEMENT
 from billing.billing_switch import is_on
-from bubblyphone.core import schema as core
-from bubblyphone.core.json_schema import data_of, free_object
+from bubblyphone.core.api import openapi as core
+from bubblyphone.core.api.json_schema import data_of, free_object
 from calls.api import schema as calls
 from calls.api import webhook_events as call_webhooks
 from phone_numbers.api import schema as phone_numbers

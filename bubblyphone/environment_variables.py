@@ -62,7 +62,7 @@ METRICS_TOKEN = env_secret(
     shown="none: only direct requests from the same machine",
     purpose="Bearer token that `/metrics` requires. [Metrics](observability.md#metrics)",
 )
-# Read by OpenTelemetry's SDK (bubblyphone/core/tracing.py), like all variables that begin with OTEL_.
+# Read by OpenTelemetry's SDK (bubblyphone/core/monitoring/tracing.py), like all variables that begin with OTEL_.
 OTEL_EXPORTER_OTLP_ENDPOINT = env_str(
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     example="http://localhost:4318",

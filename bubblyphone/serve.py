@@ -33,8 +33,9 @@ from twisted.internet.defer import Deferred  # noqa: E402
 
 from agents.providers import registry  # noqa: E402
 from bubblyphone.asgi import application, media_application  # noqa: E402
-from bubblyphone.core import health, metrics, waiting  # noqa: E402
-from bubblyphone.core.platform_metrics import measure_loop  # noqa: E402
+from bubblyphone.core.monitoring import health, metrics  # noqa: E402
+from bubblyphone.core.monitoring.platform_metrics import measure_loop  # noqa: E402
+from bubblyphone.core.network import waiting  # noqa: E402
 from bubblyphone.server import daphne_websocket, request_handler  # noqa: E402
 from bubblyphone.server.daphne_http import LeanWebRequest  # noqa: E402
 from bubblyphone.server.database_pool import share_connections  # noqa: E402

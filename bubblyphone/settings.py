@@ -10,7 +10,7 @@ import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 
 from bubblyphone import environment_variables as env
-from bubblyphone.core.logs import logging_settings
+from bubblyphone.core.monitoring.logs import logging_settings
 from bubblyphone.storage import private_storage
 
 # Lets Django's generic classes take their type argument at run time too: ModelAdmin[PhoneNumber].
@@ -93,7 +93,7 @@ INSTALLED_APPS = [
     "bubblyphone.docs",
 ]
 MIDDLEWARE = [
-    "bubblyphone.core.scrape.MetricsMiddleware",
+    "bubblyphone.core.monitoring.scrape.MetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -138,7 +138,7 @@ if not DATABASE_URL:
     raise ImproperlyConfigured("DATABASE_URL is not set. `make run` starts an embedded PostgreSQL and sets it.")
 DATABASES = {"default": dj_database_url.parse(DATABASE_URL)}
 DATABASE_POOL_SIZE = env.DATABASE_POOL_SIZE  # of one web process (bubblyphone/serve.py)
-# What waits on the network in a transaction is written to the log (bubblyphone/core/waiting.py); in tests it is an error.
+# What waits on the network in a transaction is written to the log (bubblyphone/core/network/waiting.py); in tests it is an error.
 FAIL_ON_WAIT_IN_TRANSACTION = False
 if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database: postgresql://…")
@@ -153,7 +153,7 @@ CHANNEL_LAYERS = {
     "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}},
 }
 CACHES = {
-    "default": {"BACKEND": "bubblyphone.core.redis.OptionalCache", "LOCATION": REDIS_URL},
+    "default": {"BACKEND": "bubblyphone.core.redis.client.OptionalCache", "LOCATION": REDIS_URL},
 }
 
 Q_CLUSTER = {
@@ -181,7 +181,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = LOGOUT_REDIRECT_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
-CSRF_FAILURE_VIEW = "bubblyphone.core.page_views.csrf_failure"
+CSRF_FAILURE_VIEW = "bubblyphone.core.pages.views.csrf_failure"
 PASSWORD_RESET_TIMEOUT = 3600
 STAFF_SECOND_FACTOR = env.STAFF_SECOND_FACTOR
 REGISTRATIONS_PER_HOUR = env.REGISTRATIONS_PER_HOUR
@@ -234,18 +234,18 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": [
         "rest_framework.permissions.IsAuthenticated",
-        "bubblyphone.core.known_parameters.KnownParameters",
-        "bubblyphone.core.readable_body.ReadableBody",
+        "bubblyphone.core.api.known_parameters.KnownParameters",
+        "bubblyphone.core.api.readable_body.ReadableBody",
     ],
-    "DEFAULT_RENDERER_CLASSES": ["bubblyphone.core.api.FastJSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["bubblyphone.core.api.AnyJSONParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "bubblyphone.core.api.AlwaysJSON",
+    "DEFAULT_RENDERER_CLASSES": ["bubblyphone.core.api.views.FastJSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["bubblyphone.core.api.views.AnyJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "bubblyphone.core.api.views.AlwaysJSON",
     "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%SZ",
-    "DEFAULT_PAGINATION_CLASS": "bubblyphone.core.api.NewestFirstPagination",
-    "EXCEPTION_HANDLER": "bubblyphone.core.api.exception_handler",
+    "DEFAULT_PAGINATION_CLASS": "bubblyphone.core.api.views.NewestFirstPagination",
+    "EXCEPTION_HANDLER": "bubblyphone.core.api.views.exception_handler",
     "COERCE_DECIMAL_TO_STRING": True,
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
-    "DEFAULT_SCHEMA_CLASS": "bubblyphone.core.schema.OperationSchema",
+    "DEFAULT_SCHEMA_CLASS": "bubblyphone.core.api.openapi.OperationSchema",
 }
 # What the apps say about their operations.
 SPECTACULAR_SETTINGS = {
@@ -257,8 +257,8 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENFORCE_NON_BLANK_FIELDS": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "PREPROCESSING_HOOKS": ["billing.billing_switch.without_closed_routes", "bubblyphone.core.schema.rename_ids"],
-    "POSTPROCESSING_HOOKS": ["bubblyphone.core.schema.add_components"],
+    "PREPROCESSING_HOOKS": ["billing.billing_switch.without_closed_routes", "bubblyphone.core.api.openapi.rename_ids"],
+    "POSTPROCESSING_HOOKS": ["bubblyphone.core.api.openapi.add_components"],
 }
 RATE_LIMIT_PER_MINUTE = 100
 # Of an account's pages. One that shows a running call asks for its parts some 150 times a minute.

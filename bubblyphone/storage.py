@@ -17,7 +17,7 @@ def private_storage(folder: str, data_dir: Path, url: str) -> dict[str, Any]:
     """
     if not url:
         options = {"location": data_dir / folder, "file_permissions_mode": 0o600, "directory_permissions_mode": 0o700}
-        return {"BACKEND": "bubblyphone.core.stored_files.DiskStorage", "OPTIONS": options}
+        return {"BACKEND": "bubblyphone.core.files.disk_storage.DiskStorage", "OPTIONS": options}
     parts = urlsplit(url)
     bucket, _, prefix = parts.path.strip("/").partition("/")
     if parts.scheme not in SCHEMES or not parts.hostname or not bucket:
@@ -32,4 +32,4 @@ def private_storage(folder: str, data_dir: Path, url: str) -> dict[str, Any]:
         "region_name": parse_qs(parts.query).get("region", [None])[0],
         "file_overwrite": False,
     }
-    return {"BACKEND": "bubblyphone.core.stored_in_s3.BucketStorage", "OPTIONS": options}
+    return {"BACKEND": "bubblyphone.core.files.s3_storage.BucketStorage", "OPTIONS": options}

@@ -3,7 +3,8 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from bubblyphone.core import health, web_manifest
+from bubblyphone.core.monitoring import health
+from bubblyphone.core.pages import web_manifest
 from bubblyphone.docs import reference_views, views
 
 urlpatterns = [

@@ -7,7 +7,7 @@ from typing import Any
 
 from accounts.extension_points import ExportFile, ExportTable
 from accounts.models import Developer
-from bubblyphone.core.api import format_time
+from bubblyphone.core.api.views import format_time
 from bubblyphone.core.pagination import in_pages
 from calls import selectors
 from calls.after_call.recording_files import storage

@@ -52,8 +52,8 @@ def _register_money_and_webhooks() -> None:
 
 
 def _register_jobs() -> None:
-    from bubblyphone.core.clock_tasks import CLOCK_TASKS
-    from bubblyphone.core.schedules import SCHEDULED_JOBS, ScheduledJob
+    from bubblyphone.core.background.clock_tasks import CLOCK_TASKS
+    from bubblyphone.core.background.schedules import SCHEDULED_JOBS, ScheduledJob
     from calls import call_report
     from calls.after_call import jobs, recording_access
     from calls.charging import day_sums

@@ -10,7 +10,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from bubblyphone.core.api import format_time
+from bubblyphone.core.api.views import format_time
 from calls import diagnosis
 from calls.after_call import recording_access, transcription
 from calls.api.responses import CALL_DETAIL, DIAGNOSIS, SPOKEN

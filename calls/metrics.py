@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agents.metrics import model_label
-from bubblyphone.core.metrics import FLUSHES, Counter, Histogram, Sampled, Samples
+from bubblyphone.core.monitoring.metrics import FLUSHES, Counter, Histogram, Sampled, Samples
 from calls.models import Call
 from calls.session.audio_counts import AUDIO
 from calls.session.turn_clock import TurnTimes

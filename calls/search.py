@@ -5,7 +5,7 @@ import re
 from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
-from bubblyphone.core.json_documents import parse_stored_json
+from bubblyphone.core.json.documents import parse_stored_json
 from calls.models import TRANSCRIPT_LANGUAGE, Call, TranscriptEntry
 
 FEW = 5000  # transcript entries, in all accounts, that are read one by one

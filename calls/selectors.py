@@ -7,8 +7,8 @@ from django.utils import timezone
 from structlog.contextvars import bind_contextvars
 
 from accounts.models import Developer
-from bubblyphone.core import tracing
 from bubblyphone.core.errors import NotFound
+from bubblyphone.core.monitoring import tracing
 from calls.models import Call
 from phone_numbers.models import PhoneNumber
 from webhooks.models import SigningSecret, WebhookAttempt, WebhookDelivery

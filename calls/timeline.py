@@ -6,8 +6,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from bubblyphone.core import tracing
-from bubblyphone.core.api import format_time
+from bubblyphone.core.api.views import format_time
+from bubblyphone.core.monitoring import tracing
 from calls.models import Call, CallEvent, CallTurn, TranscriptEntry
 from calls.session.conversation_history import cut_texts
 from calls.session.turn_clock import TurnTimes

@@ -6,7 +6,7 @@ from typing import Any
 
 from accounts.extension_points import ExportFile, ExportTable
 from accounts.models import Developer
-from bubblyphone.core.api import format_time
+from bubblyphone.core.api.views import format_time
 from bubblyphone.core.pagination import in_pages
 from phone_numbers.api.responses import CARRIER_ACCOUNT, NUMBER
 from phone_numbers.models import CarrierAccount, PhoneNumber, Verification, VerificationDocument

@@ -54,7 +54,7 @@ def _register_money_and_webhooks() -> None:
 
 
 def _register_jobs() -> None:
-    from bubblyphone.core.schedules import SCHEDULED_JOBS, ScheduledJob
+    from bubblyphone.core.background.schedules import SCHEDULED_JOBS, ScheduledJob
     from phone_numbers import carrier_accounts
     from phone_numbers.carriers.twilio import call_scripts
     from phone_numbers.charging import purchases, renewals

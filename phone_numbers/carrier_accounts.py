@@ -15,10 +15,10 @@ from django.utils import timezone
 
 from accounts import emails
 from accounts.models import Developer
+from bubblyphone.core.background.jobs import enqueue
 from bubblyphone.core.crypto import encrypt
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound, UpstreamFailed
-from bubblyphone.core.jobs import enqueue
-from bubblyphone.core.ratelimit import at_most
+from bubblyphone.core.redis.ratelimit import at_most
 from phone_numbers.carriers.base import Carrier, CarrierError
 from phone_numbers.carriers.capabilities import OwnAccounts
 from phone_numbers.carriers.registry import (

@@ -12,7 +12,7 @@ from django.utils import timezone
 from agents.models import Agent, AgentSettings, AgentVersion
 from billing.periods import add_months
 from bubblyphone.core.crypto import decrypt
-from bubblyphone.core.json_documents import parse_stored_json
+from bubblyphone.core.json.documents import parse_stored_json
 from bubblyphone.core.money import MONEY_FIELD
 from phone_numbers.carriers.registry import account_id_of, default_carrier, own_webhook_path
 from phone_numbers.verification.documents import document_path, document_storage

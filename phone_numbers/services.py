@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.models import Developer
 from billing import ledger
-from bubblyphone.core.api import format_time
+from bubblyphone.core.api.views import format_time
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound, UpstreamFailed
 from bubblyphone.core.money import ZERO
 from phone_numbers import abilities, configuration, imports

@@ -20,8 +20,8 @@ from agents.extension_points import TestTerms
 from agents.models import Agent
 from agents.selectors import find_model, in_service
 from bubblyphone.core.errors import Forbidden, TooManyRequests
+from bubblyphone.core.json.ordered_field import is_same
 from bubblyphone.core.money import ZERO
-from bubblyphone.core.ordered_json import is_same
 from calls.charging.call_prices import model_price
 from calls.control import call_variables
 from calls.control.outbound import check_streaming

@@ -18,7 +18,7 @@ from accounts.models import ApiKey, Developer
 from billing import billing_switch, ledger
 from bubblyphone.core.crypto import hash_secret
 from bubblyphone.core.errors import ApplicationError, Conflict, UpstreamFailed
-from bubblyphone.core.json_documents import parse_stored_json
+from bubblyphone.core.json.documents import parse_stored_json
 from phone_numbers.charging.purchases import reconcile_purchases
 from phone_numbers.configuration import update_number
 from phone_numbers.models import NumberPurchase, PhoneNumber

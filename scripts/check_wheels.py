@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bubblyphone.core.json_documents import parse_stored_json
+from bubblyphone.core.json.documents import parse_stored_json
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = ("core", "offline", "s3", "otel")  # as in the Containerfile

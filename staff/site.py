@@ -23,11 +23,11 @@ from accounts import services, throttles
 from accounts.access import signed_in
 from accounts.models import Developer
 from billing import ledger_verification
+from bubblyphone.core.background.jobs import enqueue
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
-from bubblyphone.core.http import client_address
-from bubblyphone.core.jobs import enqueue
-from bubblyphone.core.once import once, show_once, take_shown_once
-from bubblyphone.core.page_views import next_page
+from bubblyphone.core.network.http import client_address
+from bubblyphone.core.pages.once import once, show_once, take_shown_once
+from bubblyphone.core.pages.views import next_page
 from staff import home, second_factor, status
 
 Found = TypeVar("Found")

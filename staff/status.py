@@ -16,9 +16,9 @@ from redis.exceptions import RedisError
 
 from billing.metrics import last_check
 from billing.models import LedgerCheck
-from bubblyphone.core.health import run_checks
-from bubblyphone.core.platform_metrics import disk_bytes
-from bubblyphone.core.redis import get_redis
+from bubblyphone.core.monitoring.health import run_checks
+from bubblyphone.core.monitoring.platform_metrics import disk_bytes
+from bubblyphone.core.redis.client import get_redis
 from bubblyphone.version import VERSION
 from calls.metrics import carrier_label
 from calls.models import Analysis, Call, HangupCause, Recording, Transcription

@@ -4,7 +4,7 @@ from typing import Any
 
 import jsonschema
 
-from bubblyphone.core.schema import openapi
+from bubblyphone.core.api.openapi import openapi
 
 
 def check_against(schema: dict[str, Any], value: Any) -> None:

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import Developer
-from bubblyphone.core.api import format_time
+from bubblyphone.core.api.views import format_time
 from bubblyphone.core.errors import InvalidRequest, NotFound
 from webhooks import outbox
 from webhooks.models import Event, SigningSecret, WebhookDelivery, WebhookEndpoint

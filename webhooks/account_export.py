@@ -5,7 +5,7 @@ from typing import Any
 
 from accounts.extension_points import ExportTable
 from accounts.models import Developer
-from bubblyphone.core.api import format_time
+from bubblyphone.core.api.views import format_time
 from bubblyphone.core.pagination import in_pages
 from webhooks.api.responses import ENDPOINT, EVENT, WEBHOOK_LOG
 from webhooks.models import Event, WebhookDelivery, WebhookEndpoint

@@ -12,8 +12,8 @@ class WebhooksConfig(AppConfig):
             DeletionPhase,
             DeletionStep,
         )
-        from bubblyphone.core.clock_tasks import CLOCK_TASKS
-        from bubblyphone.core.schedules import SCHEDULED_JOBS, ScheduledJob
+        from bubblyphone.core.background.clock_tasks import CLOCK_TASKS
+        from bubblyphone.core.background.schedules import SCHEDULED_JOBS, ScheduledJob
         from webhooks import account_endpoints, account_export, event_feed, retention
         from webhooks.sending import delivery
 

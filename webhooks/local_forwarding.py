@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 
-from bubblyphone.core.json_documents import InvalidJSON, parse_json
+from bubblyphone.core.json.documents import InvalidJSON, parse_json
 from webhooks.sending.body_encoding import encode_body
 from webhooks.sending.signing import SigningKeys, signature_headers
 

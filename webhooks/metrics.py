@@ -2,8 +2,8 @@
 
 from django.utils import timezone
 
-from bubblyphone.core.commit_hooks import note_after_commit
-from bubblyphone.core.metrics import Counter, Histogram, Sampled, Samples
+from bubblyphone.core.database.commit_hooks import note_after_commit
+from bubblyphone.core.monitoring.metrics import Counter, Histogram, Sampled, Samples
 from webhooks.http.outbound_http import PostResult
 from webhooks.models import WebhookDelivery
 

@@ -2,7 +2,7 @@
 
 from accounts.notifications import Channel, optional_kinds
 from accounts.retention import KINDS_IN_API, MAX_DAYS
-from bubblyphone.core.json_schema import Read, Schema, flag, moment, money, nullable, record, shape, text, whole
+from bubblyphone.core.api.json_schema import Read, Schema, flag, moment, money, nullable, record, shape, text, whole
 
 _DEVELOPER = {"id": whole(1), "name": text("Jane"), "email": text("jane@example.com")}
 DEVELOPER = shape("Developer", _DEVELOPER)

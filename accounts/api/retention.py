@@ -10,9 +10,9 @@ from rest_framework.views import APIView
 from accounts import retention
 from accounts.admin_keys import ChangesNeedAdminKey
 from accounts.models import Developer
-from bubblyphone.core.api import StrictSerializer, data, validated
-from bubblyphone.core.known_parameters import KnownParameters
-from bubblyphone.core.readable_body import ReadableBody
+from bubblyphone.core.api.known_parameters import KnownParameters
+from bubblyphone.core.api.readable_body import ReadableBody
+from bubblyphone.core.api.views import StrictSerializer, data, validated
 
 
 class RetentionSerializer(StrictSerializer):

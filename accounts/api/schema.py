@@ -13,8 +13,8 @@ from accounts.api.serializers import (
     ResetPasswordSerializer,
 )
 from accounts.notifications import optional_kinds
-from bubblyphone.core.json_schema import data_of, page_of, record, text
-from bubblyphone.core.schema import Operation
+from bubblyphone.core.api.json_schema import data_of, page_of, record, text
+from bubblyphone.core.api.openapi import Operation
 
 OPERATIONS = {
     "Authentication": {

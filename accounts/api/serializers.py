@@ -5,8 +5,8 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.common_passwords import refuse_common
-from bubblyphone.core.amounts import AmountField
-from bubblyphone.core.api import StrictSerializer
+from bubblyphone.core.api.amounts import AmountField
+from bubblyphone.core.api.views import StrictSerializer
 
 
 class NewPasswordSerializer(StrictSerializer):

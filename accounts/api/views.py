@@ -20,11 +20,11 @@ from accounts.api.serializers import (
 )
 from accounts.models import Developer, SessionToken
 from accounts.selectors import active_api_keys
-from bubblyphone.core.api import data, page_of, validated
+from bubblyphone.core.api.known_parameters import KnownParameters
+from bubblyphone.core.api.readable_body import ReadableBody
+from bubblyphone.core.api.views import data, page_of, validated
 from bubblyphone.core.errors import Forbidden
-from bubblyphone.core.http import client_address
-from bubblyphone.core.known_parameters import KnownParameters
-from bubblyphone.core.readable_body import ReadableBody
+from bubblyphone.core.network.http import client_address
 
 
 class RegisterView(APIView):

@@ -13,8 +13,8 @@ from accounts import account_deletion, browser_sessions, email_verification, pas
 from accounts.access import signed_in
 from accounts.dashboard.forms import ChangePasswordForm, DeleteAccountForm, ProfileForm
 from accounts.models import Developer
-from bubblyphone.core.http import client_address
-from bubblyphone.core.page_views import page, posted_from, refusals_on, reported
+from bubblyphone.core.network.http import client_address
+from bubblyphone.core.pages.views import page, posted_from, refusals_on, reported
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -13,8 +13,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts import account_export, retention, throttles
 from accounts.access import signed_in
 from accounts.models import Developer
-from bubblyphone.core.page_views import page
-from bubblyphone.core.streamed_files import in_threads
+from bubblyphone.core.files.streamed_zip import in_threads
+from bubblyphone.core.pages.views import page
 
 EXPORTS_PER_HOUR = 10
 

@@ -14,7 +14,7 @@ from accounts import notifications
 from accounts.access import signed_in
 from accounts.models import Developer
 from accounts.notifications import Channel, NotificationKind
-from bubblyphone.core.page_views import page
+from bubblyphone.core.pages.views import page
 
 
 class Row(NamedTuple):

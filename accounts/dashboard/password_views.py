@@ -10,9 +10,9 @@ from django.views.decorators.http import require_http_methods
 from accounts import email_verification, passwords
 from accounts.dashboard.forms import ForgotPasswordForm, ResetPasswordForm
 from bubblyphone.core.errors import InvalidRequest, NotFound
-from bubblyphone.core.http import client_address
-from bubblyphone.core.once import once
-from bubblyphone.core.page_views import refusals_on
+from bubblyphone.core.network.http import client_address
+from bubblyphone.core.pages.once import once
+from bubblyphone.core.pages.views import refusals_on
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -12,9 +12,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts import selectors, services
 from accounts.access import signed_in
 from accounts.dashboard.forms import ApiKeyForm, SignInForm, SignUpForm
-from bubblyphone.core.http import client_address
-from bubblyphone.core.once import once, show_once, take_shown_once
-from bubblyphone.core.page_views import next_page, page, refusals_on
+from bubblyphone.core.network.http import client_address
+from bubblyphone.core.pages.once import once, show_once, take_shown_once
+from bubblyphone.core.pages.views import next_page, page, refusals_on
 
 NEW_KEY = "api-key"  # values that the page after the POST shows once
 

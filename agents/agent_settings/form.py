@@ -17,9 +17,9 @@ from agents.agent_settings.inputs import make_input
 from agents.model_catalog.custom_models import custom_model
 from agents.models import AgentSettings
 from agents.serializers import AgentSettingsSerializer
-from bubblyphone.core.json_documents import InvalidJSON, parse_json, parse_stored_json
+from bubblyphone.core.json.documents import InvalidJSON, parse_json, parse_stored_json
+from bubblyphone.core.json.ordered_field import is_same
 from bubblyphone.core.money import format_money
-from bubblyphone.core.ordered_json import is_same
 
 SWITCHES = {entry.name: entry.default for entry in SETTINGS if isinstance(entry.kind, kinds.Flag)}
 MODELS = {entry.name for entry in SETTINGS if isinstance(entry.kind, kinds.ModelSlug)}

@@ -8,7 +8,7 @@ from agents.agent_settings.kinds import Setting
 from agents.models import AIModel
 from agents.selectors import unavailable_reason
 from agents.versions import author_of
-from bubblyphone.core.json_schema import (
+from bubblyphone.core.api.json_schema import (
     Read,
     Schema,
     choice,

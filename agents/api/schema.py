@@ -20,8 +20,8 @@ from agents.api.responses import (
 )
 from agents.serializers import AgentSerializer, ModelKeySerializer, SecretSerializer, SecretValueSerializer
 from agents.tools import definitions, http_tools
-from bubblyphone.core.json_schema import Schema, data_of, data_with_warnings, listing, page_of
-from bubblyphone.core.schema import Operation
+from bubblyphone.core.api.json_schema import Schema, data_of, data_with_warnings, listing, page_of
+from bubblyphone.core.api.openapi import Operation
 
 _RULES = "The request is invalid, or settings conflict (for example, tools without `url` and `tool_webhook_url`)."
 

@@ -11,9 +11,9 @@ from accounts.models import Developer
 from agents import secrets
 from agents.api.responses import SECRET
 from agents.serializers import SecretSerializer, SecretValueSerializer
-from bubblyphone.core.api import data, page_of, validated
-from bubblyphone.core.known_parameters import KnownParameters
-from bubblyphone.core.readable_body import ReadableBody
+from bubblyphone.core.api.known_parameters import KnownParameters
+from bubblyphone.core.api.readable_body import ReadableBody
+from bubblyphone.core.api.views import data, page_of, validated
 
 PERMISSIONS = [ChangesNeedAdminKey, KnownParameters, ReadableBody]
 

@@ -11,7 +11,7 @@ from agents.api.responses import AGENT, AGENT_VERSION, KEY_CHECK, MODEL, MODEL_K
 from agents.model_catalog.key_check import check_model_key
 from agents.models import Agent
 from agents.serializers import AgentSerializer, ModelKeySerializer
-from bubblyphone.core.api import data, page_of
+from bubblyphone.core.api.views import data, page_of
 
 
 class ModelList(APIView):

@@ -22,7 +22,7 @@ from agents.brain.identity import identity_of, literal_speech
 from agents.cues import CUES, whispered
 from agents.providers.base import SessionConfig, late_result
 from agents.speech.sentences import take_sentence
-from bubblyphone.core.json_documents import InvalidJSON, parse_foreign_json
+from bubblyphone.core.json.documents import InvalidJSON, parse_foreign_json
 
 logger = logging.getLogger(__name__)
 

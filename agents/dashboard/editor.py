@@ -22,7 +22,7 @@ from agents.models import Agent, AIModel, ModelKey
 from agents.providers.base import ToolSpec
 from agents.tools.definitions import example_arguments, tool_problems, widen
 from bubblyphone.core.errors import InvalidRequest
-from bubblyphone.core.ordered_json import is_same
+from bubblyphone.core.json.ordered_field import is_same
 
 CALLER = "test-caller"
 PUBLISH, DRAFT, LOOK = "save", "draft", "look"

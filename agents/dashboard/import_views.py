@@ -17,8 +17,8 @@ from agents.dashboard.forms import OpenApiForm
 from agents.models import Agent
 from agents.tools.openapi_import import Operation
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
-from bubblyphone.core.json_documents import InvalidJSON, parse_json
-from bubblyphone.core.page_views import page, show_refusal
+from bubblyphone.core.json.documents import InvalidJSON, parse_json
+from bubblyphone.core.pages.views import page, show_refusal
 
 ADD = "add"
 

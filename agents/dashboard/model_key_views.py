@@ -11,7 +11,7 @@ from agents import selectors, services
 from agents.dashboard.forms import ModelKeyForm, ReplaceKeyForm
 from agents.model_catalog.key_check import check_model_key
 from bubblyphone.core.errors import ApplicationError, TooManyRequests
-from bubblyphone.core.page_views import page, posted_from, reported, show_refusal
+from bubblyphone.core.pages.views import page, posted_from, reported, show_refusal
 
 
 @never_cache

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.access import signed_in
 from agents import secrets
 from agents.dashboard.forms import ReplaceSecretForm, SecretForm
-from bubblyphone.core.page_views import page, posted_from, refusals_on, reported
+from bubblyphone.core.pages.views import page, posted_from, refusals_on, reported
 
 
 @never_cache

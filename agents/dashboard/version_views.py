@@ -13,7 +13,7 @@ from accounts.access import signed_in
 from agents import selectors, services, versions
 from agents.models import AgentVersion
 from bubblyphone.core.errors import ApplicationError
-from bubblyphone.core.page_views import page, show_refusal
+from bubblyphone.core.pages.views import page, show_refusal
 from bubblyphone.core.pagination import slice_of
 
 

@@ -16,7 +16,7 @@ from agents.extension_points import TEST_TERMS
 from agents.models import Agent
 from agents.providers.registry import expect_sessions
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
-from bubblyphone.core.page_views import page, refusals_on, reported, show_refusal
+from bubblyphone.core.pages.views import page, refusals_on, reported, show_refusal
 
 RECENT_CALLS = 6
 

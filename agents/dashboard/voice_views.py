@@ -6,8 +6,8 @@ from django.views.decorators.http import require_safe
 from accounts.access import signed_in
 from agents import selectors, speech, voice_samples
 from bubblyphone.core.errors import ApplicationError, NotFound
-from bubblyphone.core.page_views import page
-from bubblyphone.core.waiting import run_waiting
+from bubblyphone.core.network.waiting import run_waiting
+from bubblyphone.core.pages.views import page
 
 ONE_DAY = 86_400  # seconds
 

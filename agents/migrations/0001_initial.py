@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 import agents.models
-import bubblyphone.core.ordered_json
+import bubblyphone.core.json.ordered_field
 from agents.migrations._first_models import add_models
 
 
@@ -84,10 +84,10 @@ class Migration(migrations.Migration):
                 ("greeting_message", models.TextField(blank=True, null=True)),
                 ("voice", models.CharField(blank=True, max_length=80, null=True)),
                 ("language", models.CharField(blank=True, max_length=20, null=True)),
-                ("tools", bubblyphone.core.ordered_json.OrderedJSONField(blank=True, null=True)),
+                ("tools", bubblyphone.core.json.ordered_field.OrderedJSONField(blank=True, null=True)),
                 ("tool_webhook_url", models.URLField(blank=True, max_length=2000, null=True)),
                 ("lookup_url", models.URLField(blank=True, max_length=2000, null=True)),
-                ("default_variables", bubblyphone.core.ordered_json.OrderedJSONField(blank=True, null=True)),
+                ("default_variables", bubblyphone.core.json.ordered_field.OrderedJSONField(blank=True, null=True)),
                 ("transfer_number", models.CharField(blank=True, max_length=200, null=True)),
                 ("auto_transfer_tool", models.BooleanField(null=True)),
                 ("hang_up_tool", models.BooleanField(null=True)),
@@ -154,7 +154,7 @@ class Migration(migrations.Migration):
                 ("max_cost_per_call", models.DecimalField(blank=True, decimal_places=6, max_digits=18, null=True)),
                 ("name", models.CharField(max_length=100)),
                 ("description", models.CharField(blank=True, default="", max_length=500)),
-                ("analysis_schema", bubblyphone.core.ordered_json.OrderedJSONField(blank=True, null=True)),
+                ("analysis_schema", bubblyphone.core.json.ordered_field.OrderedJSONField(blank=True, null=True)),
                 ("daily_cap", models.DecimalField(blank=True, decimal_places=6, max_digits=18, null=True)),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("updated_at", models.DateTimeField(auto_now=True)),
@@ -214,7 +214,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("number", models.PositiveIntegerField()),
-                ("values", bubblyphone.core.ordered_json.OrderedJSONField(default=dict)),
+                ("values", bubblyphone.core.json.ordered_field.OrderedJSONField(default=dict)),
                 ("published_at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("restored", models.PositiveIntegerField(null=True)),
                 (

@@ -10,8 +10,8 @@ from django.conf import settings
 from agents.models import ModelKey
 from bubblyphone.core.crypto import decrypt
 from bubblyphone.core.errors import UpstreamFailed
-from bubblyphone.core.ratelimit import at_most
-from bubblyphone.core.waiting import http_client
+from bubblyphone.core.network.waiting import http_client
+from bubblyphone.core.redis.ratelimit import at_most
 
 AT_ONCE = 2  # concurrent checks per account
 LEASE_SECONDS = 30  # longer than a check takes

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bubblyphone.core.json_documents import InvalidJSON, parse_foreign_json
+from bubblyphone.core.json.documents import InvalidJSON, parse_foreign_json
 
 
 def parse_object(frame: str | bytes) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from agents.speech.assets import is_installed
 from agents.speech.frames import Kind
 from agents.speech.sentences import split_for_speech
 from agents.speech.worker import SpeechError, Worker
-from bubblyphone.core.json_documents import parse_stored_json
+from bubblyphone.core.json.documents import parse_stored_json
 
 # Sentences per request to the embedder: about 80 ms, so that other calls get their turn.
 EMBEDDING_BATCH = 16

@@ -18,7 +18,7 @@ from agents.speech.frames import Kind, WorkerPipes
 from agents.speech.minilm import MiniLm
 from agents.speech.moonshine import Moonshine
 from agents.speech.silero import WINDOW, Memory, Silero
-from bubblyphone.core.json_documents import parse_stored_json
+from bubblyphone.core.json.documents import parse_stored_json
 
 
 def _samples(pcm: bytes) -> NDArray[np.float32]:

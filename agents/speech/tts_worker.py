@@ -15,7 +15,7 @@ from piper import PiperConfig, PiperVoice, SynthesisConfig
 
 from agents.speech.frames import Kind, WorkerPipes
 from agents.speech.resample import resample
-from bubblyphone.core.json_documents import parse_stored_json
+from bubblyphone.core.json.documents import parse_stored_json
 from bubblyphone.environment_variables import VOICE_VARIATION
 
 # Piper scales each sentence to full range, at which a phone line clips and rings.

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 import yaml
 
-from bubblyphone.core.json_documents import MAX_DEPTH, InvalidJSON, parse_json
+from bubblyphone.core.json.documents import MAX_DEPTH, InvalidJSON, parse_json
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_NODES = 100_000  # of a YAML document

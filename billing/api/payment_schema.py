@@ -2,8 +2,8 @@
 
 from billing.api.payment_serializers import AutoTopUpSerializer, TopUpSerializer
 from billing.api.responses import AUTO_TOP_UP, PAYMENT_METHOD
-from bubblyphone.core.json_schema import data_of, page_of, record, text
-from bubblyphone.core.schema import Operation
+from bubblyphone.core.api.json_schema import data_of, page_of, record, text
+from bubblyphone.core.api.openapi import Operation
 
 _NOT_NOW = "Stripe rejected the request, could not be reached, or is not set up."
 OPERATIONS = {

@@ -8,7 +8,7 @@ from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
 
 from billing.payments import auto_topup, checkout
-from bubblyphone.core.api import StrictSerializer
+from bubblyphone.core.api.views import StrictSerializer
 from bubblyphone.core.money import round_half_up
 
 CENT = Decimal("0.01")

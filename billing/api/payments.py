@@ -11,7 +11,7 @@ from billing.api.payment_serializers import AutoTopUpSerializer, TopUpSerializer
 from billing.api.responses import AUTO_TOP_UP, PAYMENT_METHOD
 from billing.models import Card
 from billing.payments import auto_topup, cards, checkout
-from bubblyphone.core.api import data, page_of, validated
+from bubblyphone.core.api.views import data, page_of, validated
 
 
 class TopUpView(APIView):

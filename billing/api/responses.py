@@ -5,7 +5,7 @@ from decimal import Decimal
 from billing import billing_switch
 from billing.api.payment_serializers import as_number
 from billing.models import Card, LedgerEntry
-from bubblyphone.core.json_schema import (
+from bubblyphone.core.api.json_schema import (
     Read,
     Schema,
     choice,

@@ -4,8 +4,8 @@ from billing.api import payment_schema
 from billing.api.responses import BALANCE, MONTH, STATEMENT, TRANSACTION, USAGE
 from billing.api.serializers import TransactionsQuerySerializer, UsageQuerySerializer
 from billing.api.statements import FormatQuerySerializer
-from bubblyphone.core.json_schema import data_of, listing, page_of
-from bubblyphone.core.schema import Operation
+from bubblyphone.core.api.json_schema import data_of, listing, page_of
+from bubblyphone.core.api.openapi import Operation
 
 OPERATIONS = {
     "Billing": {

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from billing.models import LedgerEntry
-from bubblyphone.core.date_fields import DayField
+from bubblyphone.core.pages.date_fields import DayField
 
 
 class TransactionsQuerySerializer(serializers.Serializer[Any]):

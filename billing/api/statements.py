@@ -15,7 +15,7 @@ from billing.api.responses import METERED_STATEMENT, MONTH, STATEMENT
 from billing.periods import Period, read_month
 from billing.statement_files import statement_csv, statement_pdf
 from billing.statements import Statement
-from bubblyphone.core.api import data
+from bubblyphone.core.api.views import data
 from bubblyphone.core.errors import InvalidRequest, NotFound
 
 

@@ -14,7 +14,7 @@ from billing.api.responses import BALANCE, TRANSACTION
 from billing.api.serializers import TransactionsQuerySerializer, UsageQuerySerializer
 from billing.extension_points import USAGE_REPORT
 from billing.periods import read_month
-from bubblyphone.core.api import NewestFirstPagination, data, page_of
+from bubblyphone.core.api.views import NewestFirstPagination, data, page_of
 
 
 class BalanceView(APIView):

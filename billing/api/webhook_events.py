@@ -1,7 +1,7 @@
 """The events about money."""
 
-from bubblyphone.core.json_schema import choice, money, nullable, text, whole
-from bubblyphone.core.webhook_schema import Webhook
+from bubblyphone.core.api.json_schema import choice, money, nullable, text, whole
+from bubblyphone.core.api.webhook_schema import Webhook
 
 PAYMENTS = {
     "billing.auto_topup.failed": Webhook(

@@ -17,8 +17,8 @@ from accounts.access import signed_in
 from accounts.models import Developer
 from billing import caps
 from billing.extension_points import CAP_OWNERS, SPENT_TODAY
-from bubblyphone.core.amounts import LEAST, MOST
-from bubblyphone.core.page_views import page
+from bubblyphone.core.api.amounts import LEAST, MOST
+from bubblyphone.core.pages.views import page
 
 NO_LIMIT = {"placeholder": "No limit"}
 

@@ -12,7 +12,7 @@ from billing import statements
 from billing.api.statements import find_statement
 from billing.statement_files import statement_csv, statement_pdf
 from bubblyphone.core.errors import NotFound
-from bubblyphone.core.page_views import page
+from bubblyphone.core.pages.views import page
 
 SHOWN_MONTHS = 24
 MAX_SHOWN = 20  # characters of an invalid month that are shown

@@ -14,9 +14,9 @@ from django.views.decorators.http import require_safe
 from accounts.access import signed_in
 from billing.extension_points import USAGE_REPORT
 from billing.periods import month_of, read_month
-from bubblyphone.core.charts import Chart, stacked_bars
 from bubblyphone.core.errors import InvalidRequest
-from bubblyphone.core.page_views import page, show_refusal
+from bubblyphone.core.pages.charts import Chart, stacked_bars
+from bubblyphone.core.pages.views import page, show_refusal
 
 TITLES = {
     "telephony": "Telephony",

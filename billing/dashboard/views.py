@@ -5,7 +5,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from billing.dashboard.billing_page import show_billing
-from bubblyphone.core.page_views import page
+from bubblyphone.core.pages.views import page
 
 
 @never_cache

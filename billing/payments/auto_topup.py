@@ -22,9 +22,9 @@ from billing import ledger, notices
 from billing.models import AutoTopUp, Card, Payment, StripeCustomer
 from billing.payments import cards, settlement
 from billing.payments.client import from_cents, is_configured, is_gone, stripe_client, to_cents
-from bubblyphone.core.api import format_time
+from bubblyphone.core.api.views import format_time
+from bubblyphone.core.background.jobs import enqueue
 from bubblyphone.core.errors import InvalidRequest
-from bubblyphone.core.jobs import enqueue
 from bubblyphone.core.money import format_money
 from webhooks.extension_points import PUBLISH_TO_ACCOUNT
 

@@ -14,8 +14,8 @@ from django.conf import settings
 
 from billing.billing_switch import is_on
 from bubblyphone.core.errors import UpstreamFailed
-from bubblyphone.core.http import is_this_machine
-from bubblyphone.core.waiting import before_waiting
+from bubblyphone.core.network.http import is_this_machine
+from bubblyphone.core.network.waiting import before_waiting
 
 logger = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 15

@@ -4,8 +4,8 @@ from datetime import UTC
 
 from billing.models import Payment
 from billing.payments.settlement import describe
+from billing.pdf import Document
 from bubblyphone.core.money import format_money
-from bubblyphone.core.pdf import Document
 
 
 def receipt(payment: Payment) -> bytes:

@@ -10,7 +10,7 @@ from billing import ledger
 from billing.models import LedgerEntry, Payment
 from billing.payments import cards, refunds
 from billing.payments.intents import lock_intent
-from bubblyphone.core.jobs import enqueue
+from bubblyphone.core.background.jobs import enqueue
 from bubblyphone.core.money import format_money
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from billing.models import Payment
 from billing.payments import auto_topup, cards, checkout, receipts
 from billing.payments.forms import AutoTopUpForm, TopUpForm
 from bubblyphone.core.errors import ApplicationError
-from bubblyphone.core.page_views import next_page, page, posted_from, reported, show_refusal
+from bubblyphone.core.pages.views import next_page, page, posted_from, reported, show_refusal
 from bubblyphone.core.pagination import slice_of
 
 # In the session: the checkout URL of the latest payment.

@@ -11,8 +11,8 @@ from django.views.decorators.http import require_POST
 from djstripe.models import WebhookEventTrigger
 
 from billing.payments import stripe_events
-from bubblyphone.core.http import client_address, json_error
-from bubblyphone.core.json_documents import InvalidJSON, parse_json
+from bubblyphone.core.json.documents import InvalidJSON, parse_json
+from bubblyphone.core.network.http import client_address, json_error
 
 TOLERANCE_SECONDS = 300
 KEPT_HEADERS = ("Stripe-Signature", "User-Agent")

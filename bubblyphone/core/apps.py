@@ -2,7 +2,7 @@ from django import forms
 from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 
-from bubblyphone.core.schedules import DAY_MINUTES, SCHEDULED_JOBS, ScheduledJob, apply_schedules
+from bubblyphone.core.background.schedules import DAY_MINUTES, SCHEDULED_JOBS, ScheduledJob, apply_schedules
 
 
 class CoreConfig(AppConfig):
@@ -13,9 +13,9 @@ class CoreConfig(AppConfig):
         from django.conf import settings
         from django_q.signals import post_execute_in_worker, pre_execute
 
-        from bubblyphone.core import health, metric_files, platform_metrics
-        from bubblyphone.core.clock_tasks import CLOCK_TASKS
-        from bubblyphone.core.jobs import delete_old_logs, end_trace, name_in_log
+        from bubblyphone.core.background.clock_tasks import CLOCK_TASKS
+        from bubblyphone.core.background.jobs import delete_old_logs, end_trace, name_in_log
+        from bubblyphone.core.monitoring import health, metric_files, platform_metrics
 
         # Named like django-q2, whose table it is.
         post_migrate.connect(apply_schedules, sender=apps.get_app_config("django_q"))

@@ -21,9 +21,9 @@ from django.views.defaults import bad_request
 from rest_framework.parsers import MultiPartParser
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from bubblyphone.core.api.raw_files import RawFileParser
 from bubblyphone.core.errors import StorageUnavailable
-from bubblyphone.core.http import json_error
-from bubblyphone.core.raw_files import RawFileParser
+from bubblyphone.core.network.http import json_error
 
 API_PREFIX = "/api/"
 ADMIN_PREFIX = "/admin/"  # whose views are Django's own
@@ -78,7 +78,7 @@ class ApiMiddleware:
         return None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Pages that show or accept files report when storage is unavailable; `core.api.exception_handler` does so for the API."""
+        """Pages that show or accept files report when storage is unavailable; `core.api.views.exception_handler` does so for the API."""
         if not isinstance(exception, StorageUnavailable):
             return None
         response = render(request, "503.html", {"message": exception.message}, status=exception.status)

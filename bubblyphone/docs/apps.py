@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING
 from django.apps import AppConfig
 
 if TYPE_CHECKING:
-    from bubblyphone.core.schema import Description
+    from bubblyphone.core.api.openapi import Description
 
 
 class DocsConfig(AppConfig):
@@ -13,9 +13,9 @@ class DocsConfig(AppConfig):
     label = "docs"
 
     def ready(self) -> None:
-        from bubblyphone.core import schema
+        from bubblyphone.core.api import openapi
 
-        schema.DESCRIPTION.register(_description)
+        openapi.DESCRIPTION.register(_description)
 
 
 def _description() -> "Description":

@@ -12,7 +12,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from bubblyphone.core.schema import description, openapi
+from bubblyphone.core.api.openapi import description, openapi
 from bubblyphone.docs.own_ids import with_own_ids
 from bubblyphone.docs.views import GUIDES, groups
 

@@ -15,10 +15,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bubblyphone.core.json_documents import parse_stored_json
-from bubblyphone.core.json_schema import Schema
-from bubblyphone.core.schema import PREFIX, description, openapi
-from bubblyphone.core.webhook_schema import table
+from bubblyphone.core.api.json_schema import Schema
+from bubblyphone.core.api.openapi import PREFIX, description, openapi
+from bubblyphone.core.api.webhook_schema import table
+from bubblyphone.core.json.documents import parse_stored_json
 from bubblyphone.docs import code_samples
 from bubblyphone.docs.own_ids import with_own_ids
 

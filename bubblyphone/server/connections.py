@@ -21,7 +21,7 @@ from typing import Any
 
 from django.conf import settings
 
-from bubblyphone.core.http import network_of
+from bubblyphone.core.network.http import network_of
 from bubblyphone.server.client_speed import Flow, untaken
 from bubblyphone.server.daphne_http import last_response
 from bubblyphone.server.daphne_websocket import buffered, has_answer_begun

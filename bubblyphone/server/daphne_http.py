@@ -5,8 +5,8 @@ from typing import Any
 
 from daphne.http_protocol import WebRequest
 
-from bubblyphone.core.http import json_error
 from bubblyphone.core.middleware import API_PREFIX
+from bubblyphone.core.network.http import json_error
 from bubblyphone.server.daphne_websocket import leave_forms_alone
 
 # More than any view accepts.

@@ -9,8 +9,8 @@ from django.conf import settings
 from twisted.internet.task import LoopingCall
 from twisted.web import http
 
-from bubblyphone.core.http import forwarded_client, json_error, network_of
 from bubblyphone.core.middleware import API_PREFIX
+from bubblyphone.core.network.http import forwarded_client, json_error, network_of
 from bubblyphone.server.client_speed import drop_if_reset
 from bubblyphone.server.connections import Connection, Connections, Phase
 from bubblyphone.server.daphne_http import KEPT_BYTES, last_response

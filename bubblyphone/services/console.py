@@ -5,7 +5,7 @@ import sys
 import threading
 from pathlib import Path
 
-from bubblyphone.core.json_documents import parse_stored_json
+from bubblyphone.core.json.documents import parse_stored_json
 
 COLOURS = {"postgres": 34, "valkey": 35, "exchange": 33, "web": 36, "media": 96, "clock": 32, "worker": 94, "run": 1}
 NAME_WIDTH = 8

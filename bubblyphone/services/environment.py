@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from bubblyphone.core.json_documents import parse_stored_json
+from bubblyphone.core.json.documents import parse_stored_json
 from bubblyphone.services.errors import ServiceError
 from bubblyphone.services.ports import keep_port
 from bubblyphone.services.secrets_store import SecretsStore

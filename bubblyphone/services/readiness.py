@@ -3,7 +3,7 @@
 import http.client
 import time
 
-from bubblyphone.core.json_documents import parse_stored_json
+from bubblyphone.core.json.documents import parse_stored_json
 from bubblyphone.services.console import Console
 
 # A start in which nothing crashes is given up after this long.

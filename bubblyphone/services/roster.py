@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from bubblyphone.core.json_documents import parse_stored_json
+from bubblyphone.core.json.documents import parse_stored_json
 from bubblyphone.services.groups import is_group_alive, kill_group, signal_leader
 
 STOP_SECONDS = 12.0

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from bubblyphone.core.json_documents import parse_stored_json
+from bubblyphone.core.json.documents import parse_stored_json
 from bubblyphone.services.errors import ServiceError
 
 

@@ -16,9 +16,9 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from billing import ledger
-from bubblyphone.core import tracing
-from bubblyphone.core.jobs import enqueue
+from bubblyphone.core.background.jobs import enqueue
 from bubblyphone.core.money import ZERO
+from bubblyphone.core.monitoring import tracing
 from calls.models import AfterCallWork, Analysis, Call, Recording, Transcription
 
 logger = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
+from bubblyphone.core.background.jobs import enqueue
 from bubblyphone.core.errors import Conflict, NotFound, StorageUnavailable
-from bubblyphone.core.jobs import enqueue
 from calls import timeline
 from calls.after_call.recording_files import storage
 from calls.models import Call, Recording

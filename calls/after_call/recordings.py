@@ -17,7 +17,7 @@ from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Least
 from django.utils import timezone
 
-from bubblyphone.core.waiting import run_waiting
+from bubblyphone.core.network.waiting import run_waiting
 from calls import timeline
 from calls.after_call import jobs, transcription
 from calls.after_call.recording_files import draft_path, storage

@@ -11,11 +11,11 @@ from rest_framework.views import APIView
 from accounts.admin_keys import ChangesNeedAdminKey
 from accounts.models import Developer
 from billing import caps
-from bubblyphone.core.amounts import AmountField
-from bubblyphone.core.api import StrictSerializer, data, validated
-from bubblyphone.core.known_parameters import KnownParameters
+from bubblyphone.core.api.amounts import AmountField
+from bubblyphone.core.api.known_parameters import KnownParameters
+from bubblyphone.core.api.readable_body import ReadableBody
+from bubblyphone.core.api.views import StrictSerializer, data, validated
 from bubblyphone.core.money import ZERO
-from bubblyphone.core.readable_body import ReadableBody
 from calls.api.responses import CAPS
 from calls.api.views import developer_of
 from calls.charging import balance_holds

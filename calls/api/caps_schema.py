@@ -1,8 +1,8 @@
 """The API description of limits."""
 
 from accounts import admin_keys
-from bubblyphone.core.json_schema import data_of
-from bubblyphone.core.schema import Operation
+from bubblyphone.core.api.json_schema import data_of
+from bubblyphone.core.api.openapi import Operation
 from calls.api.caps import CapsSerializer
 from calls.api.responses import CAPS
 

@@ -7,7 +7,7 @@ from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
 
-from bubblyphone.core.json_schema import Schema
+from bubblyphone.core.api.json_schema import Schema
 from calls.metadata import MAX_KEY_CHARACTERS, MAX_KEYS, MAX_VALUE_CHARACTERS, metadata_problems
 
 
@@ -29,7 +29,7 @@ class MetadataField(serializers.Field[Any, Any, Any, Any]):
 class MetadataFilter(MetadataField):
     """All of the given keys have the given values."""
 
-    takes_keys = True  # bubblyphone.core.known_parameters
+    takes_keys = True  # bubblyphone.core.api.known_parameters
 
     def get_value(self, dictionary: Mapping[Any, Any]) -> Any:
         given = {

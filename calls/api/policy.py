@@ -13,11 +13,11 @@ from rest_framework.views import APIView
 
 from accounts.admin_keys import ChangesNeedAdminKey, require_admin_key
 from agents.serializers import PhoneNumberField
-from bubblyphone.core.api import StrictSerializer, data, page_of, validated
+from bubblyphone.core.api.known_parameters import KnownParameters
+from bubblyphone.core.api.raw_files import RawFileParser
+from bubblyphone.core.api.readable_body import ReadableBody
+from bubblyphone.core.api.views import StrictSerializer, data, page_of, validated
 from bubblyphone.core.errors import InvalidRequest
-from bubblyphone.core.known_parameters import KnownParameters
-from bubblyphone.core.raw_files import RawFileParser
-from bubblyphone.core.readable_body import ReadableBody
 from calls.api.policy_responses import DO_NOT_CALL, POLICY
 from calls.api.views import developer_of
 from calls.models import DoNotCallNumber

@@ -1,6 +1,6 @@
 """Response shapes of the policy and the do-not-call list."""
 
-from bubblyphone.core.json_schema import choice, listing, moment, nullable, record, shape, text, whole
+from bubblyphone.core.api.json_schema import choice, listing, moment, nullable, record, shape, text, whole
 from calls.models import DoNotCallNumber
 from calls.policy.calling_hours import DAYS
 

@@ -1,8 +1,8 @@
 """The API description of the policy and the do-not-call list."""
 
 from accounts import admin_keys
-from bubblyphone.core.json_schema import data_of, page_of
-from bubblyphone.core.schema import Operation
+from bubblyphone.core.api.json_schema import data_of, page_of
+from bubblyphone.core.api.openapi import Operation
 from calls.api.policy import DoNotCallFilters, DoNotCallSerializer, PolicySerializer
 from calls.api.policy_responses import DO_NOT_CALL, IMPORTED, POLICY
 

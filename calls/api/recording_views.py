@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import retention
-from bubblyphone.core.api import StrictSerializer, data, validated
+from bubblyphone.core.api.views import StrictSerializer, data, validated
 from bubblyphone.core.errors import Conflict, NotFound
 from calls import selectors
 from calls.after_call import analysis, recording_access

@@ -5,8 +5,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from accounts.retention import MAX_DAYS
-from bubblyphone.core.json_documents import parse_stored_json
-from bubblyphone.core.json_schema import (
+from bubblyphone.core.api.json_schema import (
     Read,
     choice,
     flag,
@@ -21,6 +20,7 @@ from bubblyphone.core.json_schema import (
     text,
     whole,
 )
+from bubblyphone.core.json.documents import parse_stored_json
 from bubblyphone.core.money import format_money
 from calls.after_call.transcription import RECIPIENT, full_text
 from calls.charging.daily_caps import Scope

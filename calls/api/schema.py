@@ -6,8 +6,8 @@ from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 
 from agents.variables import MAX_VALUE_CHARACTERS, NAME
-from bubblyphone.core.json_schema import Schema, choice, data_of, page_of, record
-from bubblyphone.core.schema import Operation
+from bubblyphone.core.api.json_schema import Schema, choice, data_of, page_of, record
+from bubblyphone.core.api.openapi import Operation
 from calls.api import caps_schema, policy_schema
 from calls.api.recording_views import RecordingRetentionSerializer
 from calls.api.responses import (

@@ -12,8 +12,8 @@ from agents.serializers import (
     PhoneNumberField,
     VariablesField,
 )
-from bubblyphone.core.api import StrictSerializer
-from bubblyphone.core.date_fields import DayOrTimeField
+from bubblyphone.core.api.views import StrictSerializer
+from bubblyphone.core.pages.date_fields import DayOrTimeField
 from calls.api.metadata import MetadataField, MetadataFilter
 from calls.limits import MAX_BRIEFING_CHARACTERS
 from calls.models import CallStatus, Direction, Outcome

@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 from accounts.admin_keys import api_key_of, name_of
 from accounts.models import ApiKey, Developer
 from agents.selectors import get_agent, get_model_key
-from bubblyphone.core.api import NewestFirstPagination, OldestFirstPagination, data, page_of, validated
+from bubblyphone.core.api.views import NewestFirstPagination, OldestFirstPagination, data, page_of, validated
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound
 from calls import diagnosis, selectors
 from calls.api.responses import ATTEMPT, CALL, CALL_DETAIL, DIAGNOSIS, EVENT, TRANSCRIPT, TURN

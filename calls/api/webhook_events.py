@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from bubblyphone.core.json_schema import choice, free_object, listing, money, nullable, number, record, text, whole
-from bubblyphone.core.webhook_schema import Webhook
+from bubblyphone.core.api.json_schema import choice, free_object, listing, money, nullable, number, record, text, whole
+from bubblyphone.core.api.webhook_schema import Webhook
 from calls.api.responses import CALL_DETAIL, DIAGNOSIS, SPOKEN
 from calls.models import Direction, HangupCause, TranscriptEntry
 

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from accounts.models import ApiKey
 from agents.models import Agent
 from billing import notices
-from bubblyphone.core.api import format_time
+from bubblyphone.core.api.views import format_time
 from bubblyphone.core.money import format_money
 from calls.charging.daily_caps import DailyCap, Scope
 from phone_numbers.models import PhoneNumber

@@ -19,8 +19,8 @@ from accounts.models import Developer
 from agents.models import Agent
 from billing.models import LedgerEntry
 from billing.periods import Period, is_past, start_of_day
-from bubblyphone.core import period_cache
 from bubblyphone.core.money import ZERO, format_money
+from bubblyphone.core.redis import period_cache
 from phone_numbers.models import PhoneNumber
 
 # Costs that can be booked after the call is settled. An entry's key names its object: "call:42:model", "number:7:setup",

@@ -13,8 +13,8 @@ from decimal import Decimal
 from django.utils import timezone
 
 from billing import ledger
+from bubblyphone.core.database.snapshots import one_state
 from bubblyphone.core.money import ZERO
-from bubblyphone.core.snapshots import one_state
 from calls.charging import settlement
 from calls.charging.balance_holds import BILL_FIELDS, accrued_cost, elapsed_seconds, spoken_cost
 from calls.clock.cap_enforcement import end_for_limit

@@ -7,8 +7,8 @@ from agents import variables
 from agents.agent_settings import resolution
 from agents.agent_settings.call_config import CallConfig, Source
 from agents.tools.http_tools import saved_names
-from bubblyphone.core.e164 import is_e164
 from bubblyphone.core.errors import InvalidRequest
+from bubblyphone.core.numbering.e164 import is_e164
 from calls import timeline
 from calls.models import Call, Direction
 

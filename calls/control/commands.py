@@ -18,8 +18,8 @@ from django.utils.crypto import salted_hmac
 
 from bubblyphone.core.audio import PCMU_8K
 from bubblyphone.core.crypto import hash_secret
-from bubblyphone.core.logs import in_context
-from bubblyphone.core.waiting import before_waiting
+from bubblyphone.core.monitoring.logs import in_context
+from bubblyphone.core.network.waiting import before_waiting
 from calls.control import media_nodes
 from calls.control.session_messages import End, tell_session
 from calls.models import Call

@@ -12,9 +12,9 @@ from django.db import transaction
 from django.utils import timezone
 from structlog.contextvars import bound_contextvars
 
-from bubblyphone.core import tracing
-from bubblyphone.core.commit_hooks import note_after_commit
+from bubblyphone.core.database.commit_hooks import note_after_commit
 from bubblyphone.core.money import format_money
+from bubblyphone.core.monitoring import tracing
 from calls import metrics, timeline
 from calls.after_call import recordings
 from calls.charging import settlement

@@ -27,7 +27,7 @@ from agents.model_catalog import model_rules
 from agents.models import Agent
 from agents.selectors import running_slug
 from agents.versions import answering_version
-from bubblyphone.core.api import format_time
+from bubblyphone.core.api.views import format_time
 from bubblyphone.core.errors import InsufficientFunds
 from calls import timeline
 from calls.charging.admission import check_daily_caps

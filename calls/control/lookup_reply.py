@@ -7,7 +7,7 @@ from typing import Any
 from agents.agent_settings.declarations import KINDS
 from agents.agent_settings.kinds import Text
 from agents.variables import MAX_VALUE_CHARACTERS, NAME
-from bubblyphone.core.json_documents import InvalidJSON, parse_lenient_json
+from bubblyphone.core.json.documents import InvalidJSON, parse_lenient_json
 from calls.metadata import metadata_problems
 from webhooks.http.outbound_http import PostResult
 

@@ -14,8 +14,8 @@ from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as NoAnswer
 
-from bubblyphone.core.redis import get_redis, reached
-from bubblyphone.core.waiting import run_waiting
+from bubblyphone.core.network.waiting import run_waiting
+from bubblyphone.core.redis.client import get_redis, reached
 
 logger = logging.getLogger(__name__)
 # Below the timeout of the Redis client.

@@ -14,9 +14,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import signed_in
 from billing.exports import csv_file, harmless
-from bubblyphone.core.api import format_time
+from bubblyphone.core.api.views import format_time
 from bubblyphone.core.money import format_money
-from bubblyphone.core.page_views import next_page, page
+from bubblyphone.core.pages.views import next_page, page
 from bubblyphone.core.pagination import PAGE_SIZE, Slice, in_pages, read_id, slice_of
 from calls import selectors
 from calls.after_call import deletion

@@ -17,9 +17,9 @@ from accounts.access import signed_in
 from accounts.models import Developer
 from agents.selectors import agents_of
 from billing.exports import csv_file, harmless
-from bubblyphone.core.charts import Chart, stacked_bars
 from bubblyphone.core.money import format_money
-from bubblyphone.core.page_views import page
+from bubblyphone.core.pages.charts import Chart, stacked_bars
+from bubblyphone.core.pages.views import page
 from bubblyphone.core.templatetags.ui import phone
 from calls.charging.call_figures import OUTCOMES, SAMPLE, Answer, Figures, Question, Span, measure
 from phone_numbers.models import PhoneNumber

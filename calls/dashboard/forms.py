@@ -13,8 +13,8 @@ from django.utils import timezone
 from accounts.models import Developer
 from agents import selectors as agent_selectors
 from agents.models import Agent
-from bubblyphone.core.e164 import is_e164
-from bubblyphone.core.filters import FilterForm
+from bubblyphone.core.numbering.e164 import is_e164
+from bubblyphone.core.pages.filters import FilterForm
 from bubblyphone.core.templatetags.ui import phone
 from calls.models import Call, CallStatus, Direction
 from calls.outcomes import OUTCOMES, endings

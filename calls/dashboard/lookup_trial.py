@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from accounts.models import Developer
 from agents.models import Agent
-from bubblyphone.core.json_documents import parse_stored_json
-from bubblyphone.core.ratelimit import at_most
-from bubblyphone.core.waiting import run_waiting
+from bubblyphone.core.json.documents import parse_stored_json
+from bubblyphone.core.network.waiting import run_waiting
+from bubblyphone.core.redis.ratelimit import at_most
 from calls.control.lookup import WAIT_SECONDS, lookup_body
 from calls.control.lookup_reply import LookupOutcome, LookupReply, read_outcome
 from calls.dashboard.tool_trial import AT_ONCE, CALLER, LEASE_SECONDS, post_alone

@@ -14,9 +14,9 @@ from accounts.models import Developer
 from billing import billing_switch
 from billing.models import AutoTopUp, LedgerEntry
 from billing.periods import is_past, start_of_day
-from bubblyphone.core import period_cache
-from bubblyphone.core.charts import Chart, stacked_bars
 from bubblyphone.core.money import ZERO, format_money
+from bubblyphone.core.pages.charts import Chart, stacked_bars
+from bubblyphone.core.redis import period_cache
 from bubblyphone.core.templatetags.ui import phone
 from calls.charging.call_figures import TROUBLE
 from calls.charging.call_prices import MINIMUM_BALANCE

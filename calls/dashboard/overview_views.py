@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
 from billing import billing_switch, burn_rate, ledger
-from bubblyphone.core.page_views import page
+from bubblyphone.core.pages.views import page
 from bubblyphone.core.pagination import first_rows
 from calls import selectors
 from calls.dashboard import call_page, checklist

@@ -23,7 +23,7 @@ from accounts.access import signed_in
 from accounts.models import Developer
 from agents.models import Agent
 from billing import billing_switch
-from bubblyphone.core.page_views import page
+from bubblyphone.core.pages.views import page
 from bubblyphone.core.pagination import read_id
 from bubblyphone.core.templatetags.ui import phone
 from calls.models import Call

@@ -17,7 +17,7 @@ from agents.agent_settings import resolution
 from agents.dashboard.variable_fields import VariablesForm
 from agents.models import Agent
 from agents.selectors import agents_of
-from bubblyphone.core.page_views import page, refusals_on
+from bubblyphone.core.pages.views import page, refusals_on
 from bubblyphone.core.pagination import read_id
 from bubblyphone.core.templatetags.ui import phone
 from calls.control import call_me_first, outbound, scheduled_calls

@@ -7,8 +7,8 @@ import phonenumbers
 from django import forms
 
 from accounts.models import Developer
-from bubblyphone.core.e164 import is_e164
 from bubblyphone.core.errors import InvalidRequest
+from bubblyphone.core.numbering.e164 import is_e164
 from calls.models import DialingPolicy, DoNotCallNumber
 from calls.policy import services
 from calls.policy.calling_hours import DAYS

@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import signed_in
-from bubblyphone.core.page_views import page, posted_from
+from bubblyphone.core.pages.views import page, posted_from
 from bubblyphone.core.pagination import slice_of
 from calls.dashboard.policy_forms import DoNotCallFileForm, DoNotCallForm, PolicyForm
 from calls.models import DoNotCallNumber

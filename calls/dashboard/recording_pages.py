@@ -12,10 +12,10 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import signed_in
 from bubblyphone.core.errors import ApplicationError, NotFound
-from bubblyphone.core.page_views import page, show_refusal
-from bubblyphone.core.ranged import ranged_response
+from bubblyphone.core.pages.views import page, show_refusal
 from calls import selectors
 from calls.after_call import recording_access, waveform
+from calls.after_call.byte_ranges import ranged_response
 from calls.after_call.recording_files import storage
 from calls.dashboard.call_page import live_context
 from calls.models import Recording

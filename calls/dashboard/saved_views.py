@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 from accounts.access import signed_in
 from accounts.models import Developer
 from bubblyphone.core.errors import Conflict, InvalidRequest
-from bubblyphone.core.page_views import page, reported
+from bubblyphone.core.pages.views import page, reported
 from calls.dashboard.forms import CallFilterForm
 from calls.models import SavedView
 

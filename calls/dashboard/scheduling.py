@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.access import signed_in
 from accounts.dashboard.forms import TIME_ZONES, LongSelect
 from accounts.models import Developer
-from bubblyphone.core.page_views import page, reported
+from bubblyphone.core.pages.views import page, reported
 from bubblyphone.core.pagination import PAGE_SIZE, beyond, read_id, slice_of
 from calls.control import scheduled_calls
 from calls.models import ScheduledCall

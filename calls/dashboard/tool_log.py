@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bubblyphone.core.json_documents import InvalidJSON, parse_foreign_json, parse_stored_json
+from bubblyphone.core.json.documents import InvalidJSON, parse_foreign_json, parse_stored_json
 from calls.models import CallEvent
 from webhooks.models import WebhookDelivery
 

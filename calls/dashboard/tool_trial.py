@@ -17,9 +17,9 @@ from agents.tools.definitions import tool_problems
 from agents.tools.http_tools import HttpRequest, build_request, http_tools
 from agents.tools.secret_tokens import MASK, names_in_tools
 from agents.variables import built_in_values, values_of
-from bubblyphone.core.json_documents import parse_stored_json
-from bubblyphone.core.ratelimit import at_most
-from bubblyphone.core.waiting import run_waiting
+from bubblyphone.core.json.documents import parse_stored_json
+from bubblyphone.core.network.waiting import run_waiting
+from bubblyphone.core.redis.ratelimit import at_most
 from calls.live.http_tool_calls import readable_url
 from calls.live.tool_calls import CallFacts, tool_call_body
 from calls.live.tool_requests import Outgoing, exchange, request_headers

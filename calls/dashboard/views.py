@@ -13,9 +13,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import signed_in
-from bubblyphone.core.json_documents import parse_json, parse_stored_json
-from bubblyphone.core.once import show_once, take_shown_once
-from bubblyphone.core.page_views import page, posted_from, reported
+from bubblyphone.core.json.documents import parse_json, parse_stored_json
+from bubblyphone.core.pages.once import show_once, take_shown_once
+from bubblyphone.core.pages.views import page, posted_from, reported
 from bubblyphone.core.pagination import read_id
 from calls import selectors
 from calls.control import running_calls

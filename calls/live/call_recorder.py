@@ -17,7 +17,7 @@ from pathlib import Path
 from django.utils import timezone
 
 from bubblyphone.core.audio import AudioFormat, alaw_to_pcm16, decode_payload, mulaw_to_pcm16
-from bubblyphone.core.logs import in_context
+from bubblyphone.core.monitoring.logs import in_context
 from calls.after_call.wav_file import WavFile
 from calls.session.transport import SILENCE, AudioSink, CallerFrame, DirectTransport, LineBroken, MediaTransport
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from django.db import close_old_connections
 
-from bubblyphone.core.logs import in_context
+from bubblyphone.core.monitoring.logs import in_context
 
 R = TypeVar("R")
 THREADS = ThreadPoolExecutor(4, thread_name_prefix="live-call")

@@ -11,8 +11,8 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, close_old_connections, transaction
 from django.utils import timezone
 
-from bubblyphone.core.commit_hooks import note_after_commit
-from bubblyphone.core.logs import in_context
+from bubblyphone.core.database.commit_hooks import note_after_commit
+from bubblyphone.core.monitoring.logs import in_context
 from calls import metrics, timeline
 from calls.control import lifecycle
 from calls.models import SpeechTime

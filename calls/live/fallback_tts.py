@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from agents import speech
 from agents.speech import SpeechError
 from bubblyphone.core.audio import PCM16_8K, AudioFormat, make_transcoder
-from bubblyphone.core.logs import in_context
+from bubblyphone.core.monitoring.logs import in_context
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.capabilities import Speech
 from phone_numbers.carriers.registry import CarrierCall, get_carrier

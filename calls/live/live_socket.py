@@ -27,7 +27,7 @@ from accounts.models import Developer
 from accounts.page_sockets import developer_of, is_same_origin, is_still_signed_in
 from bubblyphone.core.audio import PCM16_16K, alaw_to_pcm16, mulaw_to_pcm16
 from bubblyphone.core.errors import NotFound
-from bubblyphone.core.json_documents import InvalidJSON, parse_json
+from bubblyphone.core.json.documents import InvalidJSON, parse_json
 from calls import selectors
 from calls.control import session_messages
 from calls.control.session_messages import (

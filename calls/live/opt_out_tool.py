@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from agents.tools.definitions import ADD_TO_DO_NOT_CALL
-from bubblyphone.core.e164 import is_e164
+from bubblyphone.core.numbering.e164 import is_e164
 from calls import timeline
 from calls.live.database_threads import in_database
 from calls.models import Call, Direction, DoNotCallNumber

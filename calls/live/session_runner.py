@@ -9,8 +9,8 @@ from agents.agent_settings.provider_placement import model_settings
 from agents.providers.base import SessionConfig
 from agents.tools.definitions import build_toolset
 from agents.tools.http_tools import http_tools
-from bubblyphone.core import tracing
 from bubblyphone.core.audio import AudioFormat
+from bubblyphone.core.monitoring import tracing
 from calls.control import lifecycle, session_messages
 from calls.control.session_messages import Leave
 from calls.live import tool_requests

@@ -12,8 +12,8 @@ from typing import Any
 from django.utils import timezone
 
 from agents.tools.definitions import SEND_DTMF
-from bubblyphone.core.api import format_time
-from bubblyphone.core.logs import in_context
+from bubblyphone.core.api.views import format_time
+from bubblyphone.core.monitoring.logs import in_context
 from calls.live import tool_requests
 from calls.live.tool_results import ToolAnswer
 from calls.session.interfaces import ToolRunner

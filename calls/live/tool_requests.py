@@ -16,8 +16,8 @@ from django.db import DatabaseError, connection, transaction
 
 from agents.tools.http_tools import MAX_TIMEOUT_SECONDS, HttpRequest
 from agents.tools.secret_tokens import SecretValues
-from bubblyphone.core.json_documents import parse_stored_json
-from bubblyphone.core.logs import in_context
+from bubblyphone.core.json.documents import parse_stored_json
+from bubblyphone.core.monitoring.logs import in_context
 from calls import timeline
 from calls.control import inbound, lookup, session_messages
 from calls.control.session_messages import ToolResult

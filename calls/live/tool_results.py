@@ -12,7 +12,7 @@ from typing import Any
 from django.utils.html import strip_tags
 
 from agents.tools.http_tools import at_path
-from bubblyphone.core.json_documents import InvalidJSON, parse_lenient_json
+from bubblyphone.core.json.documents import InvalidJSON, parse_lenient_json
 from webhooks.http.outbound_http import PostResult
 
 # Longer results would overload the model, which gets an error instead.

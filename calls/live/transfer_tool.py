@@ -14,7 +14,7 @@ from django.db import transaction
 
 from agents.tools.definitions import TRANSFER_CALL
 from agents.variables import expand, has_variables
-from bubblyphone.core.e164 import is_e164
+from bubblyphone.core.numbering.e164 import is_e164
 from calls.control.transfer_requests import Refusal, ask, note
 from calls.limits import MAX_BRIEFING_CHARACTERS, MAX_SHOWN_CHARACTERS
 from calls.live.database_threads import in_database

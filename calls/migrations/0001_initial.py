@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib.postgres.operations import TrigramExtension
 from django.db import migrations, models
 
-import bubblyphone.core.ordered_json
+import bubblyphone.core.json.ordered_field
 import phone_numbers.carriers.registry
 
 # A call is settled again when its answer is reported late, and then counts on another day: both days are noted. Each change notes them in
@@ -21,7 +21,7 @@ BEGIN
     SELECT DISTINCT NEW.developer_id, (moment AT TIME ZONE 'UTC')::date
     FROM unnest(ARRAY[OLD.settled_at, NEW.settled_at]) AS moment
     WHERE (moment AT TIME ZONE 'UTC')::date < (clock_timestamp() AT TIME ZONE 'UTC')::date;
-    -- The account's cached totals are not used again (bubblyphone.core.period_cache).
+    -- The account's cached totals are not used again (bubblyphone.core.redis.period_cache).
     UPDATE accounts_developer SET sums_version = sums_version + 1 WHERE id = NEW.developer_id;
     RETURN NULL;
 END $$;
@@ -191,8 +191,8 @@ class Migration(migrations.Migration):
                 ("to_number", models.CharField(blank=True, default="", max_length=40)),
                 ("mode", models.CharField(choices=[("webhook", "Webhook"), ("streaming", "Streaming")], max_length=10)),
                 ("model_slug", models.CharField(blank=True, default="", max_length=80)),
-                ("config", bubblyphone.core.ordered_json.OrderedJSONField(default=dict)),
-                ("dynamic_variables", bubblyphone.core.ordered_json.OrderedJSONField(default=dict)),
+                ("config", bubblyphone.core.json.ordered_field.OrderedJSONField(default=dict)),
+                ("dynamic_variables", bubblyphone.core.json.ordered_field.OrderedJSONField(default=dict)),
                 ("metadata", models.JSONField(default=dict)),
                 ("sandbox", models.BooleanField(default=False)),
                 ("demo", models.BooleanField(default=False)),
@@ -225,7 +225,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("recording_enabled", models.BooleanField(default=False)),
-                ("analysis_result", bubblyphone.core.ordered_json.OrderedJSONField(null=True)),
+                ("analysis_result", bubblyphone.core.json.ordered_field.OrderedJSONField(null=True)),
                 ("transcript_announced", models.BooleanField(default=False)),
                 ("transcript_deleted_at", models.DateTimeField(null=True)),
                 ("events_deleted_at", models.DateTimeField(null=True)),
@@ -375,7 +375,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("event_timestamp", models.DateTimeField(default=django.utils.timezone.now)),
-                ("metadata", bubblyphone.core.ordered_json.OrderedJSONField(default=dict)),
+                ("metadata", bubblyphone.core.json.ordered_field.OrderedJSONField(default=dict)),
                 (
                     "call",
                     models.ForeignKey(
@@ -564,7 +564,7 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("has_own_agent", models.BooleanField()),
                 ("to_number", models.CharField(max_length=20)),
-                ("dynamic_variables", bubblyphone.core.ordered_json.OrderedJSONField(default=dict)),
+                ("dynamic_variables", bubblyphone.core.json.ordered_field.OrderedJSONField(default=dict)),
                 ("due_at", models.DateTimeField()),
                 ("time_zone", models.CharField(max_length=64)),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now)),

@@ -10,8 +10,8 @@ from django.utils import timezone
 from accounts.models import ApiKey
 from agents.agent_settings.call_config import CallConfig
 from agents.models import Agent
+from bubblyphone.core.json.ordered_field import OrderedJSONField
 from bubblyphone.core.money import MONEY_FIELD
-from bubblyphone.core.ordered_json import OrderedJSONField
 from calls.models.call_fields import (
     OUTCOME_OF_CALL,
     Charges,

@@ -6,7 +6,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from agents.models import Agent
-from bubblyphone.core.ordered_json import OrderedJSONField
+from bubblyphone.core.json.ordered_field import OrderedJSONField
 from calls.models.call import Call
 from phone_numbers.models import PhoneNumber
 

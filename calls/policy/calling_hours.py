@@ -10,7 +10,7 @@ import phonenumbers
 from phonenumbers import PhoneNumberType
 from phonenumbers import timezone as number_zones
 
-from bubblyphone.core.number_ranges import TEST_NUMBERS
+from bubblyphone.core.numbering.ranges import TEST_NUMBERS
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 # The next window in each zone is within a week; one more day covers the difference between zones.

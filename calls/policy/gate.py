@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from accounts.models import Developer
 from billing import destinations
-from bubblyphone.core.api import format_time
+from bubblyphone.core.api.views import format_time
 from bubblyphone.core.errors import Forbidden
 from calls.models import Call, DialingPolicy, Direction, DoNotCallNumber, Transfer
 from calls.policy.calling_hours import CallingHours, zones_of

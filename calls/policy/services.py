@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from accounts.models import Developer
 from billing.exports import csv_file, harmless
-from bubblyphone.core.api import format_time
-from bubblyphone.core.e164 import is_e164
+from bubblyphone.core.api.views import format_time
 from bubblyphone.core.errors import InvalidRequest, NotFound
+from bubblyphone.core.numbering.e164 import is_e164
 from bubblyphone.core.pagination import in_pages
 from calls.models import DialingPolicy, DoNotCallNumber
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from agents.providers.base import Choice, ProviderError, RealtimeSession
 from agents.providers.model_events import InputTranscript, ModelEvent, OutputTranscript, ToolCall
-from bubblyphone.core import tracing
+from bubblyphone.core.monitoring import tracing
 from calls.session.conversation_history import ConversationHistory
 from calls.session.interfaces import Engine, Observer
 

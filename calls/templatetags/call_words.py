@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django import template
 
-from bubblyphone.core.e164 import is_e164
+from bubblyphone.core.numbering.e164 import is_e164
 from calls.dashboard.call_page import cost_of
 from calls.dashboard.timeline_chart import seconds_since
 from calls.dashboard.wording import TROUBLE, describe_event, describe_reason, other_party

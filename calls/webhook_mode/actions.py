@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from bubblyphone.core.e164 import is_e164
-from bubblyphone.core.json_documents import InvalidJSON, parse_lenient_json
+from bubblyphone.core.json.documents import InvalidJSON, parse_lenient_json
+from bubblyphone.core.numbering.e164 import is_e164
 from calls.limits import MAX_SHOWN_CHARACTERS
 
 MAX_TEXT_CHARACTERS = 5000

@@ -10,9 +10,9 @@ from rest_framework.views import APIView
 from accounts.admin_keys import ChangesNeedAdminKey, require_admin_key_to_change
 from accounts.models import Developer
 from agents.serializers import MAX_ID, PhoneNumberField
-from bubblyphone.core.api import data, page_of, validated
-from bubblyphone.core.known_parameters import KnownParameters
-from bubblyphone.core.readable_body import ReadableBody
+from bubblyphone.core.api.known_parameters import KnownParameters
+from bubblyphone.core.api.readable_body import ReadableBody
+from bubblyphone.core.api.views import data, page_of, validated
 from phone_numbers import carrier_accounts, imports
 from phone_numbers.api.responses import BOUGHT_NUMBER, CARRIER_ACCOUNT
 from phone_numbers.api.serializers import CarrierAccountSerializer, CarrierAccountUpdateSerializer

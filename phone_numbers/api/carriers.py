@@ -4,8 +4,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bubblyphone.core.api import data
-from bubblyphone.core.json_schema import Read, choice, flag, record, shape, text
+from bubblyphone.core.api.json_schema import Read, choice, flag, record, shape, text
+from bubblyphone.core.api.views import data
 from phone_numbers.carriers.capabilities import CAPABILITIES
 from phone_numbers.carriers.registry import CarrierRow, carrier_rows
 

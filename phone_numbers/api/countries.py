@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import Developer
-from bubblyphone.core.api import WHOLE_BODY, AnyJSONParser, StrictSerializer, data
+from bubblyphone.core.api.views import WHOLE_BODY, AnyJSONParser, StrictSerializer, data
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
 from phone_numbers import countries
 from phone_numbers.api.responses import COUNTRY, SUBMISSION, VERIFICATION

@@ -3,8 +3,7 @@
 from agents.agent_settings.call_config import CallConfig
 from agents.agent_settings.resolution import resolve
 from agents.api.responses import SETTING_SCHEMAS
-from bubblyphone.core.api import format_time
-from bubblyphone.core.json_schema import (
+from bubblyphone.core.api.json_schema import (
     Read,
     Schema,
     choice,
@@ -18,6 +17,7 @@ from bubblyphone.core.json_schema import (
     text,
     whole,
 )
+from bubblyphone.core.api.views import format_time
 from phone_numbers.carriers.registry import account_id_of, slug_of
 from phone_numbers.countries import NumberEligibility
 from phone_numbers.models import CallMode, NumberType, PhoneNumber, Verification

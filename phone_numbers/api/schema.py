@@ -1,8 +1,8 @@
 """The API description of numbers."""
 
 from accounts.admin_keys import CAP_ERRORS, ERRORS
-from bubblyphone.core.json_schema import choice, data_of, data_with_warnings, listing, page_of, record, text
-from bubblyphone.core.schema import Operation
+from bubblyphone.core.api.json_schema import choice, data_of, data_with_warnings, listing, page_of, record, text
+from bubblyphone.core.api.openapi import Operation
 from phone_numbers.api.carrier_accounts import NumberImportSerializer
 from phone_numbers.api.carriers import CARRIER
 from phone_numbers.api.countries import NumberTypeQuery

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from agents.serializers import MAX_ID, EmptyableText, PhoneNumberField, WebhookUrlField
-from bubblyphone.core.api import StrictSerializer
+from bubblyphone.core.api.views import StrictSerializer
 from phone_numbers import carrier_accounts
 from phone_numbers.models import NumberType
 from webhooks.http.outbound_http import MAX_URL_LENGTH

@@ -8,8 +8,8 @@ from rest_framework.response import Response
 
 from accounts.admin_keys import require_admin_key_to_change
 from agents.serializers import MAX_ID, AgentSettingsSerializer, EmptyableText, ModelSlugField, WebhookUrlField
-from bubblyphone.core.amounts import AmountField
-from bubblyphone.core.api import data
+from bubblyphone.core.api.amounts import AmountField
+from bubblyphone.core.api.views import data
 from phone_numbers.api.responses import NUMBER_DETAIL
 from phone_numbers.configuration import CAP_FIELDS, update_number, variable_warnings
 from phone_numbers.models import CallMode, PhoneNumber

@@ -7,7 +7,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import Developer
-from bubblyphone.core.api import data, page_of, validated
+from bubblyphone.core.api.views import data, page_of, validated
 from phone_numbers import carrier_accounts, selectors, services
 from phone_numbers.api.responses import AVAILABLE_NUMBER, BOUGHT_NUMBER, COST, NUMBER, NUMBER_DETAIL, PRICE
 from phone_numbers.api.serializers import (

@@ -1,7 +1,7 @@
 """The events of numbers (`phone_numbers.charging.renewal_notices`) and of country verifications (`phone_numbers.verification`)."""
 
-from bubblyphone.core.json_schema import choice, moment, money, nullable, text, whole
-from bubblyphone.core.webhook_schema import Webhook
+from bubblyphone.core.api.json_schema import choice, moment, money, nullable, text, whole
+from bubblyphone.core.api.webhook_schema import Webhook
 from phone_numbers.models import NumberType, Verification
 
 _RENEWAL = {

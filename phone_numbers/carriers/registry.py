@@ -15,7 +15,7 @@ from django.utils.module_loading import import_string
 
 from bubblyphone.core.backends import load_backend
 from bubblyphone.core.crypto import decrypt
-from bubblyphone.core.json_documents import parse_stored_json
+from bubblyphone.core.json.documents import parse_stored_json
 from phone_numbers.carriers.base import Carrier, CarrierError
 from phone_numbers.carriers.capabilities import CAPABILITIES, CallControl, OwnAccounts
 from phone_numbers.carriers.media_codec import MediaCodec

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from billing import notices
-from bubblyphone.core.api import format_time
+from bubblyphone.core.api.views import format_time
 from bubblyphone.core.money import format_money
 from phone_numbers.models import PhoneNumber
 from webhooks import outbox

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import signed_in
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
-from bubblyphone.core.page_views import add_errors, page, posted_from, refusals_on, reported, show_refusal
+from bubblyphone.core.pages.views import add_errors, page, posted_from, refusals_on, reported, show_refusal
 from phone_numbers import carrier_accounts, imports
 from phone_numbers.carriers.registry import settings_of
 from phone_numbers.dashboard.bring_forms import CarrierAccountForm, CredentialsForm, ImportForm

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access import signed_in
 from bubblyphone.core.errors import ApplicationError, InvalidRequest, NotFound, UpstreamFailed
-from bubblyphone.core.page_views import page
+from bubblyphone.core.pages.views import page
 from phone_numbers.countries import (
     NOT_REQUIRED,
     UNVERIFIED,

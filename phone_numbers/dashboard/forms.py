@@ -12,7 +12,7 @@ from agents import selectors as agent_selectors
 from agents.agent_settings.form import Section, SettingsForm, check_by, set_choices
 from agents.agent_settings.inputs import URL_INPUT, narrow, wide
 from agents.agent_settings.kinds import Group
-from bubblyphone.core.e164 import is_e164
+from bubblyphone.core.numbering.e164 import is_e164
 from phone_numbers.api.update import NumberUpdateSerializer
 from phone_numbers.countries import country_name
 from phone_numbers.models import CallMode, NumberPrice, NumberType, PhoneNumber

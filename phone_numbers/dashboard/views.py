@@ -14,7 +14,7 @@ from accounts.access import signed_in
 from agents.selectors import agents_of, get_agent
 from billing.payments import checkout
 from bubblyphone.core.errors import ApplicationError
-from bubblyphone.core.page_views import add_errors, page, refusals_on, reported, show_refusal
+from bubblyphone.core.pages.views import add_errors, page, refusals_on, reported, show_refusal
 from bubblyphone.core.pagination import read_id
 from bubblyphone.core.templatetags.ui import phone
 from phone_numbers import selectors, services

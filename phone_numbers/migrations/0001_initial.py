@@ -5,7 +5,7 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
-import bubblyphone.core.ordered_json
+import bubblyphone.core.json.ordered_field
 import phone_numbers.carriers.registry
 import phone_numbers.models
 import phone_numbers.verification.documents
@@ -144,10 +144,10 @@ class Migration(migrations.Migration):
                 ("greeting_message", models.TextField(blank=True, null=True)),
                 ("voice", models.CharField(blank=True, max_length=80, null=True)),
                 ("language", models.CharField(blank=True, max_length=20, null=True)),
-                ("tools", bubblyphone.core.ordered_json.OrderedJSONField(blank=True, null=True)),
+                ("tools", bubblyphone.core.json.ordered_field.OrderedJSONField(blank=True, null=True)),
                 ("tool_webhook_url", models.URLField(blank=True, max_length=2000, null=True)),
                 ("lookup_url", models.URLField(blank=True, max_length=2000, null=True)),
-                ("default_variables", bubblyphone.core.ordered_json.OrderedJSONField(blank=True, null=True)),
+                ("default_variables", bubblyphone.core.json.ordered_field.OrderedJSONField(blank=True, null=True)),
                 ("transfer_number", models.CharField(blank=True, max_length=200, null=True)),
                 ("auto_transfer_tool", models.BooleanField(null=True)),
                 ("hang_up_tool", models.BooleanField(null=True)),

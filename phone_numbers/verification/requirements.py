@@ -8,7 +8,7 @@ from typing import TypedDict, cast
 from django.utils import timezone
 
 from bubblyphone.core.errors import UpstreamFailed
-from bubblyphone.core.waiting import before_waiting
+from bubblyphone.core.network.waiting import before_waiting
 from phone_numbers.carriers.base import CarrierError, CarrierRequirement
 from phone_numbers.carriers.capabilities import Compliance
 from phone_numbers.carriers.registry import able, offers

@@ -20,7 +20,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from accounts.access import signed_in
 from bubblyphone.core.admin import ReadOnlyAdmin
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
-from bubblyphone.core.page_views import show_refusal
+from bubblyphone.core.pages.views import show_refusal
 from phone_numbers.countries import country_name
 from phone_numbers.models import Verification, VerificationDocument, VerificationEvent
 from phone_numbers.verification import submissions

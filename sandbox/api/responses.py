@@ -1,6 +1,6 @@
 """Response shapes of sandbox calls, as started by `sandbox.services`."""
 
-from bubblyphone.core.json_schema import Read, Schema, record, text, whole
+from bubblyphone.core.api.json_schema import Read, Schema, record, text, whole
 
 _CONNECTION: dict[str, Schema | Read] = {
     "ws_url": text(

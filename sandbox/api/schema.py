@@ -1,7 +1,7 @@
 """The API description of the sandbox."""
 
-from bubblyphone.core.json_schema import data_of
-from bubblyphone.core.schema import Operation
+from bubblyphone.core.api.json_schema import data_of
+from bubblyphone.core.api.openapi import Operation
 from sandbox.api.responses import DEMO, STARTED
 from sandbox.api.views import SandboxCallSerializer
 

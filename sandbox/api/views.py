@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 from accounts.admin_keys import api_key_of
 from agents.agent_settings.declarations import KINDS
 from agents.serializers import MAX_ID, ModelSlugField, VariablesField, body_field
-from bubblyphone.core.api import StrictSerializer, data
+from bubblyphone.core.api.views import StrictSerializer, data
 from bubblyphone.core.errors import InvalidRequest
 from calls.api.metadata import MetadataField
 from calls.api.views import developer_of

@@ -9,9 +9,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.access import signed_in
 from agents import selectors, services
 from agents.dashboard.editor import Editor
-from bubblyphone.core.e164 import is_e164
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
-from bubblyphone.core.page_views import page, show_refusal
+from bubblyphone.core.numbering.e164 import is_e164
+from bubblyphone.core.pages.views import page, show_refusal
 from sandbox import agent_tests
 from sandbox.agent_templates import BY_KEY, TEMPLATES, settings_of
 from sandbox.dashboard.views import connection_details

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.access import signed_in
 from accounts.models import Developer
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
-from bubblyphone.core.page_views import page
+from bubblyphone.core.pages.views import page
 from bubblyphone.core.pagination import read_id
 from calls.dashboard.call_page import live_context
 from sandbox import prices, selectors, services

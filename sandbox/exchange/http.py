@@ -11,7 +11,7 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from bubblyphone.core.json_documents import InvalidJSON, parse_json
+from bubblyphone.core.json.documents import InvalidJSON, parse_json
 from sandbox.exchange import errors
 from sandbox.exchange.errors import ApiError
 from sandbox.exchange.faults import Faults, RestFault

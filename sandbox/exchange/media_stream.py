@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import aiohttp
 import orjson
 
-from bubblyphone.core.json_documents import InvalidJSON, parse_json
+from bubblyphone.core.json.documents import InvalidJSON, parse_json
 from sandbox.exchange.audio.audio_queue import AudioQueue
 from sandbox.exchange.audio.codecs import bytes_per_frame, decoder, encoder
 from sandbox.exchange.audio.mixing import mix

@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bubblyphone.core.json_documents import parse_stored_json
+from bubblyphone.core.json.documents import parse_stored_json
 from sandbox.exchange import errors
 from sandbox.exchange.http import data_response
 

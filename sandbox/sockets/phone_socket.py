@@ -17,7 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from accounts.page_sockets import developer_of, is_same_origin, until_signed_out
-from bubblyphone.core.json_documents import InvalidJSON, parse_json
+from bubblyphone.core.json.documents import InvalidJSON, parse_json
 from sandbox.handset_numbers import handset_number
 
 logger = logging.getLogger(__name__)

@@ -23,7 +23,7 @@ from agents.secrets import create_secret
 from agents.services import create_model_key, save_draft
 from billing import caps
 from billing.models import AllowedPrefix
-from bubblyphone.core.streamed_files import PIECE_BYTES, StreamedArchive
+from bubblyphone.core.files.streamed_zip import PIECE_BYTES, StreamedArchive
 from calls.control import scheduled_calls
 from calls.models import CallEvent, Recording, TranscriptEntry, Transfer
 from calls.policy import services as policies

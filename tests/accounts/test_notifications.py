@@ -12,7 +12,7 @@ from accounts import email_verification, emails, notifications, passwords
 from accounts.models import Developer, MutedNotification
 from billing import notices
 from billing.models import Notice
-from bubblyphone.core.schema import description
+from bubblyphone.core.api.openapi import description
 from tests.factories import bearer, make_developer
 from tests.jobs import run_jobs
 from tests.pages.signed_in import assert_sound, signed_in_client

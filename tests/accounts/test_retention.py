@@ -15,8 +15,8 @@ from django_q.models import OrmQ, Task
 from accounts import retention
 from accounts.extension_points import RETENTION_KINDS
 from accounts.models import Developer, RetentionPeriod
+from bubblyphone.core.background.jobs import delete_old_logs
 from bubblyphone.core.errors import StorageUnavailable
-from bubblyphone.core.jobs import delete_old_logs
 from calls import retention as calls_retention
 from calls.after_call import recording_access
 from calls.models import Call, CallEvent, Recording, ScheduledCall, TranscriptEntry, Transcription

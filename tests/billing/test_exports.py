@@ -13,8 +13,8 @@ from django.utils import timezone
 from billing import exports
 from billing.exports import csv_file
 from billing.models import TelephonyRate
+from bubblyphone.core.files.streamed_zip import PIECE_BYTES
 from bubblyphone.core.pagination import FILE_PAGE_SIZE, in_pages
-from bubblyphone.core.streamed_files import PIECE_BYTES
 from calls.models import DoNotCallNumber
 from tests.factories import make_developer
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from billing import ledger
 from billing.burn_rate import days_left
-from bubblyphone.core.charts import stacked_bars
+from bubblyphone.core.pages.charts import stacked_bars
 from tests.billing.test_usage import day, settle
 from tests.calls.rows import make_account, make_streaming_number
 from tests.factories import make_agent, make_developer

@@ -15,7 +15,7 @@ from pypdf import PdfReader
 
 from billing import ledger, ledger_verification
 from billing.models import LedgerEntry, MeteredCost
-from bubblyphone.core import schema
+from bubblyphone.core.api import openapi
 from bubblyphone.docs import reference_views as docs
 from calls.charging import admission
 from calls.clock import metering
@@ -62,7 +62,7 @@ CLOSED_PAGES = {
 
 @pytest.fixture
 def without_billing(settings: Any) -> Iterator[None]:
-    made_once = (schema.description, schema.openapi, docs.sections, docs.rendered_section, docs.searchable_texts)
+    made_once = (openapi.description, openapi.openapi, docs.sections, docs.rendered_section, docs.searchable_texts)
     settings.BILLING = False
     for made in made_once:
         made.cache_clear()
@@ -199,7 +199,7 @@ def test_statement_files_list_costs(tmp_path: Any) -> None:
 # --- the API ----------------------------------------------------------------------------------------------------------
 def test_every_operation_works_as_described_or_is_off(world: World) -> None:
     client, found = Client(), set(routes())
-    assert {*schema.description().by_route} == found - CLOSED
+    assert {*openapi.description().by_route} == found - CLOSED
     for route in sorted(found):
         method, _, path = route.partition(" ")
         if route in CLOSED:
@@ -208,7 +208,7 @@ def test_every_operation_works_as_described_or_is_off(world: World) -> None:
         elif method == "GET":
             url = path_of(world, method, f"/api/v1{path}")
             answer = client.get(url, headers=world.headers)
-            expected = schema.openapi()["paths"][f"/api/v1{path}"]["get"]["responses"][str(answer.status_code)]
+            expected = openapi.openapi()["paths"][f"/api/v1{path}"]["get"]["responses"][str(answer.status_code)]
             if answer["Content-Type"] == "application/json" and path != "/schema":
                 check_against(expected["content"]["application/json"]["schema"], answer.json())
     balance = client.get("/api/v1/billing/balance", headers=world.headers).json()["data"]
@@ -222,13 +222,13 @@ def test_the_api_description_does_not_mention_payments() -> None:
         "/api/v1/billing/balance",
         "/api/v1/billing/transactions",
     }  # where payments appeared before billing was turned off
-    document = json.dumps({path: item for path, item in schema.openapi()["paths"].items() if path not in ours})
+    document = json.dumps({path: item for path, item in openapi.openapi()["paths"].items() if path not in ours})
     assert [word for word in ("balance is", "The balance", "op-up", "payment", "renewal") if word in document] == []
     assert not {"billing.auto_topup.failed", "number.renewal.reminder", "number.suspended"} & set(
-        schema.openapi()["webhooks"]
+        openapi.openapi()["webhooks"]
     )
-    assert "billing.cap.reached" in schema.openapi()["webhooks"]
-    schemas = schema.openapi()["components"]["schemas"]
+    assert "billing.cap.reached" in openapi.openapi()["webhooks"]
+    schemas = openapi.openapi()["components"]["schemas"]
     assert [name for name in schemas if "Payment" in name or "TopUp" in name] == []
     assert {"Call", "Caps", "Transaction"} <= schemas.keys()
 

@@ -18,7 +18,7 @@ from django_q.tasks import async_task
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from agents.providers.registry import get_model
-from bubblyphone.core import tracing
+from bubblyphone.core.monitoring import tracing
 from calls.control import commands
 from calls.live import database_threads, live_call, session_runner
 from calls.live.database_threads import in_database
@@ -72,7 +72,7 @@ def carrier(settings: Any) -> Iterator[RecordingServer]:
 
 def received(collector: RecordingServer) -> list[Any]:
     """All spans that the collector has received."""
-    from bubblyphone.core import otel
+    from bubblyphone.core.monitoring import otel
 
     otel.flush()
     spans = []

@@ -12,7 +12,7 @@ from scripts.check_private_names import private_names
         "session._link.drop()",
         "from calls.live.event_writer import _threads",
         'monkeypatch.setattr(redis, "_breaker", None)',
-        'monkeypatch.setattr("bubblyphone.core.redis._breaker", None)',
+        'monkeypatch.setattr("bubblyphone.core.redis.client._breaker", None)',
     ],
 )
 def test_a_private_name_of_another_file_is_found(line: str) -> None:

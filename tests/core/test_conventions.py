@@ -12,9 +12,9 @@ from django.test import Client
 from django.utils import timezone
 from rest_framework import serializers
 
-from bubblyphone.core.api import StrictSerializer, flatten_errors
-from bubblyphone.core.http import client_address
-from bubblyphone.core.ratelimit import hit
+from bubblyphone.core.api.views import StrictSerializer, flatten_errors
+from bubblyphone.core.network.http import client_address
+from bubblyphone.core.redis.ratelimit import hit
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import bearer, make_api_key, make_developer
 
@@ -184,7 +184,7 @@ KNOCKING = """
 import sys
 from django.conf import settings
 settings.configure(REDIS_URL=sys.argv[1])
-from bubblyphone.core.ratelimit import hit
+from bubblyphone.core.redis.ratelimit import hit
 print(sum(not hit("key:shared", limit=100).is_exceeded for _ in range(40)))
 """
 

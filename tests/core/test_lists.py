@@ -16,7 +16,7 @@ from django.utils import timezone
 from rest_framework.renderers import JSONRenderer
 
 from agents.models import AgentVersion
-from bubblyphone.core.api import FastJSONRenderer
+from bubblyphone.core.api.views import FastJSONRenderer
 from bubblyphone.server.database_pool import check_connection
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import bearer, make_agent

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from types import SimpleNamespace
 
-from bubblyphone.core.json_schema import Read, listing, moment, money, nullable, record, text, whole
+from bubblyphone.core.api.json_schema import Read, listing, moment, money, nullable, record, text, whole
 
 LINE = record({"kind": text("telephony"), "amount": money("1.00")})
 BILL = record(

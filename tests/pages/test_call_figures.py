@@ -17,7 +17,7 @@ from accounts.models import Developer
 from agents.models import Agent
 from billing import cost_formulas
 from billing.models import LedgerEntry
-from bubblyphone.core import period_cache
+from bubblyphone.core.redis import period_cache
 from calls.charging import day_sums, settlement
 from calls.charging.call_figures import Span, not_summed_up
 from calls.models import Call, CallSums, CallTurn, StaleDay, SummedDay

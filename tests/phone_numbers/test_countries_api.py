@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Developer
-from bubblyphone.core.api import format_time
+from bubblyphone.core.api.views import format_time
 from phone_numbers.models import CountryRequirements, Verification
 from phone_numbers.verification.submissions import approve, reject
 from tests.factories import bearer, make_developer

@@ -14,7 +14,7 @@ from django_q.models import OrmQ
 
 from accounts.models import Developer
 from billing import ledger
-from bubblyphone.core.api import format_time
+from bubblyphone.core.api.views import format_time
 from bubblyphone.core.errors import Conflict, Forbidden, InvalidRequest, UpstreamFailed
 from phone_numbers.countries import get_eligibility
 from phone_numbers.models import NumberPurchase, Verification

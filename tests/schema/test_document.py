@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from bubblyphone.core.schema import description, openapi
+from bubblyphone.core.api.openapi import description, openapi
 from tests.described import check_against
 
 METHODS = ("get", "post", "put", "patch", "delete")

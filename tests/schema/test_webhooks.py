@@ -14,7 +14,7 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from bubblyphone.core.schema import description, openapi
+from bubblyphone.core.api.openapi import description, openapi
 from calls import timeline
 from calls.control import lifecycle
 from calls.models import Call

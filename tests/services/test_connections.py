@@ -17,7 +17,7 @@ import pytest
 from django.conf import settings
 from psycopg import sql
 
-from bubblyphone.core.http import network_of
+from bubblyphone.core.network.http import network_of
 from bubblyphone.server.client_speed import Flow
 from calls.after_call import recording_access
 from calls.models import Recording

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django_q.models import Failure, OrmQ
 
 from billing.models import LedgerCheck
-from bubblyphone.core import health
+from bubblyphone.core.monitoring import health
 from bubblyphone.version import VERSION
 from calls.models import Call, Transcription
 from tests.calls.rows import make_account, make_call, make_streaming_number

@@ -9,9 +9,9 @@ from rest_framework.views import APIView
 
 from accounts.admin_keys import ChangesNeedAdminKey
 from accounts.models import Developer
-from bubblyphone.core.api import NewestFirstPagination, data, page_of, validated
-from bubblyphone.core.known_parameters import KnownParameters
-from bubblyphone.core.readable_body import ReadableBody
+from bubblyphone.core.api.known_parameters import KnownParameters
+from bubblyphone.core.api.readable_body import ReadableBody
+from bubblyphone.core.api.views import NewestFirstPagination, data, page_of, validated
 from webhooks import account_endpoints, event_feed
 from webhooks.api.responses import ENDPOINT, EVENT, NEW_ENDPOINT, WEBHOOK_LOG
 from webhooks.api.serializers import EndpointSerializer, EventFilters

@@ -1,7 +1,6 @@
 """What responses hold of webhook deliveries."""
 
-from bubblyphone.core.json_documents import parse_stored_json
-from bubblyphone.core.json_schema import (
+from bubblyphone.core.api.json_schema import (
     Read,
     Schema,
     choice,
@@ -14,6 +13,7 @@ from bubblyphone.core.json_schema import (
     text,
     whole,
 )
+from bubblyphone.core.json.documents import parse_stored_json
 from webhooks import event_feed
 from webhooks.models import WebhookDelivery
 

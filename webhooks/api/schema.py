@@ -1,8 +1,8 @@
 """What the API's description says about webhook deliveries."""
 
 from accounts import admin_keys
-from bubblyphone.core.json_schema import data_of, page_of, record, whole
-from bubblyphone.core.schema import Operation
+from bubblyphone.core.api.json_schema import data_of, page_of, record, whole
+from bubblyphone.core.api.openapi import Operation
 from webhooks.api.responses import ENDPOINT, EVENT, NEW_ENDPOINT, WEBHOOK_LOG
 from webhooks.api.serializers import EndpointSerializer, EventFilters
 from webhooks.api.views import WebhookLogFilters

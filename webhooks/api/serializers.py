@@ -4,9 +4,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from bubblyphone.core.api import StrictSerializer
-from bubblyphone.core.date_fields import DayOrTimeField
-from bubblyphone.core.schema import description
+from bubblyphone.core.api.openapi import description
+from bubblyphone.core.api.views import StrictSerializer
+from bubblyphone.core.pages.date_fields import DayOrTimeField
 from webhooks.http.outbound_http import MAX_URL_LENGTH, validate_webhook_url
 from webhooks.outbox import EVERY_EVENT
 

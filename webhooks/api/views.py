@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import Developer
-from bubblyphone.core.api import data, page_of
+from bubblyphone.core.api.views import data, page_of
 from webhooks.api.responses import WEBHOOK_LOG
 from webhooks.models import WebhookAttempt, WebhookDelivery
 from webhooks.sending import redelivery

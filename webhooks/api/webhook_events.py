@@ -1,7 +1,7 @@
 """The events about webhooks themselves."""
 
-from bubblyphone.core.json_schema import text
-from bubblyphone.core.webhook_schema import Webhook
+from bubblyphone.core.api.json_schema import text
+from bubblyphone.core.api.webhook_schema import Webhook
 
 WEBHOOKS = {
     "webhook_endpoint.failing": Webhook(

@@ -8,8 +8,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import signed_in
-from bubblyphone.core.once import show_once, take_shown_once
-from bubblyphone.core.page_views import page, refusals_on
+from bubblyphone.core.pages.once import show_once, take_shown_once
+from bubblyphone.core.pages.views import page, refusals_on
 from webhooks import account_endpoints
 from webhooks.dashboard.forms import EndpointForm
 from webhooks.models import WebhookDelivery

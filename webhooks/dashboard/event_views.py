@@ -13,8 +13,8 @@ from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
 from bubblyphone.core.errors import InvalidRequest
-from bubblyphone.core.json_documents import parse_stored_json
-from bubblyphone.core.page_views import page, posted_from, refusals_on
+from bubblyphone.core.json.documents import parse_stored_json
+from bubblyphone.core.pages.views import page, posted_from, refusals_on
 from bubblyphone.core.pagination import read_id, slice_of
 from webhooks import event_feed
 from webhooks.dashboard.forms import EventFilterForm, ResendEventsForm

@@ -5,9 +5,9 @@ from typing import Any
 from django import forms
 
 from accounts.models import Developer
-from bubblyphone.core.filters import FilterForm
+from bubblyphone.core.api.openapi import description
+from bubblyphone.core.pages.filters import FilterForm
 from bubblyphone.core.pagination import read_id
-from bubblyphone.core.schema import description
 from webhooks import account_endpoints
 from webhooks.http.outbound_http import MAX_URL_LENGTH, validate_webhook_url
 from webhooks.outbox import EVERY_EVENT

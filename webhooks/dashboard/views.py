@@ -9,9 +9,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import signed_in
 from accounts.models import Developer
-from bubblyphone.core.page_views import next_page, page, reported
+from bubblyphone.core.api.openapi import description
+from bubblyphone.core.pages.views import next_page, page, reported
 from bubblyphone.core.pagination import slice_of
-from bubblyphone.core.schema import description
 from webhooks import account_endpoints
 from webhooks.extension_points import NUMBER_ADDRESSES
 from webhooks.sending import redelivery

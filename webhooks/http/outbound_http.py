@@ -23,8 +23,9 @@ import idna
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from bubblyphone.core import tls, tracing
-from bubblyphone.core.waiting import before_waiting
+from bubblyphone.core.monitoring import tracing
+from bubblyphone.core.network import tls
+from bubblyphone.core.network.waiting import before_waiting
 from webhooks.http import response_text
 from webhooks.http.public_addresses import is_public
 

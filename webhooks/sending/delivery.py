@@ -21,8 +21,8 @@ from django.db.models import Min
 from django.utils import timezone
 from structlog.contextvars import bind_contextvars
 
-from bubblyphone.core import tracing
-from bubblyphone.core.logs import in_context
+from bubblyphone.core.monitoring import tracing
+from bubblyphone.core.monitoring.logs import in_context
 from webhooks.extension_points import REPLY_HANDLER
 from webhooks.http.outbound_http import MAX_RESPONSE_BYTES, PostResult, get_client
 from webhooks.models import WebhookDelivery

@@ -8,8 +8,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts import emails
-from bubblyphone.core.api import format_time
-from bubblyphone.core.jobs import enqueue
+from bubblyphone.core.api.views import format_time
+from bubblyphone.core.background.jobs import enqueue
 from webhooks import outbox
 from webhooks.models import WebhookDelivery, WebhookEndpoint
 

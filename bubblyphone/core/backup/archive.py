@@ -17,7 +17,7 @@ from typing import IO, Any
 from django.conf import settings
 
 from bubblyphone.core.backup.errors import BackupError
-from bubblyphone.core.json_documents import parse_stored_json
+from bubblyphone.core.json.documents import parse_stored_json
 
 CHECKSUMS = "checksums.sha256"
 MANIFEST = "manifest.json"

@@ -12,8 +12,8 @@ from django.utils import timezone
 from bubblyphone.core.backup import database, files
 from bubblyphone.core.backup.archive import ArchiveWriter
 from bubblyphone.core.crypto import key_fingerprints
+from bubblyphone.core.database.snapshots import one_state
 from bubblyphone.core.registry import Registry
-from bubblyphone.core.snapshots import one_state
 from bubblyphone.version import VERSION
 
 COUNTED: Registry[str] = Registry()

@@ -11,11 +11,11 @@ from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
 from redis.exceptions import RedisError
 
-from bubblyphone.core import period_cache
 from bubblyphone.core.backup import archive, database, files
 from bubblyphone.core.backup.errors import BackupError
 from bubblyphone.core.backup.making import count_rows
 from bubblyphone.core.crypto import key_fingerprints
+from bubblyphone.core.redis import period_cache
 from bubblyphone.version import VERSION
 
 logger = logging.getLogger(__name__)

@@ -12,9 +12,9 @@ from typing import Any
 import httpx2
 import orjson
 
-from bubblyphone.core import tracing
-from bubblyphone.core.json_documents import InvalidJSON, parse_foreign_json
-from bubblyphone.core.waiting import http_client
+from bubblyphone.core.json.documents import InvalidJSON, parse_foreign_json
+from bubblyphone.core.monitoring import tracing
+from bubblyphone.core.network.waiting import http_client
 from phone_numbers.carriers.base import CarrierError
 
 CONNECT_SECONDS = 3.0

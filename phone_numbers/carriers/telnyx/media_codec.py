@@ -9,7 +9,7 @@ from typing import Any, Self
 import orjson
 
 from bubblyphone.core.audio import PCMA_8K, PCMU_8K, AudioFormat
-from bubblyphone.core.json_documents import parse_foreign_json
+from bubblyphone.core.json.documents import parse_foreign_json
 from phone_numbers.carriers.media_codec import (
     DtmfPressed,
     MarkReached,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from bubblyphone.core.json_documents import parse_foreign_json
+from bubblyphone.core.json.documents import parse_foreign_json
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 
 EVENT_TYPES: Mapping[str, CarrierEventType] = {

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from django.utils import timezone
 
-from bubblyphone.core.waiting import before_waiting
+from bubblyphone.core.network.waiting import before_waiting
 from phone_numbers.carriers.base import Carrier, CarrierError, WebhookRequest, WebhookResponse
 from phone_numbers.carriers.capabilities import OwnAccounts
 from phone_numbers.carriers.carrier_events import CarrierEvent

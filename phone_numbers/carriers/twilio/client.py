@@ -17,8 +17,8 @@ from twilio.http import HttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from bubblyphone.core import tracing
-from bubblyphone.core.waiting import http_client
+from bubblyphone.core.monitoring import tracing
+from bubblyphone.core.network.waiting import http_client
 from phone_numbers.carriers.base import CarrierError
 
 CONNECT_SECONDS = 3.0

@@ -8,7 +8,7 @@ from typing import Any, Self
 import orjson
 
 from bubblyphone.core.audio import PCMU_8K
-from bubblyphone.core.json_documents import parse_foreign_json
+from bubblyphone.core.json.documents import parse_foreign_json
 from phone_numbers.carriers.media_codec import (
     DtmfPressed,
     MarkReached,

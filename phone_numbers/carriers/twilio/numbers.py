@@ -6,7 +6,7 @@ A purchase has no idempotency key; its reference is stored as the number's `Frie
 import json
 from typing import Any
 
-from bubblyphone.core.json_documents import parse_stored_json
+from bubblyphone.core.json.documents import parse_stored_json
 from phone_numbers.carriers.base import AvailableNumber, CarrierError, NumberOrder
 from phone_numbers.carriers.capabilities import NumberInventory
 from phone_numbers.carriers.twilio.account import TwilioAccount

@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from bubblyphone.core.waiting import before_waiting
+from bubblyphone.core.network.waiting import before_waiting
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.capabilities import Recording, Speech
 from phone_numbers.carriers.twilio import call_scripts, given_commands

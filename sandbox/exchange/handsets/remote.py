@@ -35,7 +35,7 @@ import orjson
 from aiohttp import WSMsgType, web
 
 from bubblyphone.core.audio import Resampler, mulaw_to_pcm16, pcm16_to_mulaw
-from bubblyphone.core.json_documents import InvalidJSON, parse_json
+from bubblyphone.core.json.documents import InvalidJSON, parse_json
 from sandbox.exchange.audio.jitter import JitterBuffer
 from sandbox.exchange.handsets.handset import Handset, Line
 from sandbox.exchange.switch import Switch

@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from bubblyphone.core.json_documents import InvalidJSON, parse_json
+from bubblyphone.core.json.documents import InvalidJSON, parse_json
 from sandbox.exchange.media_stream import MediaStream, StreamedLeg, StreamParams
 from sandbox.exchange.twilio.callbacks import sign
 from sandbox.exchange.twilio.values import new_sid

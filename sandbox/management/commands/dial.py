@@ -11,7 +11,7 @@ import httpx2
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from bubblyphone.core.json_documents import parse_json
+from bubblyphone.core.json.documents import parse_json
 from bubblyphone.env import env_secret
 
 CALLER = "+12025550199"

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from bubblyphone.core.crypto import make_secret
-from bubblyphone.core.json_documents import parse_json
+from bubblyphone.core.json.documents import parse_json
 from webhooks.local_forwarding import FORWARD_TIMEOUT_SECONDS, EventReader, Forwarder, Refused
 
 API_TIMEOUT_SECONDS = 20.0

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import connections
 
-from bubblyphone.core.clock_tasks import CLOCK_TASKS, ClockTask
+from bubblyphone.core.background.clock_tasks import CLOCK_TASKS, ClockTask
 from bubblyphone.core.registry import dotted_path
 
 logger = logging.getLogger(__name__)

@@ -1,0 +1,1 @@
+"""Shared by the API of all apps: requests, responses, and their OpenAPI description."""

@@ -1,0 +1,321 @@
+"""Conventions of the JSON API: parsing, envelope, lists, errors."""
+
+import base64
+import binascii
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, ClassVar, TypeVar
+
+import orjson
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.core.exceptions import ValidationError as ModelValidationError
+from django.db import DataError
+from django.db.models import Model, Q, QuerySet
+from django.http import Http404
+from rest_framework import serializers
+from rest_framework.exceptions import (
+    APIException,
+    AuthenticationFailed,
+    NotAuthenticated,
+    ParseError,
+    Throttled,
+    ValidationError,
+)
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.pagination import BasePagination
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.utils.urls import remove_query_param, replace_query_param
+
+from bubblyphone.core.api.json_types import type_problem
+from bubblyphone.core.api.readable_body import UNKNOWN_FIELD
+from bubblyphone.core.errors import (
+    ApplicationError,
+    Forbidden,
+    InsufficientFunds,
+    InvalidRequest,
+    StorageUnavailable,
+    TooManyRequests,
+)
+from bubblyphone.core.json.documents import InvalidJSON, parse_json
+from bubblyphone.core.network.http import MESSAGES
+from bubblyphone.core.pagination import beyond, first_rows
+
+logger = logging.getLogger(__name__)
+
+Row = TypeVar("Row", bound=Model)
+# The key of errors that belong to no field of the body.
+WHOLE_BODY = "body"
+TOO_MANY_FIELDS = "The request has too many fields or files."
+# Times in DRF's format, which differs from orjson's.
+_AS_DRF = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+NOT_OUR_CURSOR = "Invalid cursor."
+
+
+# --- bodies -----------------------------------------------------------------------------------------------------------
+class AnyJSONParser(BaseParser):
+    """Parses a JSON object whatever its Content-Type, because curl's default is not JSON's. Raises InvalidRequest."""
+
+    media_type = "*/*"
+
+    def parse(
+        self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        body: bytes = stream.read()
+        if not body.strip():
+            return {}
+        try:
+            parsed = parse_json(body)
+        except InvalidJSON as error:
+            text = "Null characters are not allowed." if error.path else f"The body is {error}."
+            raise InvalidRequest({error.path or WHOLE_BODY: [text]}) from error
+        if not isinstance(parsed, dict):
+            raise InvalidRequest({WHOLE_BODY: ["The body must be a JSON object."]})
+        return parsed
+
+
+class AlwaysJSON(BaseContentNegotiation):
+    """Responses are JSON whatever the Accept header says; bodies go to the first parser whose type matches."""
+
+    def select_parser(self, request: Request, parsers: Any) -> BaseParser | None:
+        content_type = request.content_type.partition(";")[0].strip().lower()
+        for parser in parsers:
+            if parser.media_type in ("*/*", content_type):
+                return parser  # type: ignore[no-any-return]
+        return None
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        return renderers[0], renderers[0].media_type
+
+
+class FastJSONRenderer(JSONRenderer):
+    """DRF's JSON rendered by orjson: compact, UTF-8.
+
+    Types unknown to orjson are rendered like DRF does. A float may have another notation of the same number: `0.00001` instead of
+    `1e-05`. Infinity and NaN are null.
+    """
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
+        if data is None:
+            return b""
+        try:
+            written = orjson.dumps(data, self.encoder_class().default, _AS_DRF)
+        except TypeError:  # keys that are not text, integers beyond 64 bits
+            return bytes(super().render(data, accepted_media_type, renderer_context))
+        # The line and paragraph separators, which end a line in old JavaScript.
+        return written.replace(b"\xe2\x80\xa8", rb"\u2028").replace(b"\xe2\x80\xa9", rb"\u2029")
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """A serializer for request bodies: an unknown field, or one of another JSON type, is an error that names it."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        errors: dict[str, Any] = {}
+        if isinstance(data, Mapping):
+            known = {name: field for name, field in self.fields.items() if not field.read_only}
+            errors = {name: [UNKNOWN_FIELD] for name in data if name not in known}
+            problems = {name: type_problem(known[name], value) for name, value in data.items() if name in known}
+            errors |= {name: [problem] for name, problem in problems.items() if problem}
+        try:
+            values = super().to_internal_value(data)
+        except ValidationError as error:
+            if isinstance(error.detail, dict):
+                raise ValidationError({**error.detail, **errors}) from error
+            raise
+        if errors:
+            raise ValidationError(errors)
+        return values
+
+
+def validated(serializer_class: type[serializers.Serializer[Any]], request: Request, **options: Any) -> dict[str, Any]:
+    """Validate the request's body with a serializer. Raises DRF's ValidationError, which becomes a 422."""
+    serializer = serializer_class(data=request.data, **options)
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
+
+
+def format_time(moment: datetime | None) -> str | None:
+    """ISO 8601 in UTC to the second, with `Z`; None stays None."""
+    return None if moment is None else f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+
+
+def data(content: Any, *, status: int = 200, warnings: Sequence[str] = ()) -> Response:
+    """The envelope of a success: `{"data": …}`, with `warnings` next to it if there are any."""
+    return Response({"data": content, **({"warnings": list(warnings)} if warnings else {})}, status=status)
+
+
+# --- lists ------------------------------------------------------------------------------------------------------------
+class NewestFirstPagination(BasePagination):
+    """Lists with a cursor over the id: stable while rows are added.
+
+    `?per_page=` 1 to 100 (25), `?cursor=`. With `moment` they are ordered by the time in that field and then the id, and a cursor is the
+    id of one of `among` (None: the list itself).
+    """
+
+    default_size: ClassVar[int] = 25
+    largest_size: ClassVar[int] = 100
+    descends: ClassVar[bool] = True  # whether the largest comes first
+
+    def __init__(self, moment: str = "", among: QuerySet[Any] | None = None) -> None:
+        self.order = (moment, "id") if moment else ("id",)
+        self._moment, self._among = moment, among
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        """One page of a QuerySet whose primary key is `id`."""
+        size = self.read_size(request)
+        backward, boundary = self._read_cursor(request)
+        descends = self.descends != backward
+        page = queryset
+        if boundary is not None:
+            page = page.filter(self._beyond(queryset, boundary, "lt" if descends else "gt"))
+        rows = first_rows(page, [f"-{name}" if descends else name for name in self.order], size + 1)
+        has_more = len(rows) > size
+        rows = rows[:size]
+        came_from = boundary is not None and bool(rows)
+        if backward:
+            rows.reverse()
+        has_next, has_previous = (came_from, has_more) if backward else (has_more, came_from)
+        self._request, self._size = request, size
+        self._next = _write_cursor("n", rows[-1].pk) if has_next else None
+        self._previous = _write_cursor("p", rows[0].pk) if has_previous else None
+        return rows
+
+    def _beyond(self, queryset: Any, boundary: int, comparison: str) -> Q:
+        if not self._moment:
+            return Q(**{f"id__{comparison}": boundary})
+        among = queryset if self._among is None else self._among
+        at = among.filter(pk=boundary).values_list(self._moment, flat=True).first()
+        if at is None:
+            raise InvalidRequest({"cursor": [NOT_OUR_CURSOR]})
+        return beyond(self._moment, at, boundary, comparison)
+
+    def get_paginated_response(self, data: Any) -> Response:
+        return Response(
+            {
+                "data": data,
+                "meta": {"per_page": self._size, "next_cursor": self._next, "prev_cursor": self._previous},
+                "links": {"next": self._link(self._next), "prev": self._link(self._previous)},
+            }
+        )
+
+    def _link(self, cursor: str | None) -> str | None:
+        url = remove_query_param(self._request.build_absolute_uri(), "cursor")
+        return None if cursor is None else str(replace_query_param(url, "cursor", cursor))
+
+    def read_size(self, request: Request) -> int:
+        """`per_page`, or the default. Raises InvalidRequest."""
+        text = request.query_params.get("per_page", str(self.default_size))
+        if not (text.isascii() and text.isdecimal() and len(text) <= 3 and 1 <= int(text) <= self.largest_size):
+            raise InvalidRequest({"per_page": [f"Must be a whole number from 1 to {self.largest_size}."]})
+        return int(text)
+
+    def _read_cursor(self, request: Request) -> tuple[bool, int | None]:
+        text = request.query_params.get("cursor")
+        if text is None:
+            return False, None
+        try:
+            decoded = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
+        except (binascii.Error, ValueError):
+            decoded = ""
+        direction, _, boundary = decoded.partition(":")
+        if direction not in ("n", "p") or not boundary.isdecimal() or len(boundary) > 18:
+            raise InvalidRequest({"cursor": [NOT_OUR_CURSOR]})
+        return direction == "p", int(boundary)
+
+
+class OldestFirstPagination(NewestFirstPagination):
+    """Events of a call, oldest first by the time in `moment`: ids follow the order of writing, which can differ.
+
+    Such lists are read as a whole, so a page has the maximum size by default.
+    """
+
+    default_size = NewestFirstPagination.largest_size
+    descends = False
+
+
+def _write_cursor(direction: str, boundary: int) -> str:
+    return base64.urlsafe_b64encode(f"{direction}:{boundary}".encode()).decode().rstrip("=")
+
+
+def page_of(
+    request: Request, rows: QuerySet[Row], present: Callable[[Row], Any], paginator: NewestFirstPagination | None = None
+) -> Response:
+    """One page of `rows`, each converted by `present`, newest first unless another paginator is given."""
+    paginator = paginator or NewestFirstPagination()
+    return paginator.get_paginated_response([present(row) for row in paginator.paginate_queryset(rows, request)])
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------
+def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
+    """Every error raised by a view, as JSON with a `message`. Unexpected errors are logged and answered with a plain 500."""
+    match error:
+        case InvalidRequest():
+            return _unprocessable(error.errors, error.message)
+        case TooManyRequests() | StorageUnavailable():
+            headers = {"Retry-After": str(error.retry_after)}
+            return Response(_refusal(error), status=error.status, headers=headers)
+        case InsufficientFunds() | Forbidden():
+            return Response(_refusal(error), status=error.status)
+        case ApplicationError():
+            return Response({"message": error.message}, status=error.status)
+        case ValidationError():
+            return _unprocessable(flatten_errors(error.detail))
+        case ModelValidationError():
+            return _unprocessable(flatten_errors(getattr(error, "message_dict", None) or error.messages))
+        case ParseError():
+            return _unprocessable({WHOLE_BODY: [str(error.detail)]})
+        case DataError():
+            logger.warning("The database rejected a value", exc_info=error)
+            return _unprocessable({WHOLE_BODY: ["A value is out of range."]})
+        case NotAuthenticated() | AuthenticationFailed():
+            return Response({"message": MESSAGES[401]}, status=401, headers={"WWW-Authenticate": "Bearer"})
+        case Http404():
+            return Response({"message": MESSAGES[404]}, status=404)
+        case PermissionDenied():
+            return Response({"message": str(error) or MESSAGES[403]}, status=403)
+        case RequestDataTooBig():
+            return Response({"message": MESSAGES[413]}, status=413)
+        case TooManyFieldsSent() | TooManyFilesSent():
+            return _unprocessable({WHOLE_BODY: [TOO_MANY_FIELDS]})
+        case Throttled():
+            return Response({"message": MESSAGES[429]}, status=429, headers={"Retry-After": "60"})
+        case APIException():
+            message = MESSAGES.get(error.status_code) or str(error.detail)
+            return Response({"message": message}, status=error.status_code)
+    logger.error("Unhandled exception in an API view", exc_info=error)
+    return Response({"message": MESSAGES[500]}, status=500)
+
+
+def _refusal(error: ApplicationError) -> dict[str, str | None]:
+    """With the machine-readable `reason`, like `insufficient_balance`, `too_many_calls` or `premium_destination`."""
+    return {"message": error.message, "reason": error.code, **error.details}
+
+
+def _unprocessable(errors: Mapping[str, list[str]], message: str = "The given data was invalid.") -> Response:
+    return Response({"message": message, "errors": errors}, status=422)
+
+
+def flatten_errors(detail: Any, path: str = "") -> dict[str, list[str]]:
+    """DRF's nested errors as `{path: [text, …]}` with paths like `tools.0.name`; errors without a field are under `body`."""
+    if isinstance(detail, Mapping):
+        items: list[tuple[str | int, Any]] = list(detail.items())
+    elif isinstance(detail, list | tuple) and any(isinstance(item, dict | list) for item in detail):
+        items = list(enumerate(detail))
+    else:
+        texts = detail if isinstance(detail, list | tuple) else [detail]
+        return {path or WHOLE_BODY: [str(text) for text in texts]} if texts else {}
+    found: dict[str, list[str]] = {}
+    for key, value in items:
+        nested_path = path if key in ("non_field_errors", "__all__") else _join(path, key)
+        for name, texts in flatten_errors(value, nested_path).items():
+            found.setdefault(name, []).extend(texts)
+    return found
+
+
+def _join(path: str, key: str | int) -> str:
+    return f"{path}.{key}" if path else str(key)

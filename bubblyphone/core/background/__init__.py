@@ -1,0 +1,1 @@
+"""Background work: jobs, their schedules, and the tasks of the clock process."""

@@ -1,0 +1,1 @@
+"""Transactions: consistent reads, and actions after a commit."""

@@ -1,0 +1,1 @@
+"""Parsing JSON, and storing it with its keys in order."""

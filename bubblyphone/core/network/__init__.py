@@ -1,0 +1,1 @@
+"""The client of a request, and our own requests to other servers."""

@@ -1,0 +1,1 @@
+"""Shared by the pages of all apps: views, filters, charts."""
