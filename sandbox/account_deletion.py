@@ -4,5 +4,5 @@ from sandbox.models import Handset
 
 
 def unplug_handset(developer_id: int) -> None:
-    """Frees its number for another account."""
+    """Frees the phone's number for another account."""
     Handset.objects.filter(developer_id=developer_id).delete()

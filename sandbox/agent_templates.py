@@ -1,4 +1,4 @@
-"""What a new agent can begin as: each template with its prompt, greeting, variables, tools and what is asked about afterwards.
+"""Templates for new agents: prompt, greeting, variables, tools and analysis fields.
 
 The businesses do not exist; their tool is the demo tool webhook (`sandbox.demo_tool`). Prompts are short plain statements, which the
 offline model can answer from as well.
@@ -176,6 +176,6 @@ BY_KEY = {template.key: template for template in TEMPLATES}
 
 
 def settings_of(template: Template) -> dict[str, Any]:
-    """What the agent is created with."""
+    """The settings to create the agent with."""
     found = {name: value for name, value in template.settings.items() if value != []}
     return {**found, "tool_webhook_url": f"{settings.PUBLIC_URL}/sandbox/demo-tool"} if "tools" in found else found

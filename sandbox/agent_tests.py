@@ -1,6 +1,6 @@
-"""Trying an agent from its editor, spoken or written, with what the editor holds: free, and without a number.
+"""Testing an agent from its editor, by voice or text, with the editor's current settings and without a number.
 
-Nothing of a test is recorded, transcribed or analyzed, since all that costs money.
+Tests are not recorded, transcribed or analyzed, because these cost money.
 """
 
 from collections.abc import Mapping
@@ -31,14 +31,14 @@ from webhooks.sending.signing import make_signing_secret
 
 RUNNING_AT_ONCE = 5
 PER_HOUR = 100
-FREE_SECONDS = 300  # of a spoken test that the platform pays for
+FREE_SECONDS = 300  # maximum duration of a test that the platform pays for
 
 
 def start_test(*, agent: Agent, values: Mapping[str, str], caller: str = "", is_text: bool) -> SandboxCall:
-    """A test of an agent as it is in memory. `caller` is the number that it seems to be called from, in E.164; "" for none.
+    """Test an agent with its settings in memory. `caller` is the number that appears to call, in E.164, or "" for none.
 
-    A written one is free. A spoken one is, too, with the offline model or the developer's own key; with another model it is free
-    three times, for five minutes each, and then billed like any call. Raises InvalidRequest (a variable without a value, a model
+    Text tests are free. So are voice tests with the offline model or the developer's own key. With other models, three voice
+    tests are free, five minutes each, and further ones are billed like any call. Raises InvalidRequest (a variable without a value, a model
     that cannot be used), TooManyRequests, InsufficientFunds, and Forbidden before the email is confirmed.
     """
     developer = agent.developer
@@ -71,12 +71,12 @@ def start_test(*, agent: Agent, values: Mapping[str, str], caller: str = "", is_
 
 
 def is_costly(config: CallConfig) -> bool:
-    """Whether the model of a spoken test costs the developer anything after the free tests."""
+    """Whether the model of a voice test costs the developer anything after the free tests."""
     return model_price(config) > ZERO
 
 
 def terms_of(agent: Agent) -> TestTerms:
-    """The price of a spoken agent test. Demo calls count as free tests."""
+    """The price of a voice test of an agent. Demo calls count as free tests."""
     config = resolution.resolve(request={}, request_agent=agent, number=None)
     model = in_service(find_model(config.model_slug))
     used = Developer.objects.values_list("demo_calls_used", flat=True).get(pk=agent.developer_id)

@@ -12,8 +12,8 @@ from sandbox.handset_numbers import handset_number
 
 
 def dashboard(request: HttpRequest) -> dict[str, Any]:
-    """Whether there is a built-in exchange, and so a Phone page; whether there is billing. Looked up where a template asks: the
-    balance, and the number of the phone in the browser."""
+    """Whether there is a built-in exchange, and so a Phone page, and whether billing is on. The balance and the number of the
+    browser phone are only looked up if a template uses them."""
     context: dict[str, Any] = {"has_exchange": bool(settings.EXCHANGE_URL), "has_billing": billing_switch.is_on()}
     developer = getattr(request, "user", None)
     if isinstance(developer, Developer):

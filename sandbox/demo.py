@@ -108,7 +108,7 @@ def _owned(developer: Developer, area_code: str) -> PhoneNumber | None:
 
 
 def _buy(developer: Developer, area_code: str, label: str) -> PhoneNumber:
-    """Buy one number of an area, once the exchange is up. An order without an outcome, of this run or an interrupted one, is waited for."""
+    """Buy a number in an area code, after the exchange has started. Waits for pending orders, also those of an interrupted run."""
     deadline = time.monotonic() + EXCHANGE_WAIT_SECONDS
     ordered = NumberPurchase.objects.filter(
         developer=developer, e164__startswith=f"+1{area_code}", status=NumberPurchase.Status.PENDING
@@ -160,7 +160,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, access: DemoAccess) -> None:
-    """Atomically, and readable only by its owner from the first byte."""
+    """Write atomically. The file is only ever readable by its owner."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = path.with_suffix(".new")
     fresh.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
-"""The demo agents' tool webhook: acts like a booking system and always gives the same answer to the same question.
+"""The demo agents' tool webhook: acts like a booking system, and always gives the same answer to the same question.
 
-It stores nothing, so it checks no signature; a real one would, see the API reference.
+It does not check signatures, because it stores nothing. Real webhooks should; see the API reference.
 """
 
 import hashlib
@@ -64,7 +64,7 @@ def answer(tool: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def free_slots(day: str) -> list[str]:
-    """Three free times on a day, in order, always the same ones for the same day."""
+    """Three free times on a day, in order. The same day always has the same ones."""
     try:
         start = date.fromisoformat(day).toordinal()
     except ValueError:
@@ -73,7 +73,7 @@ def free_slots(day: str) -> list[str]:
 
 
 def _spoken_time(slot: str) -> str:
-    """19:30 as "7:30 p.m."; all slots are in the evening."""
+    """19:30 as "7:30 p.m.". All slots are in the evening."""
     hour, _, minute = slot.partition(":")
     return f"{int(hour) - 12}{'' if minute == '00' else f':{minute}'} p.m."
 

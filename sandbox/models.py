@@ -1,4 +1,4 @@
-"""What the Phone page keeps."""
+"""Models of the Phone page."""
 
 from django.db import models
 

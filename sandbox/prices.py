@@ -16,7 +16,7 @@ from sandbox.services import DEMO_CALLS
 class SandboxPrice:
     """In USD.
 
-    `own_key`: the model is billed to the developer's own key. `analysis` is per call, everything else per minute; zero: not used.
+    `own_key`: the model is billed to the developer's own key. `analysis` is per call, everything else per minute. Zero means not used.
     """
 
     model_name: str

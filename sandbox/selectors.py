@@ -26,5 +26,5 @@ def handset_calls(developer: Developer) -> QuerySet[Call]:
 
 
 def newest_call_id(developer: Developer) -> int:
-    """The newest call of any kind: later calls of the handset have greater ids. 0: none yet."""
+    """The ID of the newest call of any kind, or 0. Later calls of the handset have greater IDs."""
     return Call.objects.filter(developer=developer).order_by("-pk").values_list("pk", flat=True).first() or 0

@@ -42,7 +42,7 @@ DEMO_PROMPT = (
 
 @dataclass(frozen=True, slots=True)
 class SandboxCall:
-    """A sandbox call that waits for its browser."""
+    """A sandbox call that is waiting for its browser."""
 
     call: Call
     ws_url: str
@@ -58,7 +58,7 @@ def start_sandbox_call(
     metadata: Mapping[str, str] | None = None,
     api_key: ApiKey | None = None,
 ) -> SandboxCall:
-    """A test call to a number's agent; the model is billed as in any call.
+    """Start a test call to a number's agent. The model is billed as in any call.
 
     Raises InvalidRequest (the number is not in streaming mode, or cannot speak), Conflict (suspended), InsufficientFunds.
     """
@@ -86,9 +86,9 @@ def start_sandbox_call(
 
 
 def start_demo_call(*, developer: Developer) -> tuple[SandboxCall, int]:
-    """A free call to our own demo agent; also returns how many are left.
+    """Start a free call to our demo agent. Also returns how many are left.
 
-    Raises Forbidden after the last one, and before the email is confirmed; InvalidRequest where no model is available.
+    Raises Forbidden after the last one, and before the email is confirmed. Raises InvalidRequest if no model is available.
     """
     if settings.EMAIL_HOST and developer.email_verified_at is None:
         raise Forbidden("Confirm your email address before you start a demo call.", code="email_not_confirmed")
@@ -106,9 +106,9 @@ def start_demo_call(*, developer: Developer) -> tuple[SandboxCall, int]:
 
 
 def begin(call: Call, config: CallConfig, given: Mapping[str, str], *, is_free: bool) -> SandboxCall:
-    """Start a call that says who is called by whom, at what rate: its browser has TOKEN_SECONDS to connect. In a transaction.
+    """Start a call with its parties and rate set. Its browser has TOKEN_SECONDS to connect. Call it in a transaction.
 
-    A free one needs no balance. Raises what `calls.charging.admission.admit` raises.
+    A free call needs no balance. Raises the errors of `calls.charging.admission.admit`.
     """
     now = timezone.now()
     token = make_secret()

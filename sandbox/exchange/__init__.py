@@ -1,4 +1,4 @@
-"""The built-in exchange: a carrier on loopback that speaks Telnyx's protocol and Twilio's, with telephones at its other end.
+"""The built-in exchange: a carrier on loopback that speaks Telnyx's protocol and Twilio's, and has its own phones.
 
     platform ──REST──▶ telnyx / twilio ──▶ switch ──▶ legs ◀── handset (scripted, or a browser's Phone page)
         ▲                                               │

@@ -74,7 +74,7 @@ class MachineDetection:
             leg.report(f"{self._prefix}.detection.ended", result=result)
 
     def hear(self, leg: DetectedLeg, signal: Signal) -> None:
-        """Process audio of the line. After the tone of a phone that screens calls detection starts again with the person."""
+        """Process a signal on the line. After the tone of a phone that screens calls, detection starts again when the person joins."""
         if signal == "person":
             if self._is_screened:
                 self.verdict = ""

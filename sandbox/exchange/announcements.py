@@ -34,7 +34,7 @@ class AnnouncedLeg(Protocol):
 class Announcement:
     """One command's audio. `render` starts when the command is queued, and adds audio while earlier audio already plays.
 
-    `plays` is the number of repetitions, None without end. `about` is included in its events.
+    `plays` is the number of repetitions, None for no end. `about` is included in its events.
     """
 
     kind: Literal["speak", "playback"]
@@ -63,7 +63,7 @@ class Announcement:
             self.is_rendered = True
 
     def next_frame(self) -> bytes | None:
-        """The next 20 ms; None if there is none now (see `is_over`)."""
+        """The next 20 ms, or None if none is ready (see `is_over`)."""
         if self._position == len(self._frames) and self.is_rendered and self._frames:
             if self.plays is None:
                 self._position = 0
@@ -89,14 +89,14 @@ class Announcer:
         self._queue: deque[Announcement] = deque()
 
     def add(self, announcement: Announcement, stop: Stop | None = None) -> None:
-        """Play this after all others; with `stop`, the current one or all of them end first."""
+        """Play this after all others. With `stop`, the current one or all of them end first."""
         if stop is not None:
             self.stop(stop)
         announcement.task = self._tasks.start(announcement.run(), announcement.kind)
         self._queue.append(announcement)
 
     def stop(self, which: Stop) -> None:
-        """End the current one and, with "all", also remove those that wait."""
+        """End the current one and, with "all", also remove the queued ones."""
         # Telnyx has no separate status for a `speak` that was stopped.
         if self._queue:
             self._end(self._queue.popleft(), {"speak": "completed", "playback": "cancelled"})
@@ -111,7 +111,7 @@ class Announcer:
             self._drop(self._queue.popleft())
 
     def next_frame(self) -> tuple[bytes, str]:
-        """The next 20 ms, and whom they are for (self, opposite, both)."""
+        """The next 20 ms, and the legs that hear them (self, opposite, both)."""
         while self._queue:
             current = self._queue[0]
             frame = current.next_frame()

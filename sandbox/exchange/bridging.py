@@ -5,7 +5,7 @@ from typing import Any, Protocol
 from sandbox.exchange.audio.audio_queue import AudioQueue
 from sandbox.exchange.handsets.handset import Handset
 
-# Each leg has its own clock; more audio than this between them means that one is faulty, and is dropped.
+# Each leg has its own clock. More pending audio than this means that one of them is faulty, and the audio is dropped.
 MAX_LAG_MS = 200
 
 
@@ -59,12 +59,12 @@ class Bridge:
         return (self._toward_first if leg is self._first else self._toward_second).next_frame()
 
     def press(self, leg: BridgedLeg, digit: str) -> None:
-        """A key pressed by this leg's person, heard by the other's."""
+        """Pass on a key that this leg's person pressed to the other leg."""
         if self._has_dtmf:
             self.other(leg).handset.on_dtmf(digit)
 
     def part(self) -> None:
-        """Separate the legs; both continue."""
+        """Separate the legs. Both continue."""
         for leg in (self._first, self._second):
             leg.bridge = None
 

@@ -48,7 +48,7 @@ def invalid(pointer: str, detail: str) -> ApiError:
 
 
 def not_offered(pointer: str) -> ApiError:
-    """The error for a feature of Telnyx that this exchange lacks: reported, never ignored."""
+    """The error for a feature of Telnyx that this exchange does not have, so that it is never silently ignored."""
     return ApiError(501, "10015", "Not offered", f"The built-in exchange does not offer {pointer}.", pointer)
 
 

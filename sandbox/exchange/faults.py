@@ -13,8 +13,8 @@ class Faults:
 
     `duplicate`: the chance (0 to 1) that a webhook is delivered twice. `max_delay_seconds`: every delivery is delayed
     by a random time up to this. `reorder`: events of one call no longer wait for each other, so delays change
-    their order. `rest`: for the last word of a path ("calls", "answer", "number_orders" …) a status to answer with,
-    "hang" (no answer), "garbage" (200 with a body that is not JSON) or "drop" (the connection is closed).
+    their order. `rest`: for the last segment of a path ("calls", "answer", "number_orders" …) a status to respond with,
+    "hang" (no response), "garbage" (200 with a body that is not JSON) or "drop" (the connection is closed).
     """
 
     duplicate: float = 0.0

@@ -1,4 +1,4 @@
-"""The basis of the REST API: authentication, bodies, errors, pages of lists, and intended faults."""
+"""Shared parts of the REST API: authentication, bodies, errors, pagination, and injected faults."""
 
 import asyncio
 import hmac
@@ -27,12 +27,12 @@ def json_response(body: Any, status: int = 200) -> web.Response:
 
 
 def data_response(data: Any) -> web.Response:
-    """A success in Telnyx's envelope."""
+    """A successful response in Telnyx's format."""
     return json_response({"data": data})
 
 
 async def read_json(request: web.Request) -> Any:
-    """The body; an empty object if it is missing. Raises ApiError if it is not JSON."""
+    """The body, or an empty object if it is missing. Raises ApiError if it is not JSON."""
     raw = await request.read()
     if not raw.strip():
         return {}
@@ -86,7 +86,7 @@ SIGNED_ADDRESSES = "/recordings/"
 
 
 def is_authorized(request: web.Request, api_key: str) -> bool:
-    """Bearer token; browsers' WebSockets cannot send headers, so `?token=` is also accepted."""
+    """Check the Bearer token. Browsers cannot send headers with WebSockets, so these can use `?token=`."""
     if request.path.startswith(SIGNED_ADDRESSES):
         return True
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")

@@ -1,5 +1,5 @@
-"""The numbers that the exchange sells: only from ranges that regulators reserve for fiction, so no number can
-belong to anybody.
+"""The numbers that the exchange sells: only from ranges that regulators reserve for fiction, so no number belongs to
+anybody.
 
 Sources: NANPA 555-0100…0199; Ofcom "telephone numbers for use in TV and radio drama"; BNetzA "Drama-Nummern"; Arcep
 decision 2018-0881 (numbers for audiovisual works); ACMA "fictitious numbers"; ComReg (020 91x xxxx); PTS "nummer för
@@ -18,7 +18,7 @@ MOBILE = ("voice", "sms")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A run of numbers: `prefix` (digits after +) and then `count` endings of `digits` digits each, from zero."""
+    """A block of numbers: `prefix` (the digits after +), followed by `count` endings of `digits` digits, from zero."""
 
     country: str
     kind: str
@@ -129,7 +129,7 @@ def search(query: Query, taken: set[str]) -> list[tuple[str, Block]]:
 
 
 def block_of(number: str) -> Block | None:
-    """The block that a number belongs to; None if it is not one of ours."""
+    """The block that a number belongs to, or None if the exchange does not sell it."""
     for block in BLOCKS:
         start = f"+{block.prefix}"
         ending = number[len(start) :]
@@ -155,7 +155,7 @@ def _fits(block: Block, query: Query) -> bool:
 
 
 def _matching(block: Block, query: Query, taken: set[str]) -> Iterator[str]:
-    """Free numbers of a block that match the digits; a given area code is not compared again."""
+    """Free numbers of a block that match the digits. If the query has an area code, only the digits after it are compared."""
     offset = number_start(block) if query.national_destination_code else 1
     for number in block.numbers():
         digits = number[offset:]
@@ -169,5 +169,5 @@ def _matching(block: Block, query: Query, taken: set[str]) -> Iterator[str]:
 
 
 def number_start(block: Block) -> int:
-    """Where the subscriber's part begins: after +, country code and area code."""
+    """The position of the subscriber number, after +, country code and area code."""
     return 1 + block.prefix.index(block.area_code, 1) + len(block.area_code) if block.area_code else 1

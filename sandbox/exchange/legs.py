@@ -46,7 +46,7 @@ DTMF_GAP_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class ExchangeContext:
-    """What every leg needs of the exchange it runs in. Without the `offline` extra it cannot speak or recognize speech."""
+    """What every leg needs from its exchange. Without the `offline` extra it cannot speak or recognize speech."""
 
     http: aiohttp.ClientSession
     webhooks: WebhookSender
@@ -58,10 +58,10 @@ class ExchangeContext:
 
 @dataclass(slots=True, eq=False)
 class Leg:
-    """`incoming`: a handset calls the platform, which may answer. `outgoing`: the platform calls, the handset may
+    """`incoming`: a handset calls the platform, which can answer. `outgoing`: the platform calls a handset, which can
     answer.
 
-    States go one way: ringing → answered → ended, or ringing → ended. It is a handset's `Line` and a stream's
+    States: ringing → answered → ended, or ringing → ended. A leg is a handset's `Line` and a stream's
     `StreamedLeg`.
     """
 
@@ -157,20 +157,20 @@ class Leg:
 
     @property
     def far_number(self) -> str:
-        """The number of the person, as opposed to the platform's."""
+        """The person's number, not the platform's."""
         return self.from_number if self.direction == "incoming" else self.to_number
 
     # --- commands of the platform -------------------------------------------------------------------------------------
 
     def answer(self) -> None:
-        """Answer an incoming call; a second `answer` does nothing. Raises ApiError."""
+        """Answer an incoming call. A second `answer` does nothing. Raises ApiError."""
         if self.direction == "outgoing":
             raise errors.answer_on_outbound()
         if self.state == "ringing":
             self._answered()
 
     def reject(self, cause: str) -> None:
-        """Refuse an incoming call that rings: CALL_REJECTED or USER_BUSY. Raises ApiError."""
+        """Refuse a ringing incoming call: CALL_REJECTED or USER_BUSY. Raises ApiError."""
         if self.direction == "outgoing" or self.state != "ringing":
             raise errors.invalid("/call_control_id", "Only an incoming call that is not answered can be rejected.")
         self.end("user_busy" if cause == "USER_BUSY" else "call_rejected", "callee")
@@ -202,7 +202,7 @@ class Leg:
         return True
 
     def start_transcription(self, params: TranscriptionParams) -> None:
-        """Listen from now on. Raises ApiError."""
+        """Transcribe from now on. Raises ApiError."""
         if self.context.recognizer is None:
             raise errors.not_offered("transcription without the `offline` extra")
         if self.transcription is not None:
@@ -216,7 +216,7 @@ class Leg:
             self.transcription = None
 
     async def send_digits(self, digits: str, duration_seconds: float) -> None:
-        """Press keys for the handset to hear, `w` and `W` being pauses of 0.5 and 1 s."""
+        """Send keys to the handset. `w` and `W` are pauses of 0.5 and 1 s."""
         for digit in digits:
             if self.state != "answered":
                 return
@@ -266,7 +266,7 @@ class Leg:
         while True:
             ticks += 1
             delay = start + ticks * FRAME_SECONDS - time.monotonic()
-            # Also if late, so that others get their turn while this one catches up.
+            # Also if this leg is late, so that other tasks can run while it catches up.
             await asyncio.sleep(max(delay, 0))
             said = self.handset.next_frame() or SILENCE
             heard = await self._exchange_frames(said)
@@ -278,7 +278,7 @@ class Leg:
             self.handset.play(heard)
 
     async def _exchange_frames(self, said: bytes) -> bytes:
-        """Pass 20 ms of the person's audio to all listeners; returns the 20 ms that the person hears."""
+        """Pass 20 ms of the person's audio to all listeners. Returns the 20 ms that the person hears."""
         from_bridge = self.bridge.receive(self) if self.bridge is not None else SILENCE
         sources = [self.announcer.next_frame()]
         heard = mix(from_bridge, mix_for("self", sources))
@@ -323,7 +323,7 @@ class Leg:
     # --- the end ------------------------------------------------------------------------------------------------------
 
     def end(self, cause: str, source: Source) -> None:
-        """End the call, once. Every way of ending a call comes through here."""
+        """End the call, once. Every end of a call goes through here."""
         if self.state == "ended":
             return
         self._cancel_timers()
@@ -345,7 +345,7 @@ class Leg:
         self.recorder.stop()
         if self.transcription is not None:
             self.transcription.finish()
-        # A busy telephone keeps its line.
+        # A phone that was busy keeps its other call.
         if self.handset.line is self:
             self.handset.line = None
             self.handset.on_ended(cause)

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 MAX_CHUNK_SECONDS = 30
-# The account in Telnyx's `start` and `stop`; here it is always the same one.
+# The account in Telnyx's `start` and `stop`, always the same here.
 USER_ID = "3e6f995f-85f7-4705-9741-53b116d28237"
 MALFORMED_FRAME = (100003, "malformed_frame")
 INVALID_MEDIA = (100004, "invalid_media")
@@ -38,9 +38,9 @@ class StreamParams:
 
     url: str
     track: str = "inbound_track"
-    codec: str = "PCMU"  # platform hears this
+    codec: str = "PCMU"  # to the platform
     mode: str = "mp3"  # raw audio from the platform is only accepted in "rtp"
-    back_codec: str = "PCMU"  # platform speaks this
+    back_codec: str = "PCMU"  # from the platform
     sample_rate: int = 8000  # for L16 in both directions
     target_legs: str = "opposite"
     auth_token: str = ""
@@ -103,7 +103,7 @@ class MediaStream:
 
     @property
     def queued_ms(self) -> int:
-        """Milliseconds of the platform's audio that are not played yet."""
+        """Milliseconds of the platform's audio that have not been played yet."""
         return self._audio_queue.queued_ms
 
     async def run(self) -> None:
@@ -129,7 +129,7 @@ class MediaStream:
                 self._leg.stream_failed(self, "connection_lost")
 
     async def stop(self) -> None:
-        """End the stream from this side: a last `stop` frame, then the close. Can be called at any time."""
+        """End the stream from our end: send `stop`, then close. Can be called at any time."""
         if self._stopping:
             return
         self._stopping = True
@@ -149,7 +149,7 @@ class MediaStream:
                 duplicate.shutdown(socket.SHUT_RDWR)
 
     async def exchange_frames(self, said: bytes, heard_else: bytes) -> bytes:
-        """Send 20 ms of the person's audio; returns 20 ms of the platform's PCMU, for `target_legs`.
+        """Send 20 ms of the person's audio. Returns 20 ms of the platform's PCMU, for `target_legs`.
 
         `heard_else` is other audio that the person hears, which belongs to the outbound track.
         """
@@ -179,7 +179,7 @@ class MediaStream:
         await self._introduce()
         self._started = True
 
-    # --- Telnyx's words, which another dialect replaces ---------------------------------------------------------------
+    # --- Telnyx's protocol, which TwilioStream overrides --------------------------------------------------------------
 
     def _headers(self) -> dict[str, str]:
         return {"x-telnyx-streaming-auth-token": self.params.auth_token} if self.params.auth_token else {}
@@ -227,7 +227,7 @@ class MediaStream:
             await self._send_error(MALFORMED_FRAME, "Received frame was not formed correctly")
 
     async def _take_command(self, event: object, frame: Mapping[str, Any]) -> bool:
-        """Process audio, a mark or "clear", which are the same in both protocols. False: it is none of these."""
+        """Process audio, a mark or "clear", which are the same in both protocols. False for anything else."""
         if event == "media":
             await self._receive_media(frame)
         elif event == "clear":
@@ -285,7 +285,7 @@ class MediaStream:
         await self._send_text(orjson.dumps(frame).decode())
 
     async def _send_text(self, text: str) -> None:
-        # run(), the reader, notices and reports a lost socket.
+        # `run`, which reads the socket, notices and reports if it is lost.
         if self._socket is not None and not self._socket.closed:
             with contextlib.suppress(ConnectionError, aiohttp.ClientError):
                 await self._socket.send_str(text)

@@ -1,4 +1,4 @@
-"""Recording a leg: the person's audio left, what they hear right, from the command (or the answer) to the end."""
+"""Recording a leg, from the command or the answer to the end: the person's audio left, what they hear right."""
 
 import asyncio
 import logging
@@ -61,7 +61,7 @@ class Recording:
     _heard: bytearray = field(default_factory=bytearray)
 
     def hear(self, said: bytes, heard: bytes) -> None:
-        """Take 20 ms of PCMU of each side."""
+        """Add 20 ms of PCMU from each party."""
         if not self.is_paused:
             self._said += said
             self._heard += heard
@@ -75,7 +75,7 @@ class Recording:
         return 0 < self.params.max_seconds <= self.seconds + FRAME_SECONDS / 2
 
     def wav(self) -> bytes:
-        """16 bit, 8 kHz; dual: person left, the other side right; single: both mixed."""
+        """A WAV, 16 bit, 8 kHz. Dual: the person left, the other party right. Single: both mixed."""
         left = np.frombuffer(mulaw_to_pcm16(bytes(self._said)), "<i2")
         right = np.frombuffer(mulaw_to_pcm16(bytes(self._heard)), "<i2")
         if self.params.channels == "dual":
@@ -95,25 +95,25 @@ class Recorder:
         self.running: dict[str, Recording] = {}
 
     def start(self, params: RecordParams) -> Recording:
-        """Begin another recording."""
+        """Start another recording."""
         recording = self.running[params.recording_id] = Recording(params)
         return recording
 
     def hear(self, said: bytes, heard: bytes) -> None:
-        """Take 20 ms of PCMU of each side."""
+        """Add 20 ms of PCMU from each party."""
         for recording in list(self.running.values()):
             recording.hear(said, heard)
             if recording.is_full:
                 self.stop(recording.params.recording_id)
 
     def chosen(self, recording_id: str | None) -> list[Recording]:
-        """The running recording with that id, or all of them."""
+        """The running recording with this ID, or all of them."""
         if recording_id is None:
             return list(self.running.values())
         return [self.running[recording_id]] if recording_id in self.running else []
 
     def stop(self, recording_id: str | None = None) -> None:
-        """End a recording, or all; each is saved and then reported."""
+        """End a recording, or all of them. Each is saved and then reported."""
         for recording in self.chosen(recording_id):
             del self.running[recording.params.recording_id]
             self._tasks.start(self._save(recording, now_text()), SAVE_TASK)
@@ -134,7 +134,7 @@ class Recorder:
             "to": leg.to_number,
             "duration_millis": round(recording.seconds * 1000),
         }
-        # An hour is a hundred megabytes, too much to process on the event loop of the calls' audio.
+        # An hour has a hundred megabytes, too much to process on the event loop that runs the calls' audio.
         try:
             wav = await asyncio.to_thread(recording.wav)
             await asyncio.to_thread(self._recording_store.put, recording.params.recording_id, wav, parties | about)

@@ -20,12 +20,12 @@ from sandbox.exchange.http import data_response
 logger = logging.getLogger(__name__)
 
 URL_SECONDS = 600
-# A carrier keeps recordings permanently; this one until they have surely been downloaded.
+# A real carrier keeps recordings permanently. This one keeps them long enough to be downloaded.
 KEEP_SECONDS = 86400.0
 
 
 class RecordingStore:
-    """Two files per recording: the WAV and its metadata. With `folder` None they last as long as the process."""
+    """Two files per recording: the WAV and its metadata. If `folder` is None, they are deleted when the exchange stops."""
 
     def __init__(self, folder: Path | None, secret: str, base_url: Callable[[], str]) -> None:
         self._temporary = TemporaryDirectory(prefix="exchange-recordings-") if folder is None else None
@@ -48,7 +48,7 @@ class RecordingStore:
                     path.unlink()
 
     def put(self, recording_id: str, wav: bytes, about: dict[str, Any]) -> None:
-        """Store a recording. Blocks while it writes; raises OSError."""
+        """Store a recording. Blocks while it writes. Raises OSError."""
         self._clear_old()
         (self._folder / f"{recording_id}.wav").write_bytes(wav)
         (self._folder / f"{recording_id}.json").write_text(json.dumps(about))
@@ -58,7 +58,7 @@ class RecordingStore:
         return self._folder / f"{recording_id}.wav"
 
     def owner_of(self, recording_id: str) -> str | None:
-        """The connection or account that a recording belongs to; None if there is no such recording."""
+        """The connection or account that a recording belongs to, or None if it does not exist."""
         path = self._folder / f"{recording_id}.json"
         return parse_stored_json(path.read_text())["connection_id"] if path.exists() else None
 
@@ -68,7 +68,7 @@ class RecordingStore:
             (self._folder / f"{recording_id}.{suffix}").unlink(missing_ok=True)
 
     def url(self, recording_id: str) -> str:
-        """A URL that gives the WAV to anyone who has it, until it expires."""
+        """A URL from which anyone can download the WAV until it expires."""
         expires = str(int(time.time()) + URL_SECONDS)
         query = f"X-Amz-Expires={URL_SECONDS}&expires={expires}&X-Amz-Signature={self._sign(recording_id, expires)}"
         return f"{self._base_url()}/recordings/{recording_id}.wav?{query}"
@@ -86,7 +86,7 @@ class RecordingStore:
         ]
 
     async def download(self, request: web.Request) -> web.StreamResponse:
-        """The WAV. The URL is the credential: an additional one, like the API's, is refused as by an object store."""
+        """The WAV. The URL is the credential. Requests with another one, like the API key, are refused, as by an object store."""
         recording_id, query = request.match_info["recording_id"], request.query
         if "Authorization" in request.headers:
             return _refusal(400, "InvalidArgument", "Only one auth mechanism allowed.")
@@ -111,7 +111,7 @@ class RecordingStore:
 
     def _record(self, recording_id: str) -> dict[str, Any]:
         path = self._folder / f"{recording_id}.json"
-        # The id is one segment of a path, so it cannot leave the folder; it may still not be a valid file name.
+        # The ID is one path segment, so it cannot leave the folder, but it may not be a valid file name.
         if not recording_id.replace("-", "").isalnum() or not path.exists():
             raise errors.not_found("recording")
         about: dict[str, Any] = parse_stored_json(path.read_text())

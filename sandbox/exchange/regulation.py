@@ -1,4 +1,4 @@
-"""Which documents a country requires from the holder of a number. Wording follows what carriers ask for; ids never change."""
+"""Which documents a country requires from the holder of a number. The wording follows real carriers. IDs never change."""
 
 import uuid
 from collections.abc import Mapping
@@ -117,7 +117,7 @@ REQUIREMENTS: Mapping[tuple[str, str], tuple[Requirement, ...]] = {
 
 
 def requirements_of(country_code: str, phone_number_type: str) -> tuple[Requirement, ...]:
-    """The requirements for a number; none for the United States, Canada, and unknown countries."""
+    """The requirements for a number. There are none for the United States, Canada and unknown countries."""
     return REQUIREMENTS.get((country_code, phone_number_type), ())
 
 

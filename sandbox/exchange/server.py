@@ -34,16 +34,16 @@ from sandbox.exchange.webhooks import WebhookQueue, WebhookSender
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 SHUTDOWN_SECONDS = 1.0
-# For events that are not about a call: at the first start the platform may take minutes until it accepts them.
+# For events that are not about a call: at its first start, the platform may take minutes before it accepts them.
 ACCOUNT_RETRIES_MS = (500, 1000, 2000, 4000, 8000, 15000, 30000, 60000, 120000, 300000)
 
 
 class Exchange:
-    """A carrier on loopback. With `port` 0 a free one is taken; `private_key` is a 32-byte ed25519 seed.
+    """A carrier on loopback. With `port` 0 it chooses a free one. `private_key` is a 32-byte ed25519 seed.
 
     `twilio_accounts` are the auth tokens of accounts that use Twilio's protocol, by AccountSid.
-    `webhook_url` may be set later, before the first call. `tts` turns text into 8 kHz PCM16 for scripts that speak and
-    for `speak`; `recognizer` is for `transcription_start`. Without a `recordings_folder` recordings end with the exchange.
+    `webhook_url` can be set later, before the first call. `tts` turns text into 8 kHz PCM16 for scripts that speak and
+    for `speak`. `recognizer` is for `transcription_start`. Without a `recordings_folder`, recordings are deleted with the exchange.
     """
 
     def __init__(
@@ -77,9 +77,9 @@ class Exchange:
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
-        """Listen. Raises OSError when the port is taken."""
+        """Listen. Raises OSError if the port is in use."""
         self.tasks = Tasks()
-        # No proxy and no cookies: the platform is on this machine, whatever the environment says.
+        # No proxy and no cookies, whatever the environment says: the platform is on this machine.
         self._http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
         self._webhooks = WebhookSender(self._private_key, self._http, self.tasks, self.faults)
         self._recording_store = RecordingStore(self._recordings_folder, self.api_key, lambda: self.url)
@@ -97,7 +97,7 @@ class Exchange:
         calls, handsets, phones = CallsApi(self.switch), HandsetsApi(self.switch), HandsetSocket(self.switch)
         for part in (numbers, compliance, calls, self._recording_store, handsets, phones, self.twilio):
             app.add_routes(part.routes())
-        # With handler_cancellation a script whose `manage.py dial` was killed hangs up.
+        # With handler_cancellation, a script hangs up when its `manage.py dial` is killed.
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, handler_cancellation=True)
         await self._runner.setup()
         try:
@@ -139,7 +139,7 @@ class Exchange:
             return await self.twilio.middleware(self.faults)(request, handler)
         return await make_middleware(self.api_key, self.faults)(request, handler)
 
-    # --- addresses ----------------------------------------------------------------------------------------------------
+    # --- URLs ---------------------------------------------------------------------------------------------------------
 
     @property
     def url(self) -> str:
@@ -189,13 +189,13 @@ class Exchange:
         return handset
 
     async def call(self, handset: Handset, to_number: str) -> Leg | None:
-        """Let a handset dial a number of the platform. None if the number is not in service (see `on_ended`)."""
+        """A handset dials a number of the platform. None if the number is not in service (see `on_ended`)."""
         if isinstance(handset, ScriptedHandset):
             await handset.prepare()
         return self.switch.call(handset, to_number)
 
     def own(self, number: str) -> None:
-        """Give the account a number at this connection without search and order: a shortcut for tests."""
+        """Give the account a number at this connection without a search and an order: a shortcut for tests."""
         self.state.phone_numbers[number] = {
             "id": self.state.next_id(),
             "record_type": "phone_number",

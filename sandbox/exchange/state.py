@@ -15,12 +15,12 @@ Record = dict[str, Any]
 
 
 class State:
-    """Tables of plain records by id. Every change is saved immediately; with `path` None nothing is saved."""
+    """Tables of plain records by ID. Every change is saved immediately. If `path` is None, nothing is saved."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self.phone_numbers: dict[str, Record] = {}  # by E.164
-        self.incoming_phone_numbers: dict[str, Record] = {}  # by E.164: those of Twilio's protocol
+        self.incoming_phone_numbers: dict[str, Record] = {}  # by E.164, for Twilio's protocol
         self.orders: dict[str, Record] = {}
         self.requirement_groups: dict[str, Record] = {}
         self.documents: dict[str, Record] = {}
@@ -68,6 +68,6 @@ class State:
         return {*self.phone_numbers, *self.incoming_phone_numbers}
 
     def connection_of(self, number: str) -> str | None:
-        """The connection of a sold number; "" if it has none; None for any other number."""
+        """The connection of a sold number, "" if it has none, or None for any other number."""
         record = self.phone_numbers.get(number)
         return None if record is None else record["connection_id"] or ""

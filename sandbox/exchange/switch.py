@@ -17,7 +17,7 @@ from sandbox.exchange.state import State
 from sandbox.exchange.transcription import TranscriptionParams
 from sandbox.exchange.webhooks import WebhookQueue
 
-# How long a caller hears the ringing tone if the platform does nothing.
+# How long a caller hears the ringback tone if the platform does nothing.
 INBOUND_RING_SECONDS = 60.0
 DEFAULT_RING_SECONDS = 30
 # Telnyx provides the status of a call for ten minutes after its end.
@@ -35,7 +35,7 @@ class Switch:
         self.context = context
         self.webhook_url = webhook_url
         self.connection_id = connection_id
-        # Another owner of numbers: rings the call; None if the number is not theirs.
+        # Calls a number of the other protocol. None if the number does not exist there either.
         self.other_dialect: Callable[[Handset, str], Leg | None] = lambda handset, to_number: None
         self._state = state
 
@@ -53,7 +53,7 @@ class Switch:
             handset.line.put_down()
 
     def call(self, handset: Handset, to_number: str) -> Leg | None:
-        """A handset dials. None if the number does not exist; the handset's `on_ended` reports it."""
+        """A handset dials. None if the number does not exist, which is reported to the handset's `on_ended`."""
         if handset.line is not None:
             raise ValueError("The handset is in a call.")
         connection_id = self._state.connection_of(to_number)
@@ -77,7 +77,7 @@ class Switch:
         return leg
 
     def dial(self, body: Mapping[str, Any]) -> Leg:
-        """The platform dials, `body` being a valid dial command. Raises ApiError."""
+        """The platform dials. `body` is a valid dial command. Raises ApiError."""
         if body["connection_id"] != self.connection_id:
             raise errors.invalid("/connection_id", "The connection_id is not that of a call control application.")
         if self._state.connection_of(body["from"]) is None:
@@ -91,9 +91,9 @@ class Switch:
         return leg
 
     def transfer(self, leg: Leg, body: Mapping[str, Any]) -> Leg:
-        """Call somebody for a live leg, and bridge the two at the answer. Until then nothing changes for the leg.
+        """Call somebody for a live leg, and bridge both at the answer. Until then nothing changes for the leg.
 
-        A ringing incoming call is answered when the call it is transferred to is answered. Raises ApiError.
+        A ringing incoming call is answered when its transfer is answered. Raises ApiError.
         """
         from_number = body.get("from") or leg.to_number
         if from_number not in {leg.from_number, leg.to_number} and self._state.connection_of(from_number) is None:
@@ -122,7 +122,7 @@ class Switch:
         self._forget_later(target)
 
     def bridge(self, leg: Leg, other: Leg, body: Mapping[str, Any]) -> None:
-        """Let two answered legs hear each other. This ends their announcements and earlier bridges."""
+        """Connect two answered legs. This ends their announcements and earlier bridges."""
         if leg.bridge is not None and leg.bridge is other.bridge:
             leg.bridge.part()
         for each in (leg, other):
@@ -169,7 +169,7 @@ class Switch:
         return TranscriptionParams.from_command(body.get("transcription_config") or {})
 
     def webhook_queue(self, body: Mapping[str, Any]) -> WebhookQueue:
-        """The queue of a call's events: to the command's own URL, otherwise the application's."""
+        """The queue of a call's events, to the command's URL or else the application's."""
         policies = body.get("webhook_retries_policies") or {}
         retries_ms = {event: policy.get("retries_ms", []) for event, policy in policies.items()}
         return WebhookQueue(body.get("webhook_url") or self.webhook_url, retries_ms)
@@ -194,7 +194,7 @@ class Switch:
             leg.end("normal_clearing", "unknown")
 
     def phone_at(self, number: str) -> Handset:
-        """The telephone at a number that is not the platform's."""
+        """The phone at a number that does not belong to the platform."""
         return (
             self.handsets.get(number)
             or make_answerer(number, self.context.tasks, self.context.tts)

@@ -1,4 +1,4 @@
-"""Background tasks with an owner: they end with the exchange, and failures are logged."""
+"""Background tasks: they end with the exchange, and failures are logged."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ class Tasks:
             logger.error("task %s failed", task.get_name(), exc_info=error)
 
     async def settle(self, name: str, seconds: float) -> None:
-        """Wait until the tasks with that name have ended, at most this long."""
+        """Wait until the tasks with this name have ended, at most this long."""
         named = [task for task in self._running if task.get_name() == name]
         if named:
             await asyncio.wait(named, timeout=seconds)

@@ -15,9 +15,9 @@ from sandbox.exchange.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
-# Audio kept from before the detector is sure that somebody speaks, for soft first consonants.
+# Audio from before speech is detected, which contains soft first consonants.
 PRE_ROLL_FRAMES = 20
-# Between two partial results for an unfinished sentence.
+# Between two interim results for an unfinished sentence.
 INTERIM_SECONDS = 0.4
 # After the end of a call, its last sentence is finished within this time.
 LAST_WORDS_SECONDS = 10.0
@@ -33,7 +33,7 @@ class HeardLeg(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TranscriptionParams:
-    """What a command asked for. `tracks`: "inbound" is what the person says, "outbound" what the person hears."""
+    """A command's transcription settings. `tracks`: "inbound" is what the person says, "outbound" what the person hears."""
 
     tracks: tuple[str, ...] = ("inbound",)
     is_interim: bool = False
@@ -41,7 +41,7 @@ class TranscriptionParams:
 
     @classmethod
     def from_command(cls, body: Mapping[str, Any]) -> "TranscriptionParams":
-        """Any language is accepted; the recognizer only understands English."""
+        """Any language is accepted, but the recognizer only understands English."""
         config = body.get("transcription_engine_config") or {}
         tracks = body.get("transcription_tracks") or "inbound"
         return cls(
@@ -132,7 +132,7 @@ class _Listener:
             await self._ears.close()
 
     async def _guess(self) -> None:
-        """Report partial results of the current sentence from time to time."""
+        """Report interim results of the current sentence at intervals."""
         last = ""
         while self._sentence is not None:
             await asyncio.sleep(INTERIM_SECONDS)

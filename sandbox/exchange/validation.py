@@ -1,4 +1,4 @@
-"""Checks request bodies field by field, so that mistakes of the platform are refused like by the carrier."""
+"""Checks request bodies field by field, so that the exchange refuses the same mistakes as the carrier."""
 
 import base64
 import binascii
@@ -13,10 +13,10 @@ E164 = re.compile(r"\+[1-9]\d{6,14}")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """The values that a field accepts. For strings and lists `minimum`/`maximum` are lengths, for numbers the value itself.
+    """The values that a field accepts. `minimum` and `maximum` are lengths for strings and lists, values for numbers.
 
     `form` is one of "", "e164", "base64", "client_state" (base64 too), "url", "ws_url", "digits", "loop". `offered` is False
-    for fields of Telnyx that we lack. `unoffered` lists the values of `choices` that are Telnyx's but not ours.
+    for fields that Telnyx has and the exchange does not. `unoffered` lists values that Telnyx supports and the exchange does not.
     """
 
     kind: type[Any] = str
@@ -54,7 +54,7 @@ def validate(body: Any, schema: Schema, pointer: str = "") -> dict[str, Any]:
 def _check(value: Any, rule: Field, pointer: str) -> None:
     if not rule.offered:
         raise errors.not_offered(pointer)
-    # bool is an int in Python, not in JSON.
+    # In Python, but not in JSON, bool is an int.
     if not isinstance(value, rule.kind) or (isinstance(value, bool) and rule.kind is not bool):
         raise errors.invalid(pointer, f"The value must be of type {rule.kind.__name__}.")
     if rule.choices and value not in rule.choices:

@@ -39,7 +39,7 @@ class WebhookQueue:
 
 
 class WebhookSender:
-    """Signs and posts events. `seed` is the 32-byte ed25519 private key; the platform has the public one."""
+    """Signs and posts events. `seed` is the 32-byte ed25519 private key. The platform has the public key."""
 
     def __init__(self, seed: bytes, http: aiohttp.ClientSession, tasks: Tasks, faults: Faults) -> None:
         self._key = Ed25519PrivateKey.from_private_bytes(seed)

@@ -1,4 +1,4 @@
-"""A browser's WebSocket with JSON frames, shared by spoken and written conversations."""
+"""A browser's WebSocket with JSON frames, shared by voice and text conversations."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any

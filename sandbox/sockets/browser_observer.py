@@ -15,7 +15,7 @@ class Browser(Protocol):
 
 
 class BrowserObserver:
-    """Records everything and sends the browser what concerns it."""
+    """Records everything, and sends the browser its part."""
 
     def __init__(self, recorder: EventWriter, browser: Browser) -> None:
         self._recorder = recorder

@@ -1,4 +1,4 @@
-"""The written conversation on `/sandbox/ws/<call_id>`: JSON frames in both directions.
+"""The text conversation on `/sandbox/ws/<call_id>`: JSON frames in both directions.
 
 browser → {"type": "text", "text": "…"}
 browser ← ready · text (item, text: a piece of an answer) · transcript · tool_call · tool_result · error · ended
@@ -29,7 +29,7 @@ class ChatBrowser(BrowserConnection):
     """The browser's connection."""
 
     async def read(self, session: ChatSession) -> None:
-        """Forward what is typed until the browser is gone."""
+        """Forward typed messages until the browser disconnects."""
         for _ in range(MAX_MESSAGES):
             message = await self._receive()
             if message["type"] == "websocket.disconnect":
@@ -61,7 +61,7 @@ def read_text(message: Mapping[str, Any]) -> tuple[str, str]:
 
 
 async def converse(call: LiveCall, receive: Receive, send: Send) -> None:
-    """One written call over an accepted connection, to the `ended` frame."""
+    """Run a text call over an accepted connection, until the `ended` frame."""
     browser = ChatBrowser(receive, send)
     recorder = EventWriter(call.call_id)
     observer = BrowserObserver(recorder, browser)

@@ -1,7 +1,7 @@
-"""`/phone/ws`: the browser's handset, connected through to the built-in exchange.
+"""`/phone/ws`: the browser's handset, connected to the built-in exchange.
 
 The browser speaks the exchange's handset protocol (sandbox.exchange) except `register`: this module decides which number a handset has,
-so that nobody can answer another developer's calls. Audio passes through untouched.
+so that nobody can answer another developer's calls. Audio passes through unchanged.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 async def phone_socket(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-    """A browser handset, from page load to leaving the page. Wrapped in Channels' session authentication."""
+    """A browser handset, until the user leaves the page. Wrapped in Channels' session authentication."""
     await receive()  # websocket.connect
     developer = developer_of(scope)
     if not settings.EXCHANGE_URL or developer is None or not is_same_origin(scope):
@@ -67,7 +67,7 @@ def exchange_address() -> str:
 async def _connect_through(
     exchange: ClientConnection, receive: Receive, send: Send, signed_out: asyncio.Task[None]
 ) -> None:
-    """Forward frames both ways until one side leaves, or the user is signed out."""
+    """Forward frames both ways until one end disconnects, or the user is signed out."""
     ways = [asyncio.create_task(_to_exchange(exchange, receive)), asyncio.create_task(_to_browser(exchange, send))]
     pumps = [*ways, signed_out]
     try:

@@ -41,7 +41,7 @@ class SandboxTransport(BrowserConnection):
         super().__init__(receive, send)
         self._to_wire = make_transcoder(PCM16_16K, PCM16_24K)
         self._errors: deque[float] = deque(maxlen=TOLERATED_ERRORS)
-        self._is_too_fast = False  # the last piece was dropped
+        self._is_too_fast = False  # the last chunk was dropped
 
     def frames(self) -> AsyncIterator[CallerFrame]:
         return paced(self._pieces(), Pacer(PCM16_16K), self._too_fast)
@@ -78,7 +78,7 @@ class SandboxTransport(BrowserConnection):
         await self.send_json({"type": "audio", "data": wire, "sample_rate": PCM16_24K.sample_rate})
 
     async def send_mark(self, name: str) -> None:
-        """A browser plays what it receives; only the clock tells what was heard."""
+        """A browser does not return marks: how much was heard is estimated by the clock."""
 
     async def clear(self) -> None:
         await self.send_json({"type": "clear"})

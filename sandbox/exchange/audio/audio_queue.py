@@ -12,7 +12,7 @@ MAX_QUEUE_BYTES = 8000 * 60 * 30
 class AudioQueue:
     """A byte queue of PCMU, read at 20 ms per tick, with a jitter buffer of one frame.
 
-    Positions count bytes since the start, so a mark is due once `played` has passed where it was put.
+    Positions count bytes since the start, so a mark is due when `played` has reached its position.
     """
 
     def __init__(self) -> None:
@@ -36,14 +36,14 @@ class AudioQueue:
         return True
 
     def mark(self, name: str) -> bool:
-        """Add a mark after the queued audio. True if there is none: then the caller returns the mark immediately."""
+        """Add a mark after the queued audio. True if the queue is empty: the caller then returns the mark immediately."""
         if self._played == self._written:
             return True
         self._marks.append((self._written, name))
         return False
 
     def clear(self) -> list[str]:
-        """Drop all queued audio; returns the names of all waiting marks."""
+        """Drop all queued audio. Returns the names of all pending marks."""
         names = [name for _, name in self._marks]
         self._marks.clear()
         self._buffer.clear()
@@ -52,17 +52,17 @@ class AudioQueue:
         return names
 
     def due_marks(self) -> list[str]:
-        """Names of the marks whose audio has been played to the end by now. Called at each tick, before `next_frame`."""
+        """The names of marks whose audio has been played. Called at each tick, before `next_frame`."""
         names = []
         while self._marks and self._marks[0][0] <= self._played:
             names.append(self._marks.popleft()[1])
         return names
 
     def next_frame(self) -> bytes:
-        """The next 20 ms for the handset, silence if there is none.
+        """The next 20 ms for the handset, or silence.
 
-        After a pause playing begins when two frames are there or one tick later, so that audio which arrives just in
-        time, 20 ms by 20 ms, does not tear at the slightest delay.
+        After a pause, playback starts when two frames are queued, or one tick later, so that audio that arrives just in
+        time has no gaps if a frame is slightly late.
         """
         if not self._playing:
             ready = self._armed or len(self._buffer) >= 2 * FRAME_BYTES

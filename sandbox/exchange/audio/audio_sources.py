@@ -1,4 +1,4 @@
-"""Audio of announcements: a voice, tones instead of a voice, and WAV files."""
+"""Audio of announcements: speech, tones instead of speech, and WAV files."""
 
 import asyncio
 import base64
@@ -36,7 +36,7 @@ def plain_text(payload: str, payload_type: str) -> str:
 
 
 def spoken(text: str, tts: Tts | None) -> Render:
-    """A text said by the voice, sentence by sentence; by tones of that length where there is no voice."""
+    """Speak a text, sentence by sentence. Without a `tts`, play tones of about the same length."""
 
     async def render(announcement: Announcement) -> None:
         if tts is None:
@@ -58,14 +58,14 @@ async def _say(piece: str, tts: Tts | None) -> bytes:
 
 
 def played(body: Mapping[str, Any], http: aiohttp.ClientSession) -> Render:
-    """The file of a `playback_start` command: its `playback_content` (base64), or what is at its `audio_url`."""
+    """Play the file of a `playback_start` command: its `playback_content` (base64), or the file at its `audio_url`."""
 
     async def render(announcement: Announcement) -> None:
         if body.get("playback_content"):
             data = base64.b64decode(body["playback_content"])
         else:
             data = await _fetch(body["audio_url"], http)
-        # In a thread, because a long file takes longer than a frame of the running calls.
+        # In a thread, because reading a long file takes longer than the running calls' 20 ms per frame.
         announcement.add(await asyncio.to_thread(read_wav, data))
 
     return render
@@ -87,7 +87,7 @@ async def _fetch(url: str, http: aiohttp.ClientSession) -> bytes:
 
 
 def read_wav(data: bytes) -> bytes:
-    """A 16-bit WAV of any rate, its channels mixed, as 8 kHz PCM16. Raises AnnouncementFailed."""
+    """Convert a 16-bit WAV of any sample rate to 8 kHz mono PCM16. Raises AnnouncementFailed."""
     try:
         with wave.open(io.BytesIO(data)) as file:
             if file.getsampwidth() != 2:

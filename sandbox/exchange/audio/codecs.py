@@ -12,7 +12,7 @@ _PCMA_TO_PCMU = audio.pcm16_to_mulaw(audio.alaw_to_pcm16(_ALL_CODES))
 
 
 def line_codec(number: str) -> str:
-    """The codec of a telephone line: µ-law in North America (+1), A-law elsewhere."""
+    """The codec of a phone line: µ-law in North America (+1), A-law elsewhere."""
     return "PCMU" if number.startswith("+1") else "PCMA"
 
 
@@ -21,12 +21,12 @@ def _unchanged(data: bytes) -> bytes:
 
 
 def bytes_per_frame(codec: str, sample_rate: int) -> int:
-    """Size of 20 ms of audio."""
+    """The size of 20 ms of audio."""
     return sample_rate // 50 * (2 if codec == "L16" else 1)
 
 
 def encoder(codec: str, sample_rate: int) -> Converter:
-    """From PCMU to the stream's codec. Keeps filter state: one encoder for one stream."""
+    """From PCMU to the stream's codec. It has filter state, so each stream needs its own encoder."""
     if codec == "PCMU":
         return _unchanged
     if codec == "PCMA":

@@ -10,15 +10,15 @@ from sandbox.exchange.audio.audio_queue import FRAME_BYTES
 # How much audio is buffered ahead. Each gap within speech doubles it, because this client's connection is irregular.
 LEAST_FRAMES = 2
 MOST_FRAMES = 10
-# A longer pause was the client's own.
+# A longer gap is a pause of the client.
 LONGEST_GAP_FRAMES = 25
-# More than a machine needs to catch up after a busy moment; a client that exceeds it keeps sending faster than real time.
+# More than a busy machine needs to catch up. A client that exceeds it constantly sends faster than real time.
 LIMIT_BYTES = 100 * FRAME_BYTES
 QUIET = 200  # mean amplitude
 
 
 class JitterBuffer:
-    """PCMU in pieces of any length, out in frames. Delays are made up for in pauses, so no word is cut."""
+    """Takes PCMU in chunks of any length, and returns frames. Delays are reduced in pauses, so no word is cut."""
 
     def __init__(self) -> None:
         self._waiting = bytearray()
@@ -26,7 +26,7 @@ class JitterBuffer:
         self._flows = False
         self._dry_frames = LONGEST_GAP_FRAMES  # frames since the buffer ran empty
         self._held_frames = 0  # frames since audio arrived again
-        self._pieces: deque[int] = deque(maxlen=4)  # bytes of the last ones
+        self._pieces: deque[int] = deque(maxlen=4)  # sizes of the last chunks, in bytes
 
     def put(self, pcmu: bytes) -> None:
         self._waiting += pcmu
@@ -36,20 +36,20 @@ class JitterBuffer:
             del self._waiting[: len(self._waiting) - self._ahead * FRAME_BYTES]
 
     def take(self) -> bytes | None:
-        """The next 20 ms; None if there is nothing, or not enough to start."""
+        """The next 20 ms, or None if there is no audio, or not enough to start."""
         if self._flows and len(self._waiting) < FRAME_BYTES:
             self._flows, self._dry_frames, self._held_frames = False, 0, 0
         if not self._flows and not self._begins():
             return None
         frame = self._next()
-        # The microphone's clock and ours drift apart, and a burst after a gap has all its time before it.
+        # The microphone's clock and ours drift apart, and a burst after a gap would stay delayed.
         while len(self._waiting) > 2 * self._ahead * FRAME_BYTES + self._spare and _is_quiet(frame):
             frame = self._next()
         return frame
 
     @property
     def _spare(self) -> int:
-        """Bytes that wait because the client gathers before it sends; one large piece is a burst."""
+        """Bytes that are buffered because the client sends large chunks. A single large chunk is a burst and does not count."""
         usual = min(self._pieces, default=0)
         return usual if usual > 2 * FRAME_BYTES else 0
 

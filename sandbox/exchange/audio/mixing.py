@@ -12,7 +12,7 @@ TargetLegs = Literal["self", "opposite", "both"]
 
 
 def mix(*frames: bytes) -> bytes:
-    """20 ms of PCMU from several sources. One voice alone passes unchanged; a sum that is too loud is clipped."""
+    """Mix 20 ms of PCMU from several sources. A single source passes unchanged. A sum that is too loud is clipped."""
     audible = [frame for frame in frames if frame != SILENCE]
     if len(audible) <= 1:
         return audible[0] if audible else SILENCE
@@ -21,5 +21,5 @@ def mix(*frames: bytes) -> bytes:
 
 
 def mix_for(target: TargetLegs, sources: Iterable[tuple[bytes, str]]) -> bytes:
-    """Mix those (frame, target_legs) of a leg that are for its own person ("self") or for the other's ("opposite")."""
+    """Mix the (frame, target_legs) of a leg that are meant for its own person ("self") or for the other leg's ("opposite")."""
     return mix(*[frame for frame, wanted in sources if wanted in {target, "both"}])

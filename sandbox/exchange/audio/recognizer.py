@@ -7,7 +7,7 @@ from agents import speech
 
 
 class SpeechListener(Protocol):
-    """Reports when somebody begins to speak, and what was said. `feed` does not block."""
+    """Reports when somebody starts to speak, and what was said. `feed` does not block."""
 
     def feed(self, pcm16_16k: bytes) -> None: ...
     def events(self) -> AsyncIterator[speech.SpeechBegan | speech.Utterance]: ...
@@ -22,7 +22,7 @@ class Recognizer(Protocol):
 
 
 class OfflineRecognizer:
-    """English, in the worker processes of `agents.speech`; needs the `offline` extra."""
+    """English only, in the worker processes of `agents.speech`. Requires the `offline` extra."""
 
     def listen(self) -> SpeechListener:
         return speech.TurnDetector(speech.get_speech())

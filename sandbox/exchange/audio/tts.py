@@ -1,4 +1,4 @@
-"""The voice of the exchange: of handsets that speak, and of `speak`."""
+"""Text-to-speech of the exchange, for handsets and for `speak`."""
 
 from collections.abc import Awaitable, Callable
 

@@ -1,4 +1,4 @@
-"""Numbers that always do the same, for trying out outbound calls. Any other number without a handset just rings.
+"""Test numbers with fixed behavior, for trying outbound calls. Any other number without a handset just rings.
 
 +15005550001  a person: answers after a second, says a sentence, then listens
 +15005550002  busy
@@ -34,14 +34,14 @@ SLOWNESS_SECONDS = 6.0
 SCREENING_PROMPT = "Hi. If you record your name and reason for calling, I'll see if this person is available."
 SCREENING_REPLY = "Thanks. Please stay on the line."
 SCREENING_REFUSAL = "Sorry, this person is not available. Goodbye."
-# How long the phone waits for a caller to say who they are, and its owner thinks about it.
+# How long the phone waits for the caller's introduction, and how long its owner then takes to decide.
 SCREENING_PATIENCE_SECONDS = 20.0
 THINKING_SECONDS = 2.0
 RING_SECONDS = 1.0
 
 
 class UnattendedPhone(Handset):
-    """Rings and rings."""
+    """Rings until the caller hangs up."""
 
     def on_ringing(self, line: Line, *, inbound: bool) -> None: ...
     def on_answered(self) -> None: ...
@@ -54,7 +54,7 @@ class UnattendedPhone(Handset):
 
 
 class EchoPhone(UnattendedPhone):
-    """Picks up at once and says what it hears, a second later."""
+    """Answers immediately, and plays back what it hears a second later."""
 
     def __init__(self, number: str) -> None:
         super().__init__(number)
@@ -71,7 +71,7 @@ class EchoPhone(UnattendedPhone):
 
 
 def make_answerer(number: str, tasks: Tasks, tts: Tts | None) -> Handset | None:
-    """A new telephone for a test number; None for any other number. Without a `tts` they hum instead of talking."""
+    """A new phone for a test number, or None for any other number. Without a `tts`, phones play tones instead of speech."""
 
     def says(text: str) -> Say:
         return Say(text=text) if tts else Say(pcm16=melody())

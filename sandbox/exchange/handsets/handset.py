@@ -1,4 +1,4 @@
-"""The telephone at the other end of a leg, and what it can do with its line."""
+"""The phone at the other end of a leg, and what it can do with its line."""
 
 from abc import ABC, abstractmethod
 from typing import Literal, Protocol
@@ -10,35 +10,34 @@ Signal = Literal["beep", "no_beep", "screening_tone", "person"]
 
 
 class Line(Protocol):
-    """A leg as its handset sees it. Every method may be called at any time; on a line that is dead it does nothing."""
+    """A leg as its handset sees it. Every method can be called at any time. After the end of the call they do nothing."""
 
     from_number: str
     to_number: str
 
     def pick_up(self) -> None:
-        """Answer the call that rings here."""
+        """Answer the ringing call."""
 
     def decline(self, *, busy: bool = False) -> None:
-        """Turn the call that rings here down."""
+        """Decline the ringing call."""
 
     def put_down(self) -> None:
-        """Hang up: before the answer that is the caller giving up."""
+        """Hang up. Before the answer, this cancels the call."""
 
     def press(self, digit: str) -> None:
         """Press one key: 0-9, A-D, * or #."""
 
     def signal(self, signal: Signal) -> None:
-        """Something that tells who has answered sounds now."""
+        """Give answering machine detection a signal, such as a beep."""
 
 
 class Handset(ABC):
-    """One telephone with one line at a time. All methods run on the exchange's event loop and must not block.
+    """A phone with one line at a time. All methods run on the exchange's event loop and must not block.
 
-    A frame is 20 ms of PCMU, 160 bytes. From the answer to the end, `next_frame` and `play` are called in turn every 20
-    ms.
+    A frame is 20 ms of PCMU, 160 bytes. From the answer to the end, `next_frame` and `play` are each called every 20 ms.
     """
 
-    # What answering machine detection takes the one who answers for.
+    # What answering machine detection finds.
     answerer: Answerer = "human"
 
     def __init__(self, number: str) -> None:
@@ -47,24 +46,24 @@ class Handset(ABC):
 
     @abstractmethod
     def on_ringing(self, line: Line, *, inbound: bool) -> None:
-        """With `inbound` this telephone rings; otherwise it has dialed and hears the ringing tone."""
+        """With `inbound` this phone rings. Otherwise it has dialed and hears the ringback tone."""
 
     @abstractmethod
     def on_answered(self) -> None:
-        """The call is up, from either side."""
+        """The call was answered, by either party."""
 
     @abstractmethod
     def next_frame(self) -> bytes | None:
-        """What is said into this telephone in the next 20 ms; None is silence."""
+        """The next 20 ms that this phone sends, or None for silence."""
 
     @abstractmethod
     def play(self, frame: bytes) -> None:
-        """What is heard from this telephone now."""
+        """Play 20 ms of audio from the other party."""
 
     @abstractmethod
     def on_dtmf(self, digit: str) -> None:
-        """The other side pressed a key."""
+        """The other party pressed a key."""
 
     @abstractmethod
     def on_ended(self, cause: str) -> None:
-        """The call is over, or never came about. `cause` is Telnyx's hangup_cause."""
+        """The call has ended, or was never connected. `cause` is Telnyx's hangup_cause."""

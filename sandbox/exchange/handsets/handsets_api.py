@@ -1,14 +1,14 @@
-"""Scripted handsets for other processes, such as `manage.py dial`: each request has one for as long as it lasts.
+"""Scripted handsets for other processes, such as `manage.py dial`. Each exists as long as its request.
 
-`POST /handsets/dial` places a call: `{"to": "+1…", "from": "+1…", "steps": [...], "max_seconds": 60}`, the steps as in
-`sandbox.exchange.handsets.steps`, the seconds counted from the answer. `POST /handsets/wait` is called instead: `{"number": "+1…",
-"on_ring": "answer", "ring_seconds": 1, "answerer": "human", "wait_seconds": 60}` with the same steps and seconds.
+`POST /handsets/dial` places a call: `{"to": "+1…", "from": "+1…", "steps": [...], "max_seconds": 60}`, with steps as in
+`sandbox.exchange.handsets.steps`, and seconds counted from the answer. `POST /handsets/wait` receives a call: `{"number": "+1…",
+"on_ring": "answer", "ring_seconds": 1, "answerer": "human", "wait_seconds": 60}`, with the same `steps` and `max_seconds`.
 
-Both answer with what happens, as JSON lines: an event, `{"at_seconds", "kind", "detail"}`, and at the end
-`{"kind": "result", "cause", "error", "digits", "recording"}` with the stereo WAV (this handset left, the other side right) in base64.
-`cause` is empty when nobody called.
+Both respond with JSON lines: events, `{"at_seconds", "kind", "detail"}`, and finally
+`{"kind": "result", "cause", "error", "digits", "recording"}` with a stereo WAV (this handset left, the other party right) in base64.
+`cause` is empty if nobody called.
 
-`POST /handsets/break-stream` is a fault to test by: a media connection breaks.
+`POST /handsets/break-stream` injects a fault: a media connection breaks.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ DEFAULT_RING_SECONDS = 1
 
 
 class HandsetsApi:
-    """Control of scripted handsets over HTTP."""
+    """Controls scripted handsets over HTTP."""
 
     def __init__(self, switch: Switch) -> None:
         self._switch = switch
@@ -58,7 +58,7 @@ class HandsetsApi:
         ]
 
     async def break_stream(self, request: web.Request) -> web.Response:
-        """Let a call's media connection break, as a fault of the network would: `{"call_control_id": "v3:…"}`, or Twilio's `CA…`."""
+        """Break a call's media connection like a network failure: `{"call_control_id": "v3:…"}`, or Twilio's `CA…`."""
         body = validate(await read_json(request), {"call_control_id": Field(required=True)})
         stream = self._switch.live_leg(body["call_control_id"]).stream
         if stream is not None:
@@ -86,7 +86,7 @@ class HandsetsApi:
             self._switch.detach(script.handset)
 
     async def _handset(self, number: str, body: dict[str, Any]) -> ScriptedHandset:
-        """One that is ready to speak. Raises ApiError."""
+        """A handset whose speech is ready. Raises ApiError."""
         try:
             handset = ScriptedHandset(
                 number,
@@ -114,7 +114,7 @@ class _Script:
         handset.on_event = self._events.put_nowait
 
     async def run(self, request: web.Request, begin: Callable[[], object]) -> web.StreamResponse:
-        """Tell of one call, from its first event to its result."""
+        """Stream one call's events and its result."""
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await response.prepare(request)
         try:
@@ -124,7 +124,7 @@ class _Script:
         except ConnectionResetError:
             logger.info("the client that ran a script is gone")
         finally:
-            # Also when the one who asked has gone away.
+            # Also if the client has disconnected.
             self.handset.hang_up()
         return response
 

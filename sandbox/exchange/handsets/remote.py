@@ -1,30 +1,29 @@
-"""A telephone on a WebSocket: the Phone page of the dashboard, which the platform relays to here.
+"""A phone on a WebSocket: the dashboard's Phone page, relayed by the platform.
 
-Address: `EXCHANGE_URL/handset?token=<TELNYX_API_KEY>` (or the key as a Bearer token). Text frames are JSON and control
-the telephone, binary frames are audio: PCM16 little-endian, mono, 16 kHz, 20 ms (640 bytes) each, both ways, from
-`answered` to `ended`. Client audio of another length is taken as well. Muting is the client's business: it sends
-silence or nothing.
+URL: `EXCHANGE_URL/handset?token=<TELNYX_API_KEY>` (or the key as a Bearer token). Text frames are JSON and control
+the phone. Binary frames are audio: PCM16 little-endian, mono, 16 kHz, 20 ms (640 bytes) each, both ways, from
+`answered` to `ended`. Client audio of other lengths is accepted too. To mute, the client sends silence or nothing.
 
 Client to server:
 
-    {"type": "register", "number": "+15551230100"}    first of all; the number that others see and can call
-    {"type": "dial", "to": "+14155550100"}            only when no call is on
-    {"type": "answer"}                                the call that rings here
-    {"type": "decline"}                               the call that rings here
+    {"type": "register", "number": "+15551230100"}    must be first; the number that others see and can call
+    {"type": "dial", "to": "+14155550100"}            only if there is no call
+    {"type": "answer"}                                answer the ringing call
+    {"type": "decline"}                               decline the ringing call
     {"type": "dtmf", "digit": "5"}                    0-9 A-D * #
-    {"type": "hangup"}                                also while it still rings at the other side
+    {"type": "hangup"}                                also while the callee's phone rings
 
 Server to client:
 
     {"type": "registered", "number": "+15551230100"}
     {"type": "ringing", "from": "+1…", "to": "+1…", "direction": "inbound" | "outbound"}    inbound: this phone rings
     {"type": "answered"}
-    {"type": "dtmf", "digit": "5"}                    the other side pressed a key
+    {"type": "dtmf", "digit": "5"}                    the other party pressed a key
     {"type": "ended", "cause": "normal_clearing"}     a Telnyx hangup_cause
-    {"type": "error", "message": "…"}                 what was sent made no sense; nothing has changed
+    {"type": "error", "message": "…"}                 the message was invalid and ignored
 
-Registering a number that another client holds takes it over; the other one gets an `error` and is closed with code
-4001.
+Registering a number that another client has registered takes it over. The other client gets an `error`, and its connection
+is closed with code 4001.
 """
 
 import asyncio
@@ -48,7 +47,7 @@ TAKEN_OVER = 4001
 
 
 class RemoteHandset(Handset):
-    """The switch's side of one registered client."""
+    """The exchange's end of a registered client's connection."""
 
     def __init__(self, number: str, socket: web.WebSocketResponse) -> None:
         super().__init__(number)
@@ -63,7 +62,7 @@ class RemoteHandset(Handset):
         self._down = Resampler(CLIENT_RATE, 8000)
         self._up = Resampler(8000, CLIENT_RATE)
 
-    # --- the telephone ------------------------------------------------------------------------------------------------
+    # --- the phone ----------------------------------------------------------------------------------------------------
 
     def on_ringing(self, line: Line, *, inbound: bool) -> None:
         parties = {"from": line.from_number, "to": line.to_number}
@@ -90,12 +89,12 @@ class RemoteHandset(Handset):
     # --- the client ---------------------------------------------------------------------------------------------------
 
     def hear(self, pcm16: bytes) -> None:
-        """Take microphone audio of the client."""
+        """Take the client's microphone audio."""
         if self._answered:
             self._microphone.put(pcm16_to_mulaw(self._down.process(pcm16)))
 
     def tell(self, message: bytes | dict[str, Any]) -> None:
-        """Queue a frame for the client. One that does not read for five seconds misses audio, never a message."""
+        """Queue a frame for the client. A client that does not read for five seconds misses audio, but never a message."""
         if isinstance(message, bytes) and len(self._outbox) >= MAX_OUTBOX_FRAMES:
             return
         self._outbox.append(message)
@@ -114,7 +113,7 @@ class RemoteHandset(Handset):
                     await self._socket.send_str(orjson.dumps(message).decode())
 
     async def take_over(self) -> None:
-        """Send this client away: another one has its number now."""
+        """Close this client's connection, because another client has registered its number."""
         await self._socket.send_json({"type": "error", "message": "Another phone registered this number."})
         await self._socket.close(code=TAKEN_OVER)
 
@@ -136,7 +135,7 @@ class HandsetSocket:
         try:
             async for message in socket:
                 if message.type is WSMsgType.ERROR:
-                    break  # too large, or no frame: aiohttp has closed with the code that says so
+                    break  # too large or invalid: aiohttp has closed the socket with the matching code
                 if message.type is WSMsgType.BINARY:
                     if handset is not None:
                         handset.hear(message.data)
@@ -170,7 +169,7 @@ class HandsetSocket:
         return handset
 
     def _obey(self, handset: RemoteHandset | None, control: dict[str, Any]) -> str:
-        """Do what the client wants. A message when that cannot be."""
+        """Carry out a control message. Returns the problem if it cannot be carried out."""
         if handset is None:
             return "Register first."
         line = handset.line
@@ -206,5 +205,5 @@ async def _write(handset: RemoteHandset) -> None:
     try:
         await handset.write()
     except ConnectionError:
-        # The reader ends too, and with it the handset.
+        # The reader ends too, and disconnects the handset.
         return

@@ -1,7 +1,7 @@
-"""A handset that follows a script: for tests, for `manage.py dial`, and behind the test numbers.
+"""A handset that follows a script: for tests, `manage.py dial`, and the test numbers.
 
-Its clock is the line's: `at_seconds` of an event, and a position in its recording, count the 20 ms frames since the
-answer.
+Its times follow the line's clock: `at_seconds` of an event, and positions in its recording, count the 20 ms frames since
+the answer.
 """
 
 import asyncio
@@ -28,14 +28,14 @@ class CallOver(Exception):
 
 
 class Step(Protocol):
-    """One thing to do on the line, once the call is up. Raises CallOver or TimeoutError."""
+    """One action after the call was answered. Raises CallOver or TimeoutError."""
 
     async def perform(self, phone: "ScriptedHandset") -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class HandsetEvent:
-    """Something that happened, for the log of a call. `kind`: waiting, ringing, answered, says, hears, dtmf, ended …"""
+    """An event of a call. `kind`: waiting, ringing, answered, says, hears, dtmf, ended …"""
 
     at_seconds: float
     kind: str
@@ -43,9 +43,9 @@ class HandsetEvent:
 
 
 class ScriptedHandset(Handset):
-    """Dials or is called, does its steps in order, and stays on the line until one side hangs up.
+    """Dials or is called, carries out its steps in order, and stays on the line until one party hangs up.
 
-    `on_ring` says what it does when it rings, after `ring_seconds`. `tts` is needed by steps that speak text only.
+    `on_ring` says what it does after ringing for `ring_seconds`. Only steps that speak text need `tts`.
     """
 
     def __init__(
@@ -82,10 +82,10 @@ class ScriptedHandset(Handset):
         self._script: asyncio.Task[None] | None = None
         self._over = asyncio.Event()
 
-    # --- for the one who holds it -------------------------------------------------------------------------------------
+    # --- for the user -------------------------------------------------------------------------------------------------
 
     async def finished(self, timeout_seconds: float = 60.0) -> str:
-        """Wait for the end of the call; its hangup_cause. Raises what the script failed with, and TimeoutError."""
+        """Wait for the end of the call, and return its hangup_cause. Raises the script's error, and TimeoutError."""
         async with asyncio.timeout(timeout_seconds):
             await self._over.wait()
         if self.error is not None:
@@ -93,12 +93,12 @@ class ScriptedHandset(Handset):
         return self.cause
 
     def hang_up(self) -> None:
-        """Put the receiver down, if a call is on."""
+        """Hang up, if there is a call."""
         if self.line is not None:
             self.line.put_down()
 
     async def prepare(self) -> None:
-        """Have all texts of the script spoken into memory, so that nothing is waited for during the call."""
+        """Generate the audio of all texts of the script, so that steps do not wait for it during the call."""
         for step in self.steps:
             text = getattr(step, "text", "")
             if text:
@@ -118,7 +118,7 @@ class ScriptedHandset(Handset):
         return len(self.heard) * FRAME_SECONDS
 
     def recording(self) -> bytes:
-        """A stereo WAV, 8 kHz 16 bit: this handset left, what it heard right, from the answer to the end."""
+        """A stereo WAV, 8 kHz, 16 bit, from the answer to the end: this handset left, what it heard right."""
         left = mulaw_to_pcm16(b"".join(self.said))
         right = mulaw_to_pcm16(b"".join(self.heard))
         both = bytearray(2 * min(len(left), len(right)))
@@ -128,13 +128,13 @@ class ScriptedHandset(Handset):
         return wav_file(bytes(both), 8000, 2)
 
     def heard_pcm16(self) -> bytes:
-        """All that was heard since the answer, 8 kHz PCM16."""
+        """All audio heard since the answer, as 8 kHz PCM16."""
         return mulaw_to_pcm16(b"".join(self.heard))
 
     # --- for steps ----------------------------------------------------------------------------------------------------
 
     async def until(self, condition: Callable[[], bool], timeout_seconds: float | None = None) -> None:
-        """Wait until a condition holds at a frame's end. Raises CallOver, and TimeoutError after `timeout_seconds`."""
+        """Wait until a condition is true at the end of a frame. Raises CallOver, and TimeoutError after `timeout_seconds`."""
         if self._over.is_set():
             raise CallOver
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -146,19 +146,19 @@ class ScriptedHandset(Handset):
             self._waiting = None
 
     async def speak(self, pcm16: bytes) -> None:
-        """Say 8 kHz PCM16 to its end; what was heard until then does not count as an answer to it."""
+        """Play 8 kHz PCM16 to its end. Speech heard until then does not count as an answer."""
         self._to_say.extend(frames(pcm16))
         await self.until(lambda: not self._to_say)
         self.has_heard_speech = False
 
     def note(self, kind: str, detail: str = "") -> None:
-        """Put something down in the log of the call."""
+        """Add an event."""
         event = HandsetEvent(round(self.at_seconds, 3), kind, detail)
         self.events.append(event)
         if self.on_event is not None:
             self.on_event(event)
 
-    # --- the telephone ------------------------------------------------------------------------------------------------
+    # --- the phone ----------------------------------------------------------------------------------------------------
 
     def on_ringing(self, line: Line, *, inbound: bool) -> None:
         self._over.clear()
@@ -175,11 +175,11 @@ class ScriptedHandset(Handset):
         return next(filter(None, (getattr(step, "text", "") for step in self.steps)), "")
 
     async def _pick_up(self, line: Line) -> None:
-        """Pick up with the first words ready: nobody waits in silence for a voice to be computed, which a machine would not do."""
+        """Answer when the first words are ready, so that the caller does not wait in silence for the TTS."""
         ready_at = asyncio.get_running_loop().time() + self._ring_seconds
         voice = asyncio.ensure_future(self.voice(self._first_words))
         await asyncio.wait([voice])
-        voice.exception()  # the script fails of it, in the call
+        voice.exception()  # the script raises it again, during the call
         await asyncio.sleep(ready_at - asyncio.get_running_loop().time())
         line.pick_up()
 
@@ -207,7 +207,7 @@ class ScriptedHandset(Handset):
     def play(self, frame: bytes) -> None:
         self.heard.append(frame)
         if is_speech(frame):
-            # Loud frames a few apart are one utterance; five silent ones end it.
+            # Loud frames with short gaps are one utterance. 25 silent frames end it.
             if self.speech_frames == 0:
                 self.note("hears")
             self.speech_frames += 1

@@ -1,4 +1,4 @@
-"""The steps of a scripted handset, and their form in JSON: a list of objects with one key each.
+"""The steps of a scripted handset, and their JSON format: a list of objects with one key each.
 
 [{"wait_for_silence": 700}, {"say": "What are your opening hours?"}, {"wait_for_silence": 900}, {"hang_up": true}]
 """
@@ -26,7 +26,7 @@ def _frames(milliseconds: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Say a text with `tts`, or audio that is given as 8 kHz PCM16."""
+    """Say a text with `tts`, or play 8 kHz PCM16 audio."""
 
     text: str = ""
     pcm16: bytes = b""
@@ -40,7 +40,7 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Let some time pass."""
+    """Wait for some seconds."""
 
     seconds: float
 
@@ -51,7 +51,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class WaitForSilence:
-    """Wait until the other side has spoken since our last word, and then been silent for a while."""
+    """Wait until the other party has spoken since our last word, and has then been silent for `milliseconds`."""
 
     milliseconds: int = 700
     timeout_seconds: float = DEFAULT_PATIENCE_SECONDS
@@ -63,7 +63,7 @@ class WaitForSilence:
 
 @dataclass(frozen=True, slots=True)
 class HearGreeting:
-    """Let the other side say its greeting, if it begins within four seconds; else go on."""
+    """Wait for the end of the other party's greeting. Continue after four seconds without one."""
 
     milliseconds: int = 700
 
@@ -79,7 +79,7 @@ class HearGreeting:
 
 @dataclass(frozen=True, slots=True)
 class WaitForSpeech:
-    """Wait until the other side has been speaking for a while: what follows then interrupts it."""
+    """Wait until the other party has been speaking for `milliseconds`, so that the next step interrupts it."""
 
     milliseconds: int = 400
     timeout_seconds: float = DEFAULT_PATIENCE_SECONDS
@@ -91,7 +91,7 @@ class WaitForSpeech:
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """Press keys, five a second."""
+    """Press keys, five per second."""
 
     digits: str
 
@@ -116,7 +116,7 @@ class Beep:
 
 @dataclass(frozen=True, slots=True)
 class EndGreeting:
-    """The end of an answering machine's greeting that has no tone."""
+    """The end of an answering machine's greeting without a tone."""
 
     async def perform(self, phone: ScriptedHandset) -> None:
         if phone.line is not None:
@@ -125,7 +125,7 @@ class EndGreeting:
 
 @dataclass(frozen=True, slots=True)
 class ScreeningTone:
-    """The tone with which a phone that screens calls begins to listen to the caller."""
+    """The tone after which a phone that screens calls listens to the caller."""
 
     async def perform(self, phone: ScriptedHandset) -> None:
         if phone.line is not None:
@@ -147,14 +147,14 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class HangUp:
-    """Put the receiver down."""
+    """Hang up."""
 
     async def perform(self, phone: ScriptedHandset) -> None:
         phone.hang_up()
 
 
 def parse_steps(script: Any) -> list[Step]:
-    """Steps from their JSON form. Raises ValueError that names the wrong step."""
+    """Parse steps from JSON. Raises ValueError with the position of the invalid step."""
     if not isinstance(script, list):
         raise ValueError("A script must be a list of steps.")
     return [_parse_step(index, step) for index, step in enumerate(script, start=1)]

@@ -1,7 +1,7 @@
 """Telnyx's REST API over the exchange: Call Control v2, numbers, requirement groups.
 
-What legs report (`webhooks`, `media_stream`, `errors`) is in Telnyx's words, too, but is beside this package: legs say it themselves, and
-Twilio's dialect translates it.
+Legs also report in Telnyx's format (`webhooks`, `media_stream`, `errors`), but these modules are outside this package: legs use them, and
+Twilio's protocol translates their reports.
 
 `calls_api`, `numbers_api`, `compliance_api`   one class for each part of the API
 `schemas`                                      the bodies of its commands

@@ -1,4 +1,4 @@
-"""REST: dialing and the commands on a call. 200 means that a command was accepted; webhooks report its effect."""
+"""REST: dialing, and commands for calls. 200 means that a command was accepted. Webhooks report its effect."""
 
 import time
 from collections.abc import Callable
@@ -19,17 +19,17 @@ from sandbox.exchange.telnyx import schemas
 from sandbox.exchange.transcription import TranscriptionParams
 from sandbox.exchange.validation import Schema, validate
 
-# A command_id that comes again within this time is answered as before and carried out no second time.
+# A command whose command_id is repeated within this time gets the same response and is not carried out again.
 REPEAT_SECONDS = 60.0
 DEFAULT_DTMF_MS = 250
-# Telnyx's own pages say 5000 and 3000; who keeps to the smaller one is right with both.
+# Telnyx's documentation says 5000 in one place and 3000 in another. The smaller limit is safe with both.
 MAX_SPEAK_CHARACTERS = 3000
 OK: dict[str, Any] = {"result": "ok"}
 Body = dict[str, Any]
 
 
 class CallsApi:
-    """One method for each command, named as Telnyx names it."""
+    """One method for each command, with Telnyx's name."""
 
     def __init__(self, switch: Switch) -> None:
         self._switch = switch
@@ -64,7 +64,7 @@ class CallsApi:
         ]
 
     async def applications(self, request: web.Request) -> web.Response:
-        """The account has one, which all its numbers ring at."""
+        """The account has one application, and all of its numbers belong to it."""
         application = {
             "record_type": "call_control_application",
             "id": self._switch.connection_id,
@@ -81,7 +81,7 @@ class CallsApi:
 
         def perform() -> Body:
             leg = self._switch.dial(body)
-            # Dial says is_alive false whatever comes of it: the call has not begun yet.
+            # The response to a dial command always has is_alive false: the call has not started yet.
             return leg.describe() | {"is_alive": False} | _recording_id(leg)
 
         return self._once("", body, perform)
@@ -114,7 +114,7 @@ class CallsApi:
         return data_response(OK)
 
     def _once(self, scope: str, body: Body, perform: Callable[[], Any]) -> web.Response:
-        """Carry a command out, unless its command_id was seen in this scope in the last minute."""
+        """Carry out a command, unless its command_id was seen in this scope in the last minute."""
         now = time.monotonic()
         self._answers = {key: entry for key, entry in self._answers.items() if entry[0] > now}
         command_id = body.get("command_id")
@@ -236,11 +236,11 @@ def _running(leg: Leg, body: Body) -> list[Recording]:
 
 
 def _recording_id(leg: Leg) -> Body:
-    """The part of an answer to a command that asked for a recording."""
+    """The field in the response to a command that starts a recording."""
     return {} if leg.record_on_answer is None else {"recording_id": leg.record_on_answer.recording_id}
 
 
 def _check_record_format(body: Body) -> None:
-    """Without `record_format` Telnyx records mp3, which the exchange cannot."""
+    """Without `record_format`, Telnyx records mp3, which the exchange does not support."""
     if body.get("record") and not body.get("record_format"):
         raise not_offered("/record_format=mp3")

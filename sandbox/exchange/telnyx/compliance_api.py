@@ -1,4 +1,4 @@
-"""REST: what countries require, groups of documents submitted for it, documents and addresses."""
+"""REST: requirements of countries, requirement groups, documents and addresses."""
 
 import asyncio
 import base64
@@ -22,7 +22,7 @@ MAX_DOCUMENT_BYTES = 20 * 1024 * 1024
 
 
 class ComplianceApi:
-    """`on_approval` is called when a group was approved: orders may wait for it."""
+    """`on_approval` is called when a group is approved, because orders may be waiting for it."""
 
     def __init__(self, state: State, tasks: Tasks, on_approval: Callable[[], None]) -> None:
         self._state = state
@@ -113,7 +113,7 @@ class ComplianceApi:
         self._state.save()
 
     def _fill(self, group: Record, body: Record) -> None:
-        """Put the given values in. Raises ApiError for a requirement or a document that does not exist."""
+        """Set the values. Raises ApiError for a requirement or document that does not exist."""
         by_id = {each["requirement_id"]: each for each in group["regulatory_requirements"]}
         for index, given in enumerate(body.get("regulatory_requirements") or []):
             pointer = f"/regulatory_requirements/{index}"
@@ -137,7 +137,7 @@ class ComplianceApi:
     # --- documents and addresses --------------------------------------------------------------------------------------
 
     async def upload_document(self, request: web.Request) -> web.Response:
-        """JSON with the file in base64, or a multipart form. Only what describes the file is kept."""
+        """JSON with the file in base64, or a multipart form. Only the file's metadata is stored."""
         if request.content_type == "multipart/form-data":
             content, fields = await _read_form(request)
         else:

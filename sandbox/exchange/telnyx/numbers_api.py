@@ -17,7 +17,7 @@ from sandbox.exchange.telnyx import schemas
 from sandbox.exchange.validation import validate
 from sandbox.exchange.webhooks import now_text
 
-# An order names numbers that a search has shown lately (error 85000), and takes a moment to come through.
+# Only numbers from a recent search can be ordered (error 85000). An order completes after a moment.
 SEARCH_VALID_SECONDS = 1800.0
 ORDER_SECONDS = 0.15
 MAX_SEARCH_RESULTS = 250
@@ -101,7 +101,7 @@ class NumbersApi:
         return response
 
     def continue_orders(self) -> None:
-        """Carry through the orders that wait for nothing more; also those that a restart left behind."""
+        """Complete pending orders whose requirements are met, also those from before a restart."""
         for order in self._state.orders.values():
             if order["status"] == "pending":
                 for line in order["phone_numbers"]:
@@ -236,7 +236,7 @@ class NumbersApi:
 
 
 def _query(given: dict[str, str]) -> inventory.Query:
-    """The search of a request's filters. Raises ApiError."""
+    """The query for a request's filters. Raises ApiError."""
     if not given.get("country_code"):
         raise errors.missing("filter[country_code]")
     kind = given.get("phone_number_type", "")
@@ -260,7 +260,7 @@ def _query(given: dict[str, str]) -> inventory.Query:
 
 
 def _available(number: str, block: inventory.Block) -> dict[str, Any]:
-    """A row of the search's answer."""
+    """A search result."""
     regions = (("rate_center", block.city), ("state", block.region), ("country_code", block.country))
     return {
         "record_type": "available_phone_number",

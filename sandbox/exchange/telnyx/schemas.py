@@ -1,6 +1,6 @@
-"""The request bodies of Telnyx's call commands: names, enums and limits of its OpenAPI file of 2026-07-16.
+"""The request bodies of Telnyx's commands: names, enums and limits from its OpenAPI file of 2026-07-16.
 
-What this exchange does not do is listed as such and refused, so that nobody believes it is done.
+Features that this exchange does not have are listed and refused, so that nobody relies on them.
 """
 
 from sandbox.exchange.amd import SCREENING_MODE
@@ -20,8 +20,8 @@ _STREAM: Schema = {
     "stream_bidirectional_codec": Field(choices=_CODECS, unoffered=_UNOFFERED_CODECS),
     "stream_bidirectional_target_legs": Field(choices=("both", "self", "opposite")),
 }
-# These three are absent from `answer` in Telnyx's specification: with a token or another rate, start the stream by
-# itself.
+# Telnyx's specification does not have these fields in `answer`. To set a token or another rate, start the stream with its
+# own command.
 _STREAM_EXTRA: Schema = {
     "stream_bidirectional_sampling_rate": Field(
         int, choices=(8000, 16000, 22050, 24000, 48000), unoffered=(22050, 48000)
@@ -31,7 +31,7 @@ _STREAM_EXTRA: Schema = {
 _RECORD: Schema = {
     "record": Field(choices=("record-from-answer",)),
     "record_channels": Field(choices=("single", "dual")),
-    # mp3 is what Telnyx takes when the command does not say; which is then refused.
+    # Telnyx's default is mp3, so a command without a format is refused.
     "record_format": Field(choices=("wav", "mp3"), unoffered=("mp3",)),
     "record_max_length": Field(int, minimum=0, maximum=14400),
     "record_track": Field(choices=("both", "inbound", "outbound"), unoffered=("inbound", "outbound")),
@@ -52,7 +52,7 @@ _ENGINES = (
     "A",
     "B",
 )
-# Whatever the engine, the offline recognizer does the work; its configuration is read for language and interim results.
+# The offline recognizer is used for every engine. Only `interim_results` of the configuration has an effect.
 _TRANSCRIPTION: Schema = {
     "transcription_engine": Field(choices=_ENGINES),
     "transcription_engine_config": Field(dict),
@@ -167,7 +167,7 @@ _ANNOUNCEMENT: Schema = {
     "stop": Field(choices=("current", "all")),
     "target_legs": Field(choices=("self", "opposite", "both")),
 }
-# The length of `payload` has an error of its own; `voice` and `language` are checked, and the one offline voice speaks.
+# A `payload` that is too long has its own error. `voice` and `language` are checked, but there is only one offline voice.
 SPEAK: Schema = (
     _COMMAND
     | _ANNOUNCEMENT
@@ -226,7 +226,7 @@ SEND_DTMF: Schema = _COMMAND | {
 }
 CLIENT_STATE_UPDATE: Schema = {"client_state": Field(required=True, form="client_state")}
 
-# Commands of the carrier that the exchange does not carry out.
+# Telnyx's commands that the exchange does not support.
 UNOFFERED_COMMANDS = (
     "gather",
     "gather_using_speak",

@@ -1,13 +1,14 @@
-"""Twilio's dialect of the exchange: REST 2010-04-01, TwiML, signed callbacks, Media Streams.
+"""Twilio's protocol at the exchange: REST 2010-04-01, TwiML, signed callbacks, Media Streams.
 
-Switch, legs, phones and audio are those of the exchange. Here is only what Twilio says differently.
+Switch, legs, phones and audio are those of the exchange. This package contains only what is different at Twilio.
 
-`values`, `errors`, `forms`   what goes over the wire: ids and dates, refusals, form bodies
+`values`, `errors`, `forms`   IDs and dates, errors, form bodies
 `callbacks`                   signed requests to the platform
-`account`                     accounts, their numbers, and which calls they have
-`calls`                       one call: its state in Twilio's words, and what it reports
-`twiml`, `verbs`              reading documents and carrying them out
+`account`                     accounts, their numbers and their calls
+`calls`                       one call: its resource and status callbacks
+`twiml`, `interpreter`        parsing and running TwiML documents
+`connect`, `dial`, `gather`, `speaking`   the verbs
 `streams`                     Media Streams
-`conferences`                 rooms in which several calls hear each other
+`conferences`                 conferences of several calls
 `*_api`                       REST
 """

@@ -1,4 +1,4 @@
-"""Accounts of this dialect: who may come in, what they own, and what is wrong with what they sent."""
+"""Accounts at Twilio: credentials, numbers, calls, and the error log."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class Interpreter(Protocol):
-    """Carries TwiML out on a call."""
+    """Runs TwiML on a call."""
 
     async def __call__(self, call: "Call", source: Source, *, ends_call: bool = True) -> None: ...
 
 
 @dataclass(slots=True, eq=False)
 class Account:
-    """One account. `base_url` is the address of the API, which callbacks name recordings by."""
+    """One account. `base_url` is the URL of the API, which recording URLs in callbacks start with."""
 
     sid: str
     auth_token: str
@@ -45,7 +45,7 @@ class Account:
         return account_path(self.sid)
 
     def numbers(self) -> list[Record]:
-        """The IncomingPhoneNumbers of this account, the newest first."""
+        """The IncomingPhoneNumbers of this account, newest first."""
         owned = [row for row in self.state.incoming_phone_numbers.values() if row["account_sid"] == self.sid]
         return owned[::-1]
 
@@ -53,19 +53,19 @@ class Account:
         return self.state.incoming_phone_numbers.get(number, {}).get("account_sid") == self.sid
 
     def file_away(self, call: "Call") -> None:
-        """Keep no more than the resource of a call that has ended."""
+        """Keep only the resource of a call that has ended."""
         self.past_calls[call.sid] = self.calls.pop(call.sid).describe()
 
     def call_resources(self) -> list[Record]:
-        """All Call resources, the newest first."""
+        """All Call resources, newest first."""
         return [*(call.describe() for call in reversed(self.calls.values())), *reversed(self.past_calls.values())]
 
     def send(self, queue: CallbackQueue, url: str, method: str, params: dict[str, str]) -> None:
-        """A signed callback in the background; none without a URL."""
+        """Send a signed callback in the background. Does nothing without a URL."""
         self.callbacks.send(queue, self.auth_token, url, method, params)
 
     def notify(self, call_sid: str, code: int, text: str) -> None:
-        """Add a line to the account's error log, which the platform can read as Notifications."""
+        """Add an entry to the account's error log, which the platform can read as Notifications."""
         moment = rfc2822(now())
         sid = new_sid("NO")
         about: dict[str, Any] = {

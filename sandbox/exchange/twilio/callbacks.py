@@ -1,7 +1,7 @@
-"""Requests to the platform: signed with X-Twilio-Signature, and tried again as the URL's fragment says.
+"""Requests to the platform: signed with X-Twilio-Signature, and retried as the URL's fragment says.
 
-Signature: https://www.twilio.com/docs/usage/security. Fragments such as `#rc=3&rp=all&rt=5000` (tries, what for, and how
-many milliseconds each may take): https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides.
+Signature: https://www.twilio.com/docs/usage/security. Fragments such as `#rc=3&rp=all&rt=5000` (retries, retry policy, and
+read timeout in milliseconds): https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides.
 """
 
 import asyncio
@@ -28,14 +28,14 @@ RETRY_SECONDS = 0.2
 
 
 def sign(auth_token: str, url: str, params: Mapping[str, str]) -> str:
-    """X-Twilio-Signature: HMAC-SHA1 of the whole URL and, for form bodies, all names and values in the names' order."""
+    """X-Twilio-Signature: HMAC-SHA1 of the whole URL and, for form bodies, all names and values, sorted by name."""
     text = url + "".join(name + params[name] for name in sorted(params))
     return base64.b64encode(hmac.new(auth_token.encode(), text.encode(), hashlib.sha1).digest()).decode()
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back; status 0 when nothing did."""
+    """The response. `status` is 0 if there was none."""
 
     status: int
     content_type: str = ""
@@ -55,7 +55,7 @@ class CallbackQueue:
 
 @dataclass(frozen=True, slots=True)
 class _Overrides:
-    """Of a URL's fragment. `policy`: "ct" (no connection), "rt" (no answer in time), "4xx", "5xx", "all"."""
+    """The overrides in a URL's fragment. `policy`: "ct" (no connection), "rt" (read timeout), "4xx", "5xx", "all"."""
 
     tries: int = DEFAULT_TRIES
     policy: frozenset[str] = frozenset({"ct"})
@@ -76,7 +76,7 @@ class _Overrides:
 
 @dataclass(slots=True)
 class Callbacks:
-    """`send` delivers in the background and in order, `fetch` waits for the answer."""
+    """`send` delivers in the background and in order. `fetch` waits for the response."""
 
     http: aiohttp.ClientSession
     tasks: Tasks
@@ -84,7 +84,7 @@ class Callbacks:
     _leaving: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def send(self, queue: CallbackQueue, auth_token: str, url: str, method: str, params: Mapping[str, str]) -> None:
-        """Deliver a callback after the one before it in the same queue. Without a URL there is none."""
+        """Deliver a callback after the previous one in the same queue. Does nothing without a URL."""
         if not url:
             return
         before = None if self.faults.reorder else queue.last
@@ -93,7 +93,7 @@ class Callbacks:
         queue.last.add_done_callback(self._leaving.discard)
 
     async def flush(self, seconds: float) -> None:
-        """Wait until every callback has been delivered or given up, but no longer than this."""
+        """Wait until every callback has been delivered or has failed, at most this long."""
         if self._leaving:
             await asyncio.wait(self._leaving, timeout=seconds)
 
@@ -110,7 +110,7 @@ class Callbacks:
             logger.info("a callback to the platform failed with %s", reply.status or "no answer")
 
     async def fetch(self, auth_token: str, url: str, method: str, params: Mapping[str, str]) -> Reply:
-        """Request a URL, again if its fragment says so. Every try has the same idempotency token."""
+        """Request a URL, and retry if its fragment says so. All attempts have the same idempotency token."""
         parts = urlsplit(url)
         overrides = _Overrides.of(parts.fragment)
         target = urlunsplit(parts._replace(fragment=""))
@@ -132,7 +132,7 @@ class Callbacks:
     async def _try(
         self, url: str, method: str, params: Mapping[str, str], headers: Mapping[str, str], seconds: float
     ) -> tuple[Reply, str]:
-        """The reply, and what it failed by in the words of `rp`."""
+        """The reply, and the failure as one of the values of `rp`."""
         data = dict(params) if method == "POST" else None
         try:
             async with (

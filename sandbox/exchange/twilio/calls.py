@@ -1,4 +1,4 @@
-"""One call in Twilio's words: its resource, its status callbacks, and the TwiML that is carried out on it."""
+"""A call at Twilio: its resource, its status callbacks, and the TwiML that runs on it."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ from sandbox.exchange.webhooks import WebhookQueue
 Direction = Literal["inbound", "outbound-api", "outbound-dial"]
 Listener = Callable[[str, dict[str, Any]], None]
 
-# What a hang-up cause is as a status. A declined call counts as busy; its SIP code tells the two apart.
+# Hangup cause → status. A declined call counts as busy. Its SIP code distinguishes the two.
 FINAL_STATUS = {
     "user_busy": "busy",
     "call_rejected": "busy",
@@ -35,13 +35,13 @@ FINAL_STATUS = {
     "no_answer": "no-answer",
     "originator_cancel": "no-answer",
 }
-# After that only the resource is kept, not the leg and the phone.
+# After this time, only the resource is kept, not the leg and the phone.
 KEEP_ENDED_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class StatusCallback:
-    """The URL for a call's progress. `events`: initiated, ringing, answered, completed."""
+    """The URL that gets a call's progress. `events`: initiated, ringing, answered, completed."""
 
     url: str = ""
     method: str = "POST"
@@ -50,7 +50,7 @@ class StatusCallback:
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """A leg, and what Twilio knows of it. `first` is the document that its answer (or its ring, inbound) begins with."""
+    """A leg with its Twilio state. `first` is the TwiML that runs when the call is answered, or when it rings if inbound."""
 
     account: Account
     direction: Direction
@@ -110,10 +110,10 @@ class Call:
         owner = StreamOwner(self.account.sid, self.account.auth_token, self.sid, self.warn)
         return TwilioStream(leg, params, http, owner)
 
-    # --- its life -----------------------------------------------------------------------------------------------------
+    # --- progress -----------------------------------------------------------------------------------------------------
 
     def begin(self, ring_seconds: float, refusal: str = "") -> None:
-        """Let it ring."""
+        """Start ringing."""
         if self.final_status:
             return
         self.started_at = now()
@@ -125,39 +125,39 @@ class Call:
                 self.play(self.first)
 
     def begin_soon(self, ring_seconds: float, refusal: str = "") -> None:
-        """Let it ring once the request for it has been answered."""
+        """Start ringing after the response to the request has been sent."""
         asyncio.get_running_loop().call_later(BEGIN_DELAY_SECONDS, self.begin, ring_seconds, refusal)
 
     def answer(self) -> None:
-        """Answer an inbound call that rings."""
+        """Answer a ringing inbound call."""
         if self.direction == "inbound" and self.leg.state == "ringing":
             self.leg.answer()
 
     def redirect(self, source: Source) -> None:
-        """Another document by REST. The call that dialed this one is left."""
+        """Run another document, requested over REST. The call that dialed this one continues without it."""
         if self.on_redirect is not None:
             self.on_redirect()
         self.play(source)
 
     def play(self, source: Source, *, ends_call: bool = True) -> None:
-        """Carry a document out, in place of the one that runs."""
+        """Run a document instead of the current one."""
         self.stop_document()
         tasks = self.account.switch.context.tasks
         self._run = tasks.start(self.account.interpreter(self, source, ends_call=ends_call), "twiml")
 
     async def document_over(self) -> None:
-        """Wait until the document that runs has ended, one way or another."""
+        """Wait until the running document has ended or was stopped."""
         if self._run is not None:
             await asyncio.wait([self._run])
 
     def stop_document(self) -> None:
-        """End the document that runs, with whatever it does."""
+        """Stop the running document, including its current verb."""
         if self._run is not None:
             self._run.cancel()
             self._run = None
 
     def cancel(self) -> None:
-        """Hang up by REST."""
+        """Hang up, requested over REST."""
         if not self.final_status:
             self.is_canceled = self.leg.state != "answered"
             self.leg.hang_up()
@@ -172,7 +172,7 @@ class Call:
 
     @contextlib.contextmanager
     def listening(self, listener: Listener) -> Iterator[None]:
-        """Have everything told to `listener` that the leg reports meanwhile."""
+        """Pass the leg's reports to `listener` during the context."""
         self._listeners.append(listener)
         try:
             yield
@@ -204,11 +204,11 @@ class Call:
             self.on_answer()
         elif self.direction != "inbound" and self.first is not None:
             if self.detection is not None and not self.detection.is_async:
-                return  # the document waits for the verdict
+                return  # the document starts after the verdict
             self.play(self.first)
 
     def verdict(self, answered_by: str, milliseconds: int) -> None:
-        """Answering machine detection is done: tell, or begin the document that waited for it."""
+        """Answering machine detection has ended: send the callback, or start the document that was waiting."""
         if self.detection is None or self.answered_by is not None:
             return
         self.answered_by = answered_by
@@ -237,7 +237,7 @@ class Call:
     # --- reports ------------------------------------------------------------------------------------------------------
 
     def params(self, *, status: str = "") -> dict[str, str]:
-        """What every request about this call has. Places are sent, too, and are empty."""
+        """The parameters of every request about this call. Twilio's location parameters are included and empty."""
         both = {"From": self.from_number, "To": self.to_number, "Caller": self.from_number, "Called": self.to_number}
         places = {f"{who}{what}": "" for who in both for what in ("City", "State", "Zip", "Country")}
         params = {
@@ -269,7 +269,7 @@ class Call:
         self.account.send(self.callbacks, self.callback.url, self.callback.method, params)
 
     def warn(self, code: int, text: str) -> None:
-        """Add a line to the account's error log."""
+        """Add an entry to the account's error log."""
         self.account.notify(self.sid, code, text)
 
     @property

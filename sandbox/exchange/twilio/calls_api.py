@@ -134,7 +134,7 @@ class CallsApi:
 
 
 def live_call(request: web.Request, account: Account) -> Call:
-    """The call of the path, which lives or has ended lately. Raises TwilioError."""
+    """The call in the path, which is live or has ended recently. Raises TwilioError."""
     call = account.calls.get(request.match_info["sid"])
     if call is None:
         raise errors.not_found(request.path)
@@ -155,7 +155,7 @@ def _parties(form: Form, account: Account) -> tuple[str, str]:
 
 
 def _document(form: Form) -> Source:
-    """Raises TwilioError without one."""
+    """The document of a request. Raises TwilioError if there is none."""
     if form.text("Twiml"):
         return Source(text=form.text("Twiml"))
     if not form.text("Url"):
@@ -189,7 +189,7 @@ def _detection(form: Form) -> Detection | None:
 
 
 def _matches(row: dict[str, Any], query: Any) -> bool:
-    """The filters of the list: parties, status, and the days (or moments) of start and end."""
+    """Whether a call matches the list's filters: parties, status, and the dates or times of start and end."""
     for name, key in FILTERS.items():
         if query.get(name) not in {None, "", row[key]}:
             return False
@@ -206,7 +206,7 @@ def _in_time(text: str | None, query: Any, name: str) -> bool:
 
 
 def _end_of(wanted: str) -> str:
-    """A day includes all of it."""
+    """The end of a day, if the filter is a date."""
     try:
         date.fromisoformat(wanted)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Conferences: rooms in which several calls hear each other (https://www.twilio.com/docs/voice/twiml/conference)."""
+"""Conferences of several calls (https://www.twilio.com/docs/voice/twiml/conference)."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ EVENTS = frozenset({"start", "end", "join", "leave", "mute", "hold", "modify", "
 
 @dataclass(slots=True, eq=False)
 class Participant:
-    """One call in a conference, and what is on its way to its person, by who says it."""
+    """One call in a conference. `lines` has the pending audio for its person, by the speaker's CallSid."""
 
     call: "Call"
     label: str | None
@@ -44,7 +44,7 @@ class Participant:
 
 @dataclass(slots=True, eq=False)
 class Conference:
-    """A room of that name. To a leg it is what a bridge is, for more than two."""
+    """A conference with this name. For a leg it acts as a bridge, but with more than two legs."""
 
     account: "Account"
     name: str
@@ -59,10 +59,10 @@ class Conference:
     ender: str | None = None
     _sequence: int = 0
 
-    # --- who is there -------------------------------------------------------------------------------------------------
+    # --- participants -------------------------------------------------------------------------------------------------
 
     def enter(self, participant: Participant) -> None:
-        """Let somebody in. The conference begins when two are there, and one of them is to start it."""
+        """Add a participant. The conference starts when there are two, and one of them has `startConferenceOnEnter`."""
         self.participants[participant.call.sid] = participant
         participant.call.leg.bridge = self
         self._tell("participant-join", participant)
@@ -72,7 +72,7 @@ class Conference:
             self._tell("conference-start")
 
     def exit(self, participant: Participant) -> None:
-        """Somebody goes; after the last one, or one that ends it, the conference is over."""
+        """Remove a participant. The conference ends with the last one, or with one that has `endConferenceOnExit`."""
         if self.participants.pop(participant.call.sid, None) is None:
             return
         if participant.call.leg.bridge is self:
@@ -87,7 +87,7 @@ class Conference:
             self.end(f"{who}-left")
 
     def end(self, reason: str) -> None:
-        """Send everybody out, once."""
+        """Remove all participants, once."""
         if self.status == "completed":
             return
         self.status, self.reason = "completed", reason
@@ -96,7 +96,7 @@ class Conference:
         self._tell("conference-end")
 
     def find(self, call_sid: str) -> Participant | None:
-        """By the call's id or the participant's label."""
+        """A participant by CallSid or label."""
         for participant in self.participants.values():
             if call_sid in {participant.call.sid, participant.label}:
                 return participant
@@ -105,7 +105,7 @@ class Conference:
     # --- as a leg's bridge --------------------------------------------------------------------------------------------
 
     def send(self, leg: Any, frame: bytes) -> None:
-        """What this leg gives to the others: 20 ms of PCMU."""
+        """Send 20 ms of this leg's PCMU to the others."""
         speaker = self.participants.get(leg.call_control_id)
         if speaker is None or speaker.is_muted or speaker.is_held or self.status != "in-progress":
             return
@@ -118,26 +118,26 @@ class Conference:
             line.write(frame)
 
     def receive(self, leg: Any) -> bytes:
-        """What this leg gets from the others: 20 ms of PCMU."""
+        """Receive 20 ms of PCMU from the others."""
         listener = self.participants.get(leg.call_control_id)
         if listener is None:
             return SILENCE
         return mix(*[line.next_frame() for line in listener.lines.values()])
 
     def press(self, leg: Any, digit: str) -> None:
-        """Keys are heard by all others."""
+        """Pass on a key to all others."""
         for other in self.participants.values():
             if other.call.leg is not leg:
                 other.call.leg.handset.on_dtmf(digit)
 
     def leave(self, leg: Any) -> None:
-        """The leg ends."""
+        """The leg has ended."""
         participant = self.participants.get(leg.call_control_id)
         if participant is not None:
             self.exit(participant)
 
     def part(self) -> None:
-        """Take all apart."""
+        """End the conference."""
         self.end("conference-ended-via-api")
 
     # --- reports ------------------------------------------------------------------------------------------------------
@@ -212,7 +212,7 @@ class Conference:
 
 
 async def join(call: "Call", element: Element, source: Source) -> dict[str, str]:
-    """Stay in the conference until it ends or the call leaves; returns the parameters for <Dial>'s `action`. Raises TwimlError."""
+    """Stay in the conference until it ends or the call leaves. Returns the parameters for <Dial>'s `action`. Raises TwimlError."""
     check_attributes(element, KNOWN, UNOFFERED)
     name = (element.text or "").strip()
     if not name or len(name) > 128:
@@ -236,7 +236,7 @@ async def join(call: "Call", element: Element, source: Source) -> dict[str, str]
 
 
 def _room(call: "Call", name: str, element: Element, source: Source) -> Conference:
-    """The conference of that name, or a new one; its callbacks are those of the first who enters."""
+    """The conference with this name, or a new one. Its callbacks are those of the first participant."""
     for room in call.account.conferences.values():
         if room.name == name and room.status != "completed":
             return room

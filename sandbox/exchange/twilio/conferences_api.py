@@ -25,7 +25,7 @@ UNOFFERED = (
 
 
 class ConferencesApi:
-    """Handlers by resource and method. Participants come in by <Dial><Conference> only."""
+    """Handlers by resource and method. Participants can only join by <Dial><Conference>."""
 
     def routes(self) -> list[web.RouteDef]:
         return [

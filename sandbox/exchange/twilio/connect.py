@@ -1,4 +1,4 @@
-"""<Connect><Stream>: the call belongs to a WebSocket until that ends (https://www.twilio.com/docs/voice/twiml/stream)."""
+"""<Connect><Stream>: the call's audio goes to a WebSocket until that closes (https://www.twilio.com/docs/voice/twiml/stream)."""
 
 import asyncio
 import re
@@ -23,14 +23,14 @@ INVALID_STREAM_URL, STREAM_FAILED = 21620, 31920
 
 
 async def connect(call: Call, element: Element, source: Source) -> None:
-    """Stream both ways until the platform closes the socket; then the next document, or the next verb."""
+    """Stream both ways until the platform closes the socket. Then continue with the `action`, or the next verb."""
     check_attributes(element, "action method")
     if len(element) != 1 or element[0].tag != "Stream":
         raise TwimlError(INVALID_DOCUMENT, "The built-in exchange offers <Connect> with one <Stream> only.")
     stream = element[0]
     check_attributes(stream, "url name track statusCallback statusCallbackMethod")
     url = stream.get("url", "")
-    # Twilio takes wss only; on one machine ws will do.
+    # Twilio only accepts wss. On one machine, ws is enough.
     if not re.fullmatch(r"wss?://[^?#\s]+", url):
         raise TwimlError(INVALID_STREAM_URL, "A stream's url is a wss address without a query.")
     if stream.get("track", "inbound_track") != "inbound_track":

@@ -1,4 +1,4 @@
-"""Answering machine detection in Twilio's words: https://www.twilio.com/docs/voice/answering-machine-detection."""
+"""Twilio's answering machine detection: https://www.twilio.com/docs/voice/answering-machine-detection."""
 
 import time
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 from sandbox.exchange.amd import MachineDetection
 from sandbox.exchange.legs import Leg
 
-# The exchange's own verdicts are those of the premium mode.
+# The exchange's detection runs in Telnyx's premium mode.
 VERDICTS = {"human_residence": "human", "fax_detected": "fax", "silence": "unknown", "not_sure": "unknown"}
 ENDS = {"beep_detected": "machine_end_beep", "no_beep_detected": "machine_end_silence"}
 
@@ -22,7 +22,7 @@ class DetectedCall(Protocol):
 
 @dataclass(slots=True)
 class Detection:
-    """`Enable` says who answered as soon as that is known, `DetectMessageEnd` waits for a machine's greeting to end."""
+    """`Enable` reports who answered as soon as it is known. `DetectMessageEnd` waits for the end of a machine's greeting."""
 
     mode: Literal["Enable", "DetectMessageEnd"]
     timeout_seconds: int = 30
@@ -36,12 +36,12 @@ class Detection:
         self.machine = MachineDetection("premium", float(self.timeout_seconds))
 
     def begin(self, call: DetectedCall) -> None:
-        """The call is answered. What is not known in time is "unknown"."""
+        """The call was answered. Without a verdict in time, it is "unknown"."""
         self._since = time.monotonic()
         call.leg.later(self.timeout_seconds, lambda: call.verdict("unknown", self.timeout_seconds * 1000))
 
     def heard(self, call: DetectedCall, event_type: str, about: dict[str, Any]) -> None:
-        """Take a report of the leg's own detection."""
+        """Process a report of the leg's detection."""
         milliseconds = round((time.monotonic() - self._since) * 1000)
         result = about.get("result", "")
         if event_type.endswith("greeting.ended"):

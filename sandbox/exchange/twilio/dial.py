@@ -43,7 +43,7 @@ RECORDED = {
 
 
 async def dial(call: Call, element: Element, source: Source) -> None:
-    """Call somebody and connect the two, or enter a conference; afterwards the next document, or the next verb."""
+    """Call somebody and connect both, or join a conference. Then continue with the `action`, or the next verb."""
     check_attributes(element, KNOWN, "trim sequential referUrl recordingTrack")
     children = list(element)
     number = (element.text or "").strip()
@@ -64,7 +64,7 @@ async def dial(call: Call, element: Element, source: Source) -> None:
 
 
 class _Dialing:
-    """One call of another number, from the dialing to its end."""
+    """One call to another number, from dialing to its end."""
 
     def __init__(self, call: Call, element: Element, source: Source, target: Element | None, number: str) -> None:
         self._call = call
@@ -144,7 +144,7 @@ class _Dialing:
         child.account.switch.context.tasks.start(self._whisper(child, url), "twiml dial")
 
     async def _whisper(self, child: Call, url: str) -> None:
-        """Let the one who was called hear a document first; then connect the two."""
+        """Run a document for the callee first, then connect both."""
         if url:
             child.play(Source(url=url, method=method_of(self._target)), ends_call=False)
             await child.document_over()
@@ -181,7 +181,7 @@ class _Dialing:
         return hear
 
     def _part(self, child: Call) -> None:
-        """It is over, or this call turns to another document: the called party is hung up, unless redirected."""
+        """The dialing has ended, or this call runs another document. The callee is hung up, unless it was redirected."""
         self._call.leg.transfer_to = None
         if self._bridge is not None:
             self._bridge.part_from(self._call.leg)

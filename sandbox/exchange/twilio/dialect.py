@@ -1,4 +1,4 @@
-"""All of Twilio's dialect, as the exchange's server puts it together."""
+"""Puts the parts of Twilio's protocol together for the exchange's server."""
 
 from collections.abc import Callable, Mapping
 
@@ -24,7 +24,7 @@ from sandbox.exchange.twilio.twiml import Source
 
 
 class TwilioDialect:
-    """`accounts` are auth tokens by AccountSid; each account has its own numbers and sees its own calls only."""
+    """`accounts` are auth tokens by AccountSid. Each account has its own numbers and sees only its own calls."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class TwilioDialect:
         return make_middleware(self.accounts, faults)
 
     async def flush(self, seconds: float) -> None:
-        """Wait for callbacks that are on their way, but no longer than this."""
+        """Wait for pending callbacks, at most this long."""
         await self._callbacks.flush(seconds)
 
     def ring(self, handset: Handset, to_number: str) -> Leg | None:
@@ -80,7 +80,7 @@ class TwilioDialect:
         return call.leg
 
     def own(self, number: str, account_sid: str, **settings: str) -> None:
-        """Give an account a number without search and purchase: a shortcut for tests."""
+        """Give an account a number without a search and a purchase: a shortcut for tests."""
         row = incoming_phone_number(self.accounts[account_sid], number)
         self._state.incoming_phone_numbers[number] = row | settings
         self._state.save()

@@ -1,10 +1,10 @@
-"""Refusals in Twilio's words (https://www.twilio.com/docs/api/errors)."""
+"""Errors in Twilio's format (https://www.twilio.com/docs/api/errors)."""
 
 from typing import Any
 
 
 class TwilioError(Exception):
-    """One error: the HTTP status, Twilio's number for it, and a sentence."""
+    """One error: the HTTP status, Twilio's error code, and a message."""
 
     def __init__(self, status: int, code: int, message: str) -> None:
         super().__init__(message)
@@ -38,7 +38,7 @@ def invalid(name: str, detail: str) -> TwilioError:
 
 
 def not_offered(what: str) -> TwilioError:
-    """For what Twilio has and this exchange has not: said plainly, never ignored."""
+    """The error for a feature of Twilio that this exchange does not have, so that it is never silently ignored."""
     return TwilioError(501, 20001, f"The built-in exchange does not offer {what}.")
 
 

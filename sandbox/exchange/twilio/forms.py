@@ -1,6 +1,6 @@
-"""Form bodies: which parameters a resource takes, and what each may be.
+"""Form bodies: the parameters of a resource, and their valid values.
 
-Twilio ignores parameters that it does not know. The exchange refuses them, so that a misspelled one is noticed here.
+Twilio ignores unknown parameters. The exchange refuses them, so that typos are noticed.
 """
 
 import re
@@ -16,7 +16,7 @@ METHODS = ("GET", "POST")
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A body's parameters; those that may be repeated keep all their values."""
+    """A body's parameters, with all values of repeated ones."""
 
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -27,7 +27,7 @@ class Form:
         return self.values[name][-1] if name in self.values else default
 
     def all(self, name: str) -> tuple[str, ...]:
-        """Repeated values, and those that are separated by spaces, as the SDKs' lists and TwiML have them."""
+        """Repeated values, and values separated by spaces, as the SDKs' lists and TwiML have them."""
         return tuple(word for value in self.values.get(name, ()) for word in value.split())
 
     def choice(self, name: str, choices: Iterable[str], default: str) -> str:
@@ -55,7 +55,7 @@ class Form:
         return default if not text else text == "true"
 
     def url(self, name: str) -> str:
-        """An http or https address, or "". Raises TwilioError."""
+        """An http or https URL, or "". Raises TwilioError."""
         value = self.text(name)
         if value and not re.match(r"https?://[^/\s]+", value):
             raise errors.invalid_url(name)
@@ -66,7 +66,7 @@ class Form:
 
 
 async def read_form(request: web.Request, known: Iterable[str], unoffered: Iterable[str] = ()) -> Form:
-    """The body of a request. Raises TwilioError for a parameter that is neither known nor empty."""
+    """The body of a request. Raises TwilioError for unknown parameters, and for unsupported ones that are not empty."""
     posted = await request.post()
     values: dict[str, tuple[str, ...]] = {}
     names, refused = frozenset(known), frozenset(unoffered)

@@ -1,4 +1,4 @@
-"""<Gather>: what the person presses or says (https://www.twilio.com/docs/voice/twiml/gather)."""
+"""<Gather>: keys and speech of the person (https://www.twilio.com/docs/voice/twiml/gather)."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -25,13 +25,13 @@ KNOWN = (
     " language hints speechModel enhanced profanityFilter actionOnEmptyResult bargeIn"
 )
 STABILITY = "0.9"
-# A noise that is no word begins a sentence and never ends it.
+# Noise without words can start a sentence that never ends.
 MAX_SPEECH_SECONDS = 60.0
 
 
 @dataclass(slots=True)
 class _Input:
-    """What has come in: keys, finished sentences, and whether anything has at all."""
+    """The input so far: keys, finished sentences, and the number of partial results."""
 
     digits: str = ""
     sentences: list[str] = field(default_factory=list)
@@ -41,7 +41,7 @@ class _Input:
 
 
 async def gather(call: Call, element: Element, source: Source) -> None:
-    """Prompt and listen at once. Input ends with the next document, silence with the next verb."""
+    """Prompt and listen at the same time. After input, continue with the `action`. After silence, with the next verb."""
     check_attributes(element, KNOWN, "dtmfDetection debug")
     wanted = set(element.get("input", "dtmf").split())
     if not wanted or not wanted <= {"dtmf", "speech"}:
@@ -89,7 +89,7 @@ def _hear_speech(call: Call, element: Element, source: Source, found: _Input, da
 
 
 async def _listen(call: Call, element: Element, source: Source, found: _Input) -> dict[str, str]:
-    """The result's parameters; none when nothing came. Speech and keys stop the prompt, unless it has `bargeIn` off."""
+    """The result's parameters, empty without input. Speech and keys stop the prompt, unless `bargeIn` is false."""
     prompting = asyncio.create_task(prompt(call, element, source))
     changed = asyncio.create_task(found.changed.wait())
     try:
@@ -133,7 +133,7 @@ async def _finish_digits(element: Element, found: _Input) -> dict[str, str]:
 
 
 async def _finish_speech(element: Element, found: _Input) -> dict[str, str]:
-    """`auto` ends with the first sentence; a number with so many seconds of silence."""
+    """`auto` ends after the first sentence, a number after that many seconds of silence."""
     silence = element.get("speechTimeout", "auto")
     if silence != "auto" and not silence.isdecimal():
         raise TwimlError(INVALID_ATTRIBUTE, "speechTimeout of <Gather> must be auto or a number of seconds.")

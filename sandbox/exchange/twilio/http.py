@@ -1,4 +1,4 @@
-"""The frame of Twilio's REST API: Basic authentication, the account in the path, errors out, and faults on purpose."""
+"""Shared parts of Twilio's REST API: Basic authentication, the account in the path, errors, and injected faults."""
 
 import base64
 import binascii
@@ -21,12 +21,12 @@ ACCOUNT: web.RequestKey[Account] = web.RequestKey("account", Account)
 
 
 def is_twilio(request: web.Request) -> bool:
-    """Whether a request is in this dialect."""
+    """Whether a request is for Twilio's API."""
     return request.path.startswith(PREFIX)
 
 
 def make_middleware(accounts: Mapping[str, Account], faults: Faults) -> Middleware:
-    """Authentication, faults and errors around every handler of this dialect."""
+    """Authentication, faults and errors around every handler of Twilio's API."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -47,7 +47,7 @@ def make_middleware(accounts: Mapping[str, Account], faults: Faults) -> Middlewa
 
 
 def _authenticate(request: web.Request, accounts: Mapping[str, Account]) -> Account:
-    """The account of the Basic credentials, which must be that of the path. Raises TwilioError."""
+    """The account of the Basic credentials, which must be the account in the path. Raises TwilioError."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     try:
         name, _, password = base64.b64decode(token, validate=True).decode().partition(":")
@@ -65,7 +65,7 @@ def _authenticate(request: web.Request, accounts: Mapping[str, Account]) -> Acco
 
 
 def route(method: str, path: str, handler: AccountHandler) -> web.RouteDef:
-    """A route below the account; `.json` is added."""
+    """A route below the account. `.json` is appended."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         return await handler(request, request[ACCOUNT])

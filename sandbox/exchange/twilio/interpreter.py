@@ -1,4 +1,4 @@
-"""Carrying TwiML out: one verb after the other, until the document ends and with it the call."""
+"""Runs TwiML: one verb after the other, until the document ends, and the call with it."""
 
 import asyncio
 import logging
@@ -26,12 +26,12 @@ from sandbox.exchange.twilio.twiml import (
 
 logger = logging.getLogger(__name__)
 
-# A document that sends the call in circles ends it.
+# Documents that redirect in circles end the call.
 MAX_DOCUMENTS = 1000
 
 
 async def carry_out(call: Call, source: Source, *, ends_call: bool = True) -> None:
-    """Read a document and do what it says. At its end the call is hung up, unless `ends_call` is false."""
+    """Fetch a document and run it. At its end the call is hung up, unless `ends_call` is false."""
     try:
         for _ in range(MAX_DOCUMENTS):
             try:
@@ -81,7 +81,7 @@ async def _perform(call: Call, source: Source, document: Element) -> None:
         if verb is None:
             raise TwimlError(INVALID_VERB, f"The built-in exchange does not offer <{element.tag}>.")
         if element.tag == "Pause" and position == 0 and call.status == "ringing":
-            # A pause at the beginning delays the answer.
+            # A pause at the start delays the answer.
             await pause(call, element, source)
             continue
         if element.tag not in UNANSWERED_VERBS:
@@ -123,5 +123,5 @@ VERBS: dict[str, Verb] = {
     "Reject": _reject,
     "Say": say,
 }
-# <Dial answerOnBridge="true"> decides for itself.
+# These do not answer the call first: <Dial> answers it itself, later if it has answerOnBridge="true".
 UNANSWERED_VERBS = frozenset({"Reject", "Redirect", "Dial"})

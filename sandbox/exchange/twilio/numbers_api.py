@@ -1,4 +1,4 @@
-"""REST: the account itself, numbers for sale, and numbers that it has.
+"""REST: the account, numbers for sale, and the account's numbers.
 
 https://www.twilio.com/docs/phone-numbers/api
 """
@@ -19,7 +19,7 @@ from sandbox.exchange.twilio.forms import Form, read_form
 from sandbox.exchange.twilio.http import route
 from sandbox.exchange.twilio.values import API_VERSION, new_sid, now, page_of, rfc2822
 
-# Twilio's resources for kinds of numbers, and what the exchange calls them.
+# Twilio's resource for a kind of number → the exchange's name for it.
 KINDS = {"Local": "local", "TollFree": "toll_free", "Mobile": "mobile", "National": "national"}
 SETTINGS = {
     "FriendlyName": "friendly_name",
@@ -160,7 +160,7 @@ class NumbersApi:
 
 
 def incoming_phone_number(account: Account, number: str, kind: str = "local") -> Record:
-    """The resource of a number that the account gets now, ringing nowhere."""
+    """The resource of a new number of the account, without a voice URL."""
     sid, moment = new_sid("PN"), rfc2822(now())
     empty = dict.fromkeys(SETTINGS.values(), "")
     methods = {name: "POST" for name in empty if name.endswith("_method")}
@@ -197,7 +197,7 @@ def incoming_phone_number(account: Account, number: str, kind: str = "local") ->
 
 
 def _settings(form: Form) -> Record:
-    """What a body sets. Raises TwilioError."""
+    """The settings in a body. Raises TwilioError."""
     changes: Record = {}
     for name, key in SETTINGS.items():
         if name not in form:
@@ -240,7 +240,7 @@ def _query(country: str, kind: str, query: Any) -> inventory.Query:
 
 
 def _pattern(text: str) -> re.Pattern[str]:
-    """`*` is any digit; the rest must be there as it is. Raises TwilioError."""
+    """`*` matches any digit, everything else itself. Raises TwilioError."""
     if not re.fullmatch(r"[+0-9*]*", text):
         raise errors.invalid("Contains", "digits, + and * only")
     return re.compile(re.escape(text).replace(r"\*", r"\d"))

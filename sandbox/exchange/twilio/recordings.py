@@ -1,4 +1,4 @@
-"""Recordings of one call, from the request to the callback that says it can be downloaded."""
+"""Recordings of a call, from the request to the callback after which they can be downloaded."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ EVENTS = ("in-progress", "completed", "absent")
 
 @dataclass(frozen=True, slots=True)
 class RecordRequest:
-    """What was asked for. `source` is Twilio's name for who asked."""
+    """A request to record. `source` is Twilio's name for what started the recording."""
 
     source: str
     channels: int = 1
@@ -28,7 +28,7 @@ class RecordRequest:
 
     @classmethod
     def of_form(cls, form: Form, source: str) -> "RecordRequest":
-        """Of a request to record, or to dial and record. Raises TwilioError."""
+        """From a request to record, or to dial and record. Raises TwilioError."""
         return cls(
             source=source,
             channels=2 if form.choice("RecordingChannels", ("mono", "dual"), "mono") == "dual" else 1,
@@ -39,7 +39,7 @@ class RecordRequest:
 
 
 def checked_events(events: Iterable[str]) -> tuple[str, ...]:
-    """Names of recording events; `completed` when there are none. Raises TwilioError."""
+    """The names of recording events, `completed` if there are none. Raises TwilioError."""
     found = tuple(events) or ("completed",)
     if not set(found) <= set(EVENTS):
         raise errors.invalid("RecordingStatusCallbackEvent", f"must be of {', '.join(EVENTS)}")
@@ -48,7 +48,7 @@ def checked_events(events: Iterable[str]) -> tuple[str, ...]:
 
 @dataclass(slots=True, eq=False)
 class CallRecording:
-    """One recording: its request, and the audio that comes in until it has ended."""
+    """One recording: its request, and its audio until it has ended."""
 
     request: RecordRequest
     call_sid: str
@@ -98,7 +98,7 @@ class CallRecordings:
         self.by_sid: dict[str, CallRecording] = {}
 
     def start(self, request: RecordRequest) -> CallRecording:
-        """Begin one; the call is answered."""
+        """Start a recording. The call must be answered."""
         params = RecordParams("dual" if request.channels == 2 else "single", recording_id=new_sid("RE"))
         account = self._call.account
         audio = self._call.leg.recorder.start(params)
@@ -110,7 +110,7 @@ class CallRecordings:
         return recording
 
     def change(self, recording: CallRecording, status: str, *, keeps_silence: bool) -> None:
-        """Pause, resume or stop one. Raises TwilioError when it has ended."""
+        """Pause, resume or stop a recording. Raises TwilioError if it has ended."""
         if recording.status not in {"in-progress", "paused"}:
             raise errors.not_recordable()
         if status == "stopped":
@@ -124,7 +124,7 @@ class CallRecordings:
             recording.audio.is_paused = status == "paused"
 
     def saved(self, about: dict[str, Any]) -> None:
-        """The audio can be downloaded from now on."""
+        """The audio can now be downloaded."""
         recording = self.by_sid[about["recording_id"]]
         if recording.audio is not None:
             recording.status, recording.seconds = "completed", round(recording.audio.seconds)

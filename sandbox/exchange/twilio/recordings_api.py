@@ -1,4 +1,4 @@
-"""REST: Recordings of calls, and their audio behind the account's credentials.
+"""REST: Recordings of calls, and their audio, which requires the account's credentials.
 
 https://www.twilio.com/docs/voice/api/recording
 """
@@ -86,7 +86,7 @@ class RecordingsApi:
         return web.Response(status=204)
 
     async def download(self, request: web.Request) -> web.StreamResponse:
-        """The WAV; also of a recording that was made before a restart of the exchange."""
+        """The WAV, also of recordings made before a restart of the exchange."""
         account, sid = request[ACCOUNT], request.match_info["recording_sid"]
         if not re.fullmatch(r"RE[0-9a-f]{32}", sid) or self._store.owner_of(sid) != account.sid:
             raise errors.not_found(request.path)

@@ -1,4 +1,4 @@
-"""<Say>, <Play> and <Pause>, alone and within <Gather>."""
+"""<Say>, <Play> and <Pause>, on their own and within <Gather>."""
 
 import asyncio
 from typing import Any
@@ -22,7 +22,7 @@ SPEAKERS = {"Say", "Play", "Pause"}
 
 
 async def say(call: Call, element: Element, source: Source) -> None:
-    """Say a text, SSML without its marks; always the same English voice."""
+    """Say a text, without SSML tags, always in the same English voice."""
     check_attributes(element, "voice language loop")
     text = " ".join("".join(element.itertext()).split())
     if len(text) > MAX_SAY_CHARACTERS:
@@ -49,7 +49,7 @@ async def pause(call: Call, element: Element, source: Source) -> None:
 
 
 def _plays(element: Element) -> int | None:
-    """`loop` 0 is for ever."""
+    """The number of repetitions. None, for `loop="0"`, means without end."""
     return number_of(element, "loop", 1, most=1000) or None
 
 
@@ -72,7 +72,7 @@ async def _announce(call: Call, announcement: Announcement) -> None:
 
 
 async def prompt(call: Call, element: Element, source: Source) -> None:
-    """Say, play and wait, as the children of <Gather> ask for. Raises TwimlError for other children."""
+    """Run the <Say>, <Play> and <Pause> children of <Gather>. Raises TwimlError for other children."""
     verbs = {"Say": say, "Play": play, "Pause": pause}
     for child in element:
         if child.tag not in verbs:

@@ -13,18 +13,18 @@ from sandbox.exchange.media_stream import MediaStream, StreamedLeg, StreamParams
 from sandbox.exchange.twilio.callbacks import sign
 from sandbox.exchange.twilio.values import new_sid
 
-# Twilio's warnings for frames that it drops.
+# Twilio's warnings about frames that it drops.
 INVALID_MESSAGE, INVALID_MEDIA, BUFFER_FULL = 31951, 31952, 31931
 
 
 def stream_params(url: str, custom_parameters: Mapping[str, str]) -> StreamParams:
-    """A bidirectional stream: the person's voice in µ-law out, the platform's back, marks and clear."""
+    """A bidirectional stream: µ-law in both directions, with marks and clear."""
     return StreamParams(url=url, mode="rtp", target_legs="self", custom_parameters=custom_parameters)
 
 
 @dataclass(frozen=True, slots=True)
 class StreamOwner:
-    """The call that a stream belongs to. `warn` takes what the platform sent that Twilio would drop: (code, what)."""
+    """The call that a stream belongs to. `warn(code, text)` reports frames that Twilio would drop."""
 
     account_sid: str
     auth_token: str
@@ -33,7 +33,7 @@ class StreamOwner:
 
 
 class TwilioStream(MediaStream):
-    """The exchange's stream in Twilio's words."""
+    """A media stream in Twilio's format."""
 
     def __init__(self, leg: StreamedLeg, params: StreamParams, http: aiohttp.ClientSession, owner: StreamOwner) -> None:
         super().__init__(leg, params, http)
@@ -90,7 +90,7 @@ class TwilioStream(MediaStream):
     # --- to the platform ----------------------------------------------------------------------------------------------
 
     async def _send_media(self, track: str, data: bytes) -> None:
-        # By hand: this is the frame that goes out fifty times a second.
+        # Built by hand, because this frame is sent fifty times a second.
         self._sequence += 1
         self._chunks[track] = chunk = self._chunks[track] + 1
         payload = base64.b64encode(data).decode()

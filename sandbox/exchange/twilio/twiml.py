@@ -1,4 +1,4 @@
-"""TwiML documents: where they come from, and what they look like once read."""
+"""TwiML documents: their sources and parsing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ FETCH_FAILED, INVALID_TYPE, INVALID_DOCUMENT, INVALID_VERB, INVALID_ATTRIBUTE = 
 
 
 class TwimlError(Exception):
-    """A document that is unavailable or invalid. `code` is Twilio's."""
+    """A document is unavailable or invalid. `code` is Twilio's error code."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -19,7 +19,7 @@ class TwimlError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A document itself (`text`), or the address that gives it; `params` go with the request."""
+    """A document (`text`), or the URL to fetch it from. `params` are sent with the request."""
 
     url: str = ""
     method: str = "POST"
@@ -29,12 +29,12 @@ class Source:
     params: Mapping[str, str] = field(default_factory=dict)
 
     def at(self, location: str, method: str, params: Mapping[str, str] | None = None) -> "Source":
-        """Another document, its address being relative to this one's."""
+        """Another document, whose URL can be relative to this one's."""
         return Source(url=urljoin(self.url, location), method=method, params=params or {})
 
 
 class Goto(Exception):
-    """The document ends here, and another one begins."""
+    """This document ends, and another one starts."""
 
     def __init__(self, source: Source) -> None:
         super().__init__(source.url)

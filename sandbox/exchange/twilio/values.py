@@ -1,4 +1,4 @@
-"""Ids, dates and pages, as Twilio's API of 2010-04-01 writes them."""
+"""IDs, dates and pages in the format of Twilio's API 2010-04-01."""
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -12,12 +12,12 @@ MAX_PAGE_SIZE = 1000
 
 
 def new_sid(prefix: str) -> str:
-    """Two letters for the kind of resource and 32 hexadecimal digits."""
+    """Two letters for the type of resource, and 32 hexadecimal digits."""
     return prefix + secrets.token_hex(16)
 
 
 def rfc2822(moment: datetime | None) -> str | None:
-    """A date as resources have it: `Mon, 30 Nov 2026 02:57:12 +0000`."""
+    """A date in Twilio's format: `Mon, 30 Nov 2026 02:57:12 +0000`."""
     return None if moment is None else format_datetime(moment)
 
 
@@ -26,14 +26,14 @@ def now() -> datetime:
 
 
 def account_path(account_sid: str) -> str:
-    """Where an account's resources are; names of resources follow."""
+    """The path that an account's resources are under."""
     return f"/{API_VERSION}/Accounts/{account_sid}"
 
 
 def page_of(
     path: str, query: Mapping[str, str], key: str, rows: Sequence[Any], describe: Callable[[Any], dict[str, Any]]
 ) -> dict[str, Any]:
-    """One page of a list, `rows` under `key`: `Page` from 0, `PageSize` up to 1000."""
+    """One page of a list, with the rows in `key`. `Page` starts at 0, `PageSize` is up to 1000."""
     page, size = _number(query, "Page", 0), min(max(_number(query, "PageSize", 50), 1), MAX_PAGE_SIZE)
     shown = rows[page * size : (page + 1) * size]
     filters = {name: value for name, value in query.items() if name not in {"Page", "PageSize", "PageToken"}}

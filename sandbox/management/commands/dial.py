@@ -15,9 +15,9 @@ from bubblyphone.core.json.documents import parse_json
 from bubblyphone.env import env_secret
 
 CALLER = "+12025550199"
-# How long the agent may take to start speaking after the caller's last word, before the next step runs.
+# The agent's silence after which the next step runs.
 SILENCE_MS = 900
-# In addition to the call's duration: the voice must be loaded, and the phone may ring for a minute.
+# In addition to the call's duration: the TTS must be loaded, and the phone may ring for a minute.
 PATIENCE_SECONDS = 90
 
 
@@ -73,13 +73,13 @@ class Command(BaseCommand):
             sys.exit(1)
 
     def _follow(self, response: httpx2.Response) -> dict[str, Any]:
-        """Print events as they happen; finally the result."""
+        """Print events as they happen, and return the result."""
         for line in response.iter_lines():
             event = parse_json(line)
             if event["kind"] == "result":
                 return dict(event)
             self.stdout.write(f"{event['at_seconds']:8.2f} s  {event['kind']:9} {event['detail']}")
-            # also into a pipe, while the call continues
+            # so that a pipe also gets it during the call
             self.stdout.flush()
         raise CommandError("The connection to the exchange was lost.")
 
@@ -99,7 +99,7 @@ def _request(options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def _steps(options: dict[str, Any]) -> list[dict[str, Any]]:
-    """The script of the command line."""
+    """The steps that the command line describes."""
     if options["script"]:
         return _read_script(options["script"])
     spoken = [{"say": text} for text in options["say"]]

@@ -1,4 +1,4 @@
-"""`manage.py exchange`: the built-in carrier, in a process of its own."""
+"""`manage.py exchange`: the built-in carrier, in its own process."""
 
 import asyncio
 import base64
