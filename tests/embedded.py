@@ -1,10 +1,10 @@
-"""pytest plugin: a PostgreSQL and a Valkey of this run's own, and no network beyond this machine.
+"""pytest plugin: starts a PostgreSQL and a Valkey for this run, and blocks network access beyond this machine.
 
-Workers of one run, and the platforms that they start, share the PostgreSQL, where each has a database of its own
-(tests/databases.py); tests empty a Valkey as a whole.
+The workers of a run, and the platforms that they start, share the PostgreSQL, where each has its own database
+(tests/databases.py). Each worker has its own Valkey, because tests empty it.
 
-Loaded with `-p tests.embedded`, since pytest-django reads the settings before any conftest.py is imported.
-TEST_DATABASE_URL and TEST_REDIS_URL name servers to use instead.
+Loaded with `-p tests.embedded`, because pytest-django reads the settings before any conftest.py is imported.
+Set TEST_DATABASE_URL and TEST_REDIS_URL to use other servers instead.
 """
 
 import os
@@ -32,10 +32,10 @@ _home = Path(tempfile.mkdtemp(prefix="bubblyphone-tests-"))
 
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests() -> Generator[None, object, object]:
-    """Before Django is set up: point the settings at this run's own services and data folder."""
+    """Before Django is set up, point the settings at this run's services and data folder."""
     secrets_store = SecretsStore(_home / "secrets.json")
     os.environ["DATA_DIR"] = str(_home)
-    (_home / "static").mkdir(exist_ok=True)  # where WhiteNoise looks for gathered files
+    (_home / "static").mkdir(exist_ok=True)  # where WhiteNoise looks for collected files
     os.environ["REDIS_URL"] = os.environ.get("TEST_REDIS_URL") or _start(EmbeddedValkey(_home, secrets_store))
     if not os.environ.get("TEST_DATABASE_URL"):  # workers inherit it
         _start_postgres(secrets_store)
@@ -45,7 +45,7 @@ def pytest_load_initial_conftests() -> Generator[None, object, object]:
 
 
 def pytest_unconfigure() -> None:
-    """The last hook of the run, called after Ctrl-C too."""
+    """The last hook of a run, also called after Ctrl-C."""
     while _started:
         service = _started.pop()
         if service.process is not None:
@@ -60,19 +60,19 @@ def _start(service: EmbeddedPostgres | EmbeddedValkey) -> str:
     url = service.start()
     _started.append(service)
     if service.process is not None:
-        # A run that is killed stops nothing itself.
+        # Stops the service if this process is killed.
         _reaper.watch(service.process.pid, signal.SIGINT)
     return url
 
 
 def _start_postgres(secrets_store: SecretsStore) -> None:
-    """The run's PostgreSQL, migrated: from a copy of the data of an earlier run with the same migrations, if there is one."""
-    secrets_store.keep("POSTGRES_PASSWORD", "of-the-tests")  # the copy's too
+    """Start a migrated PostgreSQL: from a copy of the data of an earlier run with the same migrations, if there is one."""
+    secrets_store.keep("POSTGRES_PASSWORD", "of-the-tests")  # also the copy's password
     postgres = EmbeddedPostgres(_home, secrets_store, durable=False)
     migrated = databases.saved_cluster()
     if migrated.exists():
         databases.copy_cluster(migrated, postgres.data)
-        with suppress(FileNotFoundError):  # another run has cleared it away
+        with suppress(FileNotFoundError):  # another run has deleted it
             os.utime(migrated)
     os.environ["TEST_DATABASE_URL"] = _start(postgres)
     if not migrated.exists():
@@ -83,7 +83,7 @@ def _start_postgres(secrets_store: SecretsStore) -> None:
 
 
 def _block_network() -> None:
-    """Tests that reach for the outside fail at once, wherever they run; names outside are unknown."""
+    """Make access to other machines fail immediately. Host names outside this machine cannot be resolved."""
     real_connect, real_connect_ex, real_getaddrinfo = (
         socket.socket.connect,
         socket.socket.connect_ex,

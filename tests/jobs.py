@@ -1,11 +1,11 @@
-"""Background jobs in tests: what was queued is run here and now."""
+"""Runs queued background jobs within a test."""
 
 from django.utils.module_loading import import_string
 from django_q.models import OrmQ
 
 
 def run_jobs() -> int:
-    """Run all that is queued, oldest first, and what it queues in turn. Gives how many there were; their errors are raised."""
+    """Run all queued jobs, oldest first, and the jobs that they queue. Returns their number, and raises their errors."""
     count = 0
     while row := OrmQ.objects.order_by("pk").first():
         task = row.task

@@ -1,4 +1,4 @@
-"""Languages of the published receivers: what is there, else Debian's (`python -m tests.languages`). Some 10 MB in all."""
+"""Finds the languages of the published webhook receivers, or installs them from Debian (`python -m tests.languages`). About 10 MB."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-# How a program of each is run, in the order of preference. Debian's interpreter of Go has a tenth of the compiler's size.
+# Commands to run a program, in order of preference. Debian's Go interpreter is a tenth of the compiler's size.
 COMMANDS = {
     "js": (["node", "{program}"],),
     "go": (["go", "run", "{program}"], ["yaegi", "run", "{program}"]),
@@ -17,17 +17,17 @@ PACKAGES = {"js": ["nodejs"], "go": ["yaegi"], "php": ["php-cli", "php-sqlite3"]
 
 
 def find(language: str) -> list[str] | None:
-    """The first command for it that is installed."""
+    """The first installed command for this language."""
     return next((command for command in COMMANDS[language] if shutil.which(command[0])), None)
 
 
 def missing() -> list[str]:
-    """The languages that cannot be run."""
+    """Languages that cannot be run."""
     return [language for language in COMMANDS if find(language) is None]
 
 
 def command_for(language: str) -> list[str]:
-    """The command, or the end of the test: skipped, and in CI failed."""
+    """The command for this language. If there is none, skips the test, or fails it in CI."""
     command = find(language)
     if command is None:
         reason = f"Nothing runs {language}; `make test` installs {' and '.join(PACKAGES[language])} where it can."
@@ -36,7 +36,7 @@ def command_for(language: str) -> list[str]:
 
 
 def install() -> None:
-    """Get what is missing from Debian, as root. What cannot be had is left to the tests, which say so."""
+    """Install missing languages from Debian, as root. If some cannot be installed, the tests report it."""
     wanted = [package for language in missing() for package in PACKAGES[language]]
     if not wanted or os.geteuid() != 0 or not shutil.which("apt-get"):
         return

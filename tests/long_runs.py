@@ -1,4 +1,4 @@
-"""How much of what is alike a test repeats: a sample in every run, all of it with `LONG_TESTS=1`."""
+"""How often tests repeat similar cases: a sample by default, all of them with `LONG_TESTS=1`."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Run by test_backup.py in installations of their own: each has a database and a DATA_DIR. Prints JSON in its last line."""
+"""Run by test_backup.py in separate installations, each with its own database and DATA_DIR. The last line of output is JSON."""
 
 import json
 import sys
@@ -28,11 +28,11 @@ from calls.models import Recording  # noqa: E402
 from tests.calls.rows import make_account, make_call, make_streaming_number  # noqa: E402
 from tests.factories import make_developer  # noqa: E402
 
-SOUND = bytes(range(256)) * 9000  # more than a piece of either kind
+SOUND = bytes(range(256)) * 9000  # longer than a piece of either kind
 
 
 def fill() -> None:
-    """An account with a balance, a model key, a call with a recording, one whose recording is being made, and one whose is gone."""
+    """An account with a balance, a model key, and calls: one with a recording, one still being recorded, and one whose file is missing."""
     developer = make_account("12.34")
     create_model_key(developer=developer, provider="openai", label="Ours", api_key="sk-secret-of-the-account")
     number = make_streaming_number(developer)
@@ -49,7 +49,7 @@ def fill() -> None:
 
 
 def state() -> dict[str, Any]:
-    """All rows of all tables by a checksum, balances, and all files."""
+    """A checksum of all rows per table, balances, and checksums of all files."""
     tables = {}
     with connection.cursor() as cursor:
         for name in sorted(connection.introspection.table_names()):
@@ -71,7 +71,7 @@ def state() -> dict[str, Any]:
 
 
 def tried(*command: Any, **options: Any) -> list[str]:
-    """What a command said, or why it refused."""
+    """What a command printed, or why it refused."""
     said = StringIO()
     try:
         call_command(*command, stderr=said, **options)
@@ -87,7 +87,7 @@ def source(folder: Path) -> dict[str, Any]:
 
 
 def target(folder: Path) -> dict[str, Any]:
-    """Every refusal, with what changed; then the restore."""
+    """Try every backup that must be refused, with what changed. Then restore."""
     empty = state()
     refused = {}
     for path in sorted(folder.glob("*.tar")):

@@ -1,4 +1,4 @@
-"""G.711 against the standard library's tables, and the resampler's quality, delay and steadiness over odd pieces."""
+"""G.711 against the standard library's tables, and the resampler's quality, delay and consistency for pieces of any size."""
 
 import binascii
 import importlib.util
@@ -46,7 +46,7 @@ def resample(samples: npt.NDArray[np.int16], source: int, target: int, piece: in
 
 
 def sinad_db(samples: npt.NDArray[np.int16], frequency: float, rate: int) -> float:
-    """Power of the best-fitting sine to the power of all the rest."""
+    """The power of the best-fitting sine relative to the power of the rest."""
     phase = 2 * np.pi * frequency * np.arange(len(samples)) / rate
     basis = np.stack((np.sin(phase), np.cos(phase), np.ones(len(samples))), axis=1)
     fitted = basis @ np.linalg.lstsq(basis, samples.astype(float), rcond=None)[0]
@@ -70,7 +70,7 @@ def test_g711_known_values_and_round_trip() -> None:
     assert pcm16_to_mulaw(np.array([0, 32767, -32768], np.int16).tobytes()) == bytes([0xFF, 0x80, 0x00])
     assert pcm16_to_alaw(np.array([0, 32767, -32768], np.int16).tobytes()) == bytes([0xD5, 0xAA, 0x2A])
     assert pcm16_to_alaw(alaw_to_pcm16(ALL_CODES)) == ALL_CODES
-    # 0x7F is minus zero: the only µ-law code that does not come back as itself.
+    # 0x7F is minus zero, the only µ-law code that does not round-trip.
     assert pcm16_to_mulaw(mulaw_to_pcm16(ALL_CODES)) == ALL_CODES.replace(b"\x7f", b"\xff")
 
 
@@ -84,7 +84,7 @@ def test_resampled_tone_is_clean(source: int, target: int) -> None:
 @pytest.mark.parametrize(
     ("source", "target", "frequency"), [(24000, 8000, 6000), (16000, 8000, 5000), (24000, 16000, 10000)]
 )
-def test_what_would_alias_is_removed(source: int, target: int, frequency: int) -> None:
+def test_frequencies_that_would_alias_are_removed(source: int, target: int, frequency: int) -> None:
     output = resample(tone(frequency, source, 0.5, 30000), source, target, source // 50)
     assert np.max(np.abs(output[target // 10 :])) <= 30000 * 10 ** (-80 / 20)
 
@@ -146,7 +146,7 @@ def test_every_pair_of_formats_keeps_length_and_tone(source: AudioFormat, target
         payload = transcode(payload)
         assert payload_ms(payload, target) == 20
         output += b64decode(back(payload) if back else payload)
-    # Each G.711 step costs down to 38 dB; PCM16 alone stays above 70.
+    # Each G.711 conversion reduces quality to as low as 38 dB. PCM16 alone stays above 70.
     floor = 33 if {"pcmu", "pcma"} & {source.encoding, target.encoding} else 70
     assert sinad_db(np.frombuffer(output, np.int16)[800:], 1000, 8000) > floor
 
@@ -155,7 +155,7 @@ def test_equal_formats_need_no_transcoder() -> None:
     assert [make_transcoder(each, each) for each in FORMATS] == [None] * 5
 
 
-def test_what_is_not_base64_is_a_lost_frame() -> None:
+def test_invalid_base64_is_a_lost_frame() -> None:
     for target in (PCMA_8K, PCM16_24K):
         transcode = make_transcoder(PCMU_8K, target)
         assert transcode is not None
@@ -168,7 +168,7 @@ def test_what_is_not_base64_is_a_lost_frame() -> None:
 @pytest.mark.parametrize(
     "text", ["", "QUJD", "QQ==", "QUI=", "QUJD\nQUJD", "Q Q==", "QUJD==", "=QUI=", "QQ==QQ==", "QUJD=QUJD", "===="]
 )
-def test_a_payload_is_decoded_as_python_does(text: str) -> None:
+def test_a_payload_is_decoded_as_in_python(text: str) -> None:
     assert decode_payload(text) == binascii.a2b_base64(text)
 
 
@@ -176,6 +176,6 @@ def test_a_payload_is_decoded_as_python_does(text: str) -> None:
     ("text", "reason"),
     [("A", "Invalid base64"), ("QQ=", "Incorrect padding"), ("QUJDQ", "Invalid base64"), ("\u00e9", "only ASCII")],
 )
-def test_what_is_no_base64_is_refused(text: str, reason: str) -> None:
+def test_invalid_base64_is_refused(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         decode_payload(text)

@@ -1,4 +1,4 @@
-"""`manage.py backup` and `restore` between two installations on a real PostgreSQL; what is damaged or unfit changes nothing."""
+"""`manage.py backup` and `restore` between two installations on a real PostgreSQL. Damaged or incompatible backups change nothing."""
 
 import json
 import os
@@ -21,7 +21,7 @@ OLD_KEY, NEW_KEY = Fernet.generate_key().decode(), Fernet.generate_key().decode(
 
 
 def run(part: str, folder: Path, data_dir: Path, keys: str) -> dict[str, Any]:
-    """A part of backup_script.py in an installation of its own, whose database is migrated and empty."""
+    """Run a part of backup_script.py in a new installation with a migrated, empty database."""
     data_dir.mkdir()
     environment = {
         **os.environ,
@@ -40,14 +40,14 @@ def run(part: str, folder: Path, data_dir: Path, keys: str) -> dict[str, Any]:
 
 
 def altered(path: Path, at: int, name: str) -> None:
-    """A copy with one bit flipped."""
+    """Write a copy with one bit flipped."""
     data = bytearray(path.read_bytes())
     data[at] ^= 1
     path.with_name(name).write_bytes(data)
 
 
 def with_manifest(path: Path, name: str, **changes: Any) -> None:
-    """A copy that is whole and states something else."""
+    """Write an intact copy with a changed manifest."""
     with tarfile.open(path) as old, tarfile.open(path.with_name(name), "w") as new:
         for member in old:
             file = old.extractfile(member)
@@ -107,7 +107,7 @@ def test_an_installation_is_restored_byte_for_byte(tmp_path: Path) -> None:
         "altered recordings calls 1.wav.tar": True,
         "altered checksums.sha256.tar": True,
         "altered manifest.json.tar": True,
-        "altered header.tar": False,  # for a tar, its end
+        "altered header.tar": False,  # to tar, this looks like the end of the archive
     }
     assert "incomplete" in reasons["altered header.tar"]
     assert "incomplete" in reasons["cut.tar"]
@@ -132,7 +132,7 @@ def test_an_installation_is_restored_byte_for_byte(tmp_path: Path) -> None:
 
 
 @pytest.mark.django_db
-def test_a_backup_that_cannot_be_written_leaves_the_last_one(tmp_path: Path) -> None:
+def test_a_failed_backup_leaves_no_files(tmp_path: Path) -> None:
     from django.core.management import CommandError, call_command
 
     with pytest.raises(CommandError, match="No backup was made"):

@@ -1,4 +1,4 @@
-"""Files that `manage.py restore` rejects although their checksums are correct, and two backups to one file. No database."""
+"""Files that `manage.py restore` refuses although their checksums are correct, and two backups to one file. Uses no database."""
 
 import fcntl
 import io
@@ -25,7 +25,7 @@ def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarIn
 
 
 def sparse(name: str) -> tarfile.TarInfo:
-    """A terabyte in a member without content (GNU tar's PAX format 1.0)."""
+    """A terabyte in a tar member without content (GNU tar's PAX format 1.0)."""
     member = tarfile.TarInfo(name)
     member.size = 512
     member.pax_headers = {
@@ -35,7 +35,7 @@ def sparse(name: str) -> tarfile.TarInfo:
 
 
 def make_backup(path: Path, *members: Any, manifest: Any = None) -> None:
-    """A tar with true checksums, and a manifest that states them unless it is given."""
+    """A tar with correct checksums, and a manifest with them unless one is given."""
     lines = b""
     with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
 
@@ -75,7 +75,7 @@ def make_backup(path: Path, *members: Any, manifest: Any = None) -> None:
         ((DUMP, ("manifest.json", b"{}")), "follows the manifest"),
     ],
 )  # fmt: skip
-def test_a_member_that_has_no_place_here_is_refused_before_anything_changes(
+def test_an_invalid_member_is_refused_before_anything_changes(
     tmp_path: Path, settings: Any, members: Any, reason: str
 ) -> None:
     settings.DATA_DIR = tmp_path / "data"
@@ -86,13 +86,13 @@ def test_a_member_that_has_no_place_here_is_refused_before_anything_changes(
 
 
 @pytest.mark.parametrize("manifest", [[], "text", 7, {}, {"format": 1}, {**STATED, "format": 2}])
-def test_a_manifest_of_another_shape_is_refused(tmp_path: Path, manifest: Any) -> None:
+def test_an_invalid_manifest_is_refused(tmp_path: Path, manifest: Any) -> None:
     make_backup(tmp_path / "made.tar", DUMP, manifest=manifest)
     with pytest.raises(CommandError, match=r"^Nothing was changed\. "):
         call_command("restore", tmp_path / "made.tar", force=True, without_keys=True)
 
 
-def test_two_backups_do_not_write_to_one_file(tmp_path: Path) -> None:
+def test_two_backups_cannot_write_to_one_file(tmp_path: Path) -> None:
     whole, unfinished = tmp_path / "backup.tar", tmp_path / "backup.tar.unfinished"
     whole.write_bytes(b"yesterday's")
     with unfinished.open("wb") as file:

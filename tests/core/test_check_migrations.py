@@ -1,4 +1,4 @@
-"""scripts/check_migrations.py: which operations code of the release before cannot live with. And that a version has its place."""
+"""scripts/check_migrations.py: operations that the previous release's code cannot handle. Also, the changelog has the current version."""
 
 import re
 import subprocess
@@ -19,7 +19,7 @@ UNIQUE = models.UniqueConstraint(fields=["name"], name="agent_name_once")
 
 
 def problems(*operations: Operation) -> list[str]:
-    """What is said of a migration of `agents` with these operations."""
+    """The problems of a migration of `agents` with these operations."""
     migration = migrations.Migration("9999_tried", "agents")
     migration.operations = list(operations)
     return list(check_migrations.problems_of(migration, ProjectState.from_apps(apps)))
@@ -48,12 +48,12 @@ def problems(*operations: Operation) -> list[str]:
     ],
     ids=lambda value: value.__class__.__name__ if isinstance(value, Operation) else value,
 )
-def test_what_is_rejected(operation: Operation, problem: str) -> None:
+def test_incompatible_operations_are_rejected(operation: Operation, problem: str) -> None:
     (found,) = problems(operation)
     assert found.startswith(problem)
 
 
-def test_what_is_accepted() -> None:
+def test_compatible_operations_are_accepted() -> None:
     assert not problems(
         migrations.AddField("agent", "mood", models.CharField(max_length=9, null=True)),
         migrations.AddField("agent", "pace", models.IntegerField(db_default=1)),

@@ -1,4 +1,4 @@
-"""The check that keeps tests away from private names."""
+"""The check that rejects private names in tests."""
 
 import pytest
 
@@ -15,7 +15,7 @@ from scripts.check_private_names import private_names
         'monkeypatch.setattr("bubblyphone.core.redis.client._breaker", None)',
     ],
 )
-def test_a_private_name_of_another_file_is_found(line: str) -> None:
+def test_another_file_s_private_name_is_found(line: str) -> None:
     assert [number for number, _ in private_names(f"first = 1\n{line}\n")] == [2]
 
 
@@ -32,5 +32,5 @@ def test_a_private_name_of_another_file_is_found(line: str) -> None:
         'monkeypatch.setattr("calls.session.dtmf_collector.PAUSE_SECONDS", 0.1)',
     ],
 )
-def test_the_files_own_and_documented_names_are_not(lines: str) -> None:
+def test_the_file_s_own_and_documented_names_are_allowed(lines: str) -> None:
     assert list(private_names(lines)) == []

@@ -1,4 +1,4 @@
-"""The check of citations: no documents outside the repository, no modules that do not exist."""
+"""The check of references: no documents outside the repository, and no modules that do not exist."""
 
 import pytest
 
@@ -24,11 +24,11 @@ def test_a_citation_is_found(line: str) -> None:
     "line",
     ["The references make it too large.", "payment.reference", "RFC 5646 §4.4.1", "https://github.com/a/b/issues/4"],
 )
-def test_other_uses_of_the_words_are_not(line: str) -> None:
+def test_other_uses_of_the_words_are_allowed(line: str) -> None:
     assert list(citations(line)) == []
 
 
-def test_names_of_modules_and_files_have_to_exist() -> None:
+def test_named_modules_and_files_must_exist() -> None:
     named = "`calls.control.lifecycle.finish`, calls.models.Call, calls/session, `control/lifecycle.py` and billing.cap.reached"
     assert list(missing(named)) == []
     gone = "`calls.control.me_first`, (calls.control.lifecycle.no_such_thing) and `session/short_way.py`"

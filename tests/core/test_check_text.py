@@ -1,4 +1,4 @@
-"""The check that keeps words which plain US English would not use out of texts, docstrings and comments."""
+"""The check that rejects words that plain US English would not use."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def test_plain_english_passes(text: str) -> None:
     assert list(problems(text)) == []
 
 
-def test_only_texts_are_read() -> None:
+def test_only_texts_are_checked() -> None:
     code = '"""Said anew."""\nSTATUS = "cancelled"\ntext = f"{name} was told"  # hence\n'
     assert list(python_texts(code)) == [(1, "Said anew."), (3, " was told"), (3, "# hence")]
     assert list(template_texts('{# anew #}\n<p class="papers">Hello</p>')) == [(1, " "), (2, "<p  >Hello</p>")]

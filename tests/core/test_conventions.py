@@ -1,4 +1,4 @@
-"""The API's conventions as seen from outside: lists, errors, limits, on routes of the real API."""
+"""The API's conventions as clients see them: lists, errors and limits, on real routes."""
 
 import subprocess
 import sys
@@ -82,17 +82,17 @@ def test_every_error_is_json_and_counted(client: Client, method: str, path: str,
     assert response["X-Request-Id"]
 
 
-def test_a_slash_at_the_end_is_tolerated(client: Client) -> None:
+def test_a_trailing_slash_is_allowed(client: Client) -> None:
     assert client.get("/api/v1/auth/me/", headers=bearer(make_developer(), is_admin=True)).status_code == 200
 
 
-def test_request_ids_are_kept_or_made(client: Client) -> None:
+def test_request_ids_are_kept_or_generated(client: Client) -> None:
     assert client.get("/healthz", headers={"X-Request-Id": "abc-1.2_3"})["X-Request-Id"] == "abc-1.2_3"
     made = client.get("/healthz", headers={"X-Request-Id": "a b\u00e9"})["X-Request-Id"]
     assert len(made) == 32
 
 
-def test_lists_go_forth_and_back_by_cursor(client: Client) -> None:
+def test_lists_can_be_paged_forward_and_backward(client: Client) -> None:
     developer = make_developer()
     ids = [make_api_key(developer, label=str(number))[0].pk for number in range(7)]
     headers = bearer(developer, is_admin=True)
@@ -122,11 +122,11 @@ def test_lists_go_forth_and_back_by_cursor(client: Client) -> None:
     assert page(first["links"]["next"])["data"] == second["data"]
 
 
-def test_what_happened_in_a_call_is_listed_by_its_time(client: Client) -> None:
+def test_events_of_a_call_are_listed_by_time(client: Client) -> None:
     developer = make_account()
     call = make_call(make_streaming_number(developer), timezone.now())
     call.events.all().delete()
-    # As a carrier's reports come: late, and two of one moment.
+    # Like a carrier's reports: late, and two at the same time.
     for second, name in ((5, "e"), (1, "a"), (3, "c"), (3, "d"), (2, "b")):
         call.events.create(event_type=name, event_timestamp=timezone.now() + timedelta(seconds=second))
     headers = bearer(developer, is_admin=True)
@@ -155,13 +155,13 @@ def test_what_happened_in_a_call_is_listed_by_its_time(client: Client) -> None:
     [("per_page=0", "per_page"), ("per_page=101", "per_page"), ("per_page=x", "per_page"), ("per_page=²", "per_page")]
     + [(f"cursor={text}", "cursor") for text in ("x", "", "é", "bjp4", "bjotMQ", "A" * 500, "%00")],
 )
-def test_bad_list_parameters_are_422(client: Client, query: str, field: str) -> None:
+def test_invalid_list_parameters_are_422(client: Client, query: str, field: str) -> None:
     response = client.get(f"/api/v1/api-keys?{query}", headers=bearer(make_developer(), is_admin=True))
     assert response.status_code == 422
     assert list(response.json()["errors"]) == [field]
 
 
-def test_a_key_passes_exactly_100_times_a_minute(empty_redis: "redis.Redis") -> None:
+def test_a_key_can_send_exactly_100_requests_per_minute(empty_redis: "redis.Redis") -> None:
     results: list[int] = []
 
     def knock() -> None:
@@ -179,7 +179,7 @@ def test_a_key_passes_exactly_100_times_a_minute(empty_redis: "redis.Redis") -> 
     assert hit("key:2", limit=100).remaining == 99
 
 
-# Settings enough for the limit itself, so that a process is there at once.
+# Only the settings that the rate limit needs, so that a process starts quickly.
 KNOCKING = """
 import sys
 from django.conf import settings
@@ -189,7 +189,7 @@ print(sum(not hit("key:shared", limit=100).is_exceeded for _ in range(40)))
 """
 
 
-def test_8_processes_on_one_key_get_100_through_together(empty_redis: "redis.Redis", settings: Any) -> None:
+def test_8_processes_share_one_key_s_limit_of_100(empty_redis: "redis.Redis", settings: Any) -> None:
     command = [sys.executable, "-c", KNOCKING, settings.REDIS_URL]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(8)]
     passed = [int(process.communicate(timeout=60)[0]) for process in processes]
@@ -204,7 +204,7 @@ def test_a_window_slides() -> None:
     assert hit("slide", limit=2, window_seconds=1).remaining == 1
 
 
-def test_the_101st_request_is_429_and_strangers_count_by_address(client: Client, settings: Any) -> None:
+def test_requests_over_the_limit_are_429_and_anonymous_ones_count_by_address(client: Client, settings: Any) -> None:
     settings.RATE_LIMIT_PER_MINUTE = 3
     headers = bearer(make_developer(), is_admin=True)
     remaining = [client.get("/api/v1/auth/me", headers=headers)["X-RateLimit-Remaining"] for _ in range(3)]
@@ -236,7 +236,7 @@ def test_the_101st_request_is_429_and_strangers_count_by_address(client: Client,
         (1, ",,,", "127.0.0.1"),
     ],
 )
-def test_forwarded_addresses_are_believed_as_far_as_configured(
+def test_forwarded_addresses_are_trusted_as_configured(
     rf: Any, settings: Any, proxies: int, forwarded: str, address: str
 ) -> None:
     settings.TRUSTED_PROXIES = proxies
@@ -275,20 +275,20 @@ def test_nested_errors_have_paths() -> None:
         ("/api/v1/auth/login", "POST, OPTIONS"),
     ],
 )
-def test_options_tells_the_methods_to_anybody(client: Client, path: str, allowed: str) -> None:
+def test_options_lists_the_methods_without_credentials(client: Client, path: str, allowed: str) -> None:
     response = client.options(path)
     assert (response.status_code, response["Allow"], response.content) == (204, allowed, b"")
     assert response["X-RateLimit-Limit"] == "100"
 
 
-def test_head_is_get_without_its_body(client: Client) -> None:
+def test_head_is_get_without_a_body(client: Client) -> None:
     headers = bearer(make_developer(), is_admin=True)
     response = client.head("/api/v1/auth/me", headers=headers)
     assert (response.status_code, response.content) == (200, b"")
     assert response["Content-Length"] == client.get("/api/v1/auth/me", headers=headers)["Content-Length"]
 
 
-def test_no_other_origin_is_let_in_by_default(client: Client) -> None:
+def test_no_other_origin_is_allowed_by_default(client: Client) -> None:
     asking = {"Origin": "https://app.example.com", "Access-Control-Request-Method": "POST"}
     assert not client.options("/api/v1/calls", headers=asking).has_header("Access-Control-Allow-Origin")
     me = client.get(
@@ -298,7 +298,7 @@ def test_no_other_origin_is_let_in_by_default(client: Client) -> None:
     assert not me.has_header("Access-Control-Allow-Origin")
 
 
-def test_named_origins_may_call_the_api_and_nothing_else(client: Client, settings: Any) -> None:
+def test_configured_origins_can_call_the_api_and_nothing_else(client: Client, settings: Any) -> None:
     settings.CORS_ALLOWED_ORIGINS = ["https://app.example.com"]
     asking = {"Origin": "https://app.example.com", "Access-Control-Request-Method": "POST"}
     preflight = client.options("/api/v1/calls", headers=asking)
@@ -307,7 +307,7 @@ def test_named_origins_may_call_the_api_and_nothing_else(client: Client, setting
     allowed = preflight["Access-Control-Allow-Headers"]
     assert allowed == "authorization, content-type, idempotency-key, x-request-id"
     assert not preflight.has_header("Access-Control-Allow-Credentials")
-    # Refusals can be read by the page's script too.
+    # The page's script can also read errors.
     refused = client.get("/api/v1/auth/me", headers={"Origin": "https://app.example.com"})
     assert (refused.status_code, refused["Access-Control-Allow-Origin"]) == (401, "https://app.example.com")
     assert "X-RateLimit-Remaining" in refused["Access-Control-Expose-Headers"]

@@ -1,4 +1,4 @@
-"""The pages of README and docs/: every link between them leads to a file and a heading that exist."""
+"""The README and the pages in docs/: every link between them leads to an existing file and heading."""
 
 import re
 from pathlib import Path
@@ -12,13 +12,13 @@ LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)|(?:src|srcset)=\"([^\"]+)\""
 
 
 def anchors_of(page: Path) -> set[str]:
-    """As GitHub makes them: lower case, without punctuation, spaces as hyphens."""
+    """Heading anchors as GitHub generates them: lower case, no punctuation, hyphens for spaces."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_are_valid(page: Path) -> None:
     for path, anchor, picture in LINK.findall(page.read_text()):
         name = path or picture
         if name.startswith(("http://", "https://")):
@@ -30,6 +30,6 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_files_that_are_named_exist(page: Path) -> None:
+def test_named_files_exist(page: Path) -> None:
     named = re.findall(r"`([a-z_.]+(?:/[\w.]+)+\.(?:py|html|js|md|txt|in|toml))`", page.read_text())
     assert [name for name in named if not any((base / name).exists() for base in BASES)] == []

@@ -1,4 +1,4 @@
-"""Lists of the API: what they read for a page, and how their JSON is written."""
+"""API lists: how many queries a page needs, and how its JSON is rendered."""
 
 import json
 import socket
@@ -23,7 +23,7 @@ from tests.factories import bearer, make_agent
 
 
 @pytest.mark.django_db
-def test_a_list_asks_the_database_once_and_shows_what_the_object_shows() -> None:
+def test_a_list_needs_one_query_and_matches_the_single_objects() -> None:
     developer = make_account("10")
     agent = make_agent(developer=developer)
     version = AgentVersion.objects.filter(agent=agent).first()
@@ -35,12 +35,12 @@ def test_a_list_asks_the_database_once_and_shows_what_the_object_shows() -> None
     for number in numbers:
         make_call(number, timezone.now(), carrier_call_id=f"v3:{number.pk}")
     client = Client(headers=bearer(developer))
-    client.get("/api/v1/calls")  # notes that the key was used
+    client.get("/api/v1/calls")  # records that the key was used
     for path in ("calls", "phone-numbers"):
         with CaptureQueriesContext(connection) as asked:
             shown = client.get(f"/api/v1/{path}").json()["data"]
         assert len(shown) == 3
-        assert len(asked) == 2, [query["sql"] for query in asked]  # the key, and the page
+        assert len(asked) == 2, [query["sql"] for query in asked]  # the key and the page
         for one in shown:
             whole = client.get(f"/api/v1/{path}/{one['id']}").json()["data"]
             assert one == {name: whole[name] for name in one}
@@ -56,22 +56,22 @@ def test_a_list_asks_the_database_once_and_shows_what_the_object_shows() -> None
         None,
     ],
 )
-def test_json_is_written_as_rest_framework_writes_it(content: Any) -> None:
+def test_json_is_rendered_as_in_rest_framework(content: Any) -> None:
     written = FastJSONRenderer().render(content)
     assert written == JSONRenderer().render(content)
     assert content is None or json.loads(written)
 
 
-def test_floats_are_the_same_numbers_in_json_and_what_is_no_number_is_null() -> None:
-    """Not in DRF's form, which is `1e-05` for the first; it would fail on the last two, and with it the whole response."""
+def test_floats_keep_their_value_in_json_and_nan_is_null() -> None:
+    """DRF would render the first as `1e-05`, and would fail on the last two, and with them on the whole response."""
     numbers = [0.00001, 5e-324, 0.1, 1e16, 2.0**70, 1.7976931348623157e308]
     assert json.loads(FastJSONRenderer().render(numbers)) == numbers
     assert FastJSONRenderer().render([float("nan"), float("-inf")]) == b"[null,null]"
 
 
 @pytest.mark.django_db
-def test_a_connection_that_the_server_closed_is_noticed() -> None:
-    """Without a question if nothing has arrived on it; a connection that PostgreSQL ended has something to read."""
+def test_a_connection_closed_by_the_server_is_detected() -> None:
+    """Without a query, if there is nothing to read on the connection. A connection that PostgreSQL closed has data to read."""
     parameters = connection.get_connection_params()
     names = ("host", "port", "dbname", "user", "password")
     with psycopg.connect(**{name: parameters[name] for name in names if name in parameters}, autocommit=True) as own:

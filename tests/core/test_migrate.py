@@ -1,4 +1,4 @@
-"""A database that an earlier development version left half migrated is refused in a sentence, and nothing in it changes."""
+"""A database that an earlier development version left partially migrated is refused with a clear message, and nothing changes."""
 
 import os
 import re
@@ -23,7 +23,7 @@ def history() -> list[tuple[str, str]]:
 
 
 @pytest.mark.django_db
-def test_a_missing_column_is_named() -> None:
+def test_a_missing_column_is_reported() -> None:
     before = history()
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE accounts_apikey DROP COLUMN is_admin")
@@ -37,20 +37,20 @@ def test_a_missing_column_is_named() -> None:
 
 
 @pytest.mark.django_db
-def test_migrations_in_another_order_are_refused() -> None:
+def test_migrations_in_a_different_order_are_refused() -> None:
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM django_migrations WHERE app = 'webhooks'")
     before = history()
     with pytest.raises(CommandError) as error:
         call_command("migrate", interactive=False, verbosity=0)
-    # Which migration it names depends on the order in which Django finds them.
+    # The named migration depends on the order in which Django finds them.
     assert re.search(r"Migration \S+ is applied before its dependency webhooks\.0001_initial", str(error.value))
     assert str(error.value).endswith(ADVICE)
     assert history() == before
 
 
 @pytest.mark.slow
-def test_preparing_ends_with_the_sentence_alone() -> None:
+def test_prepare_only_prints_the_message() -> None:
     url = databases.make_copy(databases.template())
     with psycopg.connect(url, autocommit=True) as database:
         database.execute("ALTER TABLE calls_call DROP COLUMN model_slug")
@@ -67,8 +67,8 @@ def test_preparing_ends_with_the_sentence_alone() -> None:
 
 
 @pytest.mark.slow
-def test_migrating_one_app_alone_is_possible() -> None:
-    """The state of such a migration lacks django-q2's models, in whose table the schedules are."""
+def test_a_single_app_can_be_migrated() -> None:
+    """The state of such a migration lacks the models of django-q2, whose table holds the schedules."""
     url = databases.make_copy("template0")
     done = subprocess.run(
         [sys.executable, "manage.py", "migrate", "accounts", "0001", "--verbosity", "0"],

@@ -1,4 +1,4 @@
-"""Query parameters of lists, at the API: whole days, and parameters that do not exist."""
+"""Query parameters of API lists: whole days, and unknown parameters."""
 
 import base64
 import re
@@ -36,13 +36,13 @@ LISTS += (
 
 @pytest.mark.parametrize("path", LISTS)
 @pytest.mark.parametrize("name", ["x", "dateFrom", "$where", "page"])
-def test_unknown_parameters_are_named(client: Client, path: str, name: str) -> None:
+def test_unknown_parameters_are_reported(client: Client, path: str, name: str) -> None:
     response = client.get(f"/api/v1/{path}?{name}=1", headers=bearer(make_account()))
     assert (response.status_code, response.json()["errors"]) == (422, {name: ["Unknown parameter."]})
 
 
 @pytest.mark.parametrize("part", ["events", "turns", "webhook-logs"])
-def test_unknown_parameters_of_a_calls_lists(client: Client, part: str) -> None:
+def test_unknown_parameters_of_a_call_s_lists(client: Client, part: str) -> None:
     account = make_account()
     call = make_call(make_streaming_number(account), datetime(2026, 3, 1, tzinfo=UTC))
     response = client.get(f"/api/v1/calls/{call.pk}/{part}?to=1", headers=bearer(account))
@@ -72,8 +72,8 @@ def test_a_bare_date_is_the_whole_day(client: Client, query: str, count: int) ->
     assert (response.status_code, len(response.json()["data"])) == (200, count)
 
 
-def test_calls_of_a_period_are_listed_by_their_start(client: Client) -> None:
-    """Forth and back; one that began earlier can have the larger id. A call that the filters no longer show is still a place."""
+def test_calls_of_a_period_are_listed_by_start_time(client: Client) -> None:
+    """In both directions. An earlier call can have a larger ID. A cursor still works if its call no longer matches the filters."""
     account = make_account()
     number, headers = make_streaming_number(account), bearer(account)
     ids = [make_call(number, datetime(2026, 3, day, tzinfo=UTC)).pk for day in (4, 1, 3, 3, 2, 9)]
@@ -112,7 +112,7 @@ def test_calls_of_a_period_are_listed_by_their_start(client: Client) -> None:
         ("agent_id=9223372036854775808", "agent_id"),
     ],
 )
-def test_invalid_values_are_named(client: Client, query: str, field: str) -> None:
+def test_invalid_values_are_reported(client: Client, query: str, field: str) -> None:
     response = client.get(f"/api/v1/calls?{query}", headers=bearer(make_account()))
     assert (response.status_code, [*response.json()["errors"]]) == (422, [field])
 
@@ -131,7 +131,7 @@ A_TIME = "Must be a date like 2026-03-31, or a time like 2026-03-31T14:30:00Z."
         ("/billing/transactions", "to", A_DAY),
     ],
 )
-def test_what_is_no_date_is_answered_with_an_example(client: Client, path: str, name: str, text: str) -> None:
+def test_an_invalid_date_gets_an_example(client: Client, path: str, name: str, text: str) -> None:
     headers = bearer(make_account())
     wrong = ["yesterday", "2026-02-30", "31.03.2026", "2026-03-31T25:00:00Z", "0001-01-01T00:00:00+14:00"]
     answers = [client.get(f"/api/v1{path}", {name: value}, headers=headers) for value in wrong]

@@ -1,4 +1,4 @@
-"""One visit to one thread: what a request leaves behind for the next one in its thread, and what becomes of one whose client goes."""
+"""Requests in their thread: no request affects the next one in the same thread, and what happens if the client disconnects."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -89,7 +89,7 @@ def handler500(request: HttpRequest) -> HttpResponse:
 
 @pytest.fixture
 def thread(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadPoolExecutor]:
-    """The only one there is for requests. Each test's requests begin with none before them."""
+    """A pool with a single thread for requests. Each test starts with a clean one."""
     settings.ROOT_URLCONF = __name__
     for event in (begun, may_end):
         event.clear()
@@ -107,7 +107,7 @@ def asked(view: Any, request_id: str) -> ApplicationCommunicator:
 
 
 async def answer(view: Any, request_id: str, *body: bytes) -> tuple[int, str]:
-    """Status and text; the body is sent in these pieces."""
+    """Status and text. Sends the body in these pieces."""
     request = asked(view, request_id)
     for piece in body:
         await request.send_input({"type": "http.request", "body": piece, "more_body": True})
@@ -122,13 +122,13 @@ async def answer(view: Any, request_id: str, *body: bytes) -> tuple[int, str]:
 
 
 def has_connection() -> bool:
-    """Whether this thread keeps its connection from the pool."""
+    """Whether this thread still holds its pooled connection."""
     return connection.connection is not None
 
 
 @pytest.mark.django_db
 async def test_a_request_leaves_nothing_in_its_thread(thread: ThreadPoolExecutor) -> None:
-    """Neither language, time zone, log context nor connection; whether it succeeded or failed."""
+    """No language, time zone, log context or connection, whether it succeeds or fails."""
     assert await answer(leaves_things, "1") == (200, "de Asia/Tokyo 1")
     assert not thread.submit(has_connection).result(WAIT)
     assert await answer(shows_things, "2") == (200, "en-us UTC 2")
@@ -141,7 +141,7 @@ async def test_a_request_leaves_nothing_in_its_thread(thread: ThreadPoolExecutor
 
 
 @pytest.mark.django_db
-async def test_a_view_whose_client_goes_is_waited_for(thread: ThreadPoolExecutor) -> None:
+async def test_the_server_waits_for_a_view_whose_client_disconnects(thread: ThreadPoolExecutor) -> None:
     finished = Event()
 
     def note(**_: Any) -> None:
@@ -165,7 +165,7 @@ async def test_a_view_whose_client_goes_is_waited_for(thread: ThreadPoolExecutor
     assert not thread.submit(has_connection).result(WAIT)
 
 
-async def test_a_stream_whose_client_goes_ends(thread: ThreadPoolExecutor) -> None:
+async def test_a_stream_ends_when_its_client_disconnects(thread: ThreadPoolExecutor) -> None:
     request = asked(streams, "endless")
     await request.send_input({"type": "http.request", "body": b""})
     assert (await request.receive_output(WAIT))["status"] == 200
@@ -175,7 +175,7 @@ async def test_a_stream_whose_client_goes_ends(thread: ThreadPoolExecutor) -> No
     assert ended == ["pieces", "response"]
 
 
-async def test_a_body_that_ends_halfway_reaches_no_view(thread: ThreadPoolExecutor) -> None:
+async def test_an_incomplete_body_never_reaches_a_view(thread: ThreadPoolExecutor) -> None:
     request = asked(waits, "1")
     await request.send_input({"type": "http.request", "body": b"half", "more_body": True})
     await request.send_input({"type": "http.disconnect"})

@@ -1,4 +1,4 @@
-"""An object of a response, made by its schema from a row."""
+"""Objects in responses, generated from a row by their schema."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -29,7 +29,7 @@ def bill(**changes: object) -> SimpleNamespace:
     return SimpleNamespace(**{**row, "lines": [line], "problem": None, **changes})
 
 
-def test_what_is_empty() -> None:
+def test_empty_values() -> None:
     assert list(BILL.of(bill()).items()) == [
         ("id", 7),
         ("first", "telephony"),
@@ -42,7 +42,7 @@ def test_what_is_empty() -> None:
     ]
 
 
-def test_what_is_said() -> None:
+def test_given_values() -> None:
     paid_at = datetime(2026, 3, 27, 12, 0, 5, 999_999, tzinfo=UTC)
     found = BILL.of(bill(total=Decimal("1.5"), paid_at=paid_at, note="Thanks", label="March", problem="Declined."))
     assert found == {
@@ -58,16 +58,16 @@ def test_what_is_said() -> None:
     }
 
 
-def test_the_schema_says_nothing_of_the_rows() -> None:
+def test_the_schema_is_independent_of_the_rows() -> None:
     assert BILL["properties"]["owner"] == {"type": "string", "examples": ["Jane"]}
     assert BILL["required"] == ["id", "first", "owner", "total", "paid_at", "note", "label", "lines"]
 
 
-def test_an_object_of_one_property() -> None:
+def test_an_object_with_one_property() -> None:
     assert record({"kind": text("telephony")}).of(SimpleNamespace(kind="model")) == {"kind": "model"}
 
 
-def test_what_the_row_does_not_have_is_given() -> None:
+def test_values_that_the_row_lacks_can_be_passed() -> None:
     secret = record({**BILL.properties, "first": text("telephony"), "secret": nullable(text("whsec_…"))})
     row = bill()
     given = secret.of(row, first="model", secret="", lines=[*row.lines, *row.lines])

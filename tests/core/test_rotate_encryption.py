@@ -1,4 +1,4 @@
-"""`manage.py rotate_encryption`: every stored secret under the newest key."""
+"""`manage.py rotate_encryption` re-encrypts every stored secret with the newest key."""
 
 from io import StringIO
 from typing import Any
@@ -24,7 +24,7 @@ def rotate() -> str:
     return output.getvalue().strip()
 
 
-def test_every_secret_comes_under_the_newest_key(settings: Any) -> None:
+def test_every_secret_is_encrypted_with_the_newest_key(settings: Any) -> None:
     old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
     settings.ENCRYPTION_KEYS = [old]
     developer = make_developer()
@@ -42,7 +42,7 @@ def test_every_secret_comes_under_the_newest_key(settings: Any) -> None:
     assert ModelKey.objects.get(pk=fresh.pk).encrypted == fresh.encrypted
 
 
-def test_what_no_key_opens_is_told_and_left_alone(settings: Any) -> None:
+def test_secrets_that_no_key_decrypts_are_reported_and_left_unchanged(settings: Any) -> None:
     settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
     key = create_model_key(developer=make_developer(), provider="openai", api_key="sk-proj-abc123")
     settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]

@@ -1,4 +1,4 @@
-"""How pages show money and telephone numbers."""
+"""How pages show money and phone numbers."""
 
 from decimal import Decimal
 

@@ -1,11 +1,11 @@
-"""Values that no honest client sends, and what stays as it was when they are refused."""
+"""Values that no legitimate client sends, and fingerprints to show that refusing them changed nothing."""
 
 import json
 from typing import Any
 
 from django.db import connection
 
-# Percent-encoded, as they are in a path or query.
+# Percent-encoded, as in a path or query.
 TEXTS = [
     "a%00b", "%00", "%ff%fe", "%ed%a0%80", "%c0%af", "0", "-1", "1e999", "NaN", str(2**31), str(2**63), "9" * 5000, "%D9%A1", "1%C2%B2",
     "a%0d%0ab", "a" * 3000, "%F0%9F%92%A9", "..%2f..%2fetc", "%25s%25n", "'%20OR%201=1--", "%5B%5D", "0001-01-01",
@@ -21,7 +21,7 @@ def lists(depth: int) -> str:
     return "[" * depth + "]" * depth
 
 
-# What is no JSON object to us. None of these may have an effect anywhere.
+# Not JSON objects to us. None of these may have an effect anywhere.
 BROKEN_BODIES: dict[str, bytes] = {
     "a lone surrogate, escaped": _raw('"\\ud83d"'),
     "a lone surrogate, raw": b'{"name":"\xed\xa0\x80"}',
@@ -54,41 +54,41 @@ TOO_LARGE: dict[str, bytes] = {
     "5 MB of spaces": b" " * 5_000_000,
 }  # fmt: skip
 
-# Put in the place of each field. Some are right for some fields.
+# Values to put in every field. Some are valid for some fields.
 VALUES: list[Any] = [
     None, True, 0, -1, 1.5, 1e308, 10**18, 2**63, -(2**63), "", " ", "a" * 100_000, "\u202e\u0007", "\U0001f4a9" * 300, "1e999",
     "NaN", "9" * 400, "²", [], [[]], [None], [{}], ["a"] * 2000, [{"name": None}], {}, {"": ""}, {"a": {"b": {"c": []}}},
     {"type": "object"}, {"$ref": "#"}, "{{a}}" * 1000, "http://", "http://[::1", "https://\u00a0.example", "2026-02-30", "+1",
 ]  # fmt: skip
-# One of each kind, for each field by itself.
+# One value of each kind, to put in a single field.
 TELLING_VALUES: list[Any] = [
     None, True, -1, 1e308, 2**63, "", "a" * 100_000, "\u202e\u0007", "²", [None], [{}], {"a": {"b": {"c": []}}}, "+1",
 ]  # fmt: skip
-# As they stand in JSON, for what Python's writer cannot say.
+# Written as raw JSON, because Python's encoder cannot produce them.
 RAW_VALUES = ["1" + "0" * 400, "-" + "9" * 5000, "1e400", '"\\u0000"', lists(60)]
 
 
 def with_field(example: dict[str, Any], name: str, raw: str) -> bytes:
-    """The example with one field replaced by a piece of JSON."""
+    """The example with one field replaced by raw JSON."""
     rest = {key: value for key, value in example.items() if key != name}
     return f"{json.dumps(rest)[:-1]}{', ' if rest else ''}{json.dumps(name)}: {raw}}}".encode()
 
 
 def doubled(example: dict[str, Any], name: str, raw: str) -> bytes:
-    """The example with a field that comes twice, the second time with this piece of JSON."""
+    """The example with a duplicate field, whose second value is this raw JSON."""
     return f"{json.dumps(example)[:-1]}, {json.dumps(name)}: {raw}}}".encode()
 
 
-# Kept about the requests themselves, and what is only a copy of the carrier's.
+# Tables about the requests themselves, and copies of the carrier's data.
 UNCOUNTED = {
     "django_session", "accounts_idempotentanswer", "accounts_browsersession", "accounts_sessiontoken", "numbers_countryrequirements",
 }  # fmt: skip
-# Reading an account's events numbers those that nobody has read yet: webhooks.event_feed.
+# Reading an account's events numbers the events that nobody has read yet: webhooks.event_feed.
 NUMBERED_BY_READING = "webhooks_event"
 
 
 def rows() -> dict[str, str]:
-    """A fingerprint of each table that has rows, apart from those in UNCOUNTED, and from the numbers of events."""
+    """A fingerprint of each table that has rows, except those in UNCOUNTED and the numbers of events."""
     names = set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - UNCOUNTED
     asked = []
     for name in sorted(names):
@@ -100,7 +100,7 @@ def rows() -> dict[str, str]:
         return {name: found for name, found in cursor.fetchall() if found}
 
 
-# As WSGI has them. Lengths that are none never reach Django: tests/services/test_connection_phases.py.
+# In WSGI's form. Invalid lengths never reach Django: tests/services/test_connection_phases.py.
 HEADERS: list[tuple[str, str]] = [
     ("HTTP_AUTHORIZATION", ""), ("HTTP_AUTHORIZATION", "Bearer"), ("HTTP_AUTHORIZATION", "Bearer \x00"),
     ("HTTP_AUTHORIZATION", "Bearer \xff\xfe"), ("HTTP_AUTHORIZATION", "Bearer " + "a" * 100_000), ("HTTP_AUTHORIZATION", "Basic a"),

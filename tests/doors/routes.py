@@ -1,4 +1,4 @@
-"""Every route that there is, from the URL resolver, but the admin's, which are Django's own."""
+"""Every route from the URL resolver, except Django's admin."""
 
 import re
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import Any
 from django.urls import URLPattern, URLResolver, get_resolver
 
 _PARAMETER = re.compile(r"<(?:(\w+):)?(\w+)>")
-# A value that the route's converter takes.
+# A valid value for each route converter.
 _FITTING = {"int": "1", "str": "x", "slug": "x", "path": "x/y", "uuid": "00000000-0000-4000-8000-000000000000"}
 
 
@@ -21,10 +21,10 @@ def _leaves(resolver: URLResolver, prefix: str = "/") -> Iterator[tuple[str, URL
 
 
 def page_routes() -> list[tuple[str, Any]]:
-    """Path, with its parameters in angle brackets, and view of what is not the API's."""
+    """Path, with its parameters in angle brackets, and view of every route outside the API."""
     return [(path, one.callback) for path, one in _leaves(get_resolver()) if not path.startswith("/api/")]
 
 
 def filled(path: str, **known: Any) -> str:
-    """The path with those `known` by name for its parameters, else with what fits."""
+    """The path with `known` values for its parameters, or else any valid value."""
     return _PARAMETER.sub(lambda match: str(known.get(match[2], _FITTING[match[1] or "str"])), path)

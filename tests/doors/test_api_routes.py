@@ -1,4 +1,4 @@
-"""Every route of the API with what no honest client sends: refused in the API's own form, and nothing changed."""
+"""Every API route with requests that no legitimate client sends: refused in the API's error format, and nothing changes."""
 
 import json
 from collections.abc import Iterator
@@ -29,33 +29,33 @@ from tests.schema.test_examples import adapt, path_of
 
 __all__ = ["configure_carrier", "exchange", "world"]
 
-# Each route gets one in so many headers, bodies and texts, each field one in so many values; all together they get all.
-# Where a value is in all fields of a body, each body gets one in so many of those.
+# Each route gets one in PARTS headers, bodies and texts, and each field one in VALUE_PARTS values. Together they get all of them.
+# If a value is in all fields of a body, each body gets one in WHOLE_PARTS of them.
 PARTS, VALUE_PARTS, WHOLE_PARTS = (5, 3, 2) if IS_LONG else (10, 6, 4)
 
 
 class Door:
-    """Sends requests, and notes each whose answer is not as it must be."""
+    """Sends requests and records unexpected responses."""
 
     def __init__(self, world: World, redis: Any) -> None:
         self.world, self._redis = world, redis
         self._client = Client(raise_request_exception=False)
         self.faults: list[str] = []
-        self.answer = b""  # the last
+        self.answer = b""  # of the last response
 
     def routes(self) -> Iterator[tuple[str, str]]:
-        """Method and path of every route, the path with its `{id}`."""
+        """Method and path of every route, with `{id}` in the path."""
         for route in routes():
             method, _, path = route.partition(" ")
             yield method, f"/api/v1{path}"
 
     def path_of(self, method: str, path: str) -> str:
-        """With the id of something that is there."""
+        """The path with the ID of an existing object."""
         return path_of(self.world, method, path)
 
     def send(self, method: str, path: str, what: str, body: bytes = b"", **headers: Any) -> int:
-        """The status, after a look at the form of the answer."""
-        self._redis.flushall()  # what the throttles count
+        """Checks the format of the response and returns its status."""
+        self._redis.flushall()  # reset the rate limits
         sent = {"HTTP_AUTHORIZATION": self.world.headers["Authorization"], **headers}
         answer = self._client.generic(method, path, body, **{"content_type": "application/json", **sent})
         self.answer = answer.content
@@ -64,7 +64,7 @@ class Door:
         return answer.status_code
 
     def try_out(self, method: str, path: str, what: str, body: bytes) -> None:
-        """Send it, and undo what an accepted request changed before the carrier hears of it."""
+        """Send a request, and undo the changes of an accepted one before they reach the carrier."""
         with transaction.atomic():
             status = self.send(method, path, what, body)
             transaction.set_rollback(status < 400)
@@ -90,8 +90,8 @@ def _fault_of(answer: Any) -> str:
 
 @pytest.fixture
 def door(world: World, empty_redis: Any, settings: Any) -> Iterator[Door]:
-    """Afterwards there must be no fault."""
-    settings.FAIL_ON_WAIT_IN_TRANSACTION = False  # the one that undoes a request
+    """Fails the test afterwards if there was any fault."""
+    settings.FAIL_ON_WAIT_IN_TRANSACTION = False  # caused by the transaction that undoes a request
     door = Door(world, empty_redis)
     yield door
     assert not door.faults, "\n".join(door.faults)
@@ -105,7 +105,7 @@ def unchanged(door: Door) -> Iterator[None]:
 
 
 def examples(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Method, path and body of each operation that takes a body."""
+    """Method, path and an example body of each operation that takes a body."""
     client = Client()
     for method, path, operation in operations():
         content = operation.get("requestBody", {}).get("content", {})
@@ -124,7 +124,7 @@ def test_paths(door: Door) -> None:
 
 @pytest.mark.usefixtures("unchanged")
 def test_queries(door: Door) -> None:
-    """Each filter by itself, since the first that is refused hides the others."""
+    """One filter at a time, because the first refused one hides the others."""
     for method, path, operation in operations():
         if method == "GET":
             url = door.path_of(method, path)
@@ -137,7 +137,7 @@ def test_queries(door: Door) -> None:
 
 
 @pytest.mark.usefixtures("unchanged")
-def test_bodies_that_are_no_json_object(door: Door) -> None:
+def test_bodies_that_are_not_json_objects(door: Door) -> None:
     bodies = [*{**BROKEN_BODIES, **TOO_LARGE}.items()]
     for place, (method, path) in enumerate(door.routes()):
         if method != "GET":
@@ -145,8 +145,8 @@ def test_bodies_that_are_no_json_object(door: Door) -> None:
                 door.expect_refusal(method, door.path_of(method, path), what, body)
 
 
-def test_fields_that_no_body_has(door: Door) -> None:
-    """Beside those that are right, or alone where no body is expected; files are sent in other ways."""
+def test_unknown_fields(door: Door) -> None:
+    """In addition to valid fields, or alone if no body is expected. Skips file uploads."""
     bodies = {(method, path): body for method, path, body in examples(door.world)}
     before = rows()
     for method, route, operation in operations():
@@ -162,7 +162,7 @@ def test_fields_that_no_body_has(door: Door) -> None:
 
 @pytest.mark.usefixtures("unchanged")
 def test_headers(door: Door) -> None:
-    """What reads headers is the same for all routes, so that each gets a part of them, and the routes together all."""
+    """The same code reads headers for all routes, so each route gets some of them, and together they get all."""
     for place, (method, path) in enumerate(door.routes()):
         for name, value in HEADERS[place % PARTS :: PARTS]:
             body = b"" if method == "GET" else b"{"
@@ -181,7 +181,7 @@ def test_values_in_all_fields_at_once(door: Door) -> None:
 
 
 def test_values_in_one_field(door: Door) -> None:
-    """The others are right, so that what only looks at the whole is reached. What is refused changes nothing."""
+    """The other fields are valid, so that checks of the whole body are reached. Refused requests change nothing."""
     pieces, place = [*map(json.dumps, TELLING_VALUES), *RAW_VALUES], 0
     requests = [*examples(door.world)]
     before = rows()

@@ -1,4 +1,4 @@
-"""Every route tells the methods that it takes, to OPTIONS and with each 405; HEAD goes wherever GET does."""
+"""Every route lists its methods for OPTIONS and in each 405, and HEAD works wherever GET does."""
 
 from typing import Any
 

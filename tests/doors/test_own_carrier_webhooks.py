@@ -1,4 +1,4 @@
-"""Reports signed by the owner of a carrier account, who can sign anything: stored, refused, or of no effect, but no defect of ours."""
+"""Reports signed by the owner of a carrier account, who can sign anything: stored, refused or ignored, but never an error in our code."""
 
 import json
 from collections.abc import Iterator
@@ -71,7 +71,7 @@ def report(account: CarrierAccount, settings: Any, name: str, params: dict[str, 
 
 
 def requests() -> Iterator[tuple[str, dict[str, str], dict[str, str]]]:
-    """Name, parameters and query. Each name gets a part of the texts in each field, and all together get all."""
+    """Name, parameters and query. Each name gets some of the texts in each field, and together they get all."""
     for place, name in enumerate(NAMES):
         for field in FIELDS:
             yield name, CALL | {field: TEXTS[(place + len(field)) % len(TEXTS)]}, {}
@@ -87,7 +87,7 @@ def requests() -> Iterator[tuple[str, dict[str, str], dict[str, str]]]:
 
 def test_odd_reports(account: CarrierAccount, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for wait in ("DECISION_SECONDS", "FIRST_ORDERS_SECONDS"):
-        monkeypatch.setattr(twilio, wait, 0)  # nobody decides about calls that there are not
+        monkeypatch.setattr(twilio, wait, 0)  # nobody decides about calls that do not exist
     faults = [
         f"{name[:20]} {str(params)[-120:]} {str(query)[:80]}: {status}"
         for name, params, query in requests()

@@ -1,4 +1,4 @@
-"""Every POST route of the pages with forms that no browser sends."""
+"""Every POST route of the pages, with forms that no browser sends."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data; boundary=b"
 PART = b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n'
 FILE = b'--b\r\nContent-Disposition: form-data; name="%s"; filename="%s"\r\n\r\n%%PDF\r\n'
-# Content type and body of what is refused before any view looks at it: bad bytes, bad frames, too much.
+# Content type and body of forms that are refused before they reach a view: invalid bytes, invalid parts, too much data.
 REFUSED: dict[str, tuple[str, bytes]] = {
     "a null character": (FORM, b"name=a%00b"),
     "a null character in a name": (FORM, b"na%00me=a"),
@@ -40,7 +40,7 @@ REFUSED: dict[str, tuple[str, bytes]] = {
         b'--b\r\nContent-Disposition: form-data; name="f"; filename="f"\r\nContent-Transfer-Encoding: base64\r\n\r\n!\r\n--b--\r\n',
     ),
 }
-# What reads as some form, mostly an empty one. A view may take it, if it asks for nothing.
+# Content that parses as a form, usually an empty one. A view without required fields may accept it.
 ODD: dict[str, tuple[str, bytes]] = {
     "nothing": (FORM, b""),
     "half of a multipart": (MULTIPART, PART[:30]),
@@ -57,17 +57,17 @@ TEXTS = [value for value in VALUES if isinstance(value, str)] + [
     str(value) for value in VALUES if isinstance(value, int)
 ]
 
-# Each page gets one in so many odd texts and bodies, all together get all. What is refused before any view is reached, or reads as an
-# empty form, is the same for all pages.
+# Each page gets one in PARTS odd texts, and together they get all. Forms that are refused before they reach a view, or that parse as empty,
+# have the same effect on all pages, so each page gets one in ALIKE_PARTS of them.
 PARTS, ALIKE_PARTS = (12, 4) if IS_LONG else (20, 8)
-# What a form says about itself: with another value, nobody would look at its fields.
+# Fields that select the form. With another value, the view would ignore the other fields.
 THEMSELVES = {"/numbers/bring/account": ("provider", ["telnyx", "twilio"])}
-# Shown only where cards can be charged.
+# Only shown if cards can be charged.
 CARD_FIELDS = {"preset", "other_amount", "threshold", "amount", "enabled"}
 
 
 class Pages:
-    """A developer who has one of everything, and the addresses of what can be posted to."""
+    """A developer with one of everything, and the addresses that accept POST."""
 
     def __init__(self, world: World, redis: Any) -> None:
         self.client: Client = signed_in_client(world.developer)
@@ -96,7 +96,7 @@ class Pages:
         return {"pk": pk, "identifier": call.pk, "code": "GB", "number_type": "local", "key_id": 1}
 
     def field_names(self) -> set[str]:
-        """Of every form that a page shows."""
+        """The field names of every form that a page shows."""
         found: set[str] = set()
         for path, _ in page_routes():
             answer = self.client.get(filled(path, **self._known(path)))
@@ -105,13 +105,13 @@ class Pages:
         return found
 
     def send(self, path: str, what: str, content_type: str, body: bytes) -> int:
-        """The status. What was changed is undone."""
+        """Returns the status. Undoes all changes."""
         self._redis.flushall()
         cookies = self.client.cookies.copy()
         with transaction.atomic():
             answer = self.client.generic("POST", path, body, content_type=content_type)
             transaction.set_rollback(True)
-        self.client.cookies = cookies  # its session is there again
+        self.client.cookies = cookies  # restore its session
         if answer.status_code >= 500 and answer.status_code != 502:
             self.faults.append(f"{path} with {what}: {answer.status_code} {answer.content[:300]!r}")
         return int(answer.status_code)
@@ -119,13 +119,13 @@ class Pages:
 
 @pytest.fixture
 def pages(world: World, empty_redis: Any, settings: Any) -> Iterator[Pages]:
-    settings.FAIL_ON_WAIT_IN_TRANSACTION = False  # the one that undoes each request
+    settings.FAIL_ON_WAIT_IN_TRANSACTION = False  # caused by the transaction that undoes each request
     pages = Pages(world, empty_redis)
     yield pages
     assert not pages.faults, "\n".join(pages.faults)
 
 
-def test_what_is_no_form_changes_nothing(pages: Pages) -> None:
+def test_invalid_forms_change_nothing(pages: Pages) -> None:
     before = rows()
     for place, path in enumerate(pages.posts()):
         for what, (content_type, body) in [*REFUSED.items()][place % ALIKE_PARTS :: ALIKE_PARTS]:
@@ -147,7 +147,7 @@ def test_odd_fields(pages: Pages) -> None:
     texts = [*TEXTS, *RAW_VALUES]
     for place, path in enumerate(pages.posts()):
         step = ALIKE_PARTS if path in THEMSELVES else PARTS
-        for text, itself in product(texts[place % step :: step], itselves(path)):
+        for text, itself in product(texts[place % step :: step], form_selectors(path)):
             fields = dict.fromkeys(names, text[:5000]) | itself
             parts = b"".join(
                 PART % (name.encode(), one.encode("utf-8", "surrogatepass")) for name, one in fields.items()
@@ -155,7 +155,7 @@ def test_odd_fields(pages: Pages) -> None:
             pages.send(path, repr(text[:40]), MULTIPART, parts.replace(b"\x00", b"") + b"--b--\r\n")
 
 
-def itselves(path: str) -> list[dict[str, str]]:
-    """What each of the forms that an address takes says about itself."""
+def form_selectors(path: str) -> list[dict[str, str]]:
+    """The values that select each of an address's forms."""
     name, values = THEMSELVES.get(path, ("", []))
     return [{name: value} for value in values] or [{}]

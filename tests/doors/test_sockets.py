@@ -1,4 +1,4 @@
-"""A message too large for a socket closes it with 1009 (RFC 6455, section 7.4.1), at every route that takes WebSockets."""
+"""A message that is too large closes the socket with 1009 (RFC 6455, section 7.4.1) on every WebSocket route."""
 
 import os
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def server(empty_redis: Any) -> Iterator[str]:
 
 
 def close_code(url: str, message: Any, **options: Any) -> int | None:
-    """What the server ends the connection with after this message."""
+    """The code with which the server closes the connection after this message."""
     with connect(url, proxy=None, compression=None, open_timeout=30, **options) as socket:
         try:
             socket.send(message)
@@ -61,7 +61,7 @@ def test_each_route(server: str) -> None:
     cookie = {"Cookie": f"sessionid={signed_in_client(developer).cookies[settings.SESSION_COOKIE_NAME].value}"}
 
     def token_for(public_id: str | None) -> str:
-        """Of a call whose sound may come in."""
+        """The media token of a call that expects audio."""
         token = f"token-{Call.objects.count()}"
         now, later = timezone.now(), timezone.now() + timedelta(minutes=5)
         fields = {"media_token_hash": hash_secret(token), "media_token_expires_at": later, "session_seen_at": None}
@@ -81,8 +81,8 @@ def test_each_route(server: str) -> None:
 
 
 @pytest.mark.parametrize("first", [b"\x81", b"\x82", b"\x01"], ids=["text", "bytes", "parts"])
-def test_the_exchange_s(first: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    """Where our own socket hands the browser's phone on to: refused by the length, before anything of it has come."""
+def test_the_exchange_s_socket(first: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """Our phone socket forwards the browser's audio to this one. It refuses a message by its length, before any content arrives."""
     with ExchangeThread() as thread:
         url = f"{thread.exchange.url.replace('http', 'ws', 1)}/handset?token={thread.exchange.api_key}"
         with connect(url, proxy=None, compression=None, open_timeout=30) as socket:

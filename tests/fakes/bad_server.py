@@ -1,4 +1,4 @@
-"""A server on loopback whose answers no HTTP server would give: it drips, floods, breaks off, and never ends."""
+"""A loopback server that responds as no HTTP server should: it drips, floods, breaks off, and never ends."""
 
 import contextlib
 import gzip
@@ -31,7 +31,7 @@ def _flood(connection: socket.socket, head: bytes, piece: bytes) -> None:
 
 def _hang(connection: socket.socket) -> None:
     connection.settimeout(60)
-    while connection.recv(65536):  # until either side closes
+    while connection.recv(65536):  # until either side closes the connection
         pass
 
 
@@ -58,7 +58,7 @@ BEHAVIORS: dict[str, Callable[[socket.socket], object]] = {
 
 
 class BadServer:
-    """`with BadServer() as server: server.url("drip-body")`."""
+    """Use as `with BadServer() as server: server.url("drip-body")`."""
 
     def __enter__(self) -> Self:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
@@ -85,7 +85,7 @@ class BadServer:
 
     def _serve(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError), connection:
-            # All of it: what is left unread when a connection is closed takes the response with it.
+            # Read the whole request: closing a connection with unread data would discard the response.
             request = b""
             while b"\r\n\r\n" not in request:
                 request += connection.recv(65536)

@@ -1,4 +1,4 @@
-"""OpenAI's chat completions with structured outputs: answers from a script, checked with the SDK's types."""
+"""OpenAI's chat completions with structured outputs. Responses come from a script and are validated with the SDK's types."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +12,7 @@ PATH = "/v1/chat/completions"
 
 @dataclass
 class FakeChat:
-    """Answers in order: a text, or a status to refuse with; the last goes on."""
+    """Responds in order, with a text or an error status. Repeats the last one."""
 
     answers: list[str | int]
     requests: list[dict[str, Any]] = field(default_factory=list)
@@ -41,7 +41,7 @@ class FakeChat:
 
 
 def check_strict(wanted: dict[str, Any]) -> None:
-    """What OpenAI demands of a strict schema: every property required, no others, a valid schema."""
+    """OpenAI's rules for a strict schema: every property is required, no others are allowed, and the schema is valid."""
     schema = wanted["schema"]
     jsonschema.Draft202012Validator.check_schema(schema)
     assert wanted["strict"] is True

@@ -1,4 +1,4 @@
-"""The built-in exchange for synchronous tests: in a loop of its own, in a thread."""
+"""The built-in exchange for synchronous tests, in its own thread and event loop."""
 
 import asyncio
 import threading
@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 
 class ExchangeThread:
-    """`with ExchangeThread() as running: running.exchange.base_url`. Its knobs may be turned while it runs."""
+    """Use as `with ExchangeThread() as running: running.exchange.base_url`. Its options can be changed while it runs."""
 
     def __init__(self, **options: Any) -> None:
         self._options = options
@@ -31,11 +31,11 @@ class ExchangeThread:
         self._loop.close()
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Do something in the exchange's loop."""
+        """Run a coroutine in the exchange's event loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
     def carrier_options(self, base_url: str = "") -> dict[str, str]:
-        """The options of the carrier for this exchange."""
+        """Carrier options for this exchange."""
         return {
             "api_key": self.exchange.api_key,
             "public_key": self.exchange.public_key,
@@ -44,6 +44,6 @@ class ExchangeThread:
         }
 
     def credentials(self) -> dict[str, str]:
-        """Of the account at this exchange."""
+        """Credentials of the account at this exchange."""
         options = self.carrier_options()
         return {name: options[name] for name in ("api_key", "public_key", "connection_id")}

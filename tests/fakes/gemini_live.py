@@ -1,7 +1,7 @@
 """A server that speaks Gemini Live: setup, activity detection, turns, tools, resumption handles, goAway. Frames are binary.
 
-All it receives is validated by the vendor's client types (a bad message closes the socket with 1007, as the service does,
-and is kept in `rejected`), all it sends by the vendor's server types.
+Validates received messages with the vendor's client types (an invalid one closes the socket with 1007, as in the real service,
+and is added to `rejected`), and sent messages with the vendor's server types.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ CHUNK_MS = 40
 
 __all__ = ["FakeGemini", "Reply", "Script"]
 
-# What https://ai.google.dev/api/generate-content#SpeechConfig and …/gemini-api/docs/speech-generation#voices list.
+# As listed in https://ai.google.dev/api/generate-content#SpeechConfig and …/gemini-api/docs/speech-generation#voices.
 _LANGUAGES = (
     "de-DE en-AU en-GB en-IN en-US es-US fr-FR hi-IN pt-BR ar-XA es-ES fr-CA id-ID it-IT ja-JP tr-TR vi-VN bn-IN gu-IN kn-IN ml-IN "
     "mr-IN ta-IN te-IN nl-NL ko-KR cmn-CN pl-PL ru-RU th-TH"
@@ -34,7 +34,7 @@ LANGUAGES, VOICES = _LANGUAGES.split(), _VOICES.split()
 
 
 class FakeGemini(FakeVendor):
-    """`base_url` is what GOOGLE_GEMINI_BASE_URL would be."""
+    """`base_url` is for GOOGLE_GEMINI_BASE_URL."""
 
     path = "/ws/google.ai.generativelanguage.{version}.GenerativeService.BidiGenerateContent"
 
@@ -46,7 +46,7 @@ class FakeGemini(FakeVendor):
         self.frames_by_connection: list[int] = []
 
     def setups(self) -> list[dict[str, Any]]:
-        """What each connection was set up with."""
+        """The setup message of each connection."""
         return [message["setup"] for message in self.messages("setup")]
 
     async def converse(self, socket: VendorSocket, number: int) -> None:
@@ -219,7 +219,7 @@ class _Connection:
         if self._turn is not None and not self._turn.done():
             self._turn.cancel()
             await self._emit({"serverContent": {"interrupted": True}})
-            # Audio that was on its way when the interruption was noticed.
+            # Audio in flight when the interruption was detected.
             part = {"inlineData": {"mimeType": "audio/pcm;rate=24000", "data": "AAAA"}}
             await self._emit({"serverContent": {"modelTurn": {"role": "model", "parts": [part]}}})
             await self._end_turn()
@@ -250,6 +250,6 @@ class _Connection:
 
 
 def _fragments(text: str) -> list[str]:
-    """A transcript in the pieces it comes in: each word with the space before it."""
+    """A transcript in the pieces in which it arrives: each word with the space before it."""
     words = text.split(" ") if text else []
     return [word if number == 0 else f" {word}" for number, word in enumerate(words)]

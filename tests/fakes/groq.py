@@ -1,4 +1,4 @@
-"""Groq's transcription endpoint: takes what its documentation says, answers from a script; its answers are checked with the SDK's types."""
+"""Groq's transcription endpoint: accepts documented requests, responds from a script, and validates its responses with the SDK's types."""
 
 import io
 import wave
@@ -15,7 +15,7 @@ MAX_BYTES = 25_000_000
 
 @dataclass
 class Heard:
-    """An upload as it came."""
+    """An upload as received."""
 
     model: str
     language: str
@@ -33,7 +33,7 @@ class Heard:
 
 @dataclass
 class FakeGroq:
-    """Answers in order, then with nothing said: lists of (start, end, text), or a status to refuse with."""
+    """Responds in order: with lists of (start, end, text), or an error status. After the last, with an empty transcript."""
 
     answers: list[list[tuple[float, float, str]] | int] = field(default_factory=list)
     key: str = "gsk-of-the-platform"
@@ -68,7 +68,7 @@ def refusal(status: int, message: str) -> web.Response:
 
 
 def verbose(said: list[tuple[float, float, str]], seconds: float) -> dict[str, Any]:
-    """The answer to `response_format=verbose_json`."""
+    """The body for `response_format=verbose_json`."""
     segments = [
         {
             "id": place,

@@ -1,7 +1,7 @@
 """A server that speaks OpenAI Realtime (GA): conversation items, server VAD, one active response, barge-in, tools.
 
-All it receives is validated by the vendor's client types (a bad message is answered with an `error` event, as the service
-does, and kept in `rejected`), all it sends by the vendor's server types.
+Validates received messages with the vendor's client types (an invalid one is answered with an `error` event, as in the real
+service, and added to `rejected`), and sent messages with the vendor's server types.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from tests.fakes.vendor import EnergyVad, FakeVendor, Reply, Script, VendorSocke
 CLIENT_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeClientEvent)
 SERVER_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 FORMATS = {"audio/pcmu": PCMU_8K, "audio/pcma": PCMA_8K, "audio/pcm": PCM16_24K}
-# ISO 639-1, as the service lists them in its refusals.
+# ISO 639-1, as the service lists them in its errors.
 LANGUAGES = (
     "af ar az be bg bs ca cs cy da de el en es et fa fi fr gl he hi hr hu hy id is it ja kk kn ko lt lv mi mk mr ms ne nl no pl pt "
     "ro ru sk sl sr sv sw ta th tl tr uk ur vi zh"
@@ -41,7 +41,7 @@ __all__ = ["FakeOpenAI", "Reply", "Script"]
 
 
 class FakeOpenAI(FakeVendor):
-    """`base_url` is what OPENAI_BASE_URL would be."""
+    """`base_url` is for OPENAI_BASE_URL."""
 
     path = "/v1/realtime"
 
@@ -58,7 +58,7 @@ class FakeOpenAI(FakeVendor):
 
 
 class _Parrot:
-    """Answers each frame at once with itself, in one response that never ends."""
+    """Echoes each frame immediately, in one response that never ends."""
 
     def __init__(self, fake: FakeOpenAI, socket: VendorSocket, number: int) -> None:
         self._fake = fake
@@ -91,7 +91,7 @@ class _Conversation:
         self._input_format: AudioFormat = PCM16_24K
         self._output_format: AudioFormat = PCM16_24K
         self._vad = EnergyVad()
-        self._reply: Reply | None = None  # the next, once its `hears` has been told
+        self._reply: Reply | None = None  # the next one, once its `hears` has been sent
         self._response = ""
         self._task: asyncio.Task[None] | None = None
         self._writing: set[asyncio.Task[None]] = set()
@@ -198,7 +198,7 @@ class _Conversation:
             await self._answer_speech()
 
     async def _commit(self, reply: Reply) -> None:
-        """What was heard becomes an item, whose text follows."""
+        """The heard audio becomes an item, followed by its text."""
         item_id = f"item_caller_{self._frames}"
         await self._emit({"type": "input_audio_buffer.committed", "item_id": item_id, "previous_item_id": None})
         if not reply.hears:
@@ -279,7 +279,7 @@ class _Conversation:
         )
 
     async def _write(self, response: str, reply: Reply) -> None:
-        """The answer of a session in text, word by word."""
+        """The answer of a text session, word by word."""
         if not reply.text:
             return
         item_id = self._id("item")
@@ -305,7 +305,7 @@ class _Conversation:
             return
         self._task.cancel()
         if reason == "turn_detected" and self._item_ms:
-            # Audio that was on its way when the speech was noticed.
+            # Audio in flight when the speech was detected.
             late = {"response_id": response, "item_id": list(self._item_ms)[-1], "output_index": 0, "content_index": 0}
             await self._emit({"type": "response.output_audio.delta", **late, "delta": b64encode(bytes(320)).decode()})
         await self._emit({"type": "response.done", "response": self._response_object("cancelled", response, reason)})
@@ -334,6 +334,6 @@ class _Conversation:
         return f"{kind}_{next(self._fake.ids)}"
 
     async def _emit(self, event: dict[str, Any]) -> None:
-        event = {"type": event["type"], "event_id": self._id("event"), **event}  # the vendor's order
+        event = {"type": event["type"], "event_id": self._id("event"), **event}  # in the vendor's order
         SERVER_EVENT.validate_python(event)
         await self._socket.send_str(orjson.dumps(event).decode())

@@ -1,4 +1,4 @@
-"""An HTTP server that keeps what it is asked and answers from a list; for what a carrier would never do on demand."""
+"""An HTTP server that records requests and responds from a list, for behavior that a carrier would not show on demand."""
 
 import threading
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ import orjson
 
 @dataclass
 class Asked:
-    """A request as it came."""
+    """A request as received."""
 
     method: str
     path: str
@@ -26,7 +26,7 @@ class Asked:
 
 @dataclass
 class Answer:
-    """What to answer. Without a status the connection is closed instead."""
+    """A response. Without a status, the connection is closed instead."""
 
     status: int | None = 200
     body: bytes = b'{"data":{"result":"ok"}}'
@@ -34,7 +34,7 @@ class Answer:
 
 
 class RecordingServer:
-    """`with RecordingServer([Answer(500), Answer()]) as server: server.url, server.asked`. The last answer goes on."""
+    """Use as `with RecordingServer([Answer(500), Answer()]) as server: server.url, server.asked`. Repeats the last response."""
 
     def __init__(self, answers: list[Answer] | None = None) -> None:
         self.answers = answers or [Answer()]
@@ -84,7 +84,7 @@ class RecordingServer:
 
 
 class ForgetfulProxy(RecordingServer):
-    """Passes everything on, but the answers to `lost` requests ("POST number_orders") never come back."""
+    """Forwards everything, but drops the responses to `lost` requests ("POST number_orders")."""
 
     def __init__(self, target: str, lost: set[str]) -> None:
         super().__init__()

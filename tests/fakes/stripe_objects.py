@@ -1,4 +1,4 @@
-"""What a Stripe account holds, in the shapes of Stripe's API reference, and what happens to it. No HTTP here."""
+"""The objects of a Stripe account, in the shapes of Stripe's API, and the operations on them. No HTTP here."""
 
 import itertools
 import time
@@ -13,7 +13,7 @@ BRANDS = {"4": "visa", "5": "mastercard"}
 
 
 class Refused(Exception):
-    """An error answer: its status and the `error` object."""
+    """An error response: its status and `error` object."""
 
     def __init__(self, status: int, kind: str, message: str, **detail: Any) -> None:
         super().__init__(message)
@@ -28,7 +28,7 @@ def missing(what: str, name: str, param: str) -> Refused:
 
 @dataclass
 class StripeAccount:
-    """`tell(event)` is called for each event, as soon as what it tells of has happened."""
+    """Calls `tell(event)` for each event, right after the change that it reports."""
 
     tell: Callable[[Thing], None]
     things: dict[str, Thing] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class StripeAccount:
         return thing
 
     def of_kind(self, kind: str, **fields: Any) -> list[Thing]:
-        """Newest first, as Stripe lists."""
+        """Newest first, as in Stripe's lists."""
         found = [one for one in self.things.values() if one["object"] == kind]
         return [one for one in reversed(found) if all(one.get(name) == value for name, value in fields.items())]
 
@@ -103,7 +103,7 @@ class StripeAccount:
         return session
 
     def pay_session(self, session_id: str, number: str = GOOD, *, later: bool = False) -> Thing:
-        """As the customer does on the page. `later`: by a transfer, whose money comes with `finish_session`."""
+        """Pay as the customer does on the page. `later`: by bank transfer, which `finish_session` completes."""
         session = self.find(session_id, "checkout.session")
         if session["status"] != "open":
             raise Refused(400, "invalid_request_error", "This Checkout Session is not open.")
@@ -141,7 +141,7 @@ class StripeAccount:
 
     # --- payment intents ----------------------------------------------------------------------------------------------
     def charge_off_session(self, wanted: Thing) -> Thing:
-        """Create and confirm, as an automatic top-up does."""
+        """Create and confirm a payment, as an automatic top-up does."""
         self.find(wanted["customer"], "customer", "customer")
         method = self.find(wanted["payment_method"], "payment_method", "payment_method")
         if method["customer"] != wanted["customer"]:
@@ -175,7 +175,7 @@ class StripeAccount:
         self.announce("charge.succeeded", charge)
         self.announce("payment_intent.succeeded", intent)
 
-    # --- money that goes back -----------------------------------------------------------------------------------------
+    # --- refunds and disputes -----------------------------------------------------------------------------------------
     def refund(self, intent_id: str, amount: int | None = None) -> Thing:
         intent = self.find(intent_id, "payment_intent", "payment_intent")
         charge = self.things[intent["latest_charge"]]

@@ -1,7 +1,7 @@
-"""A Stripe on loopback: API, a Checkout page to click through, idempotency keys, signed webhooks with retries.
+"""A loopback Stripe: API, a Checkout page to click through, idempotency keys, signed webhooks with retries.
 
-`with FakeStripe() as stripe:` — `stripe.url` is STRIPE_API_BASE, `stripe.account` what it holds. With `webhook_url` events are
-delivered as they happen; without one a test delivers `stripe.account.events` itself, in the order it likes (`signed`).
+`with FakeStripe() as stripe:` — `stripe.url` is for STRIPE_API_BASE, and `stripe.account` has its objects. With `webhook_url`, events
+are delivered as they happen. Without it, the test delivers `stripe.account.events` itself, in any order (`signed`).
 """
 
 import hashlib
@@ -28,7 +28,7 @@ PAGE = """<!doctype html><html lang="en"><title>Checkout</title><h1>Pay {amount}
 
 
 def read_form(text: str) -> Thing:
-    """`a[b][0][c]=1` as `{"a": {"b": [{"c": "1"}]}}`, the way Stripe reads bodies and queries."""
+    """Parse `a[b][0][c]=1` as `{"a": {"b": [{"c": "1"}]}}`, as Stripe parses bodies and queries."""
     found: Thing = {}
     for name, value in parse_qsl(text, keep_blank_values=True):
         keys = re.findall(r"[^\[\]]+", name)
@@ -48,20 +48,20 @@ def _with_lists(value: Any) -> Any:
 
 
 def signed(event: Thing, *, secret: str = SECRET, at: float | None = None) -> tuple[str, dict[str, str]]:
-    """An event's body and its headers, as Stripe delivers it at a time."""
+    """An event's body and headers, as Stripe delivers them at this time."""
     body, timestamp = json.dumps(event, indent=2), int(time.time() if at is None else at)
     digest = hmac.new(secret.encode(), f"{timestamp}.{body}".encode(), hashlib.sha256).hexdigest()
     return body, {"Stripe-Signature": f"t={timestamp},v1={digest},v0=unused", "Content-Type": "application/json"}
 
 
 class FakeStripe:
-    """`asked` has every request as (method, path, form). `broken` ones ("POST /v1/refunds") take effect, and their answer is lost."""
+    """`asked` has every request as (method, path, form). `broken` requests ("POST /v1/refunds") take effect, but their response is lost."""
 
     def __init__(self, *, webhook_url: str = "", repeats: int = 1, port: int = 0) -> None:
         self.account = StripeAccount(tell=self._queue_event)
         self.webhook_url, self.repeats = webhook_url, repeats
         self.asked: list[tuple[str, str, Thing]] = []
-        self.answers: dict[str, tuple[str, int, Thing]] = {}  # idempotency key → request, status, answer
+        self.answers: dict[str, tuple[str, int, Thing]] = {}  # idempotency key → request, status, response
         self.broken: set[str] = set()
         self.delivered: list[tuple[str, int]] = []  # event type, status
         self._lock = threading.RLock()
@@ -91,7 +91,7 @@ class FakeStripe:
             self._waiting.put(event)
 
     def wait_until_delivered(self) -> None:
-        """Until nothing waits any more."""
+        """Wait until all events have been delivered."""
         self._waiting.join()
 
     def _deliver_all(self) -> None:
@@ -115,7 +115,7 @@ class FakeStripe:
 
     # --- the API ------------------------------------------------------------------------------------------------------
     def answer(self, method: str, path: str, form: Thing, key: str) -> tuple[int, Thing, bool]:
-        """Status, body, and whether it was the answer to an earlier request with that key."""
+        """Status, body, and whether this repeats the response to an earlier request with that key."""
         with self._lock:
             self.asked.append((method, path, form))
             request = json.dumps([method, path, form], sort_keys=True)

@@ -1,4 +1,4 @@
-"""A certificate for servers on loopback."""
+"""A certificate for loopback servers."""
 
 import datetime
 import ipaddress
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 def self_signed(directory: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Contexts of a server on localhost and of a client that trusts it; the certificate is in `localhost.pem`."""
+    """SSL contexts for a server on localhost and for a client that trusts it. The certificate is in `localhost.pem`."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)

@@ -1,4 +1,4 @@
-"""What the fake model vendors share: the script they act by, an ear for speech, and a server on loopback."""
+"""Shared by the fake model vendors: their script, speech detection, and a loopback server."""
 
 import asyncio
 import contextlib
@@ -14,38 +14,38 @@ from aiohttp import web
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer of the model. With tool calls, the reply after it is what the model says once they are answered."""
+    """One answer of the model. After tool calls, the next reply is what the model says once it has their results."""
 
     audio: bytes = b""  # PCM16, 24 kHz
     text: str = ""  # transcript of the audio
     tool_calls: tuple[tuple[str, Mapping[str, Any]], ...] = ()  # name, arguments
-    commentary: str = ""  # said before it, by a model that thinks
+    commentary: str = ""  # spoken before the answer, by a model that thinks
     hears: str = ""  # transcript of the caller's utterance that this answers
 
 
 @dataclass(slots=True)
 class Script:
-    """How the vendor behaves. Replies are given in order, whatever asks for one; after the last come silent ones."""
+    """How the vendor behaves. Each request for an answer gets the next reply. After the last one, replies are silent."""
 
     replies: list[Reply] = field(default_factory=list)
     speed: float = 10.0  # audio is sent this many times faster than it plays
-    parrot: bool = False  # answer every frame of the caller at once with itself, unvalidated: for benchmarks
+    parrot: bool = False  # echo every caller frame immediately, without validation: for benchmarks
     refuse_status: int = 0  # answer the WebSocket request with this HTTP status
     refuse_settings: str = ""  # refuse the session's settings with this message
     hang: bool = False  # accept the connection and never say anything
     nonsense: bool = False  # send unreadable and unknown frames before each reply
-    drop_after_frames: int = 0  # cut the line after so many frames of the caller, 0: never
-    drop_connections: int = 1  # on so many connections, counted from the first
+    drop_after_frames: int = 0  # drop the connection after this many caller frames; 0: never
+    drop_connections: int = 1  # on this many connections, counted from the first
     go_away_after_frames: int = 0  # Gemini: announce the end of a connection
-    go_away_connections: int = 1  # of so many, counted from the first
+    go_away_connections: int = 1  # of this many connections, counted from the first
     go_away_seconds: float = 4.0
     refuse_resumption: bool = False  # Gemini
-    leaves_speech_unanswered: bool = False  # OpenAI: notices the caller's speech and says nothing by itself
-    words_after_seconds: float = 0.0  # so much later than the caller's utterance its text is known
+    leaves_speech_unanswered: bool = False  # OpenAI: detects the caller's speech but does not answer on its own
+    words_after_seconds: float = 0.0  # how much later than the caller's utterance its transcript arrives
 
 
 class EnergyVad:
-    """Tells speech by loudness: it starts after 60 ms above the threshold and ends after 200 ms below it."""
+    """Detects speech by loudness: it starts after 60 ms above the threshold and ends after 200 ms below it."""
 
     def __init__(self, threshold: float = 500) -> None:
         self._threshold = threshold
@@ -53,7 +53,7 @@ class EnergyVad:
         self.is_speaking = False
 
     def hear(self, pcm: bytes, rate: int) -> str:
-        """Take a piece of PCM16; "started", "stopped" or ""."""
+        """Process a piece of PCM16. Returns "started", "stopped" or ""."""
         samples = np.frombuffer(pcm, np.int16).astype(np.float64)
         milliseconds = len(samples) / rate * 1000
         is_loud = len(samples) > 0 and float(np.sqrt(np.mean(samples**2))) > self._threshold
@@ -75,14 +75,14 @@ class VendorSocket(web.WebSocketResponse):
 
 
 class FakeVendor:
-    """A WebSocket server of one path. `async with FakeOpenAI(Script(...)) as fake: fake.base_url`."""
+    """A WebSocket server with one path. Use as `async with FakeOpenAI(Script(...)) as fake: fake.base_url`."""
 
     path = "/"
 
     def __init__(self, script: Script | None = None, *, tls: ssl.SSLContext | None = None) -> None:
         self.script = script or Script()
-        self.received: list[dict[str, Any]] = []  # all client messages but audio, over all connections
-        self.caller_audio: list[bytes] = []  # raw, as it came, one entry a message
+        self.received: list[dict[str, Any]] = []  # all client messages except audio, over all connections
+        self.caller_audio: list[bytes] = []  # raw, as received, one entry per message
         self.headers: list[Mapping[str, str]] = []  # of each connection
         self.queries: list[Mapping[str, str]] = []
         self.sockets: list[VendorSocket] = []
@@ -131,16 +131,16 @@ class FakeVendor:
         self.sockets.append(socket)
         if self.script.hang:
             await asyncio.sleep(3600)
-        with contextlib.suppress(ConnectionError):  # the client hung up, or the script cut the line
+        with contextlib.suppress(ConnectionError):  # the client hung up, or the script dropped the connection
             await self.converse(socket, len(self.sockets))
         return socket
 
     async def converse(self, socket: VendorSocket, number: int) -> None:
-        """Hold one conversation; `number` counts connections from 1."""
+        """Handle one conversation. `number` counts connections from 1."""
         raise NotImplementedError
 
 
 def cut(socket: VendorSocket) -> None:
-    """Drop the connection without a closing frame, as a crash does."""
+    """Drop the connection without a closing frame, like a crash."""
     if socket.transport is not None:
         socket.transport.abort()

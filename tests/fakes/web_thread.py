@@ -1,4 +1,4 @@
-"""An aiohttp server on a thread with a loop of its own, for tests that block."""
+"""An aiohttp server in a thread with its own event loop, for tests that block."""
 
 import asyncio
 import threading
@@ -9,7 +9,7 @@ from aiohttp import web
 
 
 class WebThread:
-    """`with WebThread(fake.routes()) as server: server.url`."""
+    """Use as `with WebThread(fake.routes()) as server: server.url`."""
 
     def __init__(self, routes: Iterable[web.RouteDef]) -> None:
         self._app = web.Application(client_max_size=64 * 1024 * 1024)

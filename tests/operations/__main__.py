@@ -1,6 +1,6 @@
-"""`python -m tests.operations upgrade|machines|backup`: what an operator does, while calls run; ends with 1 if anything was lost.
+"""`python -m tests.operations upgrade|machines|backup`: an operator's tasks during calls. Exits with 1 if anything was lost.
 
-Not part of the test suite, as each takes minutes. docs/scaling.md and docs/upgrading.md say what they showed.
+Not part of the test suite, because each takes minutes. docs/scaling.md and docs/upgrading.md have the results.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import django
 
-# The shapes of webhooks are described by the code; its database is not asked.
+# The code describes the shapes of webhooks, so the database is never used.
 os.environ |= {
     "DJANGO_SETTINGS_MODULE": "bubblyphone.settings_test",
     "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
@@ -32,8 +32,8 @@ from tests.operations.machines import Machines  # noqa: E402
 from tests.operations.output import say  # noqa: E402
 from tests.operations.traffic import Findings, calls, spoken  # noqa: E402
 
-SPEAKS_WITHIN = 120.0  # that a telephone with speech takes to start
-GAP_SECONDS = 2.0  # that a caller may hear nothing while a process is replaced
+SPEAKS_WITHIN = 120.0  # until a phone with speech has started
+GAP_SECONDS = 2.0  # the longest silence for a caller while a process is replaced
 AGENT = {
     "name": "Robin",
     "model_slug": "local-offline",
@@ -44,7 +44,7 @@ Scenario = Callable[[Machines, Vendors, RecordingServer, int, Path], Awaitable[F
 
 
 async def upgrade(machines: Machines, vendors: Vendors, collector: RecordingServer, count: int, home: Path) -> Findings:
-    """docs/upgrading.md: `prepare`, clock and worker, then web and media processes one after the other."""
+    """docs/upgrading.md: `prepare`, clock and worker, then web and media processes, one after another."""
     async with calls(machines, vendors, count) as traffic:
         machines.code = PROJECT
         await asyncio.to_thread(machines.prepare)
@@ -53,13 +53,13 @@ async def upgrade(machines: Machines, vendors: Vendors, collector: RecordingServ
             machines.run(name)
             if name.startswith(("web", "media")):
                 await asyncio.to_thread(machines.wait_for, name)
-                await asyncio.sleep(3)  # until the proxy and the other processes know it
+                await asyncio.sleep(3)  # until the proxy and the other processes have noticed it
             say(f"{name} replaced; the old one took {seconds:.1f} s to end")
         return await traffic.finish(GAP_SECONDS)
 
 
 async def kill(machines: Machines, vendors: Vendors, collector: RecordingServer, count: int, home: Path) -> Findings:
-    """docs/scaling.md: one process of each role is killed, during calls; one call is spoken, and everything about a call is traced."""
+    """docs/scaling.md: kill one process of each role during calls. One call uses speech, and everything about a call is traced."""
     agent = await machines.post("/agents", AGENT)
     number = await machines.number(mode="streaming", agent_id=agent["id"])
     async with calls(machines, vendors, count) as traffic:
@@ -82,7 +82,7 @@ async def kill(machines: Machines, vendors: Vendors, collector: RecordingServer,
         ids = [row["id"] for row in await machines.get(f"/calls?phone_number_id={traffic.number.id}&per_page=100")]
         analyzed = "SELECT 1 FROM calls_analysis WHERE call_id = %s AND status <> 'pending'"
         await machines.until(lambda: machines.query(analyzed, spoken_call), 60)
-        await asyncio.sleep(6)  # spans are sent every five seconds
+        await asyncio.sleep(6)  # spans are exported every five seconds
         findings.problems += traces.problems(collector, ids, "call.started", "call.transcript.ready")
         findings.problems += traces.problems(collector, [spoken_call], "calls.after_call.analysis.run")
     return findings
@@ -117,7 +117,7 @@ def main() -> int:
 
 
 def checkout(commit: str, folder: Path) -> Path:
-    """The code of a commit, which runs with this environment's packages."""
+    """Check out a commit. Its code runs with this environment's packages."""
     folder.mkdir()
     archive = subprocess.run(["git", "archive", commit], cwd=PROJECT, check=True, capture_output=True).stdout
     subprocess.run(["tar", "-x", "-C", folder], input=archive, check=True)

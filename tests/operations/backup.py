@@ -1,4 +1,4 @@
-"""`manage.py backup` while calls write, and `restore` elsewhere: each row compared, in the backup's own snapshot; memory measured."""
+"""`manage.py backup` while calls write, and `restore` elsewhere. Compares every row, in the backup's own snapshot, and measures memory."""
 
 import asyncio
 import re
@@ -21,12 +21,12 @@ from tests.operations.traffic import Findings, calls
 
 ROWS = 400_000
 FILES, FILE_BYTES = 20, 20_000_000
-MORE_MEMORY = 30_000  # KiB; that a backup may take when it is a hundred times larger
+MORE_MEMORY = 30_000  # KiB; how much more memory a backup may use when it is a hundred times larger
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A backup: its file, the most memory that the command had in KiB, and the tables' checksums in its snapshot."""
+    """A backup: its file, the command's peak memory in KiB, and the tables' checksums in its snapshot."""
 
     path: Path
     memory: int
@@ -34,7 +34,7 @@ class Made:
 
 
 async def run(machines: Machines, vendors: Vendors, collector: RecordingServer, count: int, home: Path) -> Findings:
-    """A small backup, then one of many rows and recordings, both during calls; the second is restored beside it and compared."""
+    """A small backup, then one with many rows and recordings, both during calls. Restores the second one and compares it."""
     async with calls(machines, vendors, count) as traffic:
         small = await asyncio.to_thread(make, machines, home / "small.tar")
         await asyncio.to_thread(fill, machines)
@@ -55,7 +55,7 @@ async def run(machines: Machines, vendors: Vendors, collector: RecordingServer, 
 
 
 def make(machines: Machines, path: Path) -> Made:
-    """Make a backup. Its snapshot is a file of the server's while it is exported, so another connection can look at the same state."""
+    """Make a backup. While its snapshot is exported, the server has a file for it, so another connection can read the same state."""
     with psycopg.connect(machines.environment["DATABASE_URL"], autocommit=True) as connection:
         (data_directory,) = connection.execute("SHOW data_directory").fetchone() or ("",)
         folder = Path(data_directory, "pg_snapshots")
@@ -71,13 +71,13 @@ def make(machines: Machines, path: Path) -> Made:
 
 
 def fill(machines: Machines) -> None:
-    """Many rows, and recordings of old calls."""
+    """Add many rows, and recordings of old calls."""
     command = [sys.executable, "-m", "tests.operations.rows", str(ROWS), str(FILES), str(FILE_BYTES)]
     subprocess.run(command, cwd=PROJECT, env=machines.environment, check=True)
 
 
 def restore(machines: Machines, path: Path, data_dir: Path) -> tuple[dict[str, str], int]:
-    """Restore into an empty database and folder; the tables' checksums there, and the memory that it took in KiB."""
+    """Restore into an empty database and folder. Returns the tables' checksums, and the peak memory in KiB."""
     data_dir.mkdir()
     url = machines.environment["DATABASE_URL"]
     with psycopg.connect(url, autocommit=True) as connection:
@@ -91,7 +91,7 @@ def restore(machines: Machines, path: Path, data_dir: Path) -> tuple[dict[str, s
 
 
 def checksums(connection: psycopg.Connection[tuple[object, ...]]) -> dict[str, str]:
-    """Of all rows of each table, in the order of their text."""
+    """Of all rows of each table, sorted by their hash."""
     found = {}
     names = connection.execute("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'").fetchall()
     for (name,) in names:
@@ -106,7 +106,7 @@ def _start(environment: dict[str, str], command: list[str]) -> "subprocess.Popen
 
 
 def _end(process: "subprocess.Popen[bytes]") -> int:
-    """Wait for it; the most memory that it had itself, in KiB (`wait4` would count what we had when we forked)."""
+    """Wait for a process. Returns its own peak memory in KiB (`wait4` would include our memory at the time of the fork)."""
     most = 0
     while process.poll() is None:
         with suppress(FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""An installation as on several machines: each role twice, HAProxy with `deploy/haproxy.cfg` in front. All of it on loopback."""
+"""An installation as on several machines: each role twice behind HAProxy with `deploy/haproxy.cfg`, all on loopback."""
 
 import contextlib
 import os
@@ -38,7 +38,7 @@ START_SECONDS = 300.0
 
 
 class Process:
-    """One process of a role, such as `media-2`, with its log in the installation's folder."""
+    """A process of one role, such as `media-2`. It logs to a file in the installation's folder."""
 
     def __init__(self, name: str, code: Path, environment: Mapping[str, str], log: IO[bytes]) -> None:
         self.name = name
@@ -49,7 +49,7 @@ class Process:
 
 
 class Machines(Platform):
-    """`with Machines(folder, code) as machines:`; `code` is the checkout that the processes run at first."""
+    """Use as `with Machines(folder, code) as machines:`. `code` is the checkout that the processes run at first."""
 
     def __init__(self, home: Path, code: Path = PROJECT, **environment: str) -> None:
         super().__init__(home, **environment)
@@ -68,10 +68,10 @@ class Machines(Platform):
     def __exit__(self, *error: object) -> None:
         self.stop()
 
-    # --- its life -----------------------------------------------------------------------------------------------------
+    # --- lifecycle ----------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Services, exchange, every role twice, and the proxy; the demo account is there when it returns."""
+        """Start services, exchange, every role twice, and the proxy. The demo account exists when it returns."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self._log = self._stack.enter_context(self.log.open("ab"))
         self._reaper = OrphanReaper()
@@ -106,7 +106,7 @@ class Machines(Platform):
         self._sign_in()
 
     def _start_proxy(self) -> None:
-        """HAProxy as for two machines, without the certificate that this one has not."""
+        """Start HAProxy as for two machines, but without a TLS certificate."""
         text = (PROJECT / "deploy/haproxy.cfg").read_text()
         text = re.sub(r"^\t(bind :443|http-request redirect scheme).*\n", "", text, flags=re.M)
         text = text.replace("bind :80", f"bind 127.0.0.1:{self.port}").replace("maxconn 20000", "maxconn 2000")
@@ -128,10 +128,10 @@ class Machines(Platform):
         self.running.clear()
         self._stack.close()
 
-    # --- its processes ------------------------------------------------------------------------------------------------
+    # --- processes ----------------------------------------------------------------------------------------------------
 
     def run(self, name: str) -> Process:
-        """Start `web-1`, `clock-2` or another; it is not waited for."""
+        """Start `web-1`, `clock-2` or another process, without waiting for it."""
         own = {"MEDIA_NODE": name}
         if name in self._ports:
             own["PORT"] = str(self._ports[name])
@@ -140,22 +140,22 @@ class Machines(Platform):
         return process
 
     def prepare(self) -> None:
-        """What each release does before its processes start."""
+        """Run what each release runs before its processes start."""
         assert self.run("prepare").popen.wait(300) == 0, self.log_end()
         del self.running["prepare"]
 
     def end(self, name: str, number: signal.Signals) -> float:
-        """Send a signal and wait for the end; how many seconds it took."""
+        """Send a signal and wait for the process to exit. Returns the seconds it took."""
         process, began = self.running.pop(name), time.monotonic()
         process.popen.send_signal(number)
         process.popen.wait(60)
-        with contextlib.suppress(ProcessLookupError):  # what it had started, as the cgroup of a unit or container
+        with contextlib.suppress(ProcessLookupError):  # its children, as with the cgroup of a unit or container
             os.killpg(process.popen.pid, signal.SIGKILL)
         self._reaper.forget(process.popen.pid)
         return time.monotonic() - began
 
     def wait_for(self, name: str) -> None:
-        """Until a web or media process has all that it needs."""
+        """Wait until a web or media process is ready."""
         self.wait_until(lambda: self._answers(f"http://127.0.0.1:{self._ports[name]}", "/readyz"), name)
 
     def wait_until(self, condition: Callable[[], bool], what: str) -> None:
@@ -176,11 +176,11 @@ class Machines(Platform):
 
     @property
     def environment(self) -> dict[str, str]:
-        """Of its processes; for `manage.py` beside them."""
+        """The environment of the processes, for `manage.py` commands."""
         return self._all
 
     def start_command(self, command: list[str]) -> subprocess.Popen[str]:
-        """A management command beside the processes; its output is text."""
+        """Start a management command in the same environment. Its output is text."""
         return subprocess.Popen(
             [sys.executable, *command],
             cwd=self.code, env=self._all, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

@@ -1,9 +1,9 @@
-"""What the scenarios say."""
+"""Output of the scenarios."""
 
 import sys
 
 
 def say(text: str) -> None:
-    """A line, at once: also into a pipe."""
+    """Print a line immediately, even into a pipe."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""`python -m tests.operations.rows ROWS FILES BYTES` within an installation's environment: many rows, and recordings of old calls."""
+"""`python -m tests.operations.rows ROWS FILES BYTES` in an installation's environment adds many rows, and recordings of old calls."""
 
 import os
 import sys

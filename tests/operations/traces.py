@@ -1,4 +1,4 @@
-"""What an OpenTelemetry collector got over OTLP/HTTP: all that is about a call must be one trace."""
+"""Checks the traces that an OpenTelemetry collector received over OTLP/HTTP: everything about a call must be in one trace."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -10,19 +10,19 @@ from tests.fakes.recording_server import RecordingServer
 from tests.operations.output import say
 
 CALL = "bubblyphone.call_id"
-# The carrier's reports and our answers to them, the session and its model.
+# The carrier's webhooks and our commands, the session and its model connection.
 PARTS = ("call", "POST /webhooks/<slug:name>", "telnyx", "session", "model connection")
 
 
 def spans(collector: RecordingServer) -> list[Any]:
-    """Every span that came."""
+    """All received spans."""
     requests = [ExportTraceServiceRequest.FromString(asked.body) for asked in collector.asked]
     scopes = [scope for request in requests for resource in request.resource_spans for scope in resource.scope_spans]
     return [span for scope in scopes for span in scope.spans]
 
 
 def problems(collector: RecordingServer, call_ids: Iterable[int], *more: str) -> list[str]:
-    """What is wrong with the traces of these calls, which have these spans, too."""
+    """Problems with the traces of these calls, which must also have `more` spans."""
     found: dict[int, set[bytes]] = defaultdict(set)
     names: dict[bytes, list[str]] = defaultdict(list)
     for span in spans(collector):

@@ -1,4 +1,4 @@
-"""Calls that speak without a pause, and the books that must be right after whatever happened to the processes meanwhile."""
+"""Calls with continuous speech, and checks that their records are correct whatever happened to the processes."""
 
 import asyncio
 import math
@@ -20,18 +20,18 @@ from tests.flows.webhooks import WebhookReceiver
 from tests.operations.machines import Machines
 
 EVENTS = ("call.incoming", "call.answered", "call.started", "call.ended", "call.hangup", "call.transcript.ready")
-STORY_SECONDS = 240.0  # longer than everything that is done during it
+STORY_SECONDS = 240.0  # longer than any scenario
 SETTINGS = {"mode": "streaming", "model": "gpt-realtime-mini", "system_prompt": "Be brief.", "silence_timeout": 120}
-PER_MINUTE = Decimal("0.04")  # the model's price, and the telephone's
+PER_MINUTE = Decimal("0.04")  # the price of the model, and of telephony
 CREDIT = 100
 
 
 @dataclass
 class Findings:
-    """What became of the calls. `pauses` are the longest of each, in seconds; `problems` is empty if all is as it must be."""
+    """Results of the calls. `pauses` are the longest pause of each, in seconds. `problems` is empty if everything is correct."""
 
     pauses: list[float] = field(default_factory=list)
-    webhooks: Counter[int] = field(default_factory=Counter)  # how often a webhook came → how many did
+    webhooks: Counter[int] = field(default_factory=Counter)  # number of deliveries → number of webhooks
     requests: int = 0
     failed_requests: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Findings:
 
 @dataclass
 class Traffic:
-    """Calls that are on."""
+    """Running calls."""
 
     machines: Machines
     number: Number
@@ -59,7 +59,7 @@ class Traffic:
     findings: Findings = field(default_factory=Findings)
 
     async def finish(self, gap_seconds: float) -> Findings:
-        """Hang up, wait for the books, and look into them."""
+        """Hang up, wait for the calls to settle, and check their records."""
         findings = self.findings
         await self.machines.until(lambda: all(time.monotonic() - phone.loud_at < 0.5 for phone in self.phones), 60)
         findings.pauses = [phone.longest_pause for phone in self.phones]
@@ -91,9 +91,9 @@ class Traffic:
             self.findings.problems.append(f"call {call_id}: booked {booked}, expected {expected}")
 
     async def _check_transcript(self, call_id: int) -> None:
-        """Once it was announced as ready: what was said last is written after a call's end."""
+        """Call this after it was announced as ready, because the last words are written after the call ends."""
         said = [entry["text"] for entry in await self.machines.transcript(call_id)]
-        # Of one that is cut off, what was heard.
+        # An interrupted answer has only the words that were heard.
         if not said or not all(text and "A story.".startswith(text) for text in said):
             self.findings.problems.append(f"call {call_id}: transcript {said}")
 
@@ -120,7 +120,7 @@ class Traffic:
 
 @asynccontextmanager
 async def calls(machines: Machines, vendors: Vendors, count: int) -> AsyncIterator[Traffic]:
-    """So many calls to one number; all hear the agent. Meanwhile the API is asked ten times a second."""
+    """Run this many calls to one number. All of them hear the agent. Meanwhile, send ten API requests per second."""
     vendors.openai(Script([Reply(tone(STORY_SECONDS, 1000, 24000), "A story.")] * 500, speed=1.5))
     machines.credit(CREDIT)
     async with AsyncExitStack() as stack:
@@ -133,7 +133,7 @@ async def calls(machines: Machines, vendors: Vendors, count: int) -> AsyncIterat
             traffic.phones.append(phone)
         await machines.until(lambda: all(phone.loud_at for phone in traffic.phones), 60)
         await machines.until(lambda: receiver.names.count("call.started") == count, 120)
-        for phone in traffic.phones:  # from here on
+        for phone in traffic.phones:  # only count pauses from now on
             phone.longest_pause = 0.0
         asking = asyncio.create_task(_ask(traffic))
         stack.callback(asking.cancel)
@@ -141,7 +141,7 @@ async def calls(machines: Machines, vendors: Vendors, count: int) -> AsyncIterat
 
 
 async def _ask(traffic: Traffic) -> None:
-    """What a client sees of the web processes meanwhile."""
+    """Record what a client sees of the web processes."""
     while True:
         traffic.findings.requests += 1
         try:
@@ -155,7 +155,7 @@ async def _ask(traffic: Traffic) -> None:
 
 
 def spoken(machines: Machines, number: Number, *sentences: str) -> Any:
-    """A telephone that speaks: `manage.py dial`, in a process of its own."""
+    """A phone with speech: `manage.py dial` in a separate process."""
     command = ["manage.py", "dial", number.e164, "--hangup-after", "90"]
     for sentence in sentences:
         command += ["--say", sentence]

@@ -1,4 +1,4 @@
-"""A body that cannot be read is refused also where none is taken, and nothing happens then."""
+"""An unreadable body is refused even by routes that take none, and has no effect."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ def test_deletions(developer: Developer, body: bytes) -> None:
         assert rows.count() == before
 
 
-def test_an_empty_body_is_taken_where_none_is_needed_and_fields_are_not(developer: Developer) -> None:
+def test_routes_without_a_body_accept_an_empty_one_but_no_fields(developer: Developer) -> None:
     headers = bearer(developer, is_admin=True)
     for body in (b"", b"{}"):
         agent = make_agent(developer=developer)
@@ -56,13 +56,13 @@ def test_an_empty_body_is_taken_where_none_is_needed_and_fields_are_not(develope
         assert not Agent.objects.exists()
 
 
-def test_what_changes_nothing_may_have_any_body(developer: Developer) -> None:
+def test_read_only_requests_can_have_any_body(developer: Developer) -> None:
     assert send("GET", "/agents", b"{", bearer(developer)).status_code == 200
     assert send("HEAD", "/agents", b"{", bearer(developer)).status_code == 200
 
 
-def test_the_body_is_the_last_thing_that_is_refused(developer: Developer) -> None:
+def test_the_body_is_checked_last(developer: Developer) -> None:
     agent = make_agent(developer=developer)
     assert send("DELETE", f"/agents/{agent.pk}", b"{", {}).status_code == 401
     assert send("POST", f"/agents/{agent.pk}", b"{", bearer(developer)).status_code == 405
-    assert send("POST", "/api-keys", b"{", bearer(developer)).status_code == 403  # a key that is no admin's
+    assert send("POST", "/api-keys", b"{", bearer(developer)).status_code == 403  # not an admin key

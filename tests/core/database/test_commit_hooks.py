@@ -7,7 +7,7 @@ from bubblyphone.core.database.commit_hooks import note_after_commit
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_failure_is_told_and_raises_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_is_logged_and_raises_nothing(caplog: pytest.LogCaptureFixture) -> None:
     seen = []
 
     def fail(what: str) -> None:

@@ -1,4 +1,4 @@
-"""The parser for JSON from outside, by itself and at the doors that use it."""
+"""The parser for external JSON, alone and in the code that uses it."""
 
 import json
 from typing import Any
@@ -35,7 +35,7 @@ def objects(depth: int) -> str:
 
 
 @pytest.mark.parametrize("make", [lists, objects])
-def test_nesting_is_bounded(make: Any) -> None:
+def test_nesting_is_limited(make: Any) -> None:
     assert parse_json(make(MAX_DEPTH)) == json.loads(make(MAX_DEPTH))
     assert parse_stored_json(make(2 * MAX_DEPTH)) == json.loads(make(2 * MAX_DEPTH))
     for depth in (MAX_DEPTH + 1, 950, 1000, 1023, 1024, 100_000):
@@ -53,7 +53,7 @@ def test_width_is_not_depth_and_brackets_in_text_are_not_nesting() -> None:
     "document",
     ["", "{", "NaN", "[Infinity]", "1e400", '"\\ud83d"', '"\\udc00x"', '"\ud800"', b"\xff", b'"\xed\xa0\x80"', "[1,]", "// no\n1"],
 )  # fmt: skip
-def test_what_is_no_json(document: str | bytes) -> None:
+def test_invalid_json_is_refused(document: str | bytes) -> None:
     with pytest.raises(InvalidJSON, match="not valid JSON"):
         parse_json(document)
 
@@ -90,7 +90,7 @@ def test_null_characters(document: str, path: str) -> None:
         ("[" * 64 + "]" * 64, "nested"),
     ],
 )
-def test_json_that_others_write(text: str, value: Any) -> None:
+def test_invalid_json_of_other_servers_can_be_read_leniently(text: str, value: Any) -> None:
     found = parse_lenient_json(text)
     assert isinstance(found, list) if value == "nested" else found == value
 
@@ -109,17 +109,17 @@ def test_json_that_others_write(text: str, value: Any) -> None:
         "[NaN," * 65,
     ],
 )
-def test_what_is_no_json_from_others_either(text: str) -> None:
+def test_json_that_even_the_lenient_parser_refuses(text: str) -> None:
     with pytest.raises(InvalidJSON):
         parse_lenient_json(text)
 
 
-# --- doors ------------------------------------------------------------------------------------------------------------
+# --- in use -----------------------------------------------------------------------------------------------------------
 DEPTHS = (65, 500, 950, 1000, 1023)
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
-def test_foreign_servers_and_sockets(depth: int) -> None:
+def test_deeply_nested_json_from_servers_and_sockets(depth: int) -> None:
     deep = objects(depth)
     assert parse_object(deep) is None
     assert not is_command(deep)

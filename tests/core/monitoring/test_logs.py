@@ -1,4 +1,4 @@
-"""What is kept out of the log, and what each line says."""
+"""Which records are logged, and what each line contains."""
 
 import json
 import logging
@@ -39,7 +39,7 @@ def nothing_bound() -> Iterator[None]:
         ("django.request", RequestAborted(), "/", True),
     ],
 )
-def test_what_is_worth_a_line(name: str, error: Exception | None, path: str | None, is_kept: bool) -> None:
+def test_only_useful_records_are_logged(name: str, error: Exception | None, path: str | None, is_kept: bool) -> None:
     exc_info = (type(error), error, None) if error else None
     record = logging.LogRecord(name, logging.ERROR, "", 0, "It failed.", (), exc_info)
     record.request = SimpleNamespace(path=path)
@@ -57,7 +57,7 @@ def record_of(message: str, **extra: Any) -> logging.LogRecord:
     return record
 
 
-def test_a_line_of_text_ends_with_its_ids() -> None:
+def test_a_text_line_ends_with_its_ids() -> None:
     with bound_contextvars(call_id=42, request_id="r-1"):
         line = line_of("text", record_of("The line is gone.", reason="busy", request=SimpleNamespace()))
     assert re.fullmatch(
@@ -66,7 +66,7 @@ def test_a_line_of_text_ends_with_its_ids() -> None:
     )
 
 
-def test_a_line_of_json_has_the_same_names() -> None:
+def test_a_json_line_has_the_same_names() -> None:
     with bound_contextvars(account_id=7):
         line = json.loads(line_of("json", record_of("Gone.\nFor good.", reason="busy")))
     assert line.pop("timestamp").endswith("Z")
@@ -76,7 +76,7 @@ def test_a_line_of_json_has_the_same_names() -> None:
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_a_traceback_belongs_to_its_line(form: str) -> None:
+def test_a_traceback_is_part_of_its_line(form: str) -> None:
     record = record_of("It failed.")
     try:
         raise ValueError("no")
@@ -88,12 +88,12 @@ def test_a_traceback_belongs_to_its_line(form: str) -> None:
     assert shown.endswith("ValueError: no")
 
 
-def test_ids_go_along_into_another_thread() -> None:
+def test_ids_are_passed_to_another_thread() -> None:
     with ThreadPoolExecutor(1) as threads, bound_contextvars(call_id=42):
         assert threads.submit(in_context(get_contextvars)).result() == {"call_id": 42}
 
 
-def test_a_job_names_itself_and_its_ids() -> None:
+def test_a_job_logs_its_name_and_ids() -> None:
     def renew(number_id: int, reason: str) -> None: ...
 
     name_in_log(None, func=renew, task={"args": (9, "due")})
@@ -101,7 +101,7 @@ def test_a_job_names_itself_and_its_ids() -> None:
 
 
 class Ids(logging.Handler):
-    """What is bound at each line of a logger."""
+    """Records the context variables at each line of a logger."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -112,7 +112,7 @@ class Ids(logging.Handler):
 
 
 @pytest.mark.django_db
-def test_a_request_names_itself_its_account_and_its_call() -> None:
+def test_a_request_logs_its_id_account_and_call() -> None:
     developer = make_account()
     call = make_call(make_streaming_number(developer), timezone.now(), status="completed", ended_at=timezone.now())
     key = make_api_key(developer)[1]
@@ -124,5 +124,5 @@ def test_a_request_names_itself_its_account_and_its_call() -> None:
         )
     finally:
         log.removeHandler(ids)
-    assert answer.status_code == 404  # no recording
+    assert answer.status_code == 404  # it has no recording
     assert ids.seen == [{"request_id": "mine", "account_id": developer.pk, "call_id": call.pk}]

@@ -1,4 +1,4 @@
-"""Counts of several processes: summed up, kept when one is killed, and in no more files than processes ran at the same time."""
+"""Metrics of several processes: aggregated, kept when a process is killed, and in no more files than there were concurrent processes."""
 
 import subprocess
 import sys
@@ -25,14 +25,14 @@ def show(): print("done", flush=True)
 
 
 class Processes:
-    """Scripts that count in `folder` and then wait to be killed."""
+    """Runs scripts that count in `folder` and then wait to be killed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.running: list[subprocess.Popen[str]] = []
 
     def start(self, script: str, *, count: int = 1) -> None:
-        """Returns when each has done its work."""
+        """Returns when all of them have finished counting."""
         code = BEGIN + textwrap.dedent(script) + "\nshow()\ntime.sleep(600)\n"
         command = [sys.executable, "-c", code, str(self.folder)]
         started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(count)]
@@ -61,7 +61,7 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
 
 
 def shown() -> dict[str, float]:
-    """What a scrape would show: the sample's name and labels, and its value."""
+    """What a scrape would show: sample names with labels, and their values."""
     return {
         "".join((sample.name, *sorted(sample.labels.values()))): sample.value
         for metric in metric_files.collect()
@@ -69,7 +69,7 @@ def shown() -> dict[str, float]:
     }
 
 
-def test_counts_of_killed_processes_stay_and_their_gauges_go(processes: Processes) -> None:
+def test_counts_of_killed_processes_stay_but_gauges_do_not(processes: Processes) -> None:
     processes.start('counted.add("a", amount=5); waited.observe(0.5); at_work.set(2)', count=2)
     totals = {
         "bubblyphone_counted_totala": 10,
@@ -92,7 +92,7 @@ def test_counts_of_killed_processes_stay_and_their_gauges_go(processes: Processe
     assert len(list(processes.folder.iterdir())) == 2 * (1 + len(metric_files.KINDS))
 
 
-def test_a_forked_process_counts_for_itself(processes: Processes) -> None:
+def test_a_forked_process_counts_separately(processes: Processes) -> None:
     processes.start("""
         counted.add("a")
         child = os.fork()
@@ -107,13 +107,13 @@ def test_a_forked_process_counts_for_itself(processes: Processes) -> None:
     assert shown() == {"bubblyphone_counted_totala": 111, "bubblyphone_at_work": 1}
 
 
-def test_without_a_place_to_write_work_goes_on(processes: Processes) -> None:
+def test_processes_work_without_a_writable_folder(processes: Processes) -> None:
     processes.folder.write_text("A file where the folder would be.")
     processes.start('counted.add("a"); waited.observe(1); at_work.set(3)')
     assert processes.folder.read_text() == "A file where the folder would be."
 
 
-def test_files_that_cannot_be_read_are_left_out_and_started_again(processes: Processes) -> None:
+def test_unreadable_files_are_skipped_and_recreated(processes: Processes) -> None:
     processes.start('counted.add("a", amount=3)', count=2)
     processes.kill()
     broken = processes.folder / "counter_0.db"
@@ -126,7 +126,7 @@ def test_files_that_cannot_be_read_are_left_out_and_started_again(processes: Pro
     assert shown() == {"bubblyphone_counted_totala": 4}
 
 
-def test_files_are_written_in_full_before_they_are_mapped(processes: Processes) -> None:
+def test_files_are_fully_allocated_before_they_are_mapped(processes: Processes) -> None:
     processes.start('counted.add("a")')
     sizes = {path.stat().st_blocks * 512 >= metric_files.FILE_BYTES for path in processes.folder.glob("*.db")}
     assert sizes == {True}

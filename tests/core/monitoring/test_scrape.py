@@ -1,4 +1,4 @@
-"""GET /metrics: who may read it, and what it says of calls, webhooks, jobs and the ledger."""
+"""GET /metrics: who can read it, and its metrics about calls, webhooks, jobs and the ledger."""
 
 import json
 import re
@@ -38,12 +38,12 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy machine a database that is there may take longer to say so than a monitor would wait."""
+    """On a busy machine, an available database may take longer to respond than a monitor would wait."""
     monkeypatch.setattr(health, "CHECK_SECONDS", 30.0)
 
 
 def scrape(**options: Any) -> dict[str, float]:
-    """Every sample, as Prometheus' own parser reads it: `name{values of its labels, in the order of their names}`, and its value."""
+    """Every sample as parsed by Prometheus' own parser: `name{label values, ordered by label name}` and its value."""
     answer = Client(**options).get("/metrics")
     assert answer.status_code == 200
     assert answer["Content-Type"].startswith("text/plain")
@@ -55,7 +55,7 @@ def scrape(**options: Any) -> dict[str, float]:
 
 
 class Growth:
-    """By how much samples grew since this was made."""
+    """How much samples grew since this object was created."""
 
     def __init__(self) -> None:
         self._before = scrape()
@@ -65,7 +65,7 @@ class Growth:
         return [round(after.get(name, 0) - self._before.get(name, 0), 6) for name in names]
 
 
-# --- who may read it --------------------------------------------------------------------------------------------------
+# --- access -----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("token", "request_", "status"),
     [
@@ -88,7 +88,7 @@ class Growth:
         ("s3cret", {}, 401),
     ],
 )
-def test_who_may_read(settings: Any, token: str, request_: dict[str, str], status: int) -> None:
+def test_who_can_read(settings: Any, token: str, request_: dict[str, str], status: int) -> None:
     settings.METRICS_TOKEN, settings.ALLOWED_HOSTS = token, ["agents.example.com"]
     settings.SECURE_SSL_REDIRECT = True
     answer = Client(**request_).get("/metrics")
@@ -103,8 +103,8 @@ def test_other_methods_are_refused() -> None:
     assert Client().get("/metrics/").status_code == 404
 
 
-# --- what it says -----------------------------------------------------------------------------------------------------
-def test_the_documentation_names_each_metric_with_its_labels() -> None:
+# --- contents ---------------------------------------------------------------------------------------------------------
+def test_the_documentation_lists_each_metric_with_its_labels() -> None:
     documented = DOCUMENTED.findall((ROOT / "docs/observability.md").read_text())
     declared = {
         instrument.exposed_name + ("_total" if isinstance(instrument, metrics.Counter) else ""): (
@@ -119,7 +119,7 @@ def test_the_documentation_names_each_metric_with_its_labels() -> None:
 
 
 @pytest.mark.parametrize("name", ["prometheus-alerts.yml", "grafana-dashboard.json"])
-def test_rules_and_dashboard_use_metrics_that_exist(name: str) -> None:
+def test_alert_rules_and_dashboard_use_existing_metrics(name: str) -> None:
     text = (ROOT / "deploy" / name).read_text()
     if name.endswith(".json"):
         json.loads(text)
@@ -129,7 +129,7 @@ def test_rules_and_dashboard_use_metrics_that_exist(name: str) -> None:
     assert used <= known
 
 
-def test_what_is_read_from_the_database() -> None:
+def test_metrics_from_the_database() -> None:
     number = make_streaming_number(make_account())
     make_call(number, timezone.now())
     make_call(number, timezone.now(), status="ringing", answered_at=None, model_slug="openai/of-a-developer")
@@ -163,7 +163,7 @@ def test_what_is_read_from_the_database() -> None:
     assert [found[f"bubblyphone_ready{{{part}}}"] for part in ("database", "redis", "worker", "clock")] == [1, 1, 0, 0]
 
 
-# --- what is counted --------------------------------------------------------------------------------------------------
+# --- counters ---------------------------------------------------------------------------------------------------------
 def delivery_of(number: Any) -> WebhookDelivery:
     from webhooks import outbox
 
@@ -236,7 +236,7 @@ def test_webhook_attempts(
     row = delivery_of(make_streaming_number(make_account()))
     growth = Growth()
     with django_capture_on_commit_callbacks(execute=True):
-        for _ in range(2):  # the second time, another process has recorded it
+        for _ in range(2):  # the second time, another process has already recorded it
             if result.is_success:
                 outcomes.record_arrivals([outcomes.Arrival(row, result, timezone.now())] * 2)
             else:
@@ -267,7 +267,7 @@ def test_jobs_and_requests() -> None:
 
 
 def test_late_and_lost_frames() -> None:
-    """Of 100 frames one is held up by 150 ms, and then ten never come."""
+    """Of 100 frames, one is 150 ms late. Later, ten never arrive."""
     clock = [100.0]
     detector = VoiceActivityDetector(PCMU_8K, now=lambda: clock[0])
     payload = "/" * 212 + "8="  # 160 bytes of µ-law silence
@@ -289,7 +289,7 @@ def test_late_and_lost_frames() -> None:
     assert AUDIO.heard - before[0] == 100
     assert AUDIO.lost_on_line - before[2] == 10
     late = AUDIO.late - before[1]
-    assert 1 < late < 40  # until it is clear that they were lost
+    assert 1 < late < 40  # until it is clear that ten frames were lost
     metrics.flush()
     assert growth.of(
         "bubblyphone_audio_frames_total{}",
@@ -298,6 +298,6 @@ def test_late_and_lost_frames() -> None:
     ) == [100, late, 10]
 
 
-def test_no_label_is_one_of_prometheus_own() -> None:
+def test_no_label_has_a_name_that_prometheus_uses() -> None:
     reserved = {"job", "instance", "le", "quantile", "pid"}
     assert not [instrument.name for instrument in metrics.INSTRUMENTS if reserved & {*instrument.labels}]

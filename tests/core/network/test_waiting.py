@@ -1,4 +1,4 @@
-"""No transaction waits for another machine, and no connection stays with who waits."""
+"""No transaction waits for another machine, and waiting code does not keep its database connection."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -78,7 +78,7 @@ DOORS: dict[str, Callable[[Developer], object]] = {
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("door", DOORS)
-def test_nobody_waits_in_a_transaction(door: str, stripe: FakeStripe) -> None:
+def test_nothing_waits_in_a_transaction(door: str, stripe: FakeStripe) -> None:
     developer = make_developer()
     with transaction.atomic(), pytest.raises(WaitInTransaction):
         DOORS[door](developer)
@@ -86,7 +86,7 @@ def test_nobody_waits_in_a_transaction(door: str, stripe: FakeStripe) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_connection_is_given_back_and_taken_again() -> None:
+def test_the_connection_is_returned_and_taken_again() -> None:
     developer = make_developer()
     before_waiting()
     assert connection.connection is None
@@ -106,7 +106,7 @@ def test_in_production_a_wait_in_a_transaction_is_logged(settings: Any, caplog: 
 
 
 @pytest.mark.django_db
-def test_the_transaction_around_a_test_is_none_of_ours() -> None:
+def test_the_transaction_around_a_test_is_ignored() -> None:
     developer = make_developer()
     before_waiting()
     assert Developer.objects.get().pk == developer.pk
@@ -114,5 +114,5 @@ def test_the_transaction_around_a_test_is_none_of_ours() -> None:
         before_waiting()
 
 
-def test_requests_are_no_transactions() -> None:
+def test_requests_do_not_run_in_transactions() -> None:
     assert [database.get("ATOMIC_REQUESTS", False) for database in django_settings.DATABASES.values()] == [False]

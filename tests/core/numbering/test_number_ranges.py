@@ -1,4 +1,4 @@
-"""Which numbers are short or costly, over the example numbers of every numbering plan."""
+"""Which numbers are short or expensive, tested with the example numbers of every numbering plan."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ def examples(names: tuple[str, ...]) -> Iterator[str]:
                 yield phonenumbers.format_number(example, PhoneNumberFormat.E164)
 
 
-def test_the_example_numbers_of_every_region_are_told_apart() -> None:
+def test_the_example_numbers_of_every_region_are_classified_correctly() -> None:
     costly, ordinary = list(examples(COSTLY)), list(examples(ORDINARY))
     assert (len(costly) > 250, len(ordinary) > 700) == (True, True)
     assert [number for number in (*costly, *ordinary) if not is_e164(number)] == []
@@ -29,7 +29,7 @@ def test_the_example_numbers_of_every_region_are_told_apart() -> None:
     assert [number for number in ordinary if kind_of(number) != RangeKind.ORDINARY] == []
 
 
-def test_networks_of_no_country_are_costly_but_international_toll_free_is_not() -> None:
+def test_networks_without_a_country_are_expensive_but_international_toll_free_is_not() -> None:
     kinds = {}
     for code in phonenumbers.COUNTRY_CODES_FOR_NON_GEO_REGIONS:
         example = phonenumbers.example_number_for_non_geo_entity(code)
@@ -40,8 +40,8 @@ def test_networks_of_no_country_are_costly_but_international_toll_free_is_not() 
     assert set(kinds.values()) == {RangeKind.COSTLY}
 
 
-def test_no_short_number_of_any_region_can_be_dialed_with_its_country_code() -> None:
-    """It is no E.164 number, or known as short; or it is a whole subscriber number too, which then is what is called."""
+def test_no_region_s_short_numbers_can_be_dialed_with_the_country_code() -> None:
+    """They are not E.164 numbers, or classified as short. A few are also complete subscriber numbers, which are then called instead."""
     checked = 0
     for region in sorted(shortnumberinfo.SUPPORTED_SHORT_REGIONS):
         code = phonenumbers.country_code_for_region(region)
@@ -58,16 +58,16 @@ def test_no_short_number_of_any_region_can_be_dialed_with_its_country_code() -> 
 @pytest.mark.parametrize(
     "number",
     [
-        "+49112",  # Germany's emergency number behind its country code, like all of these
+        "+49112",  # Germany's emergency number after its country code, like all of these
         "+49110",
         "+49116117",
-        "+4499912345",  # what is dialed after 999 does not matter
+        "+4499912345",  # digits after 999 do not matter
         "+19115551234",
         "+431447",
         "+39112",
     ],
 )
-def test_short_numbers_behind_a_country_code(number: str) -> None:
+def test_short_numbers_after_a_country_code(number: str) -> None:
     assert kind_of(number) == RangeKind.SHORT
 
 
@@ -76,11 +76,11 @@ def test_short_numbers_behind_a_country_code(number: str) -> None:
     [
         "+19005550100",
         "+19765550100",  # 976 as area code,
-        "+12129765555",  # and as exchange: `phonenumbers` counts it as fixed
+        "+12129765555",  # and as exchange code, which `phonenumbers` counts as fixed line
         "+17005554141",
         "+15225551234",
         "+449098790000",
-        "+4490123456",  # too short for its range, and still of it
+        "+4490123456",  # too short for its range, but still in it
         "+499001234567",
         "+33899123456",
         "+447012345678",
@@ -90,7 +90,7 @@ def test_short_numbers_behind_a_country_code(number: str) -> None:
         "+870773111632",
     ],
 )
-def test_costly_numbers(number: str) -> None:
+def test_expensive_numbers(number: str) -> None:
     assert kind_of(number) == RangeKind.COSTLY
 
 
@@ -100,20 +100,20 @@ def test_costly_numbers(number: str) -> None:
         "+14155550100",
         "+14155940554",
         "+12025551234",
-        "+15551234567",  # 555 is no area code
+        "+15551234567",  # 555 is not an area code
         "+15559876543",
-        "+15005550001",  # the exchange's test numbers are in a range of personal numbers
+        "+15005550001",  # the exchange's test numbers are in a range for personal numbers
         "+15005550009",
         "+15005550011",
         "+12425550100",
-        "+447700900123",  # kept for fiction: no valid number
+        "+447700900123",  # reserved for fiction, not a valid number
         "+442079460123",
         "+61491570006",
         "+33199000000",
         "+33639980000",
         "+353209120123",
         "+18005550199",
-        "+4611234567",  # begins like 112
+        "+4611234567",  # starts like 112
     ],
 )
 def test_ordinary_and_fictional_numbers(number: str) -> None:
@@ -123,7 +123,7 @@ def test_ordinary_and_fictional_numbers(number: str) -> None:
 @pytest.mark.parametrize(
     "number",
     [
-        "+119005550100",  # the trunk prefix 1 behind the country code
+        "+119005550100",  # the trunk prefix 1 after the country code
         "+4409098790000",
         "+4402079460000",
         "+8201012345678",
@@ -131,7 +131,7 @@ def test_ordinary_and_fictional_numbers(number: str) -> None:
         "+911",
         "+112",
         "112",
-        "+99912345678",  # no such country code
+        "+99912345678",  # this country code does not exist
         "+2100000000",
         "+1415555010",
         "+1 415 555 0100",
@@ -139,5 +139,5 @@ def test_ordinary_and_fictional_numbers(number: str) -> None:
         "+١٤١٥٥٥٥٠١٠٠",
     ],
 )
-def test_what_is_no_e164_number(number: str) -> None:
+def test_invalid_e164_numbers(number: str) -> None:
     assert not is_e164(number)

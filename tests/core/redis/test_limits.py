@@ -1,4 +1,4 @@
-"""Limits that count in Redis, and in the process while Redis is away: how many at once, and an account's pages."""
+"""Limits counted in Redis, or in the process if Redis is unavailable: concurrency, and requests for an account's pages."""
 
 from contextlib import ExitStack
 from typing import Any
@@ -29,33 +29,33 @@ def places(bucket: str = "trial:1", lease_seconds: int = 15) -> Any:
     return at_most(2, bucket, lease_seconds=lease_seconds, message="Two are running.")
 
 
-def test_places_are_free_again_when_their_holder_is_done(counter: None) -> None:
+def test_places_are_freed_when_their_holder_is_done(counter: None) -> None:
     with ExitStack() as held:
         held.enter_context(places())
         held.enter_context(places())
         with pytest.raises(TooManyRequests, match=r"^Two are running\.$") as refused, places():
             pass
         assert 14 <= refused.value.retry_after <= 15
-        with places("trial:2"):  # somebody else's
+        with places("trial:2"):  # another account's
             pass
     with places(), places():
         pass
 
 
-def test_an_error_frees_the_place_too(counter: None) -> None:
+def test_an_error_also_frees_the_place(counter: None) -> None:
     for _ in range(3):
         with pytest.raises(ZeroDivisionError), places():
             raise ZeroDivisionError
 
 
-def test_requests_count_in_a_window(counter: None) -> None:
+def test_requests_are_counted_in_a_window(counter: None) -> None:
     assert [hit("somebody", limit=2).remaining for _ in range(3)] == [1, 0, 0]
     assert 59 <= hit("somebody", limit=2).retry_after <= 60
     assert not hit("somebody else", limit=2).is_exceeded
 
 
 @pytest.mark.django_db
-def test_an_accounts_pages_have_a_limit(counter: None, settings: Any) -> None:
+def test_an_account_s_page_requests_are_limited(counter: None, settings: Any) -> None:
     settings.PAGE_RATE_LIMIT_PER_MINUTE = 3
     developer = make_developer()
     browsers = [signed_in_client(developer), signed_in_client(developer)]

@@ -1,4 +1,4 @@
-"""What is remembered of days that are over."""
+"""The cache for sums of past days."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ SEVEN = Owner(7)
 
 
 class Book:
-    """Sums by day, and which days were asked for."""
+    """Sums by day, and which days were requested."""
 
     def __init__(self) -> None:
         self.sums = {1: 10, 2: 20, 3: 30}
@@ -41,7 +41,7 @@ class Book:
         return period_cache.recall("book", owner, days, lambda day: day < 3, self.sum_up)
 
 
-def test_what_is_over_is_summed_up_once(empty_redis: object) -> None:
+def test_past_days_are_summed_up_once(empty_redis: object) -> None:
     book = Book()
     assert book.recall(1, 2, 3) == {1: 10, 2: 20, 3: 30}
     book.sums = {1: -1, 2: -1, 3: 31}
@@ -49,7 +49,7 @@ def test_what_is_over_is_summed_up_once(empty_redis: object) -> None:
     assert book.asked == [[1, 2, 3], [3]]
 
 
-def test_owners_and_periods_have_sums_of_their_own(empty_redis: object) -> None:
+def test_owners_and_periods_have_separate_sums(empty_redis: object) -> None:
     book = Book()
     book.recall(1)
     assert book.recall(1, 2) == {1: 10, 2: 20}
@@ -60,7 +60,7 @@ def test_owners_and_periods_have_sums_of_their_own(empty_redis: object) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("age", "asked"), [(timedelta(minutes=59), 1), (timedelta(minutes=61), 2)])
-def test_a_late_entry_is_seen_at_once(age: timedelta, asked: int, empty_redis: object) -> None:
+def test_a_late_entry_appears_immediately(age: timedelta, asked: int, empty_redis: object) -> None:
     book, developer = Book(), make_developer()
     book.recall(1, owner=developer)
     ledger.post_entry(
@@ -72,7 +72,7 @@ def test_a_late_entry_is_seen_at_once(age: timedelta, asked: int, empty_redis: o
 
 
 @pytest.mark.django_db
-def test_saving_an_account_does_not_take_the_version_back() -> None:
+def test_saving_an_account_does_not_reset_the_version() -> None:
     developer = make_developer()
     ledger.note_change(developer.pk, timezone.now() - timedelta(days=1))
     developer.name = "Joan"
@@ -83,11 +83,11 @@ def test_saving_an_account_does_not_take_the_version_back() -> None:
 
 @pytest.fixture
 def no_breaker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test finds out about Redis is forgotten after it."""
+    """Resets what a test learns about Redis."""
     monkeypatch.setattr(redis, "breaker", redis.Breaker())
 
 
-def test_without_redis_all_is_summed_up(no_breaker: None, settings: Any) -> None:
+def test_without_redis_everything_is_summed_up(no_breaker: None, settings: Any) -> None:
     owner = Owner(9)
     settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:9/0"}}
     book = Book()
@@ -95,7 +95,7 @@ def test_without_redis_all_is_summed_up(no_breaker: None, settings: Any) -> None
     assert book.asked == [[1, 3], [1, 3]]
 
 
-def test_a_day_is_over_an_hour_after_its_end() -> None:
+def test_a_day_is_past_an_hour_after_its_end() -> None:
     day = datetime(2026, 3, 1, tzinfo=UTC)
     assert not is_past(day.date(), day + timedelta(hours=25, seconds=-1))
     assert is_past(day.date(), day + timedelta(hours=25))
