@@ -1,4 +1,4 @@
-"""What the pages' tests share with others."""
+"""Fixtures that the tests of pages share with other tests."""
 
 from tests.billing.conftest import stripe
 from tests.calls.conftest import recordings_folder

@@ -1,4 +1,4 @@
-"""Numbers and calls as the pages show them."""
+"""Numbers and calls for the tests of pages."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -41,7 +41,7 @@ def make_call(developer: Developer, number: PhoneNumber | None, **fields: Any) -
 
 
 def number_form(**changes: str) -> dict[str, str]:
-    """What a browser sends for a number that nothing has been set on."""
+    """The form that a browser sends for a number without any settings."""
     empty = dict.fromkeys(
         [
             "label", "agent_id", "model", "model_key_id", "system_prompt", "greeting_message", "voice", "language", "tools",

@@ -1,4 +1,4 @@
-"""A client that has signed in, and what every page must keep to."""
+"""A signed-in client, and the checks that every page must pass."""
 
 from html.parser import HTMLParser
 
@@ -14,12 +14,12 @@ def signed_in_client(developer: Developer) -> Client:
 
 
 class Outline(HTMLParser):
-    """Counts what every page must have, and finds what the content security policy would block."""
+    """Counts required elements, and finds elements that the content security policy would block."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
         self.h1 = 0
-        self.dead: list[str] = []  # buttons that do nothing without a script, which would show them
+        self.dead: list[str] = []  # buttons that need a script, but are visible without one
         self.labelled: set[str] = set()
         self.inputs: list[str] = []
         self.blocked: list[str] = []

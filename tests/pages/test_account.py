@@ -1,4 +1,4 @@
-"""The account's page: time zone, sessions one by one, and deleting the account."""
+"""The account page: time zone, signing out individual sessions, and deleting the account."""
 
 from datetime import timedelta
 from typing import Any
@@ -37,7 +37,7 @@ def developer() -> Developer:
 
 
 def browser(developer: Developer, agent: str = FIREFOX) -> Client:
-    """A browser that has signed in and looked at a page."""
+    """A browser that has signed in and opened a page."""
     client = Client(headers={"User-Agent": agent})
     client.force_login(developer)
     assert client.get("/account").status_code == 200
@@ -48,11 +48,11 @@ def browser(developer: Developer, agent: str = FIREFOX) -> Client:
     ("agent", "words"),
     [(FIREFOX, "Firefox on Linux"), (EDGE, "Edge on Windows"), (IPHONE, "Safari on iPhone"), ("curl/8", "A browser")],
 )
-def test_a_browser_is_named(agent: str, words: str) -> None:
+def test_browsers_have_readable_names(agent: str, words: str) -> None:
     assert device_of(agent) == words
 
 
-def test_each_browser_is_listed_and_signed_out_alone(developer: Developer) -> None:
+def test_each_browser_is_listed_and_can_be_signed_out(developer: Developer) -> None:
     here, there, stranger = browser(developer), browser(developer, IPHONE), browser(make_developer(), EDGE)
     page = here.get("/account").content.decode()
     assert "Firefox on Linux" in page and "Safari on iPhone" in page and "Edge on Windows" not in page
@@ -71,7 +71,7 @@ def stranger_of(client: Client) -> Developer:
     return Developer.objects.get(pk=client.session["_auth_user_id"])
 
 
-def test_a_session_of_the_api_is_ended_alone(developer: Developer, client: Client) -> None:
+def test_a_single_api_session_can_be_ended(developer: Developer, client: Client) -> None:
     tokens = [open_session(developer=developer) for _ in range(2)]
     headers = [{"Authorization": f"Bearer {token}"} for token in tokens]
     first = SessionToken.objects.order_by("pk")[0]
@@ -80,7 +80,7 @@ def test_a_session_of_the_api_is_ended_alone(developer: Developer, client: Clien
     assert [client.get("/api/v1/auth/me", headers=one).status_code for one in headers] == [401, 200]
 
 
-def test_after_a_new_password_only_this_browser_is_left(developer: Developer) -> None:
+def test_changing_the_password_signs_out_all_other_browsers(developer: Developer) -> None:
     here, there = browser(developer), browser(developer, IPHONE)
     form = {"current_password": PASSWORD, "password": "another-secret"}
     assert here.post("/account/password", form).status_code == 302
@@ -89,7 +89,7 @@ def test_after_a_new_password_only_this_browser_is_left(developer: Developer) ->
     assert BrowserSession.objects.get().session_key == here.session.session_key
 
 
-def test_a_page_writes_no_row_each_time(developer: Developer, django_assert_max_num_queries: Any) -> None:
+def test_viewing_a_page_rarely_writes_to_the_database(developer: Developer, django_assert_max_num_queries: Any) -> None:
     client = browser(developer)
     seen = BrowserSession.objects.get().last_seen_at
     with django_assert_max_num_queries(8):
@@ -102,7 +102,7 @@ def test_a_page_writes_no_row_each_time(developer: Developer, django_assert_max_
     assert BrowserSession.objects.get().last_seen_at > seen
 
 
-def test_what_has_run_out_is_forgotten(developer: Developer) -> None:
+def test_expired_sessions_are_deleted(developer: Developer) -> None:
     browser(developer)
     housekeeping.purge()
     assert (BrowserSession.objects.count(), Session.objects.count()) == (1, 1)
@@ -113,7 +113,7 @@ def test_what_has_run_out_is_forgotten(developer: Developer) -> None:
     assert (BrowserSession.objects.count(), Session.objects.count()) == (0, 0)
 
 
-def test_times_are_shown_on_the_reader_s_clock_with_utc_on_hover(developer: Developer) -> None:
+def test_times_are_in_the_user_s_time_zone_with_utc_on_hover(developer: Developer) -> None:
     client = browser(developer)
     form = {"name": "Jane", "company_name": "", "time_zone": "Asia/Tokyo"}
     assert client.post("/account", form)["Location"] == "/account"
@@ -127,12 +127,12 @@ def test_times_are_shown_on_the_reader_s_clock_with_utc_on_hover(developer: Deve
     assert "Select a valid choice" in refused.content.decode()
 
 
-def test_months_are_those_of_utc_wherever_the_reader_is() -> None:
+def test_months_are_in_utc_in_every_time_zone() -> None:
     client = browser(make_developer(time_zone="America/Los_Angeles"))
     assert "March 2026 (UTC)" in client.get("/usage?period=2026-03").content.decode()
 
 
-# --- deleting ---------------------------------------------------------------------------------------------------------
+# --- deletion ---------------------------------------------------------------------------------------------------------
 def test_a_wrong_password_deletes_nothing(developer: Developer) -> None:
     client = browser(developer)
     page = client.post("/account/delete", {"password": "wrong-password"}).content.decode()
@@ -144,7 +144,7 @@ def test_a_wrong_password_deletes_nothing(developer: Developer) -> None:
 
 
 @pytest.mark.usefixtures("documents")
-def test_an_account_is_deleted_and_what_it_paid_stays(
+def test_a_deleted_account_keeps_its_payment_records(
     developer: Developer, exchange: ExchangeThread, client: Client
 ) -> None:
     email, headers = developer.email, bearer(developer)
@@ -164,12 +164,12 @@ def test_an_account_is_deleted_and_what_it_paid_stays(
     here, there = browser(developer), browser(developer, IPHONE)
     balance = ledger.balance(developer.pk)
     assert here.post("/account/delete", {"password": PASSWORD})["Location"] == "/login"
-    # At once: nobody gets in any more.
+    # Nobody can sign in anymore, immediately.
     assert [one.get("/account").status_code for one in (here, there)] == [302, 302]
     assert client.get("/api/v1/auth/me", headers=headers).status_code == 401
     assert "Wrong email or password" in Client().post("/login", {"email": email, "password": PASSWORD}).content.decode()
     assert "accounts.account_deletion.finish" in {job.func() for job in OrmQ.objects.all()}
-    # While the call runs, its number cannot be given back.
+    # While the call is running, its number cannot be released.
     account_deletion.finish(developer.pk)
     developer.refresh_from_db()
     call.refresh_from_db()
@@ -188,5 +188,5 @@ def test_an_account_is_deleted_and_what_it_paid_stays(
     assert (developer.name, developer.email) == ("Closed account", f"closed-{developer.pk}@closed.invalid")
     assert ledger.balance(developer.pk) == balance
     assert developer.ledger.count() == 3
-    # The address is free again.
+    # The address can be used again.
     make_developer(email=email)

@@ -1,4 +1,4 @@
-"""Versions of an agent: published by page and API, compared, restored, and answering a number that is set to one."""
+"""Agent versions: published through the page and the API, compared, restored, and answering a number that is pinned to one."""
 
 import json
 import re
@@ -39,7 +39,7 @@ def numbers_of(agent: Agent) -> list[int]:
     return list(agent.versions.values_list("number", flat=True))
 
 
-def test_what_is_published_is_a_version_with_its_author_and_nothing_else_is(client: Client) -> None:
+def test_only_publishing_creates_a_version_with_its_author(client: Client) -> None:
     developer = make_developer(email="jane@example.com")
     headers = bearer(developer)
 
@@ -70,7 +70,7 @@ def test_what_is_published_is_a_version_with_its_author_and_nothing_else_is(clie
     assert (refused.status_code, numbers_of(agent)) == (422, [3, 2, 1])
 
 
-def test_a_longer_list_of_versions_asks_no_more_questions() -> None:
+def test_a_longer_list_of_versions_needs_no_more_queries() -> None:
     agent = create_agent(developer=make_developer(), changes=dict(SETTINGS))
     client = signed_in_client(agent.developer)
     counts = []
@@ -82,7 +82,7 @@ def test_a_longer_list_of_versions_asks_no_more_questions() -> None:
     assert counts[1] == counts[2]
 
 
-def test_a_version_shows_what_it_changed_and_comes_back_whole() -> None:
+def test_a_version_shows_its_changes_and_can_be_restored() -> None:
     developer = make_developer()
     agent = create_agent(developer=developer, changes=dict(SETTINGS))
     first = versions.snapshot(agent)
@@ -103,7 +103,7 @@ def test_a_version_shows_what_it_changed_and_comes_back_whole() -> None:
     assert (agent.versions.first().restored, numbers_of(agent)) == (1, [3, 2, 1])
 
 
-def test_a_version_that_can_no_longer_be_used_is_not_restored() -> None:
+def test_a_version_that_cannot_be_used_anymore_is_not_restored() -> None:
     developer = make_developer()
     key = create_model_key(developer=developer, provider="google", api_key="AIza-0123456789")
     chosen = {"name": "A", "system_prompt": "x", "model_slug": "gemini-3.1-flash-live", "model_key_id": key.pk}
@@ -117,7 +117,7 @@ def test_a_version_that_can_no_longer_be_used_is_not_restored() -> None:
     assert (agent.version, agent.model_slug, numbers_of(agent)) == (2, "local-offline", [2, 1])
 
 
-def test_versions_of_others_are_not_found() -> None:
+def test_versions_of_other_accounts_are_not_found() -> None:
     theirs = make_agent()
     client = signed_in_client(make_developer())
     for path in ("versions", "versions/1"):
@@ -138,7 +138,7 @@ def incoming(number: PhoneNumber, reference: str) -> Call:
 
 
 @pytest.mark.usefixtures("exchange")
-def test_a_number_keeps_its_version_and_calls_say_which_one_spoke(client: Client) -> None:
+def test_a_number_keeps_its_pinned_version_and_calls_show_which_one_spoke(client: Client) -> None:
     developer = make_developer()
     agent = create_agent(developer=developer, changes=dict(SETTINGS))
     number = make_phone_number(developer=developer, agent=agent, mode="streaming")
@@ -160,7 +160,7 @@ def test_a_number_keeps_its_version_and_calls_say_which_one_spoke(client: Client
     assert f'<a href="/agents/{agent.pk}/versions/1">version 1</a>' in html
 
 
-def test_another_agent_is_taken_as_it_is_live_and_a_key_in_a_kept_version_stays() -> None:
+def test_a_new_agent_unpins_the_version_and_a_key_in_a_pinned_version_cannot_be_deleted() -> None:
     developer = make_developer()
     key = create_model_key(developer=developer, provider="google", api_key="AIza-0123456789")
     chosen = {"name": "A", "system_prompt": "x", "model_slug": "gemini-3.1-flash-live", "model_key_id": key.pk}

@@ -1,4 +1,4 @@
-"""The pages of agents: the list, the editor without JavaScript, trying tools, copies and the end."""
+"""The agent pages: the list, the editor without JavaScript, testing tools, copying and deleting."""
 
 import json
 from decimal import Decimal
@@ -34,7 +34,7 @@ def client(developer: Developer) -> Client:
 
 
 def agent_form(*rows: dict[str, str], **changes: str) -> dict[str, str]:
-    """What a browser sends for an agent on which nothing but its name is set, with these rows of an analysis schema."""
+    """The form that a browser sends for an agent with only a name, and with these rows of an analysis schema."""
     names = [
         "description", "model_slug", "model_key_id", "system_prompt", "greeting_message", "voice", "language", "tools",
         "tool_webhook_url", "max_call_duration", "silence_timeout", "transfer_number", "voicemail_action", "first_speaker",
@@ -62,7 +62,7 @@ def test_no_agents_yet(client: Client) -> None:
     assert_sound(client.get("/agents/new").content.decode())
 
 
-def test_an_agent_is_changed(client: Client, developer: Developer) -> None:
+def test_an_agent_can_be_changed(client: Client, developer: Developer) -> None:
     agent = make_agent(developer=developer, name="Before")
     saved = client.post(
         f"/agents/{agent.pk}",
@@ -83,7 +83,7 @@ def test_an_agent_is_changed(client: Client, developer: Developer) -> None:
     assert (agent.developer, agent.name, agent.model_slug) == (developer, "Support", "local-offline")
     assert (agent.tools, agent.silence_timeout, agent.voice) == (TOOLS, 20, None)
     assert agent.max_cost_per_call == Decimal("0.5")
-    assert (agent.recording_enabled, agent.auto_transfer_tool, agent.interruptible) == (None, None, None)  # not said
+    assert (agent.recording_enabled, agent.auto_transfer_tool, agent.interruptible) == (None, None, None)  # not set
     assert agent.analysis_schema == {
         "qualified": {"type": "boolean", "description": "Does the caller want to buy?"},
         "outcome": {"type": "selector", "description": "How it ended", "options": ["sold", "later, perhaps"]},
@@ -114,7 +114,7 @@ def test_an_agent_is_changed(client: Client, developer: Developer) -> None:
         ([{"name": "a", "description": "x"}, {"name": "a", "description": "y"}], {}, "The name a is used twice."),
     ],
 )
-def test_a_wrong_agent_says_so_and_changes_nothing(
+def test_an_invalid_agent_shows_errors_and_changes_nothing(
     client: Client, developer: Developer, rows: list[dict[str, str]], changes: dict[str, str], text: str
 ) -> None:
     agent = make_agent(developer=developer, name="Before")
@@ -126,7 +126,7 @@ def test_a_wrong_agent_says_so_and_changes_nothing(
     assert agent.name == "Before"
 
 
-def test_a_look_shows_what_is_typed_and_writes_nothing(client: Client, developer: Developer) -> None:
+def test_a_preview_shows_the_typed_values_and_saves_nothing(client: Client, developer: Developer) -> None:
     agent = make_agent(developer=developer, name="Before")
     typed = agent_form(
         action="look", system_prompt="You help <{{customer}}> with {{ topic }}.", tools=json.dumps(TOOLS)
@@ -136,13 +136,13 @@ def test_a_look_shows_what_is_typed_and_writes_nothing(client: Client, developer
     assert 'You help &lt;<mark title="customer">' in html
     assert '<mark title="topic">bread &amp; milk</mark>' in html
     assert "Is it free?" in html
-    assert "&quot;guests&quot;: 1" in html  # arguments to try it with
+    assert "&quot;guests&quot;: 1" in html  # example arguments
     assert Agent.objects.get().name == "Before"
     wrong = client.post(f"/agents/{agent.pk}", {**typed, "tools": '[{"name": "1"}]'}).content.decode()
     assert "0.name: Must start with a letter" in wrong
 
 
-def test_rows_of_the_schema_are_added_and_removed(client: Client, developer: Developer) -> None:
+def test_schema_rows_can_be_added_and_removed(client: Client, developer: Developer) -> None:
     path = f"/agents/{make_agent(developer=developer).pk}"
     row = {"name": "outcome", "description": "How it ended"}
     more = client.post(path, agent_form(row, action="add-field")).content.decode()
@@ -153,7 +153,7 @@ def test_rows_of_the_schema_are_added_and_removed(client: Client, developer: Dev
     assert 'value="outcome"' not in fewer
 
 
-def test_a_copy_is_linked_to_nothing(client: Client, developer: Developer) -> None:
+def test_a_copy_is_not_linked_to_a_number(client: Client, developer: Developer) -> None:
     schema = {"a": {"type": "text", "description": "x"}}
     agent = make_agent(
         developer=developer, name="x" * 98, system_prompt="Be brief.", tools=TOOLS, analysis_schema=schema
@@ -167,7 +167,7 @@ def test_a_copy_is_linked_to_nothing(client: Client, developer: Developer) -> No
     assert not copy.phone_numbers.exists()
 
 
-def test_an_agent_that_answers_a_number_is_not_deleted(client: Client, developer: Developer) -> None:
+def test_an_agent_that_answers_a_number_cannot_be_deleted(client: Client, developer: Developer) -> None:
     agent = make_agent(developer=developer)
     number = make_phone_number(developer=developer, agent=agent)
     html = client.get(f"/agents/{agent.pk}").content.decode()
@@ -181,7 +181,7 @@ def test_an_agent_that_answers_a_number_is_not_deleted(client: Client, developer
     assert not Agent.objects.exists()
 
 
-def test_agents_of_others_are_not_found(client: Client) -> None:
+def test_agents_of_other_accounts_are_not_found(client: Client) -> None:
     theirs = make_agent(name="Theirs")
     for path in (f"/agents/{theirs.pk}", f"/agents/{theirs.pk}/duplicate", f"/agents/{theirs.pk}/delete"):
         assert client.post(path, agent_form()).status_code == 404
@@ -190,7 +190,7 @@ def test_agents_of_others_are_not_found(client: Client) -> None:
     assert Agent.objects.get().name == "Theirs"
 
 
-# --- trying a tool ----------------------------------------------------------------------------------------------------
+# --- testing a tool ---------------------------------------------------------------------------------------------------
 def trial(agent: Agent | None, url: str, arguments: str = '{"date": "2026-12-24"}') -> dict[str, str]:
     return {
         "tool": "0", "trial-0-name": "check", "trial-0-arguments": arguments, "tool_webhook_url": url,
@@ -198,7 +198,7 @@ def trial(agent: Agent | None, url: str, arguments: str = '{"date": "2026-12-24"
     }  # fmt: skip
 
 
-def test_a_tool_is_tried_as_in_a_call(client: Client, developer: Developer) -> None:
+def test_a_tool_test_sends_the_request_of_a_call(client: Client, developer: Developer) -> None:
     agent = make_agent(developer=developer)
     make_phone_number(developer=developer)
     number = make_phone_number(developer=developer, agent=agent)
@@ -233,27 +233,27 @@ def test_a_tool_is_tried_as_in_a_call(client: Client, developer: Developer) -> N
         (Answer(None), "The model receives an error: The service behind this is not responding right now.", ""),
     ],
 )
-def test_a_trial_says_what_the_model_is_told(client: Client, answer: Answer, told: str, reason: str) -> None:
+def test_a_tool_test_shows_what_the_model_would_receive(client: Client, answer: Answer, told: str, reason: str) -> None:
     with RecordingServer([answer]) as server:
         response = client.post("/agents/try-tool", trial(None, server.url))
         assert response["Location"] == "/agents/try-tool"
         html = client.get("/agents/try-tool").content.decode()
         assert client.get("/agents/try-tool")["Location"] == "/agents"
-        assert_sound(html)  # without JavaScript it is a page
+        assert_sound(html)  # without JavaScript it is a full page
         assert told in html
         assert reason in html
         assert "not signed" in html
     assert len(server.asked) == 1
 
 
-def test_what_a_tool_answers_is_text_on_the_page_after_the_redirect(client: Client) -> None:
+def test_a_tool_s_response_is_escaped_on_the_page(client: Client) -> None:
     with RecordingServer([Answer(200, b'{"result": "<script>alert(1)</script>"}')]) as server:
         html = client.post("/agents/try-tool", trial(None, server.url), follow=True).content.decode()
     assert "<script>alert" not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
 
 
-def test_a_trial_needs_arguments_that_can_be_sent(client: Client) -> None:
+def test_a_tool_test_requires_valid_arguments(client: Client) -> None:
     with RecordingServer([]) as server:
         for arguments, text in (("[]", "must be a JSON object"), ("{", "cannot be sent")):
             response = client.post("/agents/try-tool", trial(None, server.url, arguments), follow=True)
@@ -261,7 +261,7 @@ def test_a_trial_needs_arguments_that_can_be_sent(client: Client) -> None:
     assert server.asked == []
 
 
-def test_a_trial_never_reaches_a_private_network(client: Client, settings: Any) -> None:
+def test_a_tool_test_never_reaches_a_private_network(client: Client, settings: Any) -> None:
     settings.ALLOW_PRIVATE_WEBHOOKS = False
     with RecordingServer([]) as server:
         response = client.post("/agents/try-tool", trial(None, server.url), follow=True)
@@ -283,7 +283,7 @@ def test_a_trial_never_reaches_a_private_network(client: Client, settings: Any) 
         ({"voice": "Bananarama"}, "No model has a voice Bananarama."),
     ],
 )
-def test_a_model_that_no_call_can_use_is_refused_by_the_form(
+def test_the_form_refuses_a_model_that_no_call_can_use(
     client: Client, developer: Developer, changes: dict[str, str], text: str
 ) -> None:
     key = create_model_key(developer=developer, provider="google", api_key="AIza-0123456789")
@@ -296,9 +296,7 @@ def test_a_model_that_no_call_can_use_is_refused_by_the_form(
     assert list(Agent.objects.values_list("name", "model_slug", "voice")) == [("Before", None, None)]
 
 
-def test_a_model_that_was_switched_off_since_is_not_changed_by_saving_another_field(
-    client: Client, developer: Developer
-) -> None:
+def test_saving_another_field_keeps_a_model_that_was_disabled_since(client: Client, developer: Developer) -> None:
     agent = make_agent(developer=developer, name="Before", model_slug="gpt-realtime-mini")
     AIModel.objects.filter(slug="gpt-realtime-mini").update(is_enabled=False)
     shown = client.get(f"/agents/{agent.pk}").content.decode()
@@ -308,7 +306,7 @@ def test_a_model_that_was_switched_off_since_is_not_changed_by_saving_another_fi
     assert (agent.name, agent.model_slug) == ("After", "gpt-realtime-mini")
 
 
-def test_a_tool_with_a_url_is_tried_and_shown_as_curl(client: Client, developer: Developer) -> None:
+def test_a_tool_with_a_url_is_tested_and_shown_as_curl(client: Client, developer: Developer) -> None:
     agent = make_agent(developer=developer, default_variables={"city": "Rome"})
     number = make_phone_number(developer=developer, agent=agent)
     create_secret(developer=developer, name="KEY", value="s3cret-value")

@@ -1,4 +1,4 @@
-"""Who answers a number is what its pages said: each way to choose, and then a call comes in."""
+"""The page's setting of who answers a number is applied: each option, followed by an inbound call."""
 
 import json
 import uuid
@@ -26,7 +26,7 @@ SERVER = "http://127.0.0.1:9/hook"
 
 @pytest.fixture
 def carrier_key(settings: Any) -> None:
-    """The carrier's webhooks are signed with our key; commands to it are sent after a commit, which never comes here."""
+    """Our key signs the carrier's webhooks. Commands to the carrier are sent after a commit, which never happens in these tests."""
     carriers.configure(settings, {"public_key": PUBLIC_KEY, "api_key": "KEY", "connection_id": "c"})
 
 
@@ -48,14 +48,14 @@ def agent(developer: Developer) -> Agent:
 
 
 def call_to(number: PhoneNumber) -> Call:
-    """What becomes of a call that comes in now."""
+    """The call that an inbound call event creates."""
     control = f"v3:{uuid.uuid4()}"
     event = telnyx_event("initiated", control, 0, direction="incoming", state="parked", to=number.e164)
     assert signed_by_telnyx(event).deliver(Client()) == 200
     return Call.objects.get(carrier_call_id=control)
 
 
-# What the number has before, what its form is sent with, and who answers then; {agent} stands for the agent's id.
+# The number's settings, the form, and the resulting mode. {agent} stands for the agent's ID.
 WAYS: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
     "an agent alone": ({}, {"agent_id": "{agent}"}, "streaming"),
     "an agent on a number with a server": (
@@ -100,7 +100,7 @@ def test_a_saved_number_is_answered(client: Client, developer: Developer, agent:
     assert "Not answered" not in html
 
 
-def test_your_server_needs_an_address(client: Client, developer: Developer, agent: Agent) -> None:
+def test_your_server_requires_a_url(client: Client, developer: Developer, agent: Agent) -> None:
     number = make_phone_number(developer=developer, agent=agent, mode="streaming")
     form = number_form(agent_id=str(agent.pk), mode="webhook", label="New")
     html = client.post(f"/numbers/{number.pk}", form).content.decode()
@@ -109,7 +109,7 @@ def test_your_server_needs_an_address(client: Client, developer: Developer, agen
     assert (number.mode, number.label) == ("streaming", "")
 
 
-# How the number was answered, and what "Nobody" then comes with.
+# How the number was answered before, and the other fields of a form with "Nobody".
 UNANSWERED: list[tuple[dict[str, Any], dict[str, str]]] = [
     ({"mode": "streaming", "system_prompt": "Hello."}, {"system_prompt": "Hello."}),
     ({"webhook_url": SERVER}, {"webhook_url": SERVER}),
@@ -119,7 +119,7 @@ UNANSWERED: list[tuple[dict[str, Any], dict[str, str]]] = [
 
 
 @pytest.mark.parametrize(("before", "sent"), UNANSWERED)
-def test_nobody_answers_where_that_was_chosen(
+def test_nobody_answers_if_that_is_selected(
     client: Client, developer: Developer, before: dict[str, Any], sent: dict[str, str]
 ) -> None:
     number = make_phone_number(developer=developer, **before)
@@ -144,7 +144,7 @@ def test_a_new_number_says_that_nobody_answers(client: Client, developer: Develo
     assert "Not answered" in client.get("/numbers").content.decode()
 
 
-# Over the API: what the number has, what the PATCH says, and the mode then.
+# Through the API: the number's settings, the PATCH, and the resulting mode.
 PATCHES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({}, {}, "streaming"),
     ({}, {"label": "Bakery"}, "streaming"),
@@ -157,7 +157,7 @@ PATCHES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("before", "also", "mode"), PATCHES)
-def test_an_agent_linked_over_the_api_answers_where_nobody_else_would(
+def test_an_agent_linked_through_the_api_answers_unless_a_server_does(
     client: Client, developer: Developer, agent: Agent, before: dict[str, str], also: dict[str, Any], mode: str
 ) -> None:
     number = make_phone_number(developer=developer, **before)
@@ -169,7 +169,7 @@ def test_an_agent_linked_over_the_api_answers_where_nobody_else_would(
     assert (answer["agent_id"], answer["mode"], number.mode) == (agent.pk, mode, mode)
 
 
-def test_an_agents_page_adds_a_number(client: Client, developer: Developer, agent: Agent) -> None:
+def test_an_agent_s_page_can_add_a_number(client: Client, developer: Developer, agent: Agent) -> None:
     number = make_phone_number(developer=developer, webhook_url=SERVER)
     assert f'<option value="{number.pk}">' in client.get(f"/agents/{agent.pk}").content.decode()
     page = f"/agents/{agent.pk}"
@@ -186,7 +186,7 @@ def test_an_agents_page_adds_a_number(client: Client, developer: Developer, agen
     assert (foreign.agent, foreign.mode) == (None, "webhook")
 
 
-def test_linking_an_agent_whose_variables_have_no_value_warns(
+def test_linking_an_agent_with_missing_variables_shows_a_warning(
     client: Client, developer: Developer, agent: Agent
 ) -> None:
     number = make_phone_number(developer=developer)
@@ -199,7 +199,7 @@ def test_linking_an_agent_whose_variables_have_no_value_warns(
     assert f"Inbound calls to {other.e164} have no value for {{{{customer_name}}}}." in warned
 
 
-def test_buying_refuses_an_agent_that_cannot_answer(client: Client, developer: Developer) -> None:
+def test_a_purchase_with_an_agent_that_cannot_answer_is_refused(client: Client, developer: Developer) -> None:
     silent, foreign = make_agent(developer=developer), make_agent(system_prompt="Hello.")
     form = {"phone_number": "+14155550177", "country_code": "US", "number_type": "local", "label": ""}
     for chosen in (silent, foreign):

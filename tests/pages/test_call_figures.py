@@ -1,4 +1,4 @@
-"""The charts of calls, and their file."""
+"""The call charts and their CSV file."""
 
 import csv
 import io
@@ -31,12 +31,12 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 
 
 def noon() -> datetime:
-    """When yesterday is over for long."""
+    """Noon, when yesterday is certainly over."""
     return timezone.now().replace(hour=12, minute=0)
 
 
 def settle(number: PhoneNumber, days_ago: int, **fields: Any) -> Call:
-    """A call of 90 s that cost 0.18, unless `fields` say otherwise."""
+    """A call of 90 s that cost $0.18, unless `fields` say otherwise."""
     at = timezone.now() - timedelta(days=days_ago)
     call = make_call(number.developer, number, **fields)
     Call.objects.filter(pk=call.pk).update(
@@ -55,7 +55,7 @@ def answer(call: Call, *times: int) -> None:
 
 @pytest.fixture
 def developer() -> Developer:
-    """Two agents and numbers; this week three calls of Baker's and one of the other number, the week before one."""
+    """Two agents and two numbers: this week three calls by Baker and one to the other number, and one call the week before."""
     developer = make_account()
     baker = make_agent(developer=developer, name="Baker")
     shop = make_streaming_number(developer, agent=baker, label="Shop")
@@ -84,8 +84,8 @@ def numbers_of(row: dict[str, str], suffix: str = "") -> list[str]:
     return [row[name + suffix] for name in names]
 
 
-def test_each_day_beside_the_same_day_of_the_week_before(client: Client) -> None:
-    for _ in range(2):  # the second time days that are over are summed up
+def test_each_day_is_compared_with_the_same_day_of_the_previous_week(client: Client) -> None:
+    for _ in range(2):  # the second time, past days are already summed up
         rows = rows_of(client, "days=7")
         assert len(rows) == 7
         yesterday = rows[-2]
@@ -96,7 +96,9 @@ def test_each_day_beside_the_same_day_of_the_week_before(client: Client) -> None
         day_sums.sum_up(noon())
 
 
-def test_a_late_cost_shows_at_once_and_no_other_day_is_read_again(client: Client, developer: Developer) -> None:
+def test_a_late_cost_shows_immediately_and_only_its_day_is_summed_up_again(
+    client: Client, developer: Developer
+) -> None:
     day_sums.sum_up(noon())
     days = Span.ending(timezone.now().date(), 91)
     every, today = {*days.days, *days.previous}, timezone.now().date()
@@ -105,7 +107,7 @@ def test_a_late_cost_shows_at_once_and_no_other_day_is_read_again(client: Client
     call = Call.objects.filter(developer=developer, voicemail_detected=True).get()
     assert call.settled_at is not None
     late = call.settled_at.date()
-    Call.objects.filter(pk=call.pk).update(analysis_result={}, metadata={"x": "y"})  # nothing that is summed up
+    Call.objects.filter(pk=call.pk).update(analysis_result={}, metadata={"x": "y"})  # not part of the sums
     assert not_summed_up(developer.pk, every) == {today}
     Call.objects.filter(pk=call.pk).update(analysis_cost=Decimal("0.02"))
     assert not_summed_up(developer.pk, every) == {today, late}
@@ -113,7 +115,7 @@ def test_a_late_cost_shows_at_once_and_no_other_day_is_read_again(client: Client
         assert numbers_of(rows_of(client, "days=7")[-2]) == ["2", "1", "1", "0", "0", "4", "0.38", "600"]
         day_sums.sum_up(noon())
     assert not_summed_up(developer.pk, every) == {today}
-    # Settled again, because its answer was reported late: it counts on another day.
+    # Settled again, because its answer was reported late. It now counts on another day.
     Call.objects.filter(pk=call.pk).update(settled_at=timezone.now())
     for _ in range(2):
         rows = rows_of(client, "days=7")
@@ -128,8 +130,8 @@ def test_a_late_cost_shows_at_once_and_no_other_day_is_read_again(client: Client
     [{"voicemail_detected": True}, {"screened": "declined"}, {"settled_at": timezone.now()}],
     ids=lambda change: next(iter(change)),
 )
-def test_the_overview_has_a_late_change_at_once(change: dict[str, Any]) -> None:
-    """As charts have it; what is counted then is what a count without any memory gives."""
+def test_the_overview_shows_a_late_change_immediately(change: dict[str, Any]) -> None:
+    """As in the charts. The figures are the same as those computed without any cache."""
     number = make_streaming_number(make_account())
     call = settle(number, 2, direction="outbound", status="completed", hangup_cause="normal_clearing")
     settle(number, 3, direction="outbound", status="completed", hangup_cause="normal_clearing")
@@ -142,11 +144,11 @@ def test_the_overview_has_a_late_change_at_once(change: dict[str, Any]) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_change_that_is_committed_while_its_day_is_summed_up_counts() -> None:
+def test_a_change_committed_while_its_day_is_summed_up_is_counted() -> None:
     number = make_streaming_number(make_account())
     first, second = (settle(number, 2, status="completed", hangup_cause="normal_clearing") for _ in range(2))
     day_sums.sum_up(noon())
-    Call.objects.filter(pk=first.pk).update(analysis_cost=Decimal("0.02"))  # the day is to be summed up again
+    Call.objects.filter(pk=first.pk).update(analysis_cost=Decimal("0.02"))  # makes the day stale
     is_written, is_summed_up = Event(), Event()
 
     def change() -> None:
@@ -171,15 +173,15 @@ def test_a_change_that_is_committed_while_its_day_is_summed_up_counts() -> None:
     assert not StaleDay.objects.exists()
 
 
-def test_an_agent_that_is_deleted_keeps_its_calls(client: Client, developer: Developer) -> None:
+def test_calls_of_a_deleted_agent_are_kept(client: Client, developer: Developer) -> None:
     day_sums.sum_up(noon())
     PhoneNumber.objects.update(agent=None)
     developer.agents.get().delete()
     found = {row["agent"]: numbers_of(row)[:1] for row in rows_of(client, "days=7&by=agent")}
-    assert found == {"Deleted agents": ["2"], "No agent": ["2"]}  # yesterday's; today's, and the other number's
+    assert found == {"Deleted agents": ["2"], "No agent": ["2"]}  # yesterday's two; today's and the other number's
 
 
-def test_figures_are_what_was_booked_and_listed(developer: Developer) -> None:
+def test_charts_match_the_ledger_and_the_call_list(developer: Developer) -> None:
     number, now = PhoneNumber.objects.get(label="Shop"), timezone.now()
     booked = make_account()
     number = make_streaming_number(booked)
@@ -200,14 +202,14 @@ def test_figures_are_what_was_booked_and_listed(developer: Developer) -> None:
     total = -sum(LedgerEntry.objects.filter(developer=booked, key__startswith="call:").values_list("amount", flat=True))
     figures = rows_of(client, "days=91")
     listed = list(csv.DictReader(io.StringIO(client.get("/calls.csv").content.decode())))
-    # 1 + 2 + 10 started minutes of 0.013, and what 1, 61 and 600 s of the model cost.
+    # 1 + 2 + 10 billed minutes at $0.013, plus 1, 61 and 600 s of the model.
     model = sum((cost_formulas.model_cost(seconds, Decimal("0.07")) for seconds in (1, 61, 600)), Decimal(0))
     assert sum(Decimal(row["cost"]) for row in figures) == total == 13 * Decimal("0.013") + model
     assert sum(Decimal(row["cost"]) for row in listed) == total
     assert (sum(int(row["calls"]) for row in figures), sum(int(row["minutes"]) for row in figures)) == (len(listed), 13)
 
 
-def test_an_account_of_many_agents(developer: Developer) -> None:
+def test_an_account_with_many_agents(developer: Developer) -> None:
     day, made = timezone.now().date() - timedelta(days=1), make_agent(developer=developer)
     agents = Agent.objects.bulk_create(
         Agent(developer=developer, name=f"Agent of the {at}th shop", model_slug=made.model_slug) for at in range(500)
@@ -246,7 +248,7 @@ def test_by_agent_and_number(client: Client, developer: Developer, query: str, n
     assert len(rows) == (1 if "=" in query.partition("&")[2] else 2)
 
 
-def test_the_page_compares_and_has_every_value_as_text(client: Client) -> None:
+def test_the_page_compares_periods_and_has_every_value_as_text(client: Client) -> None:
     html = client.get("/calls/charts?days=7").content.decode()
     assert_sound(html)
     for text in (

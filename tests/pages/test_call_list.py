@@ -1,4 +1,4 @@
-"""The list of calls: search, its CSV file, polling, and the deletion of what was kept of several calls."""
+"""The calls list: search, CSV file, polling, and deleting recordings and transcripts of several calls."""
 
 import csv
 import io
@@ -42,8 +42,8 @@ def call_of(number: PhoneNumber, *said: str, **fields: Any) -> Call:
     return call
 
 
-@pytest.mark.parametrize("few", [FEW, 0])  # with 0 every word is frequent
-def test_calls_are_found_by_number_and_by_what_was_said(
+@pytest.mark.parametrize("few", [FEW, 0])  # with 0, every word counts as frequent
+def test_calls_are_found_by_number_and_by_transcript(
     client: Client, number: PhoneNumber, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("calls.search.FEW", few)
@@ -67,7 +67,7 @@ def test_calls_are_found_by_number_and_by_what_was_said(
         assert found(text) == places, text
 
 
-def test_searches_have_an_index() -> None:
+def test_searches_use_indexes() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
     assert "transcript_words" in entries_with("cake").order_by().explain()
@@ -83,19 +83,19 @@ def test_searches_have_an_index() -> None:
         ({"voicemail_detected": True}, "call_with_voicemail"),
     ],
 )
-def test_filters_that_fit_few_calls_have_an_index(number: PhoneNumber, chosen: dict[str, Any], index: str) -> None:
+def test_filters_that_match_few_calls_use_an_index(number: PhoneNumber, chosen: dict[str, Any], index: str) -> None:
     fill(number)
     assert index in Call.objects.filter(developer=number.developer, **chosen).order_by("-pk")[:26].explain()
 
 
-def test_calls_that_were_not_dialed_have_an_index(number: PhoneNumber) -> None:
+def test_the_filter_for_undialed_calls_uses_an_index(number: PhoneNumber) -> None:
     fill(number)
     form = CallFilterForm(QueryDict("ending=refused"), developer=number.developer)
     assert "call_not_dialed" in form.narrow(Call.objects.filter(developer=number.developer)).order_by("-pk").explain()
 
 
 def fill(number: PhoneNumber) -> None:
-    """Enough calls that reading one index instead of another makes a difference, and PostgreSQL knows of them."""
+    """Add enough calls, and analyze the table, so that the choice of index matters to PostgreSQL."""
     call = call_of(number)
     call.pk = None
     Call.objects.bulk_create([copy(call) for _ in range(1000)])
@@ -103,7 +103,7 @@ def fill(number: PhoneNumber) -> None:
         cursor.execute("ANALYZE calls_call")
 
 
-def test_the_file_has_all_that_the_filters_choose(client: Client, number: PhoneNumber) -> None:
+def test_the_file_has_all_calls_that_match_the_filters(client: Client, number: PhoneNumber) -> None:
     agent = make_agent(developer=number.developer, name="=Baker")
     for _ in range(26):
         call_of(number)
@@ -134,7 +134,7 @@ def test_the_list_shows_agents_and_analysis_results(client: Client, number: Phon
     assert "Wants: &lt;cake&gt;" in html
 
 
-def test_the_list_asks_for_itself_and_gets_what_is_new(client: Client, number: PhoneNumber) -> None:
+def test_the_list_polls_and_gets_new_calls(client: Client, number: PhoneNumber) -> None:
     call_of(number)
     first = client.get("/calls?direction=inbound")
     seen = first.context["seen"]
@@ -153,7 +153,7 @@ def test_the_list_asks_for_itself_and_gets_what_is_new(client: Client, number: P
 
 
 def kept(call: Call) -> tuple[bool, bool]:
-    """Whether its recording and its transcript are there."""
+    """Whether the call's recording and its transcript exist."""
     recording = Recording.objects.filter(call=call, deleted_at=None).exists()
     return recording, TranscriptEntry.objects.filter(call=call).exists()
 
@@ -181,7 +181,7 @@ def test_recordings_and_transcripts_of_selected_calls_are_deleted(client: Client
     assert kept(second) == (False, True)
 
 
-def test_what_is_still_in_use_is_not_deleted(client: Client, number: PhoneNumber) -> None:
+def test_recordings_and_transcripts_in_use_are_not_deleted(client: Client, number: PhoneNumber) -> None:
     running = recorded_call(number, status="answered", ended_at=None, settled_at=None)
     worked_on, analyzed = recorded_call(number), recorded_call(number)
     Transcription.objects.create(call=worked_on)
@@ -197,7 +197,7 @@ def test_what_is_still_in_use_is_not_deleted(client: Client, number: PhoneNumber
     assert kept(worked_on) == (True, True)
 
 
-def test_analysis_results_have_columns_of_their_own(client: Client, number: PhoneNumber) -> None:
+def test_analysis_results_have_their_own_columns(client: Client, number: PhoneNumber) -> None:
     schema = {"wants_cake": {"type": "boolean", "description": "?"}, "guests": {"type": "number", "description": "?"}}
     make_agent(developer=number.developer, analysis_schema=schema)
     call_of(number, analysis_result={"wants_cake": True, "guests": 1200})
@@ -226,7 +226,7 @@ def test_saved_views(client: Client, number: PhoneNumber) -> None:
     assert_sound(html)
     assert 'href="/calls?direction=outbound&amp;ending=busy" aria-current="page">Busy lines</a>' in html
     assert "Edit view" in html and client.get("/calls").status_code == 200
-    # With the name again it has other filters; it becomes the default.
+    # Saving under the same name changes the filters. Later, the view becomes the default.
     client.post("/calls/views", {"name": "Busy lines", "query": "status=failed"})
     client.post("/calls/views", {"name": "Mine", "query": "direction=inbound"})
     other = SavedView.objects.get(name="Mine")
@@ -244,7 +244,7 @@ def test_saved_views(client: Client, number: PhoneNumber) -> None:
     assert [left.name for left in SavedView.objects.all()] == ["Mine"]
 
 
-def test_a_view_whose_agent_or_column_is_gone_can_be_changed_and_deleted(client: Client, number: PhoneNumber) -> None:
+def test_a_view_with_a_deleted_agent_or_column_can_be_changed_and_deleted(client: Client, number: PhoneNumber) -> None:
     schema = {"guests": {"type": "number", "description": "?"}}
     agent = make_agent(developer=number.developer, analysis_schema=schema)
     for name, query in (("Theirs", f"agent={agent.pk}"), ("Guests", "columns=guests")):
@@ -272,7 +272,7 @@ def test_a_view_whose_agent_or_column_is_gone_can_be_changed_and_deleted(client:
         {"name": "Foreign", "query": "agent=999999"},
     ],
 )
-def test_what_is_no_view_is_not_saved(client: Client, form: dict[str, str]) -> None:
+def test_an_invalid_view_is_not_saved(client: Client, form: dict[str, str]) -> None:
     answer = client.post("/calls/views", form, follow=True)
     assert ("Enter a name" in answer.content.decode()) is (form["query"] == "status=failed")
     assert not SavedView.objects.exists()

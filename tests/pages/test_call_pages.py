@@ -1,4 +1,4 @@
-"""A call's page: its clock, its tools, and what can be done with it while it runs; and the list's filters."""
+"""A call's page: its timeline, its tools, and the controls while it runs. Also the list's filters."""
 
 import json
 import re
@@ -37,7 +37,7 @@ def ended_call(number: PhoneNumber, began_at: datetime = NOON, **fields: Any) ->
     return make_call(number, began_at, **{**defaults, "duration_seconds": 80, **fields})
 
 
-def test_everything_with_a_moment_is_on_one_clock(client: Client, number: PhoneNumber) -> None:
+def test_everything_with_a_time_is_on_one_timeline(client: Client, number: PhoneNumber) -> None:
     call = ended_call(number)
     said = TranscriptEntry.objects.create(
         call=call, role="user", text="Are you <open> on Sundays?", spoken_at=NOON + timedelta(seconds=20)
@@ -55,7 +55,7 @@ def test_everything_with_a_moment_is_on_one_clock(client: Client, number: PhoneN
     assert "<title>Are you &lt;open&gt; on Sundays?</title>" in html
 
 
-def test_tools_show_request_answer_and_latency(client: Client, number: PhoneNumber) -> None:
+def test_tools_show_request_response_and_latency(client: Client, number: PhoneNumber) -> None:
     call = ended_call(number)
     for index, name in enumerate(("check", "end_call")):
         at = NOON + timedelta(seconds=10 + index)
@@ -80,13 +80,13 @@ def test_tools_show_request_answer_and_latency(client: Client, number: PhoneNumb
     html = client.get(f"/calls/{call.pk}").content.decode()
     assert_sound(html)
     section = html.partition('id="tools-title"')[2].partition("</section>")[0]
-    assert section.count("<details") == 2  # the server's is not shown twice
+    assert section.count("<details") == 2  # the server's tool is not shown twice
     assert section.index("check") < section.index("end_call")
     for text in ("183 ms", "HTTP 200", "&quot;date&quot;: &quot;2026-12-24&quot;", "&quot;free&quot;: true", "done"):
         assert text in section
 
 
-def test_an_answer_says_how_long_it_was_waited_for(client: Client, number: PhoneNumber) -> None:
+def test_an_answer_shows_its_latency(client: Client, number: PhoneNumber) -> None:
     call = ended_call(number)
     for second, role in ((1, "model"), (5, "user"), (7, "model"), (8, "model")):
         TranscriptEntry.objects.create(call=call, role=role, text=role, spoken_at=NOON + timedelta(seconds=second))
@@ -103,7 +103,7 @@ def test_an_answer_says_how_long_it_was_waited_for(client: Client, number: Phone
     ]  # fmt: skip
 
 
-def test_a_webhook_is_sent_again_from_the_call(client: Client, number: PhoneNumber) -> None:
+def test_a_webhook_can_be_resent_from_the_call(client: Client, number: PhoneNumber) -> None:
     call = ended_call(number)
     delivery = WebhookDelivery.objects.create(
         webhook_id=uuid4(), developer=number.developer, signing_secret=number.signing_secret, subject=f"call:{call.pk}",
@@ -116,7 +116,7 @@ def test_a_webhook_is_sent_again_from_the_call(client: Client, number: PhoneNumb
     assert client.post(f"/webhooks/{delivery.pk}/resend", {"next": back})["Location"] == back
     delivery.refresh_from_db()
     assert delivery.status == "pending"
-    assert "every 2s" in client.get(f"/calls/{call.pk}").content.decode()  # until it has arrived
+    assert "every 2s" in client.get(f"/calls/{call.pk}").content.decode()  # until it is delivered
 
 
 def test_a_failed_call_says_why(client: Client, number: PhoneNumber) -> None:
@@ -131,7 +131,7 @@ def running_call(number: PhoneNumber, **fields: Any) -> Call:
     return make_call(number, timezone.now() - timedelta(seconds=30), **fields)
 
 
-def test_a_running_call_can_be_acted_on(client: Client, number: PhoneNumber) -> None:
+def test_a_running_call_can_be_controlled(client: Client, number: PhoneNumber) -> None:
     call = running_call(number)
     html = client.get(f"/calls/{call.pk}").content.decode()
     assert_sound(html)
@@ -151,7 +151,7 @@ def test_a_running_call_can_be_acted_on(client: Client, number: PhoneNumber) -> 
     assert call.end_requested_cause == "normal_clearing"
 
 
-def test_the_controls_go_away_with_the_call(client: Client, number: PhoneNumber) -> None:
+def test_the_controls_disappear_when_the_call_ends(client: Client, number: PhoneNumber) -> None:
     call = ended_call(number)
     assert 'id="call-controls"' not in client.get(f"/calls/{call.pk}").content.decode()
     headers = {"HX-Target": "call-live"}
@@ -161,13 +161,13 @@ def test_the_controls_go_away_with_the_call(client: Client, number: PhoneNumber)
 
 
 @pytest.mark.parametrize("path", ["whisper", "transfer", "hang-up"])
-def test_calls_of_others_cannot_be_acted_on(number: PhoneNumber, path: str) -> None:
+def test_calls_of_other_accounts_cannot_be_controlled(number: PhoneNumber, path: str) -> None:
     call = running_call(number)
     other = signed_in_client(make_developer())
     assert other.post(f"/calls/{call.pk}/{path}", {"text": "x", "to": "+12025550123"}).status_code == 404
 
 
-def test_filters_of_the_list(client: Client, number: PhoneNumber) -> None:
+def test_the_list_can_be_filtered(client: Client, number: PhoneNumber) -> None:
     agent = make_agent(developer=number.developer)
     ended_call(number)
     ended_call(number, NOON - timedelta(days=2), hangup_cause="busy", status="failed", agent=agent)
@@ -186,7 +186,7 @@ def test_filters_of_the_list(client: Client, number: PhoneNumber) -> None:
     assert shown("since=2026-11-23&until=2026-11-25") == 2
 
 
-def test_calls_of_a_period_are_listed_by_their_start(client: Client, number: PhoneNumber) -> None:
+def test_calls_of_a_period_are_listed_by_start_time(client: Client, number: PhoneNumber) -> None:
     later, earlier = ended_call(number), ended_call(number, NOON - timedelta(days=2))
     foreign = ended_call(make_streaming_number(make_developer(), e164="+14155550999"))
 
@@ -212,7 +212,7 @@ def test_calls_of_a_period_are_listed_by_their_start(client: Client, number: Pho
         ("number=999999999999999999999&agent=x", ["number", "agent"]),
     ],
 )
-def test_a_filter_that_is_wrong_says_so_and_shows_no_calls(
+def test_an_invalid_filter_shows_an_error_and_no_calls(
     client: Client, number: PhoneNumber, query: str, fields: list[str]
 ) -> None:
     ended_call(number)
@@ -225,7 +225,7 @@ def test_a_filter_that_is_wrong_says_so_and_shows_no_calls(
     assert 'class="linked"' not in html
 
 
-def test_pages_ask_the_database_seldom(client: Client, number: PhoneNumber, django_assert_max_num_queries: Any) -> None:
+def test_pages_need_few_queries(client: Client, number: PhoneNumber, django_assert_max_num_queries: Any) -> None:
     calls = [ended_call(number) for _ in range(30)]
     client.get("/calls")
     with django_assert_max_num_queries(8):
@@ -234,7 +234,7 @@ def test_pages_ask_the_database_seldom(client: Client, number: PhoneNumber, djan
         client.get(f"/calls/{calls[0].pk}")
 
 
-def test_the_bars_are_where_somebody_was_heard(client: Client, number: PhoneNumber) -> None:
+def test_bars_are_where_someone_spoke(client: Client, number: PhoneNumber) -> None:
     call = ended_call(number)
     said = TranscriptEntry.objects.create(call=call, role="user", text="Hello?", spoken_at=NOON + timedelta(seconds=9))
     answer = TranscriptEntry.objects.create(
@@ -255,7 +255,7 @@ def test_the_bars_are_where_somebody_was_heard(client: Client, number: PhoneNumb
     ]
 
 
-def test_the_page_asks_again_until_everything_is_charged_and_then_stops(client: Client, number: PhoneNumber) -> None:
+def test_the_page_refreshes_until_everything_is_charged_and_then_stops(client: Client, number: PhoneNumber) -> None:
     now = timezone.now()
     call = ended_call(number, now, ended_at=now, settled_at=None, recording_enabled=True)
     due: dict[str, Any] = {"call": call, "next_attempt_at": now}
@@ -276,5 +276,5 @@ def test_the_page_asks_again_until_everything_is_charged_and_then_stops(client: 
         type(each).objects.update(status="ready" if place else "failed", next_attempt_at=None)
         assert asks_again() is (place == 0)
     Transcription.objects.update(status="pending")
-    Call.objects.update(ended_at=now - timedelta(minutes=5))  # what is not done by then is not waited for
+    Call.objects.update(ended_at=now - timedelta(minutes=5))  # the page does not wait longer than that
     assert not asks_again()

@@ -1,4 +1,4 @@
-"""Calling someone from the dashboard: who speaks, with which variables, and the page of the call."""
+"""Calling someone from the dashboard: the agent, its variables, and the call's page."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -62,7 +62,7 @@ def test_the_call_is_placed_and_its_page_shown(world: Any) -> None:
     assert 'id="call-live" hx-get' in html
 
 
-def test_a_call_without_the_variables_it_needs_is_not_placed(world: Any) -> None:
+def test_a_call_with_missing_variables_is_not_placed(world: Any) -> None:
     developer, agent, number = world
     client = signed_in_client(developer)
     html = client.post("/calls/new", {"to": TO, "number": number.pk, "agent": agent.pk}).content.decode()
@@ -115,7 +115,7 @@ def test_a_call_is_scheduled_in_a_time_zone_and_listed(world: Any) -> None:
 
 def test_an_account_with_many_scheduled_calls(world: Any) -> None:
     developer, _, number = world
-    due = datetime(2027, 10, 31, 0, 30, tzinfo=UTC)  # 02:30 in Berlin, and 02:30 once more an hour later
+    due = datetime(2027, 10, 31, 0, 30, tzinfo=UTC)  # 02:30 in Berlin, which occurs again an hour later
     ScheduledCall.objects.bulk_create(
         ScheduledCall(
             developer=developer, phone_number=number, has_own_agent=False, to_number=f"+1202555{at:04}",
@@ -143,7 +143,7 @@ def test_an_account_with_many_scheduled_calls(world: Any) -> None:
     assert_sound(client.get("/calls/scheduled?after=x").content.decode())
 
 
-def test_the_reader_is_called_first(world: Any) -> None:
+def test_the_user_is_called_first(world: Any) -> None:
     developer, _, number = world
     client = signed_in_client(developer)
     form = {"to": TO, "number": number.pk, "agent": "me", "own_phone": ""}
@@ -155,10 +155,10 @@ def test_the_reader_is_called_first(world: Any) -> None:
     client.post("/calls/new", {**form, "own_phone": "+1 202 555 0100"})
     call = Call.objects.get()
     assert (call.to_number, call.connect_to, call.mode) == ("+12025550100", TO, "webhook")
-    assert 'value="+12025550100"' in page_of(client)  # for the next time
+    assert 'value="+12025550100"' in page_of(client)  # prefilled next time
 
 
-def test_who_calls_from_which_number(world: Any) -> None:
+def test_the_form_selects_the_agent_s_number(world: Any) -> None:
     developer, agent, number = world
     silent = make_phone_number(developer=developer)
     client = signed_in_client(developer)
@@ -174,7 +174,7 @@ def test_who_calls_from_which_number(world: Any) -> None:
     assert not Call.objects.exists()
 
 
-def test_others_numbers_and_agents_are_not_offered(world: Any) -> None:
+def test_numbers_and_agents_of_other_accounts_are_not_offered(world: Any) -> None:
     _, agent, number = world
     stranger = make_account()
     own = make_streaming_number(stranger)
@@ -186,7 +186,7 @@ def test_others_numbers_and_agents_are_not_offered(world: Any) -> None:
     assert not Call.objects.exists()
 
 
-def test_the_pages_of_calls_numbers_and_agents_lead_to_it(world: Any) -> None:
+def test_the_pages_of_calls_numbers_and_agents_link_to_it(world: Any) -> None:
     developer, agent, number = world
     client = signed_in_client(developer)
     inbound = make_ended_call(developer, number, from_number=TO)

@@ -1,4 +1,4 @@
-"""The agent editor: templates to begin from, drafts, publishing, and starting a test with what is typed."""
+"""The agent editor: templates, drafts, publishing, and testing unsaved changes."""
 
 import json
 import re
@@ -40,7 +40,7 @@ def agent(developer: Developer) -> Agent:
 
 @pytest.mark.usefixtures("without_keys")
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template.key)
-def test_a_template_is_an_agent_that_can_be_tested(client: Client, template: Any) -> None:
+def test_a_template_creates_an_agent_that_can_be_tested(client: Client, template: Any) -> None:
     assert template.title in client.get("/agents/new").content.decode()
     made = client.post("/agents/new", {"template": template.key})
     agent = Agent.objects.get()
@@ -62,7 +62,7 @@ def test_a_template_is_an_agent_that_can_be_tested(client: Client, template: Any
 
 
 def typed(html: str) -> dict[str, str]:
-    """What a browser would send of the editor's form."""
+    """The fields that a browser would send from the editor's form."""
     from html.parser import HTMLParser
 
     found: dict[str, str] = {}
@@ -103,7 +103,7 @@ def typed(html: str) -> dict[str, str]:
     }
 
 
-def test_a_draft_is_kept_as_it_was_typed_and_published_whole(client: Client, agent: Agent) -> None:
+def test_a_draft_is_saved_as_typed_and_published_as_a_whole(client: Client, agent: Agent) -> None:
     path = f"/agents/{agent.pk}"
     form = {**typed(client.get(path).content.decode()), "system_prompt": "Half a {{", "tools": "[{", "variable.x": "1"}
     state = client.post(f"{path}/draft", {**form, "action": "draft"}).content.decode()
@@ -128,7 +128,7 @@ def test_a_draft_is_kept_as_it_was_typed_and_published_whole(client: Client, age
     assert (agent.system_prompt, agent.tools, agent.version, agent.draft) == ("Half a {{", TOOLS, 2, "")
 
 
-def test_saving_the_same_draft_again_keeps_its_time(client: Client, agent: Agent) -> None:
+def test_saving_an_unchanged_draft_keeps_its_time(client: Client, agent: Agent) -> None:
     path = f"/agents/{agent.pk}/draft"
     form = agent_form(action="draft", name="Half", model_slug="local-offline")
     client.post(path, form)
@@ -139,7 +139,7 @@ def test_saving_the_same_draft_again_keeps_its_time(client: Client, agent: Agent
     assert agent.draft_saved_at != datetime(2026, 3, 4, 5, 6, tzinfo=UTC)
 
 
-def test_a_draft_that_is_too_large_is_refused_and_the_one_before_stays(client: Client, agent: Agent) -> None:
+def test_a_draft_that_is_too_large_is_refused_and_the_previous_one_kept(client: Client, agent: Agent) -> None:
     path = f"/agents/{agent.pk}"
     form = agent_form(action="draft", name="Half", model_slug="local-offline")
     client.post(f"{path}/draft", form)
@@ -152,7 +152,7 @@ def test_a_draft_that_is_too_large_is_refused_and_the_one_before_stays(client: C
     assert len(agent.draft) < 10_000
 
 
-def test_a_draft_that_says_what_is_live_is_none_and_a_discarded_one_is_gone(client: Client, agent: Agent) -> None:
+def test_an_unchanged_form_is_not_a_draft_and_a_draft_can_be_discarded(client: Client, agent: Agent) -> None:
     path = f"/agents/{agent.pk}"
     form = typed(client.get(path).content.decode())
     assert "Draft saved" not in client.post(f"{path}/draft", form).content.decode()
@@ -168,7 +168,7 @@ def test_a_draft_that_says_what_is_live_is_none_and_a_discarded_one_is_gone(clie
     assert (agent.draft, agent.draft_version, agent.system_prompt, agent.version) == ("", None, "Be brief.", 2)
 
 
-def test_a_draft_is_published_from_the_page_that_shows_its_changes(client: Client, agent: Agent) -> None:
+def test_a_draft_can_be_published_from_the_page_with_its_changes(client: Client, agent: Agent) -> None:
     path = f"/agents/{agent.pk}"
     form = typed(client.get(path).content.decode())
     assert client.post(f"{path}/draft/publish")["Location"] == f"{path}/draft/changes"
@@ -191,7 +191,7 @@ def test_a_draft_is_published_from_the_page_that_shows_its_changes(client: Clien
 
 @pytest.mark.parametrize("action", ["publish", "discard"])
 @pytest.mark.parametrize("elsewhere", ["typed on", "published", "discarded"])
-def test_only_the_draft_that_was_reviewed_is_published_or_discarded(
+def test_only_the_reviewed_draft_can_be_published_or_discarded(
     client: Client, agent: Agent, action: str, elsewhere: str
 ) -> None:
     path = f"/agents/{agent.pk}/draft"
@@ -213,13 +213,13 @@ def test_only_the_draft_that_was_reviewed_is_published_or_discarded(
     assert Agent.objects.values().get(pk=agent.pk) == before
 
 
-def test_a_test_has_what_is_typed_and_changes_nothing(client: Client, agent: Agent) -> None:
+def test_a_test_uses_the_typed_values_and_changes_nothing(client: Client, agent: Agent) -> None:
     path = f"/agents/{agent.pk}"
     before = versions.snapshot(agent)
     form = typed(client.get(path).content.decode())
     form |= {
         "system_prompt": "You call {{customer}} on {{day|Monday}}.", "variable.customer": "Ada", "variable.day": "",
-        "screening_message": "I call for {{nobody}}.",  # of calls that the agent makes
+        "screening_message": "I call for {{nobody}}.",  # only for calls that the agent makes
         "test-caller": "+14155550123", "analysis-0-name": "sold", "analysis-0-description": "Sold?", "recording_enabled": "on",
     }  # fmt: skip
     answered = client.post(f"{path}/test", {**form, "test-mode": "chat"})
@@ -250,7 +250,7 @@ def test_a_test_has_what_is_typed_and_changes_nothing(client: Client, agent: Age
         ({"voice": "Kore"}, "has no voice Kore"),
     ],
 )
-def test_what_cannot_be_tested_says_why_and_starts_nothing(
+def test_an_invalid_agent_cannot_be_tested_and_the_error_says_why(
     client: Client, agent: Agent, changes: dict[str, str], text: str
 ) -> None:
     form = typed(client.get(f"/agents/{agent.pk}").content.decode())
@@ -260,7 +260,7 @@ def test_what_cannot_be_tested_says_why_and_starts_nothing(
     assert not Call.objects.exists()
 
 
-def test_editors_of_others_are_not_found(client: Client) -> None:
+def test_editors_of_other_accounts_are_not_found(client: Client) -> None:
     theirs = make_agent()
     for path in ("draft", "draft/publish", "draft/discard", "test"):
         assert client.post(f"/agents/{theirs.pk}/{path}", agent_form()).status_code == 404
@@ -269,11 +269,11 @@ def test_editors_of_others_are_not_found(client: Client) -> None:
     assert (theirs.draft, Call.objects.count()) == ("", 0)
 
 
-def test_the_voices_and_abilities_of_the_chosen_model_are_shown(client: Client, agent: Agent) -> None:
+def test_voices_and_features_of_the_selected_model_are_shown(client: Client, agent: Agent) -> None:
     html = client.get(f"/agents/{agent.pk}").content.decode()
     assert 'data-voice="Joe" aria-pressed="true"' in html
     assert 'data-listen="/voices/offline.wav"' in html
-    for place in set(re.findall(r'hx-sync="#([\w-]+)', html)):  # htmx sends nothing where it is missing
+    for place in set(re.findall(r'hx-sync="#([\w-]+)', html)):  # without this element, htmx would send nothing
         assert f'id="{place}"' in html
     chosen = {**typed(html), "action": "look", "model_slug": "gpt-realtime-1.5", "voice": "Cedar"}
     looked = client.post(f"/agents/{agent.pk}", chosen).content.decode()

@@ -1,4 +1,4 @@
-"""The pages of events and webhook endpoints: what they show, the live tail, and resending a time range."""
+"""The pages for events and webhook endpoints, including live updates and resending a time range."""
 
 import re
 from datetime import timedelta
@@ -37,7 +37,7 @@ def put(developer: Developer, event_type: str = "call.hangup", subject: str = "c
 
 
 def shown(html: str) -> list[str]:
-    """The ids of the events on a page, in its order."""
+    """The IDs of the events on a page, in order."""
     return re.findall(r'<details id="(evt_\w+)"', html)
 
 
@@ -68,7 +68,7 @@ def test_events_are_listed_newest_first_and_filtered(client: Client, developer: 
     assert set(re.findall(r'<a href="#id_(\w+)">', wrong)) == {"type", "call", "until"}
 
 
-def test_the_tail_gives_each_later_event_once(client: Client, developer: Developer) -> None:
+def test_the_live_list_gets_each_new_event_once(client: Client, developer: Developer) -> None:
     first = put(developer)
     page = text_of(client, "/events?type=call.hangup")
     assert shown(page) == [first.public_id]
@@ -96,7 +96,9 @@ def test_an_event_shows_its_body_and_deliveries(client: Client, developer: Devel
         assert client.get(f"/events/{unknown}").status_code == 404
 
 
-def test_an_endpoint_is_added_with_a_secret_shown_once_and_changed(client: Client, developer: Developer) -> None:
+def test_an_endpoint_can_be_added_and_changed_and_its_secret_is_shown_once(
+    client: Client, developer: Developer
+) -> None:
     added = client.post(
         "/webhook-endpoints", {"url": URL, "events": ["call.hangup", "call.ended"], "description": "CRM"}
     )
@@ -136,7 +138,7 @@ def test_another_account_s_endpoint_is_not_found(client: Client) -> None:
     assert (endpoint.url, endpoint.enabled, endpoint.deleted_at) == before
 
 
-def test_a_time_range_is_resent_whether_or_not_it_was_received(client: Client, developer: Developer) -> None:
+def test_a_time_range_is_resent_whether_or_not_it_was_delivered(client: Client, developer: Developer) -> None:
     before_endpoint, unwanted = put(developer), put(developer, "call.ended")
     endpoint, _ = make_endpoint(developer, URL, "call.hangup")
     received, waiting, old = put(developer), put(developer), put(developer)
@@ -161,7 +163,7 @@ def test_a_time_range_is_resent_whether_or_not_it_was_received(client: Client, d
     assert not deliveries.filter(event=unwanted).exists()
 
 
-def test_what_is_too_much_or_of_others_is_not_resent(
+def test_too_many_events_and_other_accounts_endpoints_are_refused(
     client: Client, developer: Developer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     endpoint, _ = make_endpoint(developer, URL)
@@ -177,11 +179,11 @@ def test_what_is_too_much_or_of_others_is_not_resent(
     assert not WebhookDelivery.objects.filter(status="pending").exists()
 
 
-def test_the_list_asks_few_questions(client: Client, developer: Developer, django_assert_max_num_queries: Any) -> None:
+def test_the_list_needs_few_queries(client: Client, developer: Developer, django_assert_max_num_queries: Any) -> None:
     for _ in range(30):
         put(developer)
     event_feed.newest_id(developer.pk)
-    client.get("/events")  # the session's first page notes where it is from
+    client.get("/events")  # the session's first page stores the browser's details
     with django_assert_max_num_queries(8):
         page = text_of(client, "/events")
     assert len(shown(page)) == 25

@@ -1,4 +1,4 @@
-"""Errors of a form: summed up above it with links to the fields; and forms that ask before changes are left."""
+"""Form errors: summarized above the form with links to the fields. Also, forms that warn about unsaved changes."""
 
 import re
 from typing import Any
@@ -52,7 +52,7 @@ def path_of(page: str, developer: Developer) -> str:
         ("/billing/automatic-top-ups", {"threshold": "0", "amount": "50"}, ["threshold"]),
     ],
 )
-def test_errors_are_summed_up_with_links_to_their_fields(
+def test_errors_are_summarized_with_links_to_their_fields(
     client: Client, developer: Developer, page: str, form: dict[str, str], fields: list[str], stripe: Any
 ) -> None:
     response = client.post(path_of(page, developer), form)
@@ -80,7 +80,7 @@ def test_errors_are_summed_up_with_links_to_their_fields(
         ("/billing", "/billing/automatic-top-ups"),
     ],
 )
-def test_forms_with_settings_ask_before_changes_are_left(
+def test_settings_forms_warn_about_unsaved_changes(
     client: Client, developer: Developer, page: str, action: str, stripe: Any
 ) -> None:
     html = client.get(path_of(page, developer)).content.decode()
@@ -89,6 +89,6 @@ def test_forms_with_settings_ask_before_changes_are_left(
     assert "form-errors" not in html
 
 
-def test_a_refused_form_is_still_unsaved(client: Client, developer: Developer) -> None:
+def test_a_refused_form_counts_as_unsaved(client: Client, developer: Developer) -> None:
     number = make_phone_number(developer=developer)
     assert 'data-guard="unsaved"' in client.post(f"/numbers/{number.pk}", {"mode": ""}).content.decode()

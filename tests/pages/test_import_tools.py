@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 
 
 def full_agent() -> Agent:
-    """With something in every kind of field, all of which a draft must keep."""
+    """An agent with a value in every kind of field, all of which a draft must keep."""
     return make_agent(
         developer=make_developer(),
         description="For “guests”",
@@ -41,7 +41,7 @@ def shown_tools(content: bytes) -> list[str]:
     ]
 
 
-def test_chosen_operations_are_added_to_the_draft_which_keeps_everything_else() -> None:
+def test_selected_operations_are_added_to_the_draft_which_keeps_everything_else() -> None:
     agent = full_agent()
     client = signed_in_client(agent.developer)
     path = f"/agents/{agent.pk}/import-tools"
@@ -59,13 +59,13 @@ def test_chosen_operations_are_added_to_the_draft_which_keeps_everything_else() 
         True,
         {"tools": [*TOOLS, json.loads(listing), json.loads(booking)]},
     )
-    # A second import goes on from that draft.
+    # A second import starts from that draft.
     again = shown_tools(client.post(path, {"document": ROOMS}).content)
     assert [json.loads(tool)["name"] for tool in again] == ["rooms_list_2", "post_rooms_room_id_guests_2"]
 
 
 @pytest.mark.parametrize("chosen", [[], ["{"], ['{"name": "1"}'], ['{"name": "a", "url": "ftp://a.example"}']])
-def test_what_is_no_tool_is_not_added(chosen: list[Any]) -> None:
+def test_invalid_tools_are_not_added(chosen: list[Any]) -> None:
     agent = full_agent()
     answer = signed_in_client(agent.developer).post(f"/agents/{agent.pk}/import-tools", {"add": "1", "tool": chosen})
     assert (answer.status_code, answer.headers["Location"]) == (302, f"/agents/{agent.pk}/import-tools")
@@ -74,7 +74,7 @@ def test_what_is_no_tool_is_not_added(chosen: list[Any]) -> None:
     assert signed_in_client(make_developer()).get(f"/agents/{agent.pk}/import-tools").status_code == 404
 
 
-def test_a_document_of_several_megabytes_is_uploaded_and_a_pasted_one_is_refused_in_words() -> None:
+def test_a_large_document_can_be_uploaded_but_not_pasted() -> None:
     agent = full_agent()
     client = signed_in_client(agent.developer)
     path = f"/agents/{agent.pk}/import-tools"

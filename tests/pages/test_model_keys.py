@@ -1,4 +1,4 @@
-"""The page of model keys: add, test, replace, delete."""
+"""The model keys page: add, test, replace, delete."""
 
 from typing import Any
 
@@ -44,14 +44,14 @@ def test_a_key_is_added_and_never_shown(client: Client) -> None:
 
 
 @pytest.mark.parametrize(("typed", "text"), [("short", "at least 10"), ("sk proj abc 123", "spaces"), ("", "required")])
-def test_a_key_that_cannot_be_one_is_refused(client: Client, typed: str, text: str) -> None:
+def test_an_invalid_key_is_refused(client: Client, typed: str, text: str) -> None:
     html = client.post("/model-keys", {"provider": "openai", "api_key": typed, "label": ""}).content.decode()
     assert text in html
     assert not ModelKey.objects.exists()
 
 
 @pytest.mark.parametrize(("status", "text"), [(200, "OpenAI accepts this key."), (401, "OpenAI rejected this key.")])
-def test_a_key_is_tested(client: Client, key: ModelKey, settings: Any, status: int, text: str) -> None:
+def test_a_key_can_be_tested(client: Client, key: ModelKey, settings: Any, status: int, text: str) -> None:
     with RecordingServer([Answer(status, b"{}")]) as server:
         entry = settings.MODEL_PROVIDERS["openai"]
         entry = entry | {"OPTIONS": entry["OPTIONS"] | {"base_url": f"{server.url}/v1"}}
@@ -59,7 +59,7 @@ def test_a_key_is_tested(client: Client, key: ModelKey, settings: Any, status: i
         assert text in client.post(f"/model-keys/{key.pk}/test", follow=True).content.decode()
 
 
-def test_a_key_is_replaced_where_it_is(client: Client, developer: Developer, key: ModelKey) -> None:
+def test_replacing_a_key_keeps_its_agents(client: Client, developer: Developer, key: ModelKey) -> None:
     agent = make_agent(developer=developer, model_key=key)
     refused = client.post(f"/model-keys/{key.pk}/replace", {"api_key": "short"}, follow=True).content.decode()
     assert "at least 10" in refused
@@ -70,7 +70,7 @@ def test_a_key_is_replaced_where_it_is(client: Client, developer: Developer, key
     assert agent.model_key == key
 
 
-def test_a_key_in_use_stays(client: Client, developer: Developer, key: ModelKey) -> None:
+def test_a_key_in_use_cannot_be_deleted(client: Client, developer: Developer, key: ModelKey) -> None:
     agent = make_agent(developer=developer, name="Sales", model_key=key)
     number = make_phone_number(developer=developer, model_key=key)
     html = client.post(f"/model-keys/{key.pk}/delete", follow=True).content.decode()
@@ -83,7 +83,7 @@ def test_a_key_in_use_stays(client: Client, developer: Developer, key: ModelKey)
 
 
 @pytest.mark.parametrize("action", ["test", "replace", "delete"])
-def test_keys_of_others_are_not_found(key: ModelKey, action: str) -> None:
+def test_keys_of_other_accounts_are_not_found(key: ModelKey, action: str) -> None:
     other = signed_in_client(make_developer())
     assert other.post(f"/model-keys/{key.pk}/{action}", {"api_key": OTHER}).status_code == 404
     key.refresh_from_db()

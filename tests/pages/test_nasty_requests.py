@@ -1,4 +1,4 @@
-"""Paths, queries and cookies that no browser sends: refused or ignored, never an error of the server."""
+"""Paths, queries and cookies that no browser sends are refused or ignored. They never cause a server error."""
 
 import pytest
 from django.test import Client
@@ -10,7 +10,7 @@ from tests.pages.signed_in import signed_in_client
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 
-# Percent-encoded, as they are in a path or query.
+# Percent-encoded, as in a path or query.
 TEXTS = ["a%00b", "%ff%fe", "%ed%a0%80", str(2**63), "9" * 5000, "%D9%A1", "1%C2%B2", "-1", "a%0d%0ab", "a" * 3000]
 NAMES = [
     "before",
@@ -71,7 +71,7 @@ NULLS = [
 
 @pytest.mark.parametrize(("content_type", "body"), NULLS, ids=[repr(body[:40]) for _, body in NULLS])
 def test_null_characters_in_forms(content_type: str, body: str) -> None:
-    """PostgreSQL's texts have none. Signed in or not, nothing is saved."""
+    """PostgreSQL cannot store them. Nothing is saved, signed in or not."""
     developer = make_account()
     agent = make_agent(developer=developer, name="Before")
     for path in ("/agents/new", f"/agents/{agent.pk}", "/account/password", "/login", "/signup"):
@@ -103,8 +103,8 @@ def test_cookies(cookie: str) -> None:
         "\u202e",
     ],
 )
-def test_pages_to_go_on_to(target: str) -> None:
-    """Also the name of a route is none: after signing in, signed in already, and after sending webhooks again."""
+def test_redirect_targets(target: str) -> None:
+    """Only paths are allowed, not even names of routes: after signing in, when already signed in, and after resending webhooks."""
     developer = make_developer(email="jo@example.com")
     client, form = signed_in_client(developer), {"email": developer.email, "password": PASSWORD, "next": target}
     answers = [
@@ -118,7 +118,7 @@ def test_pages_to_go_on_to(target: str) -> None:
 
 
 @pytest.mark.parametrize("timestamp", ["9" * 400, "\u0661", "1e400", "-1", "\x00", ""])
-def test_timestamps_of_the_carrier(timestamp: str) -> None:
+def test_timestamps_of_carrier_webhooks(timestamp: str) -> None:
     headers = {"telnyx-timestamp": timestamp, "telnyx-signature-ed25519": "YQ=="}
     status = Client().post("/webhooks/telnyx", b"{}", content_type="application/json", headers=headers).status_code
     assert 400 <= status < 500

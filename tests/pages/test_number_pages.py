@@ -1,4 +1,4 @@
-"""The page of a number: its settings, its webhook, its release."""
+"""A number's page: its settings, webhook and release."""
 
 import pytest
 from django.test import Client
@@ -22,7 +22,7 @@ def client(developer: Developer) -> Client:
     return signed_in_client(developer)
 
 
-def test_a_number_is_configured(client: Client, developer: Developer) -> None:
+def test_a_number_can_be_configured(client: Client, developer: Developer) -> None:
     number = make_number(developer)
     assert_sound(client.get(f"/numbers/{number.pk}").content.decode())
     form = number_form(
@@ -44,7 +44,7 @@ def test_a_number_is_configured(client: Client, developer: Developer) -> None:
     assert number.tools == [{"name": "check", "parameters": {"date": "string"}}]
     assert number.silence_timeout == 20
     assert number.recording_enabled is True
-    assert number.transcription_enabled is None  # untouched
+    assert number.transcription_enabled is None  # not set
     assert_sound(client.get(f"/numbers/{number.pk}").content.decode())
 
 
@@ -63,7 +63,7 @@ def test_a_number_is_configured(client: Client, developer: Developer) -> None:
         ({"agent_id": "999"}, "Select a valid choice"),
     ],
 )
-def test_a_wrong_configuration_says_so_and_changes_nothing(
+def test_an_invalid_configuration_shows_errors_and_changes_nothing(
     client: Client, developer: Developer, changes: dict[str, str], text: str
 ) -> None:
     number = make_number(developer)
@@ -74,7 +74,7 @@ def test_a_wrong_configuration_says_so_and_changes_nothing(
     assert number.label == ""
 
 
-def test_a_webhook_is_tested(client: Client, developer: Developer) -> None:
+def test_a_webhook_can_be_tested(client: Client, developer: Developer) -> None:
     number = make_number(developer)
     assert "no webhook URL yet" in client.post(f"/numbers/{number.pk}/test-webhook", follow=True).content.decode()
     number.webhook_url = "https://example.com/hook"
@@ -85,6 +85,6 @@ def test_a_webhook_is_tested(client: Client, developer: Developer) -> None:
     assert f'"phone_number":"{number.e164}"' in delivery.body
 
 
-def test_a_number_is_only_released_by_post(client: Client, developer: Developer) -> None:
+def test_releasing_a_number_requires_post(client: Client, developer: Developer) -> None:
     number = make_number(developer)
     assert client.get(f"/numbers/{number.pk}/release").status_code == 405

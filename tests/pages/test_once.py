@@ -1,4 +1,4 @@
-"""Two presses of a button at the same moment: one effect, and both lead to its result."""
+"""Pressing a button twice at the same time has one effect, and both requests lead to its result."""
 
 import json
 import re
@@ -38,7 +38,7 @@ def token_on(browser: Client, page: str) -> str:
 
 
 def press(browser: Client, path: str, form: dict[str, str], times: int = PRESSES) -> list[HttpResponse]:
-    """The same form, sent by that many threads at once."""
+    """Send the same form from this many threads at once."""
     together = Barrier(times)
 
     def send(_: int) -> HttpResponse:
@@ -78,7 +78,7 @@ def test_one_effect(stripe: FakeStripe, page: str, path: str, form: dict[str, st
     assert model.objects.count() == before + 1
     if model is Payment:
         assert len(stripe.account.of_kind("checkout.session")) == 1
-    # From the page as it is now, the same is meant again.
+    # A form from the reloaded page is a new request.
     assert browser.post(path, {**form, "csrfmiddlewaretoken": token_on(browser, page)}).status_code == 302
     assert model.objects.count() == before + 2
 
@@ -97,7 +97,7 @@ def test_tools_are_imported_once() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_secret_is_on_the_page_that_either_press_leads_to() -> None:
+def test_the_secret_is_shown_whichever_request_wins() -> None:
     browser = browser_of(make_developer())
     press(browser, "/api-keys", {"label": "Server", "csrfmiddlewaretoken": token_on(browser, "/api-keys")})
     assert 'id="secret"' in browser.get("/api-keys").content.decode()
@@ -105,7 +105,7 @@ def test_the_secret_is_on_the_page_that_either_press_leads_to() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_refused_form_shows_its_errors_to_every_press() -> None:
+def test_a_refused_form_shows_its_errors_to_every_request() -> None:
     browser = browser_of(make_developer())
     form = {"label": "", "csrfmiddlewaretoken": token_on(browser, "/api-keys")}
     responses = press(browser, "/api-keys", form)
@@ -117,7 +117,7 @@ def test_a_refused_form_shows_its_errors_to_every_press() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_number_is_bought_once_and_its_messages_are_shown_once(exchange: ExchangeThread, empty_redis: object) -> None:
-    """Both of them: that it was bought, and the warning of variables without a value."""
+    """Both messages: the purchase, and the warning about variables without a value."""
     developer = make_account()
     agent = make_agent(developer=developer, name="Robin", system_prompt="Greet {{customer}}.")
     browser, page = browser_of(developer), f"/numbers/buy?{SEARCH}&agent={agent.pk}"

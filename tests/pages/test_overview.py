@@ -1,4 +1,4 @@
-"""The overview's figures, what it says needs attention, and what it costs to ask."""
+"""The overview: its figures, what needs attention, and its number of queries."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -32,7 +32,7 @@ def number() -> PhoneNumber:
 
 
 def ended(number: PhoneNumber, *, days_ago: int = 0, **fields: Any) -> Call:
-    """A settled call of 61 seconds for $0.10, unless it says otherwise."""
+    """A settled call of 61 seconds for $0.10, unless `fields` say otherwise."""
     at = timezone.now() - timedelta(days=days_ago)
     defaults: dict[str, Any] = {
         "status": "completed", "hangup_cause": "normal_clearing", "ended_at": at, "settled_at": at,
@@ -72,12 +72,12 @@ def test_figures(number: PhoneNumber) -> None:
     ]
 
 
-def test_an_empty_account_has_none(number: PhoneNumber) -> None:
+def test_an_empty_account_has_no_figures(number: PhoneNumber) -> None:
     found = figures(number.developer, timezone.now())
     assert (found.success_rate, found.pick_up_rate, found.answer_ms, found.chart) == (None, None, None, None)
 
 
-def test_how_soon_the_agent_answers(number: PhoneNumber) -> None:
+def test_the_agent_s_answer_time(number: PhoneNumber) -> None:
     call = ended(number)
     call.save()
     parts = dict.fromkeys(("carrier_in_ms", "model_ms", "tool_ms", "own_ms"), 0)
@@ -95,7 +95,7 @@ def test_what_needs_attention(number: PhoneNumber) -> None:
     assert texts(developer) == []
     for balance in ("0", "0.49"):
         assert texts(developer, balance) == ["Your balance is below $0.50. Calls cannot start."]
-    assert texts(make_account("0"), "0") == []  # its first steps say that it needs credit
+    assert texts(make_account("0"), "0") == []  # the first steps already say that it needs credit
     ended(number).save()
     set_limits(developer=developer, changes={"daily_cap": Decimal("0.10")})
     number.unpaid_since = timezone.now()
@@ -121,19 +121,19 @@ def test_what_needs_attention(number: PhoneNumber) -> None:
     assert "Your card was declined. Automatic top-ups are off." in texts(developer)
 
 
-def test_the_page_and_how_often_it_asks(number: PhoneNumber) -> None:
+def test_the_page_and_its_number_of_queries(number: PhoneNumber) -> None:
     client = Client()
     client.force_login(number.developer)
     Call.objects.bulk_create([ended(number) for _ in range(3)])
     ledger.post_entry(
         developer_id=number.developer_id, key="call:1:telephony", kind="telephony", amount=Decimal(-2), description="Call",
     )  # fmt: skip
-    client.get("/")  # what is looked up once and kept
+    client.get("/")  # fills caches
     with CaptureQueriesContext(connection) as few:
         page = client.get("/").content.decode()
     for shown in ("9 days", "$0.30", "3 calls, 6 min", "100%", "Cost of calls, last 30 days"):
         assert shown in page
-    assert 'hx-select-oob="#latest,#balance"' in page  # so that both balances are the same
+    assert 'hx-select-oob="#latest,#balance"' in page  # so that both balances match
     assert page.count('id="balance"') == page.count('id="latest"') == 1
     Call.objects.bulk_create([ended(number) for _ in range(20)])
     make_streaming_number(number.developer)

@@ -1,4 +1,4 @@
-"""What a number says beside its agent, on its page."""
+"""A number's page lists the settings in which it differs from its agent."""
 
 import re
 
@@ -14,7 +14,7 @@ from tests.pages.signed_in import assert_sound, signed_in_client
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 
 
-def test_settings_are_shown_with_what_the_agent_has_instead() -> None:
+def test_settings_are_shown_next_to_the_agent_s_values() -> None:
     developer = make_developer()
     agent = make_agent(
         developer=developer,
@@ -48,7 +48,7 @@ def test_settings_are_shown_with_what_the_agent_has_instead() -> None:
     assert '<details class="own" id="own-settings" open>' in refused
 
 
-def test_a_pinned_version_is_what_decides() -> None:
+def test_settings_are_compared_with_the_pinned_version() -> None:
     agent = make_agent(system_prompt="Sell bread.", silence_timeout=60)
     number = make_phone_number(developer=agent.developer, agent=agent, silence_timeout=20)
     number.agent_version = get_version(agent, 1)
@@ -56,7 +56,7 @@ def test_a_pinned_version_is_what_decides() -> None:
     assert own_settings(number) == [OwnSetting("Silence timeout (seconds)", "20", "60")]
 
 
-def test_without_an_agent_the_settings_are_open_and_without_own_ones_the_page_says_so() -> None:
+def test_without_an_agent_nothing_is_compared_and_without_differences_the_page_says_so() -> None:
     agent = make_agent(system_prompt="Sell bread.")
     client = signed_in_client(agent.developer)
     alone = make_phone_number(developer=agent.developer, silence_timeout=20)

@@ -1,4 +1,4 @@
-"""Every page as a signed-in developer, a stranger and another developer see it."""
+"""Every page as seen by a signed-in developer, a visitor and another developer."""
 
 import re
 from datetime import timedelta
@@ -58,7 +58,7 @@ def client(developer: Developer) -> Client:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_empty_pages_are_sound_and_need_sign_in(client: Client, path: str) -> None:
+def test_empty_pages_are_valid_and_require_sign_in(client: Client, path: str) -> None:
     response = client.get(path)
     assert response.status_code == 200
     assert_sound(response.content.decode())
@@ -73,13 +73,13 @@ def test_empty_pages_are_sound_and_need_sign_in(client: Client, path: str) -> No
 
 
 @pytest.mark.parametrize("path", ["/", "/login", "/signup"])
-def test_doors_are_sound(path: str) -> None:
+def test_public_pages_are_valid(path: str) -> None:
     response = Client().get(path)
     assert response.status_code == 200
     assert_sound(response.content.decode())
 
 
-def test_the_overview_is_sound_and_an_ended_session_leads_to_sign_in(client: Client) -> None:
+def test_the_overview_is_valid_and_redirects_to_sign_in_when_the_session_ends(client: Client) -> None:
     html = client.get("/").content.decode()
     assert_sound(html)
     assert 'href="/docs/quick-start"' in html
@@ -87,7 +87,7 @@ def test_the_overview_is_sound_and_an_ended_session_leads_to_sign_in(client: Cli
     assert (polled.status_code, polled["Location"]) == (302, "/login?next=/")
 
 
-def test_visitors_see_the_prices_of_the_catalog(settings: LazySettings) -> None:
+def test_visitors_see_the_catalog_s_prices(settings: LazySettings) -> None:
     AIModel.objects.filter(slug="local-offline").update(price_per_minute=Decimal("0.0375"))
     NumberPrice.objects.filter(country_code="US").update(monthly_cost=Decimal("4.25"))
     TelephonyRate.objects.create(prefix="1", direction="inbound", price_per_minute=Decimal("0.0123"))
@@ -103,7 +103,7 @@ def test_visitors_see_the_prices_of_the_catalog(settings: LazySettings) -> None:
     assert re.findall(r"\$[0-9.]+|rices|billing", without) == []
 
 
-def test_the_manifest_and_its_icons_are_there() -> None:
+def test_the_manifest_and_its_icons_exist() -> None:
     html = Client().get("/").content.decode()
     assert 'href="/site.webmanifest"' in html
     answer = Client().get("/site.webmanifest")
@@ -116,8 +116,8 @@ def test_the_manifest_and_its_icons_are_there() -> None:
     assert all((Path(django_settings.BASE_DIR) / "static" / name).is_file() for name in names)
 
 
-def test_caches_keep_nothing_of_an_account(client: Client) -> None:
-    """A page of the documentation has its reader's own IDs, and who is signed in."""
+def test_pages_of_an_account_are_not_cached(client: Client) -> None:
+    """Documentation pages contain the reader's own IDs, and show who is signed in."""
     agent = make_agent(developer=Developer.objects.get(email="jane@example.com"))
     section = client.get("/docs/api/agents")
     assert f"/api/v1/agents/{agent.pk}" in section.content.decode()
@@ -128,7 +128,7 @@ def test_caches_keep_nothing_of_an_account(client: Client) -> None:
     for path in ("/site.webmanifest", "/favicon.ico"):
         client.get("/account")
         session = client.session
-        session.pop("seen_at", None)  # it is due to be written, and its cookie to be sent
+        session.pop("seen_at", None)  # makes the session save it again, and send its cookie
         session.save()
         shared = client.get(path)
         assert ("public" in shared["Cache-Control"], shared.cookies) == (True, {})
@@ -154,12 +154,12 @@ def test_sign_up_signs_in_and_refuses_a_taken_address() -> None:
 
 
 @pytest.mark.parametrize("password", ["short", "x" * 129])
-def test_sign_up_refuses_passwords_out_of_bounds(password: str) -> None:
+def test_sign_up_refuses_passwords_that_are_too_short_or_too_long(password: str) -> None:
     Client().post("/signup", {"name": "Ada", "email": "ada@example.com", "password": password})
     assert not Developer.objects.exists()
 
 
-def test_sign_in_goes_on_to_where_it_came_from_and_nowhere_else(developer: Developer) -> None:
+def test_sign_in_redirects_back_but_not_to_other_sites(developer: Developer) -> None:
     form = {"email": "JANE@example.com", "password": PASSWORD}
     assert Client().post("/login", {**form, "next": "/calls"})["Location"] == "/calls"
     assert Client().post("/login", {**form, "next": "https://evil.example/"})["Location"] == "/"
@@ -168,7 +168,7 @@ def test_sign_in_goes_on_to_where_it_came_from_and_nowhere_else(developer: Devel
     assert "Wrong email or password." in refused.content.decode()
 
 
-def test_sign_out_needs_post(client: Client) -> None:
+def test_sign_out_requires_post(client: Client) -> None:
     assert client.get("/logout").status_code == 405
     assert client.post("/logout")["Location"] == "/login"
     assert client.get("/account").status_code == 302
@@ -188,7 +188,7 @@ def test_an_api_key_is_shown_once_and_can_be_revoked(client: Client, developer: 
     assert key.revoked_at is not None
 
 
-def test_what_belongs_to_another_is_not_found(client: Client) -> None:
+def test_objects_of_another_account_are_not_found(client: Client) -> None:
     other = make_developer()
     number = make_number(other)
     call = make_call(other, number)
@@ -236,10 +236,10 @@ def test_a_running_call_refreshes_itself(client: Client, developer: Developer) -
     assert fragment.strip().startswith('<div class="stack" id="call-live"')
     assert "<html" not in fragment
     assert "Cost so far" in fragment
-    assert "$0.08" in fragment  # two started minutes
+    assert "$0.08" in fragment  # two billed minutes
 
 
-def test_the_list_of_calls_is_filtered_and_paged(client: Client, developer: Developer) -> None:
+def test_the_calls_list_can_be_filtered_and_paged(client: Client, developer: Developer) -> None:
     number = make_number(developer)
     calls = [make_call(developer, number, from_number=f"+190755501{index:02d}") for index in range(27)]
     make_call(developer, None, direction="outbound", status="failed", hangup_cause="busy")
@@ -253,7 +253,7 @@ def test_the_list_of_calls_is_filtered_and_paged(client: Client, developer: Deve
     assert client.get("/calls?direction=sideways&before=x").status_code == 200
 
 
-def test_first_steps_go_away_one_by_one(client: Client, developer: Developer) -> None:
+def test_first_steps_are_completed_one_by_one(client: Client, developer: Developer) -> None:
     assert client.get("/").content.decode().count('class="done"') == 0
     ledger.test_credit(developer_id=developer.pk, amount=Decimal(25), key="start")
     number = make_number(developer, mode="streaming", system_prompt="You sell bread.")
@@ -269,7 +269,7 @@ def test_first_steps_go_away_one_by_one(client: Client, developer: Developer) ->
 
 @pytest.mark.parametrize("path", ["/calls", "/webhooks", "/billing", "/billing/payments"])
 @pytest.mark.parametrize("before", ["x", "", "-1", "1.5", "٣", "9" * 30])
-def test_a_before_that_is_no_id_is_a_message_and_no_list(
+def test_an_invalid_before_parameter_shows_a_message_instead_of_a_list(
     client: Client, developer: Developer, path: str, before: str
 ) -> None:
     make_call(developer, make_number(developer))
@@ -281,7 +281,7 @@ def test_a_before_that_is_no_id_is_a_message_and_no_list(
     assert "This page does not exist" not in client.get(path, {"before": "1"}).content.decode()
 
 
-def test_errors_are_pages_of_ours(client: Client) -> None:
+def test_error_pages_are_our_own(client: Client) -> None:
     missing = client.get("/nothing-here")
     assert missing.status_code == 404
     assert_sound(missing.content.decode())

@@ -1,4 +1,4 @@
-"""What the command palette finds, for whom, and at what cost."""
+"""The command palette: its results, who sees them, and how many rows it reads."""
 
 import re
 from typing import Any
@@ -23,7 +23,7 @@ from tests.pages.world import patterns
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 OPTION = re.compile(r'<a role="option" id="([^"]+)" href="([^"]+)"[^>]*><span>([^<]+)</span>')
 
-# Forms of other pages, files, parts of pages, and what visitors need.
+# Forms on other pages, files, parts of pages, and pages for visitors.
 NO_PLACES = {
     *("add-carrier-account", "auto-top-up", "change-password", "delete-account", "delete-kept", "import-do-not-call"),
     *("import-number", "log-out-everywhere", "logout", "resend-events", "resend-failed-webhooks", "save-call-view"),
@@ -40,7 +40,7 @@ def developer() -> Developer:
 
 
 def found(developer: Developer, text: str) -> list[tuple[str, str]]:
-    """(title, address) of every option, in order."""
+    """(title, address) of every result, in order."""
     response = signed_in_client(developer).get("/palette", {"q": text})
     assert response.status_code == 200
     options = OPTION.findall(response.content.decode())
@@ -55,7 +55,7 @@ def test_every_page_of_the_navigation_is_found(developer: Developer) -> None:
     assert [url for _, url in found(developer, "")] == [reverse(name) for _, name, _ in PAGES if name != "phone"]
 
 
-def test_every_page_is_found_or_is_no_place_to_go_to() -> None:
+def test_every_page_is_found_or_excluded() -> None:
     names = {str(found.name) for found in patterns() if not found.pattern.converters}
     assert names - {name for _, name, _ in PAGES} == NO_PLACES
     assert {f"docs-{name}" for name in GUIDES} <= {name for _, name, _ in PAGES}
@@ -72,13 +72,13 @@ def test_every_page_is_found_or_is_no_place_to_go_to() -> None:
         ("%_", []),
     ],
 )
-def test_pages_by_their_words(developer: Developer, text: str, expected: list[str]) -> None:
+def test_pages_are_found_by_keywords(developer: Developer, text: str, expected: list[str]) -> None:
     titles = [title for title, _ in found(developer, text)]
     assert titles[:-1] == expected
     assert titles[-1].startswith("Search all calls for")
 
 
-def test_pages_that_are_not_there_are_not_found(developer: Developer, settings: LazySettings) -> None:
+def test_pages_that_are_turned_off_are_not_found(developer: Developer, settings: LazySettings) -> None:
     settings.BILLING = False
     assert [title for title, _ in found(developer, "payments")][:-1] == []
 
@@ -101,7 +101,7 @@ def test_numbers_agents_and_calls(developer: Developer) -> None:
         assert shown[0] in found(developer, text)
 
 
-def test_nothing_of_another_account_is_found(developer: Developer) -> None:
+def test_nothing_from_another_account_is_found(developer: Developer) -> None:
     stranger = make_developer()
     number = make_number(stranger, "+442079460018", label="London office")
     make_agent(developer=stranger, name="Front desk")
@@ -112,7 +112,7 @@ def test_nothing_of_another_account_is_found(developer: Developer) -> None:
     assert (response.status_code, response["Location"]) == (302, "/login?next=/palette%3Fq%3Dx")
 
 
-def test_an_answer_reads_a_bounded_number_of_rows(developer: Developer) -> None:
+def test_a_search_reads_a_limited_number_of_rows(developer: Developer) -> None:
     number = make_number(developer)
     for place in range(8):
         make_agent(developer=developer, name=f"Number 555 {place}")
@@ -127,4 +127,4 @@ def test_an_answer_reads_a_bounded_number_of_rows(developer: Developer) -> None:
     newest, found = [query["sql"] for query in reads if 'FROM "calls_call"' in query["sql"]][-2:]
     assert newest.endswith("LIMIT 1000")
     assert "LIKE" in found and '"calls_call"."id" IN (' in found
-    assert len(reads) <= 8  # the session, its account, one for each kind, and the ids of the newest calls
+    assert len(reads) <= 8  # the session, its account, one per kind of result, and the IDs of the newest calls

@@ -1,4 +1,4 @@
-"""Who may be a handset, and what a handset may say. That it talks is shown in tests/browser."""
+"""Who can register as a handset, and what a handset can send. tests/browser tests its audio."""
 
 import asyncio
 from typing import Any
@@ -54,7 +54,7 @@ def test_a_browser_cannot_choose_its_number(text: str, expected: bool) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_a_stranger_is_refused(settings: Any) -> None:
+async def test_a_visitor_is_refused(settings: Any) -> None:
     settings.EXCHANGE_URL = "http://127.0.0.1:9"
     socket = WebsocketCommunicator(application, "/phone/ws", headers=scope("http://localhost:8000")["headers"])
     connected, code = await socket.connect()
@@ -62,7 +62,9 @@ async def test_a_stranger_is_refused(settings: Any) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_a_phone_whose_user_signs_out_is_disconnected(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_phone_is_disconnected_when_its_user_signs_out(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("accounts.page_sockets.LOOK_SECONDS", 0.05)
     left = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""The pages of the calling policy and the do-not-call list, and refused calls in the list of calls."""
+"""The pages for the calling policy and the do-not-call list, and refused calls in the calls list."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ def upload(client: Client, content: bytes) -> str:
     return client.post("/do-not-call/import", {"file": file}, follow=True).content.decode()
 
 
-def test_a_policy_is_saved_shown_and_taken_away(client: Client) -> None:
+def test_a_policy_can_be_saved_shown_and_cleared(client: Client) -> None:
     form = {
         "limit_countries": "on", "countries": ["US", "GB"], "other_countries": "gr, kr", "start": "09:00", "end": "20:00",
         "days": ["tue", "mon"], "max_calls_per_number_per_day": "3",
@@ -67,7 +67,7 @@ def test_a_policy_is_saved_shown_and_taken_away(client: Client) -> None:
         ({"start": "09:00", "end": "20:00", "days": []}, "Select at least one day."),
     ],
 )
-def test_a_wrong_policy_changes_nothing(
+def test_an_invalid_policy_changes_nothing(
     client: Client, developer: Developer, changes: dict[str, Any], text: str
 ) -> None:
     services.set_policy(developer=developer, changes={"allowed_countries": ["US"]})
@@ -76,7 +76,7 @@ def test_a_wrong_policy_changes_nothing(
     assert stored() == (["US"], None, None)
 
 
-def test_numbers_are_added_searched_and_removed(client: Client, developer: Developer) -> None:
+def test_numbers_can_be_added_searched_and_removed(client: Client, developer: Developer) -> None:
     DoNotCallNumber.objects.create(developer=make_developer(), phone_number="+12025550199", source="api")
     form = {"phone_number": "+1 (202) 555-0123", "reason": "Asked"}
     assert "Number added." in client.post("/do-not-call", form, follow=True).content.decode()
@@ -94,7 +94,7 @@ def test_numbers_are_added_searched_and_removed(client: Client, developer: Devel
     assert listed() == [("+12025550199", "", "api")]
 
 
-def test_a_file_is_imported_whole_or_not_at_all_and_exported_as_it_came(client: Client) -> None:
+def test_a_file_is_imported_completely_or_not_at_all_and_can_be_exported(client: Client) -> None:
     page = upload(client, b"phone_number,reason\n+12025550123,Asked\n\n2025550124,\n911,\n")
     assert "Line 4: Enter an E.164 number" in page and "Line 5: " in page
     assert "column `phone_number`" in upload(client, b"number\n+12025550123\n")
@@ -109,7 +109,7 @@ def test_a_file_is_imported_whole_or_not_at_all_and_exported_as_it_came(client: 
     ]  # fmt: skip
 
 
-def test_refused_calls_are_listed_with_their_reason_and_found(client: Client, developer: Developer) -> None:
+def test_refused_calls_are_listed_with_their_reason_and_can_be_found(client: Client, developer: Developer) -> None:
     number = make_number(developer)
     refused = {"direction": "outbound", "to_number": "+12025550123", "status": "failed", "hangup_cause": "rejected"}
     make_call(developer, number, **refused, refusal_reason="do_not_call", answered_at=None)

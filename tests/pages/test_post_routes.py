@@ -1,4 +1,4 @@
-"""Every address of the dashboard that takes a POST: it answers with a redirect, once, and a refused form changes nothing."""
+"""Every dashboard address that accepts POST has one effect and redirects. A refused form changes nothing."""
 
 import re
 from collections.abc import Iterator
@@ -26,14 +26,14 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 
 @dataclass(frozen=True)
 class Case:
-    """`good` is a form that is carried out, `bad` one that is refused, with `fields` in error."""
+    """`good` is a valid form, and `bad` is one that is refused with errors at `fields`."""
 
     name: str
     good: dict[str, Any] = field(default_factory=dict)
     bad: dict[str, Any] | None = None
     fields: tuple[str, ...] = ()
-    stranger: bool = False  # for those who are not signed in
-    does_nothing: bool = False  # what it does is not in the database
+    stranger: bool = False  # for visitors who are not signed in
+    does_nothing: bool = False  # its effect is not in the database
 
 
 SIGN_UP = {
@@ -188,7 +188,7 @@ def stripe_objects(world: World) -> int:
 
 
 def token_for(client: Client) -> str:
-    """That of a page, which is another one each time."""
+    """The CSRF token of a page, which is different each time."""
     page = "/account" if "_auth_user_id" in client.session else "/login"
     return str(re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', client.get(page).content.decode())[0])
 
@@ -200,7 +200,7 @@ def send(client: Client, path: str, form: dict[str, Any], **headers: str) -> Htt
     return client.post(path, form, headers=headers)  # type: ignore[return-value]
 
 
-def test_every_address_that_takes_a_post_is_in_the_table(world: World) -> None:
+def test_every_address_that_accepts_post_is_in_the_table(world: World) -> None:
     client, takers = signed_in_client(make_developer()), set()
     made_up: dict[str, Any] = {
         "pk": 1,
@@ -226,7 +226,7 @@ def test_every_address_that_takes_a_post_is_in_the_table(world: World) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_form_is_carried_out_once_and_redirects(world: World, case: Case) -> None:
+def test_a_form_has_one_effect_and_redirects(world: World, case: Case) -> None:
     client, path = browser_of(world, case), world.path_of(case.name)
     form = {**world.filled(case.good), "csrfmiddlewaretoken": token_for(client)}
     cookies = client.cookies.copy()
@@ -238,7 +238,7 @@ def test_a_form_is_carried_out_once_and_redirects(world: World, case: Case) -> N
     assert bool(changed(before, between)) is not case.does_nothing
     assert asked_once == asked + (case.name in ("try-tool", "try-lookup"))
     if case.stranger:
-        client.cookies = cookies  # both were pressed before an answer came
+        client.cookies = cookies  # both forms were submitted before a response arrived
     second = send(client, path, form)
     assert second.status_code == first.status_code
     if case.name not in ENDS_THE_SESSION and not case.stranger:
@@ -250,7 +250,7 @@ def test_a_form_is_carried_out_once_and_redirects(world: World, case: Case) -> N
 
 
 @pytest.mark.parametrize("case", REFUSABLE, ids=lambda case: case.name)
-def test_a_refused_form_changes_nothing_and_keeps_what_was_typed(world: World, case: Case) -> None:
+def test_a_refused_form_changes_nothing_and_keeps_its_values(world: World, case: Case) -> None:
     client, path = browser_of(world, case), world.path_of(case.name)
     form = {**world.filled(case.bad or {}), "csrfmiddlewaretoken": token_for(client)}
     before = digest()
@@ -271,11 +271,11 @@ def test_a_refused_form_changes_nothing_and_keeps_what_was_typed(world: World, c
 
 
 def is_kept(html: str, name: str, value: str) -> bool:
-    """Whether the page has the value in that field."""
+    """Whether the page shows this value in this field."""
     if re.search(rf'<input[^>]* name="{name}"[^>]* type="hidden"|type="hidden"[^>]* name="{name}"', html):
         return True
     if chosen := re.search(rf'<select[^>]* name="{name}"(.*?)</select>', html, re.DOTALL):
-        # What it never offered cannot be shown.
+        # A value that was never offered cannot be shown.
         return f'value="{value}"' not in chosen[1] or f'value="{value}" selected' in chosen[1]
     return bool(
         re.search(rf'<input[^>]* name="{name}"[^>]* value="{re.escape(value)}"', html)
@@ -286,7 +286,7 @@ def is_kept(html: str, name: str, value: str) -> bool:
     )
 
 
-def test_a_form_sent_after_the_session_ended_does_nothing_and_leads_back_to_its_page(world: World) -> None:
+def test_a_form_sent_after_the_session_ended_does_nothing_and_returns_to_its_page(world: World) -> None:
     sent = [(case, world.path_of(case.name)) for case in CASES if not case.stranger]
     client = Client(enforce_csrf_checks=True)
     token, before = token_for(client), digest()
@@ -307,7 +307,7 @@ def test_a_form_sent_after_the_session_ended_does_nothing_and_leads_back_to_its_
     assert "You were signed out, so your changes were not saved. Sign in to continue." in html
 
 
-def test_a_form_from_before_another_sign_in_leads_back_to_its_page(world: World) -> None:
+def test_a_form_from_before_another_sign_in_links_back_to_its_page(world: World) -> None:
     response = send(world.client, "/api-keys", {"label": "Server"}, Referer="http://testserver/api-keys")
     assert response.status_code == 403
     assert 'href="/api-keys"' in response.content.decode()

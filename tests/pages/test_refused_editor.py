@@ -1,4 +1,4 @@
-"""What the agent editor refuses: a schema for the analysis, and arguments to try a tool with. Nothing is saved or sent."""
+"""Input that the agent editor refuses: analysis schemas, and arguments for testing a tool. Nothing is saved or sent."""
 
 import re
 from html import unescape

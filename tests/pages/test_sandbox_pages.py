@@ -1,4 +1,4 @@
-"""The sandbox and the phone page."""
+"""The Sandbox and Phone pages."""
 
 import re
 from decimal import Decimal
@@ -29,7 +29,7 @@ def client(developer: Developer) -> Client:
     return signed_in_client(developer)
 
 
-def test_the_phone_is_there_only_with_an_exchange(client: Client, developer: Developer, settings: Any) -> None:
+def test_the_phone_page_requires_an_exchange(client: Client, developer: Developer, settings: Any) -> None:
     settings.EXCHANGE_URL = ""
     assert client.get("/phone").status_code == 404
     settings.EXCHANGE_URL = "http://127.0.0.1:9"
@@ -39,10 +39,10 @@ def test_the_phone_is_there_only_with_an_exchange(client: Client, developer: Dev
     assert "selected" in html
 
 
-def test_the_phone_sees_its_own_newest_call(client: Client, developer: Developer) -> None:
+def test_the_phone_page_shows_its_own_newest_call(client: Client, developer: Developer) -> None:
     number = make_number(developer)
     assert client.get("/phone/call").status_code == 204
-    make_call(developer, number, from_number="+12025550143")  # from elsewhere
+    make_call(developer, number, from_number="+12025550143")  # not from this phone
     assert client.get("/phone/call").status_code == 204
     call = make_call(developer, number, from_number=handset_number(developer))
     html = client.get("/phone/call?after=0").content.decode()
@@ -68,7 +68,7 @@ def test_a_sandbox_call_starts_or_says_why_not(client: Client, developer: Develo
     assert client.post("/sandbox/start", {"agent": str(other.pk)}).status_code == 422
 
 
-def test_the_sandbox_asks_for_the_variables_of_the_chosen_agent(client: Client, developer: Developer) -> None:
+def test_the_sandbox_asks_for_the_variables_of_the_selected_agent(client: Client, developer: Developer) -> None:
     ledger.test_credit(developer_id=developer.pk, amount=Decimal(25), key="variables")
     number = make_number(
         developer,
@@ -94,7 +94,7 @@ def test_the_sandbox_asks_for_the_variables_of_the_chosen_agent(client: Client, 
     assert call.dynamic_variables == {"customer_name": "Jane", "company": ""}
 
 
-def test_the_variables_follow_the_agent_and_the_prompt_and_keep_what_was_typed(
+def test_the_variables_match_the_agent_and_the_prompt_and_keep_their_values(
     client: Client, developer: Developer
 ) -> None:
     number = make_number(developer, mode="streaming", model_slug="local-offline", system_prompt="Hi {{customer_name}}.")

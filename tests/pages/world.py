@@ -1,4 +1,4 @@
-"""An account that has one of everything, and what its database holds."""
+"""An account with one of everything, and fingerprints of its database."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -37,7 +37,7 @@ from webhooks.account_endpoints import update as update_endpoint
 from webhooks.models import WebhookDelivery
 from webhooks.outbox import publish
 
-# Machines' doors, which have tests of their own, and the admin (tests/staff/test_forms.py).
+# Routes for machines, which have their own tests, and the admin (tests/staff/test_forms.py).
 OTHERS = (
     "api/v1/",
     "site.webmanifest",
@@ -49,15 +49,15 @@ OTHERS = (
     "healthz",
     "readyz",
 )
-NOT_OURS = {"sandbox/demo-tool"}  # a tool that plays a developer's server
-OWNED = "+14155550100"  # at the carrier, and not here yet
+NOT_OURS = {"sandbox/demo-tool"}  # stands in for a developer's server
+OWNED = "+14155550100"  # owned at the carrier, but not imported yet
 SEARCH = "country=US&number_type=local"
-# What changes with every page that is looked at, or form that is sent.
+# Tables that change whenever a page is viewed or a form is sent.
 LOOKED_AT = ("django_session", "accounts_browsersession", "core_press")
 
 
 class World:
-    """An account that has one of everything, in a browser that checks tokens."""
+    """An account with one of everything, and a browser with CSRF checks."""
 
     def __init__(self, stripe: FakeStripe, server: RecordingServer, exchange: ExchangeThread) -> None:
         self.stripe, self.server, self.exchange = stripe, server, exchange
@@ -80,10 +80,10 @@ class World:
         self.client.force_login(developer)
 
     def path_of(self, name: str) -> str:
-        """An address, of something of its account. A number is bought on the page of a search."""
+        """The address for an object of the account. Numbers are bought on the page of a search."""
         path = reverse(name, kwargs=self._kwargs_of(name))
         if name == "country":
-            self.client.get(path)  # keeps what the carrier requires
+            self.client.get(path)  # stores the carrier's requirements
         return f"{path}?{SEARCH}" if name == "buy-number" else path
 
     def _kwargs_of(self, name: str) -> dict[str, Any]:
@@ -170,7 +170,7 @@ class World:
         return self.agent.pk
 
     def _whole_draft(self) -> int:
-        """A draft that can be published, as the editor's page posts it."""
+        """A draft that can be published, in the form that the editor's page sends."""
         save_draft(agent=self.agent, form=urlencode(agent_form(name="Whole")))
         return self.agent.pk
 
@@ -213,7 +213,7 @@ class World:
 
 
 def patterns(found: list[Any] | None = None, prefix: str = "") -> Iterator[URLPattern]:
-    """All of the dashboard."""
+    """All URL patterns of the dashboard."""
     for pattern in get_resolver().url_patterns if found is None else found:
         path = prefix + str(pattern.pattern)
         if path.startswith(OTHERS) or path in NOT_OURS:
@@ -225,10 +225,10 @@ def patterns(found: list[Any] | None = None, prefix: str = "") -> Iterator[URLPa
 
 
 def digest() -> dict[str, str | None]:
-    """What is in the database, by table."""
+    """A fingerprint of each table."""
     with connection.cursor() as cursor:
         tables = [name for name in connection.introspection.table_names(cursor) if name not in LOOKED_AT]
-        rows = "sum(hashtextextended(row::text, 0))::text"  # in any order, so that nothing has to be sorted
+        rows = "sum(hashtextextended(row::text, 0))::text"  # independent of order, so that nothing has to be sorted
         asked = [f"SELECT '{name}', {rows} FROM \"{name}\" row" for name in tables]  # noqa: S608
         cursor.execute(" UNION ALL ".join(asked))
         return dict(cursor.fetchall())
