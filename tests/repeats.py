@@ -1,4 +1,4 @@
-"""Clients that send the same POSTs at the same time, each under its `Idempotency-Key`."""
+"""Clients that send the same POSTs concurrently, each with its `Idempotency-Key`."""
 
 import http.client
 import json
@@ -7,9 +7,9 @@ import time
 from typing import Any
 
 Answer = tuple[int, bytes]
-# Until who hears 409 asks again: what asks more often has the processor to itself.
+# Pause before retrying after a 409. A shorter pause would use up the CPU.
 PAUSE_SECONDS = 0.5
-# For an answer, and for the others of a turn: a busy machine has needed more than a minute.
+# Timeout for a response, and for the other clients of a turn. A busy machine has needed more than a minute.
 PATIENCE_SECONDS = 300
 
 
@@ -18,7 +18,7 @@ def post_repeatedly(
 ) -> dict[str, list[Answer]]:
     """POST every body (key → body) from `threads / together` clients at once, `together` keys in each turn.
 
-    Who hears 409, for a key in flight, asks again. Gives the final answers by key.
+    A client that gets 409, because the key is in use, retries. Returns the final responses by key.
     """
     address = url.removeprefix("http://")
     keys = list(bodies)
@@ -26,7 +26,7 @@ def post_repeatedly(
     barrier = threading.Barrier(threads, timeout=PATIENCE_SECONDS)
 
     def connect() -> http.client.HTTPConnection:
-        # One after the other: the test server lets few wait at its door.
+        # One after another, because the test server has a short connection queue.
         connection = http.client.HTTPConnection(address, timeout=PATIENCE_SECONDS)
         connection.request("GET", "/healthz")
         connection.getresponse().read()

@@ -22,7 +22,7 @@ from tests.calls.rows import make_account, make_call
 from tests.factories import PASSWORD, bearer, make_api_key, make_developer
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.phone_numbers.conftest import configure_carrier, documents, exchange
-from tests.phone_numbers.requirement_answers import submit_papers
+from tests.phone_numbers.requirement_answers import submit_documents
 
 __all__ = ["configure_carrier", "documents", "exchange"]
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
@@ -151,7 +151,7 @@ def test_a_deleted_account_keeps_its_payment_records(
     make_api_key(developer)
     offer = search_available(country="US", limit=1)[0][0].phone_number
     number = buy_number(developer=developer, phone_number=offer)
-    submit_papers(developer)
+    submit_documents(developer)
     document = VerificationDocument.objects.get(kind="document")
     stored = document.file.storage
     name = document.file.name

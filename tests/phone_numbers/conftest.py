@@ -1,4 +1,4 @@
-"""The built-in exchange as the configured carrier."""
+"""Fixtures that configure the built-in exchange as the carrier."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,7 +25,7 @@ def developer() -> Developer:
 
 @pytest.fixture
 def configure_carrier(settings: Any) -> Iterator[Callable[[dict[str, str]], None]]:
-    """Make a carrier of these options the configured one, until the test ends."""
+    """Configure the carrier with these options until the test ends."""
 
     def configure(options: dict[str, str]) -> None:
         carriers.configure(settings, options)
@@ -38,7 +38,7 @@ def configure_carrier(settings: Any) -> Iterator[Callable[[dict[str, str]], None
 def exchange(
     configure_carrier: Callable[[dict[str, str]], None], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[ExchangeThread]:
-    """One that delivers numbers in no time, and is asked for them, and again after a failure, as soon."""
+    """An exchange that delivers numbers immediately, with short polling and retry pauses."""
     monkeypatch.setattr(numbers_api, "ORDER_SECONDS", 0.01)
     monkeypatch.setattr(purchases, "FIRST_PAUSE_SECONDS", 0.02)
     monkeypatch.setattr(client, "FIRST_PAUSE_SECONDS", 0.02)
@@ -51,7 +51,7 @@ def exchange(
 def forgetful(
     exchange: ExchangeThread, configure_carrier: Callable[[dict[str, str]], None]
 ) -> Iterator[ForgetfulProxy]:
-    """In front of the exchange, a network that loses the answers to what stands in its `lost`."""
+    """A proxy to the exchange that drops the responses to the requests in its `lost`."""
     with ForgetfulProxy(exchange.exchange.url, set()) as proxy:
         configure_carrier(exchange.carrier_options(f"{proxy.url}/v2"))
         yield proxy
@@ -59,7 +59,7 @@ def forgetful(
 
 @pytest.fixture
 def documents(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Where handed-in files are kept, for this test alone."""
-    # The field's own: the one of `storages` is recreated when a test changes the settings.
+    """The folder for uploaded documents of this test."""
+    # Changes the field's own storage, because the one in `storages` is recreated when a test changes the settings.
     monkeypatch.setattr(VerificationDocument._meta.get_field("file").storage, "location", str(tmp_path / "documents"))
     return tmp_path / "documents"

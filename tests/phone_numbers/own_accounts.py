@@ -1,4 +1,4 @@
-"""Developers' own carrier accounts at the built-in exchange, and what their owners sign."""
+"""Developers' own carrier accounts at the built-in exchange, and webhooks signed by their owners."""
 
 import base64
 import json
@@ -29,7 +29,7 @@ def add(client: APIClient, exchange: ExchangeThread, **credentials: str) -> Any:
 
 
 def own_elsewhere(exchange: ExchangeThread, number: str = NUMBER) -> dict[str, Any]:
-    """A number of the account at the exchange that rings at another application."""
+    """A number of the account at the exchange, routed to another application."""
     exchange.exchange.own(number)
     record: dict[str, Any] = exchange.exchange.state.phone_numbers[number]
     record["connection_id"] = "elsewhere"
@@ -37,7 +37,7 @@ def own_elsewhere(exchange: ExchangeThread, number: str = NUMBER) -> dict[str, A
 
 
 def report(account_id: int | str, call_id: str, *, key: Ed25519PrivateKey = KEY, **payload: str) -> int:
-    """An event signed by the account's owner, as their carrier would send it."""
+    """Send an event signed by the account's owner, as their carrier would. Returns the status."""
     about = {"call_control_id": call_id, "from": "+12025550123", "to": NUMBER, "direction": "incoming"} | payload
     event = {"event_type": "call.initiated", "id": call_id, "occurred_at": "2026-11-30T03:00:00Z", "payload": about}
     event |= {name: payload[name] for name in event.keys() & payload.keys()}

@@ -1,4 +1,4 @@
-"""Papers for tests: small files of each type, the ids of the exchange's requirements, and a multipart form as curl sends it."""
+"""Documents for tests: small files of each type, the IDs of the exchange's requirements, and a multipart form as sent by curl."""
 
 from typing import Any
 
@@ -19,14 +19,14 @@ def upload(content: bytes = PDF, name: str = "utility-bill.pdf", content_type: s
 
 
 def ids_of(country: str, number_type: str = "local") -> dict[str, str]:
-    """Name of each requirement → its id."""
+    """Name of each requirement → its ID."""
     return {
         each["name"]: each["id"] for each in requirements_of(country=country, number_type=number_type, carrier="telnyx")
     }
 
 
-def submit_papers(developer: Developer, country: str = "GB", number_type: str = "local") -> Verification:
-    """A submission with every document and address, and without texts."""
+def submit_documents(developer: Developer, country: str = "GB", number_type: str = "local") -> Verification:
+    """Submit every document and address, but no texts."""
     answers = []
     for each in requirements_of(country=country, number_type=number_type, carrier="telnyx"):
         if each["type"] == "document":

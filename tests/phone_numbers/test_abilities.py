@@ -1,4 +1,4 @@
-"""What a carrier lacks is refused where it is configured, and changes nothing. The small carrier only places calls."""
+"""A capability that the carrier lacks is refused in the configuration, and nothing changes. The small carrier only places calls."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -67,7 +67,7 @@ def small(settings: Any, empty_redis: object) -> Iterator[None]:
         ("get", "phone-numbers/available", {"carrier": "small"}, {"carrier": [NO_NUMBERS]}),
     ],
 )
-def test_what_the_carrier_lacks_is_refused(method: str, path: str, body: dict[str, Any], errors: Any) -> None:
+def test_missing_capabilities_are_refused(method: str, path: str, body: dict[str, Any], errors: Any) -> None:
     developer = make_developer()
     client = APIClient()
     client.force_authenticate(developer)

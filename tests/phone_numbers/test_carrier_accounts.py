@@ -1,4 +1,4 @@
-"""Developers' own carrier accounts, and the numbers that they bring, against the built-in exchange."""
+"""Developers' own carrier accounts and the numbers they bring, tested with the built-in exchange."""
 
 import base64
 import json
@@ -40,7 +40,7 @@ def client(developer: Developer, empty_redis: object) -> APIClient:
     return client
 
 
-def test_an_account_is_verified_kept_encrypted_and_shown_by_its_last_four(
+def test_an_account_is_verified_encrypted_and_shown_with_its_last_four_characters(
     client: APIClient, exchange: ExchangeThread, developer: Developer, settings: Any
 ) -> None:
     answer = add(client, exchange)
@@ -52,7 +52,7 @@ def test_an_account_is_verified_kept_encrypted_and_shown_by_its_last_four(
     assert shown["last_four"] == exchange.exchange.api_key[-4:]
     assert shown["webhook_url"] == f"{settings.PUBLIC_URL}/webhooks/telnyx/own/{account.pk}"
     assert exchange.exchange.api_key not in answer.content.decode() + account.encrypted
-    # The application was found out, since the account has one only.
+    # The application was detected, because the account has only one.
     assert account.read_credentials() == {
         "api_key": exchange.exchange.api_key, "public_key": PUBLIC_KEY, "connection_id": "exchange",
     }  # fmt: skip
@@ -77,7 +77,7 @@ def test_an_account_is_verified_kept_encrypted_and_shown_by_its_last_four(
         ("exchange", {"api_key": "KEY"}, "provider", "Must be one of "),
     ],
 )
-def test_an_account_that_cannot_be_is_refused_and_not_kept(
+def test_an_invalid_account_is_refused_and_not_stored(
     client: APIClient, exchange: ExchangeThread, provider: str, credentials: dict[str, str], field: str, text: str
 ) -> None:
     if "connection_id" in credentials:
@@ -88,7 +88,7 @@ def test_an_account_that_cannot_be_is_refused_and_not_kept(
     assert not CarrierAccount.objects.exists()
 
 
-def test_a_carrier_that_does_not_respond_refuses_nothing(client: APIClient, exchange: ExchangeThread) -> None:
+def test_an_account_is_not_stored_if_the_carrier_does_not_respond(client: APIClient, exchange: ExchangeThread) -> None:
     exchange.exchange.faults.rest["call_control_applications"] = 503
     assert add(client, exchange).status_code == 502
     assert not CarrierAccount.objects.exists()
@@ -106,19 +106,19 @@ def test_a_carrier_that_does_not_respond_refuses_nothing(client: APIClient, exch
         ("twilio", TWILIO, Answer(404, b'{"code": 20404}'), 422),
     ],
 )
-def test_odd_answers_of_a_carrier_keep_nothing(
+def test_an_account_is_not_stored_after_unexpected_responses(
     client: APIClient, settings: Any, provider: str, credentials: dict[str, str], answer: Answer, status: int
 ) -> None:
     with RecordingServer([answer] * 3) as server:
         carriers.configure(settings, {"base_url": server.url}, slug=provider)
         refused = client.post(ACCOUNTS, {"provider": provider, "credentials": credentials}, format="json")
     assert refused.status_code == status, refused.content
-    # Nobody listens there any more.
+    # The server has stopped.
     gone = client.post(ACCOUNTS, {"provider": provider, "credentials": credentials}, format="json")
     assert (gone.status_code, CarrierAccount.objects.count()) == (502, 0)
 
 
-def test_only_admin_keys_change_accounts_and_nobody_sees_anothers(
+def test_only_admin_keys_can_change_accounts_and_only_their_own(
     client: APIClient, exchange: ExchangeThread, developer: Developer
 ) -> None:
     account = add(client, exchange).json()["data"]["id"]
@@ -137,7 +137,7 @@ def test_only_admin_keys_change_accounts_and_nobody_sees_anothers(
     assert not CarrierAccount.objects.exists()
 
 
-def test_a_number_is_imported_configured_and_given_back_to_where_it_was(
+def test_a_number_is_imported_configured_and_routed_back_on_release(
     client: APIClient, exchange: ExchangeThread, developer: Developer
 ) -> None:
     account = add(client, exchange).json()["data"]["id"]
@@ -173,7 +173,7 @@ def test_a_number_is_imported_configured_and_given_back_to_where_it_was(
         ({"colour": "red"}, 422, "colour"),
     ],
 )
-def test_what_cannot_be_imported_changes_nothing(
+def test_an_invalid_import_changes_nothing(
     client: APIClient, exchange: ExchangeThread, fields: dict[str, Any], status: int, field: str
 ) -> None:
     account = add(client, exchange).json()["data"]["id"]
@@ -185,7 +185,7 @@ def test_what_cannot_be_imported_changes_nothing(
     assert (PhoneNumber.objects.count(), record["connection_id"]) == (0, "elsewhere")
 
 
-def test_a_number_that_cannot_be_routed_is_not_kept(client: APIClient, exchange: ExchangeThread) -> None:
+def test_a_number_that_cannot_be_routed_is_not_stored(client: APIClient, exchange: ExchangeThread) -> None:
     account = add(client, exchange).json()["data"]["id"]
     record = own_elsewhere(exchange)
     exchange.exchange.faults.rest[str(record["id"])] = 403
@@ -193,7 +193,7 @@ def test_a_number_that_cannot_be_routed_is_not_kept(client: APIClient, exchange:
     assert (answer.status_code, PhoneNumber.objects.count(), SigningSecret.objects.count()) == (502, 0, 0)
 
 
-def test_a_process_killed_while_it_routes_a_number_loses_nothing(
+def test_a_process_killed_while_routing_a_number_loses_nothing(
     client: APIClient, exchange: ExchangeThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account = add(client, exchange).json()["data"]["id"]
@@ -212,7 +212,7 @@ def test_a_process_killed_while_it_routes_a_number_loses_nothing(
     assert record["connection_id"] == "elsewhere"
 
 
-def test_without_the_key_of_its_webhooks_nothing_is_imported(client: APIClient, exchange: ExchangeThread) -> None:
+def test_nothing_is_imported_without_the_webhooks_public_key(client: APIClient, exchange: ExchangeThread) -> None:
     account = add(client, exchange, public_key="").json()["data"]["id"]
     record = own_elsewhere(exchange)
     answer = client.post(IMPORT, {"phone_number": NUMBER, "carrier_account_id": account}, format="json")
@@ -221,7 +221,7 @@ def test_without_the_key_of_its_webhooks_nothing_is_imported(client: APIClient, 
     assert report(account, "v3:one") in {400, 403}
 
 
-def test_without_billing_the_installations_own_account_may_be_used(
+def test_without_billing_the_installation_s_own_account_can_be_used(
     client: APIClient, exchange: ExchangeThread, settings: Any
 ) -> None:
     settings.BILLING = False
@@ -230,7 +230,7 @@ def test_without_billing_the_installations_own_account_may_be_used(
     assert (shown["source"], shown["carrier_account_id"], record["connection_id"]) == ("imported", None, "exchange")
 
 
-def test_a_number_at_twilio_is_brought_rings_here_and_goes_back(
+def test_a_twilio_number_is_imported_receives_calls_and_is_routed_back(
     client: APIClient, developer: Developer, settings: Any, configure_carrier: object
 ) -> None:
     sid, token, before = f"AC{'1' * 32}", "twilio-token", "https://old.example.com/voice"
@@ -294,7 +294,7 @@ def test_the_page_adds_an_account_imports_a_number_and_deletes_the_account(
     assert not CarrierAccount.objects.exists()
 
 
-def test_an_inbound_call_costs_nothing_for_telephony(
+def test_an_inbound_call_has_no_telephony_charge(
     client: APIClient, exchange: ExchangeThread, developer: Developer
 ) -> None:
     account = add(client, exchange).json()["data"]["id"]
@@ -305,7 +305,7 @@ def test_an_inbound_call_costs_nothing_for_telephony(
     assert client.get(f"/api/v1/calls/{call.pk}").json()["data"]["carrier"] == "telnyx"
 
 
-def test_an_account_reports_of_its_own_numbers_and_calls_alone(
+def test_an_account_can_only_report_about_its_own_numbers_and_calls(
     client: APIClient, exchange: ExchangeThread, developer: Developer
 ) -> None:
     account = add(client, exchange).json()["data"]["id"]
@@ -324,7 +324,7 @@ def test_an_account_reports_of_its_own_numbers_and_calls_alone(
     assert Call.objects.count() == 1
 
 
-def test_a_call_id_that_another_carrier_has_too_is_no_fault(
+def test_a_call_id_that_another_carrier_also_uses_is_not_an_error(
     client: APIClient, exchange: ExchangeThread, developer: Developer
 ) -> None:
     account = add(client, exchange).json()["data"]["id"]
@@ -353,7 +353,7 @@ def test_a_call_id_that_another_carrier_has_too_is_no_fault(
         ("v3:one", {"from": "sip:" + "a" * 100}, 200),
     ],
 )
-def test_odd_reports_of_an_own_account_are_no_fault(
+def test_unexpected_reports_from_a_developer_s_account_cause_no_server_error(
     client: APIClient, exchange: ExchangeThread, developer: Developer, call_id: str, change: dict[str, str], status: int
 ) -> None:
     account = add(client, exchange).json()["data"]["id"]
@@ -362,7 +362,7 @@ def test_odd_reports_of_an_own_account_are_no_fault(
     assert Call.objects.count() == ("from" in change)
 
 
-def test_the_hourly_check_tells_once_of_credentials_that_stopped_working(
+def test_the_hourly_check_notifies_once_about_failing_credentials(
     client: APIClient, exchange: ExchangeThread, developer: Developer
 ) -> None:
     account = add(client, exchange).json()["data"]["id"]
@@ -381,7 +381,7 @@ def test_the_hourly_check_tells_once_of_credentials_that_stopped_working(
     assert client.post(f"{ACCOUNTS}/{account}/test").json()["data"]["status"] == "failing"
 
 
-def test_a_number_is_bought_from_the_developers_account_for_nothing_here(
+def test_a_number_bought_with_the_developer_s_account_costs_nothing_here(
     client: APIClient, exchange: ExchangeThread, developer: Developer
 ) -> None:
     account = add(client, exchange).json()["data"]["id"]

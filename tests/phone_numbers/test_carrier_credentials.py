@@ -1,4 +1,4 @@
-"""New credentials for developers' own carrier accounts, and what holds on to an account."""
+"""New credentials for developers' own carrier accounts, and what prevents deleting an account."""
 
 import base64
 
@@ -28,7 +28,7 @@ def client(developer: Developer, empty_redis: object) -> APIClient:
     return client
 
 
-def test_new_credentials_replace_the_old_ones_once_the_carrier_takes_them(
+def test_new_credentials_replace_the_old_ones_once_the_carrier_accepts_them(
     client: APIClient, exchange: ExchangeThread, developer: Developer
 ) -> None:
     account_id = add(client, exchange).json()["data"]["id"]
@@ -46,7 +46,7 @@ def test_new_credentials_replace_the_old_ones_once_the_carrier_takes_them(
     kept = CarrierAccount.objects.get()
     assert (kept.encrypted, kept.label) == (before.encrypted, "Ours")
 
-    # The hourly check finds the old key refused; what it says comes late.
+    # The hourly check started with the old key, which is now refused, and its result arrives late.
     exchange.exchange.api_key = "KEYrotated"
     new_key = Ed25519PrivateKey.generate()
     public_key = base64.b64encode(new_key.public_key().public_bytes_raw()).decode()
@@ -58,7 +58,7 @@ def test_new_credentials_replace_the_old_ones_once_the_carrier_takes_them(
     assert (shown["last_four"], shown["label"], shown["status"]) == ("ated", "New", "active")
     carrier_accounts.check_account(kept)
     assert client.get(path).json()["data"]["status"] == "active"
-    # Commands and reports go by the new ones at once, in every process: the row says which they are.
+    # Every process uses the new credentials for commands and reports immediately, because they are read from the row.
     assert (report(account_id, "v3:two"), report(account_id, "v3:two", key=new_key)) == (400, 200)
     Call.objects.update(ended_at=timezone.now())
     own_elsewhere(exchange)
@@ -66,7 +66,7 @@ def test_new_credentials_replace_the_old_ones_once_the_carrier_takes_them(
     assert client.delete(f"/api/v1/phone-numbers/{number.pk}").status_code == 204
 
 
-def test_the_account_at_twilio_stays_the_same(client: APIClient, developer: Developer) -> None:
+def test_a_twilio_account_cannot_be_exchanged_for_another_one(client: APIClient, developer: Developer) -> None:
     account = make_carrier_account(developer, account_sid=f"AC{'1' * 32}", auth_token="t")
     CarrierAccount.objects.update(provider="twilio")
     body = {"credentials": {"account_sid": f"AC{'2' * 32}", "auth_token": "t"}}
@@ -82,7 +82,7 @@ def test_the_account_at_twilio_stays_the_same(client: APIClient, developer: Deve
     assert CarrierAccount.objects.get().encrypted == account.encrypted
 
 
-def test_credentials_that_stopped_working_keep_a_number_but_not_an_account(
+def test_failing_credentials_prevent_a_release_but_not_an_account_deletion(
     client: APIClient, exchange: ExchangeThread, developer: Developer
 ) -> None:
     account_id = add(client, exchange).json()["data"]["id"]
@@ -97,7 +97,7 @@ def test_credentials_that_stopped_working_keep_a_number_but_not_an_account(
     assert number.status == "released"
 
 
-def test_an_account_that_goes_leaves_no_number_without_it(
+def test_deleting_an_account_during_an_import_leaves_no_number(
     client: APIClient, exchange: ExchangeThread, developer: Developer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account_id = add(client, exchange).json()["data"]["id"]
@@ -114,7 +114,7 @@ def test_an_account_that_goes_leaves_no_number_without_it(
     assert (PhoneNumber.objects.count(), record["connection_id"]) == (0, "elsewhere")
 
 
-def test_an_account_that_a_purchase_waits_for_stays(
+def test_an_account_with_a_pending_purchase_cannot_be_deleted(
     client: APIClient, exchange: ExchangeThread, developer: Developer
 ) -> None:
     account_id = add(client, exchange).json()["data"]["id"]

@@ -1,4 +1,4 @@
-"""GET /carriers, and numbers and calls that name theirs."""
+"""The GET /carriers API, and the carrier of numbers and calls."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from tests import carriers, factories
 pytestmark = pytest.mark.django_db
 
 
-def test_the_list_says_what_is_configured_and_what_each_can_do(client: Client) -> None:
+def test_the_list_shows_status_and_capabilities(client: Client) -> None:
     rows = client.get("/api/v1/carriers", headers=factories.bearer(factories.make_developer())).json()["data"]
     shown = {row["slug"]: row for row in rows}
     assert {slug: row["status"] for slug, row in shown.items() if slug != "twilio"} == {
@@ -35,7 +35,7 @@ def test_the_list_says_what_is_configured_and_what_each_can_do(client: Client) -
 
 
 @pytest.mark.parametrize("path", ["phone-numbers/available?carrier=exchange", "phone-numbers/available?carrier=nobody"])
-def test_a_carrier_that_cannot_be_used_is_refused(client: Client, path: str) -> None:
+def test_an_unavailable_carrier_is_refused(client: Client, path: str) -> None:
     answer = client.get(f"/api/v1/{path}", headers=factories.bearer(factories.make_developer()))
     assert (answer.status_code, answer.json()["errors"]) == (
         422,
@@ -43,14 +43,14 @@ def test_a_carrier_that_cannot_be_used_is_refused(client: Client, path: str) -> 
     )
 
 
-def test_a_capability_is_asked_for_by_its_name() -> None:
+def test_a_capability_is_looked_up_by_its_class() -> None:
     assert able("telnyx", CallControl) is carrier_named("telnyx")
     with pytest.raises(CarrierError, match="not configured") as refused:
         able("exchange", CallControl)
     assert refused.value.reason == "not_configured"
 
 
-def test_a_capability_that_a_carrier_lacks_is_an_error_of_the_carrier(settings: Any) -> None:
+def test_a_missing_capability_is_a_carrier_error(settings: Any) -> None:
     settings.CARRIERS = {
         "small": {
             "NAME": "Small",
@@ -66,13 +66,13 @@ def test_a_capability_that_a_carrier_lacks_is_an_error_of_the_carrier(settings: 
     assert refused.value.reason == "unsupported"
 
 
-def test_a_number_is_at_the_default_carrier_unless_it_is_bought_elsewhere(client: Client) -> None:
+def test_a_number_is_at_the_default_carrier_unless_bought_elsewhere(client: Client) -> None:
     number = factories.make_phone_number()
     shown = client.get(f"/api/v1/phone-numbers/{number.pk}", headers=factories.bearer(number.developer)).json()["data"]
     assert shown["carrier"] == "telnyx"
 
 
-def test_numbers_that_need_documents_are_not_sold_by_a_carrier_that_takes_none(client: Client, settings: Any) -> None:
+def test_a_carrier_without_compliance_does_not_sell_numbers_that_need_documents(client: Client, settings: Any) -> None:
     carriers.configure(settings, {"account_sid": "AC1", "auth_token": "t"}, "twilio")
     settings.DEFAULT_CARRIER = "twilio"
     headers = factories.bearer(factories.make_developer())

@@ -1,4 +1,4 @@
-"""GET /countries, requirements, verification and POST verify, against the built-in exchange."""
+"""The APIs GET /countries, its requirements and verification, and POST verify, tested with the built-in exchange."""
 
 import re
 from datetime import timedelta
@@ -14,7 +14,7 @@ from phone_numbers.models import CountryRequirements, Verification
 from phone_numbers.verification.submissions import approve, reject
 from tests.factories import bearer, make_developer
 from tests.fakes.exchange_thread import ExchangeThread
-from tests.phone_numbers.requirement_answers import JPEG, PDF, PNG, ids_of, submit_papers, upload
+from tests.phone_numbers.requirement_answers import JPEG, PDF, PNG, ids_of, submit_documents, upload
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis", "documents")]
 COUNTRIES = "/api/v1/countries"
@@ -55,7 +55,7 @@ def form_of(*, address: Any = None, **changes: Any) -> dict[str, Any]:
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
-def test_the_list_has_every_kind_of_number_on_sale(api: Api) -> None:
+def test_the_list_has_every_type_of_number_for_sale(api: Api) -> None:
     rows = api.get()["data"]
     assert rows[0] == {
         "country_code": "US",
@@ -69,7 +69,7 @@ def test_the_list_has_every_kind_of_number_on_sale(api: Api) -> None:
     assert statuses["GB", "local"] == statuses["GB", "mobile"] == statuses["DE", "local"] == "unverified"
 
 
-def test_requirements_as_documented(api: Api) -> None:
+def test_requirements_have_the_documented_shape(api: Api) -> None:
     rows = api.get("/GB/requirements?number_type=local")["data"]
     assert rows == api.get("/gb/requirements")["data"]
     for row in rows:
@@ -95,13 +95,13 @@ def test_requirements_as_documented(api: Api) -> None:
 
 
 @pytest.mark.parametrize("what", ["requirements", "verification"])
-def test_what_is_not_on_sale(api: Api, what: str) -> None:
+def test_countries_and_types_that_are_not_for_sale(api: Api, what: str) -> None:
     assert api.get(f"/ZZ/{what}", 404) == {"message": "Not found."}
     assert api.get(f"/US/{what}?number_type=mobile", 422)["errors"].keys() == {"number_type"}
     assert api.get(f"/GB/{what}?number_type=fax", 422)["errors"].keys() == {"number_type"}
 
 
-def test_the_carrier_is_asked_once_a_day_and_not_missed(api: Api, exchange: ExchangeThread) -> None:
+def test_requirements_are_cached_for_a_day_and_used_if_the_carrier_fails(api: Api, exchange: ExchangeThread) -> None:
     before = api.get()
     exchange.exchange.faults.rest["requirements"] = 500
     assert api.get() == before
@@ -112,12 +112,12 @@ def test_the_carrier_is_asked_once_a_day_and_not_missed(api: Api, exchange: Exch
     assert api.get("/US/requirements")["data"] == []
 
 
-def test_nobody_without_a_key(client: Any) -> None:
+def test_requests_without_credentials_are_refused(client: Any) -> None:
     assert client.get(COUNTRIES).status_code == client.post(f"{COUNTRIES}/GB/verify").status_code == 401
 
 
-# --- handing in -------------------------------------------------------------------------------------------------------
-def test_a_submission_as_documented(api: Api, documents: Path) -> None:
+# --- submitting -------------------------------------------------------------------------------------------------------
+def test_a_submission_has_the_documented_shape(api: Api, documents: Path) -> None:
     answer = api.verify(form_of())["data"]
     verification = Verification.objects.get()
     assert re.fullmatch("ver_[0-9a-f]{16}", answer["id"])
@@ -154,14 +154,14 @@ def test_a_submission_as_documented(api: Api, documents: Path) -> None:
     ("content", "kind", "extension"),
     [(PNG, "image/png", "png"), (JPEG, "image/jpeg", "jpg"), (PDF, "application/pdf", "pdf")],
 )
-def test_a_file_is_what_it_holds(api: Api, content: bytes, kind: str, extension: str) -> None:
+def test_a_file_s_type_is_detected_from_its_content(api: Api, content: bytes, kind: str, extension: str) -> None:
     api.verify(form_of(address=upload(content, "../../etc/passwd.exe", "text/html")))
     document = Verification.objects.get().documents.get(kind="document")
     assert (document.content_type, document.filename) == (kind, "passwd.exe")
     assert re.fullmatch(rf"ver_[0-9a-f]{{16}}/[0-9a-f]{{32}}\.{extension}", document.file.name)
 
 
-def test_texts_may_come_along(api: Api) -> None:
+def test_texts_are_optional(api: Api) -> None:
     text = {"documents[1][type]": ids_of("GB")["Contact Info"], "documents[1][value]": "Jane Doe, Acme, +442079460000"}
     api.verify(form_of(**text))
     assert Verification.objects.get().documents.get(kind="textual").value == "Jane Doe, Acme, +442079460000"
@@ -195,13 +195,15 @@ def test_texts_may_come_along(api: Api) -> None:
         ({"note": "x"}, {"note": ["Unknown field."]}),
     ],
 )  # fmt: skip
-def test_refusals(api: Api, documents: Path, changes: dict[str, Any], errors: dict[str, list[str]]) -> None:
+def test_invalid_submissions_are_refused(
+    api: Api, documents: Path, changes: dict[str, Any], errors: dict[str, list[str]]
+) -> None:
     assert api.verify(form_of(**changes), status=422)["errors"] == errors
     assert not Verification.objects.exists()
     assert not documents.exists()
 
 
-def test_the_same_requirement_twice(api: Api) -> None:
+def test_the_same_requirement_twice_is_refused(api: Api) -> None:
     again = {"documents[1][type]": ids_of("GB")["Proof of Address (Local)"], "documents[1][file]": upload()}
     answer = api.verify(form_of(**again), status=422)
     assert answer["errors"] == {"documents.1.type": ["Proof of Address (Local) was sent twice."]}
@@ -225,7 +227,7 @@ def test_the_same_requirement_twice(api: Api) -> None:
     ],
     ids=["fields", "files", "boundary"],
 )
-def test_a_form_that_cannot_be_read(
+def test_an_unreadable_form_is_refused(
     api: Api, client: Any, content_type: str, parts: list[str], text: str, keyed: bool
 ) -> None:
     form = "".join(f"--b\r\nContent-Disposition: form-data; {part}\r\n" for part in parts) + "--b--\r\n"
@@ -236,7 +238,7 @@ def test_a_form_that_cannot_be_read(
     assert response.json()["errors"]["body"][0].startswith(text)
 
 
-def test_json_is_no_form(api: Api, client: Any) -> None:
+def test_json_is_refused(api: Api, client: Any) -> None:
     response = client.post(
         f"{COUNTRIES}/GB/verify", {"number_type": "local"}, "application/json", headers=bearer(api.developer)
     )
@@ -244,14 +246,14 @@ def test_json_is_no_form(api: Api, client: Any) -> None:
     assert response.json()["errors"] == {"body": ["Send the documents as multipart/form-data."]}
 
 
-def test_where_nothing_is_needed(api: Api) -> None:
+def test_countries_without_requirements(api: Api) -> None:
     answer = api.verify(form_of(), country="US", status=409)
     assert answer == {"message": "United States requires no documents for local numbers."}
     assert api.verify(form_of(), country="ZZ", status=404) == {"message": "Not found."}
 
 
 # --- statuses ---------------------------------------------------------------------------------------------------------
-def test_once_until_it_is_rejected(api: Api) -> None:
+def test_documents_can_only_be_submitted_again_after_a_rejection(api: Api) -> None:
     staff = make_developer(is_staff=True)
     api.verify(form_of())
     assert api.verify(form_of(), status=409) == {"message": "Your documents are already being reviewed."}
@@ -276,8 +278,8 @@ def test_once_until_it_is_rejected(api: Api) -> None:
     assert [each.status for each in Verification.objects.order_by("pk")] == ["rejected", "approved"]
 
 
-def test_accounts_do_not_see_each_other(api: Api, client: Any) -> None:
-    submit_papers(make_developer())
+def test_other_accounts_verifications_are_not_visible(api: Api, client: Any) -> None:
+    submit_documents(make_developer())
     assert api.status_of("GB") == "unverified"
     assert api.get("/GB/verification")["data"] == {
         "country_code": "GB", "number_type": "local", "status": "unverified", "submitted_at": None, "reviewed_at": None,

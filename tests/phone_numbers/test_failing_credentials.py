@@ -1,4 +1,4 @@
-"""When a developer is told that a carrier does not take the credentials of their own account any more."""
+"""When we notify a developer that a carrier no longer accepts the credentials of their own account."""
 
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ from tests.jobs import run_jobs
 from webhooks.models import Event
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
-# What the hourly check finds, hour by hour, and the hours at which the developer is told. "r": the credentials are replaced first.
+# The hourly results, and the hours at which the developer is notified. "r": the credentials are replaced first.
 HOURS = [
     ("ok bad bad bad", [1]),
     ("bad ok bad ok bad ok", [0]),
@@ -26,7 +26,7 @@ HOURS = [
 
 
 @pytest.mark.parametrize(("found", "told"), HOURS)
-def test_of_each_failure_and_once_a_day_where_credentials_work_by_turns(
+def test_each_failure_is_reported_but_intermittent_ones_once_a_day(
     developer: Developer, exchange: ExchangeThread, found: str, told: list[int]
 ) -> None:
     account = make_carrier_account(developer, **exchange.credentials())

@@ -1,4 +1,4 @@
-"""A purchase whose process dies between any two steps ends bought and paid, or not bought and not paid; and can be made again."""
+"""A purchase whose process crashes between any two steps ends bought and paid or neither, and can be repeated."""
 
 from decimal import Decimal
 
@@ -13,12 +13,12 @@ from tests.phone_numbers.test_purchases import later, make_buyer
 
 
 @pytest.mark.django_db
-def test_a_death_between_any_two_steps(exchange: ExchangeThread) -> None:
-    assert die_at_every_step() == {(), ("refused",), ("bought",)}
+def test_a_crash_between_any_two_steps(exchange: ExchangeThread) -> None:
+    assert crash_at_every_step() == {(), ("refused",), ("bought",)}
 
 
-def die_at_every_step(every: int = 1) -> set[tuple[str, ...]]:
-    """At the default carrier; what became of the purchases."""
+def crash_at_every_step(every: int = 1) -> set[tuple[str, ...]]:
+    """Crash a purchase at the default carrier at every step. Returns the resulting purchase statuses."""
     buyer = make_buyer("500")
     found, _ = search_available(country="US", area_code="415")
     offered = iter([number.phone_number for number in found])

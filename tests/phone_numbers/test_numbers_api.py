@@ -1,4 +1,4 @@
-"""Searching, buying, listing and giving back numbers over the API, against the built-in exchange."""
+"""Searching, buying, listing and releasing numbers through the API, tested with the built-in exchange."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -43,7 +43,7 @@ def buy(client: APIClient, **body: Any) -> Any:
 
 
 def refuse(response: Any, status: int, developer: Developer, balance: str = "25") -> Any:
-    """A refusal after which nothing is other than before."""
+    """Check that a request was refused and nothing changed."""
     assert response.status_code == status, response.content
     assert ledger.balance(developer.pk) == Decimal(balance)
     assert not PhoneNumber.objects.filter(developer=developer).exists()
@@ -51,7 +51,7 @@ def refuse(response: Any, status: int, developer: Developer, balance: str = "25"
 
 
 # --- search -----------------------------------------------------------------------------------------------------------
-def test_search_as_documented(client: APIClient, exchange: ExchangeThread) -> None:
+def test_search_has_the_documented_shape(client: APIClient, exchange: ExchangeThread) -> None:
     answer = client.get(AVAILABLE, {"country": "us", "area_code": "415"}).json()
     assert answer["data"][0] == {
         "phone_number": "+14155550100",
@@ -101,14 +101,14 @@ def test_filters(
         ({"limit": "many"}, "limit"),
     ],
 )
-def test_search_refuses(client: APIClient, query: dict[str, str], field: str) -> None:
+def test_invalid_searches_are_refused(client: APIClient, query: dict[str, str], field: str) -> None:
     response = client.get(AVAILABLE, query)
     assert response.status_code == 422
     assert set(response.json()["errors"]) == {field}
 
 
 @pytest.mark.parametrize("fault", [500, 401, "garbage", "drop"])
-def test_search_with_the_carrier_down(client: APIClient, exchange: ExchangeThread, fault: Any) -> None:
+def test_search_while_the_carrier_is_down(client: APIClient, exchange: ExchangeThread, fault: Any) -> None:
     exchange.exchange.faults.rest["available_phone_numbers"] = fault
     response = client.get(AVAILABLE)
     assert response.status_code == 502
@@ -135,7 +135,7 @@ def test_prices(client: APIClient) -> None:
 
 
 # --- purchase ---------------------------------------------------------------------------------------------------------
-def test_purchase(client: APIClient, developer: Developer, exchange: ExchangeThread) -> None:
+def test_a_purchase(client: APIClient, developer: Developer, exchange: ExchangeThread) -> None:
     response = buy(client, webhook_url="https://203.0.113.7/hook", label="Support")
     assert response.status_code == 201, response.content
     shown = response.json()["data"]
@@ -186,20 +186,20 @@ def test_purchase(client: APIClient, developer: Developer, exchange: ExchangeThr
         ({"colour": "red"}, "colour"),
     ],
 )
-def test_purchase_refuses(
+def test_invalid_purchases_are_refused(
     client: APIClient, developer: Developer, exchange: ExchangeThread, body: dict[str, Any], field: str
 ) -> None:
     answer = refuse(buy(client, **body), 422, developer)
     assert field in answer["errors"]
 
 
-def test_purchase_without_money(client: APIClient, developer: Developer, exchange: ExchangeThread) -> None:
+def test_a_purchase_without_enough_balance(client: APIClient, developer: Developer, exchange: ExchangeThread) -> None:
     ledger.post_entry(developer_id=developer.pk, key="x", kind="adjustment", amount=Decimal("-19.01"), description="x")
     refuse(buy(client), 402, developer, "5.99")
     assert not NumberPurchase.objects.exists()
 
 
-def test_what_running_calls_have_accrued_is_spent(
+def test_the_accrued_cost_of_running_calls_is_not_available(
     client: APIClient, developer: Developer, exchange: ExchangeThread
 ) -> None:
     call = Call.objects.create(
@@ -212,7 +212,7 @@ def test_what_running_calls_have_accrued_is_spent(
         model_rate=Decimal(1),
         config={"max_call_duration": {"value": 3600, "source": "number"}},
     )
-    # Ten minutes are held: 20 of the 25 are gone.
+    # Ten minutes are held, so 20 of the 25 are unavailable.
     answer = refuse(buy(client), 402, developer)
     assert answer == {
         "message": "Your balance is too low: $5.00 available, $6.00 required. Add credit and try again.",
@@ -222,25 +222,27 @@ def test_what_running_calls_have_accrued_is_spent(
     assert buy(client).status_code == 201
 
 
-def test_the_last_six_dollars_are_enough(client: APIClient, developer: Developer, exchange: ExchangeThread) -> None:
+def test_a_balance_of_exactly_six_dollars_is_enough(
+    client: APIClient, developer: Developer, exchange: ExchangeThread
+) -> None:
     ledger.post_entry(developer_id=developer.pk, key="x", kind="adjustment", amount=Decimal(-19), description="x")
     assert buy(client).status_code == 201
     assert ledger.balance(developer.pk) == 0
 
 
-def test_a_country_that_wants_papers(client: APIClient, developer: Developer, exchange: ExchangeThread) -> None:
+def test_a_country_that_requires_documents(client: APIClient, developer: Developer, exchange: ExchangeThread) -> None:
     answer = refuse(buy(client, phone_number="+442079460000", country_code="GB"), 403, developer)
     assert "require verification" in answer["message"]
 
 
 @pytest.mark.parametrize("body", [{"phone_number": "+14155559999"}, {"phone_number": "+18335550100"}])
-def test_a_number_that_is_not_on_offer(
+def test_a_number_that_is_not_offered(
     client: APIClient, developer: Developer, exchange: ExchangeThread, body: dict[str, str]
 ) -> None:
     refuse(buy(client, **body), 409, developer)
 
 
-def test_somebody_elses_number(client: APIClient, developer: Developer, exchange: ExchangeThread) -> None:
+def test_another_account_s_number(client: APIClient, developer: Developer, exchange: ExchangeThread) -> None:
     make_phone_number(e164=NUMBER)
     refuse(buy(client), 409, developer)
 
@@ -254,7 +256,7 @@ def test_the_carrier_refuses_the_order(
     response = buy(client)
     assert response.status_code == 502
     assert not PhoneNumber.objects.exists()
-    # A plain no ends it; after anything else it is not known yet what the carrier has done.
+    # An explicit refusal ends the purchase. After any other error, the outcome is unknown.
     is_plain = fault == 422
     assert NumberPurchase.objects.get().status == ("refused" if is_plain else "pending")
     assert ledger.balance_summary(developer.pk) == ledger.BalanceSummary(
@@ -262,13 +264,13 @@ def test_the_carrier_refuses_the_order(
     )
 
 
-def test_the_carrier_is_gone(client: APIClient, developer: Developer, exchange: ExchangeThread) -> None:
+def test_the_carrier_is_unreachable(client: APIClient, developer: Developer, exchange: ExchangeThread) -> None:
     exchange.run(exchange.exchange.stop())
     refuse(buy(client), 502, developer)
 
 
 # --- list, get, release -----------------------------------------------------------------------------------------------
-def test_numbers_of_others_do_not_exist(client: APIClient, developer: Developer) -> None:
+def test_numbers_of_other_accounts_are_not_found(client: APIClient, developer: Developer) -> None:
     other = make_phone_number()
     released = make_phone_number(developer=developer, status="released")
     assert client.get(NUMBERS).json()["data"] == []
@@ -280,7 +282,7 @@ def test_numbers_of_others_do_not_exist(client: APIClient, developer: Developer)
     assert other.status == "active"
 
 
-def test_pages(client: APIClient, developer: Developer) -> None:
+def test_the_list_has_pages(client: APIClient, developer: Developer) -> None:
     ids = [make_phone_number(developer=developer).pk for _ in range(3)]
     first = client.get(f"{NUMBERS}?per_page=2").json()
     second = client.get(first["links"]["next"]).json()
@@ -301,7 +303,7 @@ def test_release(client: APIClient, developer: Developer, exchange: ExchangeThre
     number = PhoneNumber.objects.get()
     assert number.status == "released"
     assert number.released_at is not None
-    # What it was set to use can be deleted.
+    # The objects that it used can be deleted.
     assert (number.agent, number.agent_version, number.model_key) == (None, None, None)
     again = buy(client)
     assert again.status_code == 201
@@ -309,7 +311,7 @@ def test_release(client: APIClient, developer: Developer, exchange: ExchangeThre
     assert ledger.balance(developer.pk) == 13
 
 
-def test_release_of_a_number_that_the_carrier_has_lost(
+def test_releasing_a_number_that_the_carrier_no_longer_has(
     client: APIClient, developer: Developer, exchange: ExchangeThread
 ) -> None:
     bought = buy(client).json()["data"]
@@ -317,7 +319,9 @@ def test_release_of_a_number_that_the_carrier_has_lost(
     assert client.delete(f"{NUMBERS}/{bought['id']}").status_code == 204
 
 
-def test_no_release_while_a_call_runs(client: APIClient, developer: Developer, exchange: ExchangeThread) -> None:
+def test_a_number_cannot_be_released_during_a_call(
+    client: APIClient, developer: Developer, exchange: ExchangeThread
+) -> None:
     number_id = buy(client).json()["data"]["id"]
     call = Call.objects.create(
         developer=developer, phone_number_id=number_id, direction="inbound", mode="streaming", status="answered"
@@ -328,7 +332,9 @@ def test_no_release_while_a_call_runs(client: APIClient, developer: Developer, e
     assert client.delete(f"{NUMBERS}/{number_id}").status_code == 204
 
 
-def test_no_release_without_the_carrier(client: APIClient, developer: Developer, exchange: ExchangeThread) -> None:
+def test_a_number_cannot_be_released_while_the_carrier_is_down(
+    client: APIClient, developer: Developer, exchange: ExchangeThread
+) -> None:
     number_id = buy(client).json()["data"]["id"]
     exchange.exchange.faults.rest[PhoneNumber.objects.get().carrier_ref] = 500
     response = client.delete(f"{NUMBERS}/{number_id}")
@@ -336,7 +342,7 @@ def test_no_release_without_the_carrier(client: APIClient, developer: Developer,
     assert NUMBER in exchange.exchange.state.phone_numbers
 
 
-def test_nobody_unauthenticated(empty_redis: object) -> None:
+def test_requests_without_credentials_are_refused(empty_redis: object) -> None:
     for path in (NUMBERS, AVAILABLE, f"{NUMBERS}/1", "/api/v1/number-pricing"):
         response = APIClient().get(path)
         assert (response.status_code, response.json()) == (401, {"message": "Unauthenticated."})

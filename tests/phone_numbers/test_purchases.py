@@ -1,4 +1,4 @@
-"""Purchases that are interrupted, or made twice at once: bought and paid, or neither."""
+"""Interrupted and concurrent purchases end bought and paid, or neither."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -42,14 +42,14 @@ def later() -> None:
 
 
 def outcome(developer: Developer) -> tuple[str, int, Decimal, Decimal]:
-    """Status of the purchase, numbers owned, balance, and what can be spent of it."""
+    """Status of the purchase, numbers owned, balance, and available balance."""
     owned = PhoneNumber.objects.filter(developer=developer).count()
     found = ledger.balance_summary(developer.pk)
     return NumberPurchase.objects.get().status, owned, found.balance, found.available
 
 
 @pytest.mark.django_db
-def test_the_schedule_is_there() -> None:
+def test_the_job_is_scheduled() -> None:
     schedule = Schedule.objects.get(name="reconcile number purchases")
     assert (schedule.func, schedule.schedule_type, schedule.minutes, schedule.repeats) == (
         "phone_numbers.charging.purchases.reconcile_purchases", "I", 1, -1,
@@ -57,7 +57,7 @@ def test_the_schedule_is_there() -> None:
 
 
 @pytest.mark.django_db
-def test_a_lost_answer_is_asked_for(forgetful: ForgetfulProxy, exchange: ExchangeThread) -> None:
+def test_a_lost_response_is_looked_up(forgetful: ForgetfulProxy, exchange: ExchangeThread) -> None:
     developer = make_buyer()
     forgetful.lost.add("POST number_orders")
     number = buy_number(developer=developer, phone_number=NUMBER)
@@ -67,7 +67,7 @@ def test_a_lost_answer_is_asked_for(forgetful: ForgetfulProxy, exchange: Exchang
 
 
 @pytest.mark.django_db
-def test_all_answers_lost_and_found_later(forgetful: ForgetfulProxy, exchange: ExchangeThread) -> None:
+def test_lost_responses_are_looked_up_later(forgetful: ForgetfulProxy, exchange: ExchangeThread) -> None:
     developer = make_buyer()
     forgetful.lost |= {"POST number_orders", "GET number_orders"}
     with pytest.raises(UpstreamFailed):
@@ -82,7 +82,7 @@ def test_all_answers_lost_and_found_later(forgetful: ForgetfulProxy, exchange: E
 
 
 @pytest.mark.django_db
-def test_the_chosen_agent_answers_however_the_purchase_ends(forgetful: ForgetfulProxy) -> None:
+def test_the_selected_agent_answers_however_the_purchase_ends(forgetful: ForgetfulProxy) -> None:
     developer = make_buyer("50")
     agent = make_agent(developer=developer, model_slug="local-offline", system_prompt="You sell bread.")
     at_once = buy_number(developer=developer, phone_number=NUMBER, agent_id=agent.pk)
@@ -103,7 +103,7 @@ def test_the_chosen_agent_answers_however_the_purchase_ends(forgetful: Forgetful
 
 
 @pytest.mark.django_db
-def test_nothing_is_settled_while_its_request_may_still_run(exchange: ExchangeThread) -> None:
+def test_a_purchase_is_not_reconciled_while_its_request_may_be_running(exchange: ExchangeThread) -> None:
     developer = make_buyer()
     begin(developer)
     purchases.reconcile_purchases(timezone.now() + timedelta(seconds=29))
@@ -111,7 +111,7 @@ def test_nothing_is_settled_while_its_request_may_still_run(exchange: ExchangeTh
 
 
 @pytest.mark.django_db
-def test_a_process_that_died_before_it_ordered(exchange: ExchangeThread) -> None:
+def test_a_process_that_crashed_before_ordering(exchange: ExchangeThread) -> None:
     developer = make_buyer()
     begin(developer)
     for _ in range(2):
@@ -121,7 +121,7 @@ def test_a_process_that_died_before_it_ordered(exchange: ExchangeThread) -> None
 
 
 @pytest.mark.django_db
-def test_a_process_that_died_after_it_ordered(exchange: ExchangeThread) -> None:
+def test_a_process_that_crashed_after_ordering(exchange: ExchangeThread) -> None:
     developer = make_buyer()
     purchase = begin(developer)
     reference = str(purchase.reference)
@@ -133,7 +133,7 @@ def test_a_process_that_died_after_it_ordered(exchange: ExchangeThread) -> None:
 
 
 @pytest.mark.django_db
-def test_a_number_that_was_just_sold_to_somebody_else(exchange: ExchangeThread) -> None:
+def test_a_number_that_was_just_sold_to_someone_else(exchange: ExchangeThread) -> None:
     developer = make_buyer()
     purchase = begin(developer)
     carrier_named("telnyx").order_number(e164=NUMBER, reference="somebody else")
@@ -143,7 +143,7 @@ def test_a_number_that_was_just_sold_to_somebody_else(exchange: ExchangeThread) 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_number_and_many_buyers(exchange: ExchangeThread) -> None:
+def test_concurrent_purchases_of_one_number(exchange: ExchangeThread) -> None:
     buyers = [make_buyer() for _ in range(4)]
     barrier = Barrier(len(buyers))
 
@@ -166,7 +166,7 @@ def test_one_number_and_many_buyers(exchange: ExchangeThread) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_buyer_and_many_numbers(exchange: ExchangeThread) -> None:
+def test_concurrent_purchases_by_one_account(exchange: ExchangeThread) -> None:
     developer = make_buyer("13")
     offered, _ = search_available(country="US", area_code="415", limit=4)
     barrier = Barrier(4)
@@ -189,7 +189,7 @@ def test_one_buyer_and_many_numbers(exchange: ExchangeThread) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_reconcilers_at_once(exchange: ExchangeThread) -> None:
+def test_concurrent_reconciliations(exchange: ExchangeThread) -> None:
     developer = make_buyer()
     begin(developer)
     barrier = Barrier(3)

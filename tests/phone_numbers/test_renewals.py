@@ -1,4 +1,4 @@
-"""Renewals on a simulated clock: what is paid when, what is told when, and what becomes of a number that nobody pays for."""
+"""Renewals on a simulated clock: when they are paid, when the developer is notified, and what happens to unpaid numbers."""
 
 import json
 import random
@@ -44,7 +44,7 @@ def credit(developer: Developer, amount: str) -> None:
 
 
 def months_of(number: PhoneNumber) -> list[tuple[str, datetime]]:
-    """(month in the key, when it was booked)."""
+    """(month in the key, time of the ledger entry)."""
     entries = LedgerEntry.objects.filter(key__startswith=f"number:{number.pk}:").order_by("pk")
     return [(entry.key.rsplit(":", 1)[1], entry.created_at) for entry in entries]
 
@@ -54,8 +54,8 @@ def state_of(number: PhoneNumber) -> str:
     return number.status
 
 
-def told(developer: Developer) -> list[str]:
-    """What the account was told, by the ends of the keys."""
+def notices_of(developer: Developer) -> list[str]:
+    """The account's notices, by the ends of their keys."""
     keys = Notice.objects.filter(developer=developer).order_by("pk").values_list("key", flat=True)
     return [key.split(":", 2)[2] for key in keys]
 
@@ -74,10 +74,10 @@ def told(developer: Developer) -> list[str]:
         ("2026-11-30", 3, "2027-02-28"),
     ],
 )
-def test_anniversaries(bought: str, months: int, due: str) -> None:
+def test_renewal_dates(bought: str, months: int, due: str) -> None:
     moment = datetime.fromisoformat(f"{bought}T23:59:59+00:00")
     assert add_months(moment, months) == datetime.fromisoformat(f"{due}T23:59:59+00:00")
-    # The database, which chooses the numbers that are due, counts alike.
+    # The database query for due numbers computes the same dates.
     number = make_number(make_account(), created_at=moment, months_paid=months)
     assert [found.renewal for found in renewals.due_numbers(number.renews_at)] == [number.renews_at]
     assert not renewals.due_numbers(number.renews_at - timedelta(microseconds=1)).exists()
@@ -91,9 +91,9 @@ def test_24_months_with_crashes_and_repeats() -> None:
     for day in range(1, 758):
         now = BOUGHT + day * DAY + 3 * HOUR
         if now.date() not in due_days and chance.random() < 0.97:
-            continue  # a few of the days on which nothing is due are enough
+            continue  # only test a few of the days without renewals
         if chance.random() < 0.3:
-            with transaction.atomic():  # a process that is killed before it commits
+            with transaction.atomic():  # simulates a process that is killed before it commits
                 renewals.renew_all(now)
                 transaction.set_rollback(True)
         for _ in range(2 if chance.random() < 0.3 else 1):
@@ -106,12 +106,12 @@ def test_24_months_with_crashes_and_repeats() -> None:
     assert (len(days), days[0], days[11], days[12]) == (23, "2028-03-29", "2029-02-28", "2029-03-29")
     assert ledger.balance(developer.pk) == 150 - 47 * 3
     assert list(ledger_verification.check_entries()) == [
-        "the ledger is not protected: its trigger ledger_is_never_emptied is missing or disabled"  # in tests
+        "the ledger is not protected: its trigger ledger_is_never_emptied is missing or disabled"  # off in tests
     ]
-    assert told(developer) == []
+    assert notices_of(developer) == []
 
 
-def test_paid_at_the_moment_and_not_before() -> None:
+def test_a_month_is_paid_exactly_when_it_is_due() -> None:
     developer = make_account("10")
     number = make_number(developer)
     renewals.renew_all(DUE - timedelta(microseconds=1))
@@ -126,7 +126,7 @@ def test_paid_at_the_moment_and_not_before() -> None:
     assert (number.months_paid, number.renews_at) == (2, datetime(2028, 3, 31, 10, tzinfo=UTC))
 
 
-def test_the_way_of_a_number_that_nobody_pays_for(exchange: ExchangeThread) -> None:
+def test_the_lifecycle_of_an_unpaid_number(exchange: ExchangeThread) -> None:
     developer = make_account("6")
     number = buy_number(developer=developer, phone_number="+14155550100", webhook_url="http://127.0.0.1:9/hook")
     PhoneNumber.objects.update(created_at=BOUGHT)
@@ -144,7 +144,7 @@ def test_the_way_of_a_number_that_nobody_pays_for(exchange: ExchangeThread) -> N
     assert "+14155550100" not in exchange.exchange.state.phone_numbers
     assert ledger.balance(developer.pk) == 0
     month = "2028-02"
-    assert told(developer) == [
+    assert notices_of(developer) == [
         *(f"{month}:upcoming:{days}" for days in (7, 3, 1)),
         *(f"{month}:unpaid:{days}" for days in (7, 3, 1)),
         f"{month}:suspended",
@@ -184,7 +184,7 @@ def test_the_way_of_a_number_that_nobody_pays_for(exchange: ExchangeThread) -> N
     assert mail.outbox[0].to == [developer.email]
 
 
-def test_a_payment_in_the_days_of_grace() -> None:
+def test_a_payment_during_the_grace_period() -> None:
     developer = make_account("0")
     number = make_number(developer)
     renewals.renew_all(DUE)
@@ -197,7 +197,7 @@ def test_a_payment_in_the_days_of_grace() -> None:
     assert ledger.balance(developer.pk) == 2
 
 
-def test_a_payment_brings_a_suspended_number_back(empty_redis: object) -> None:
+def test_a_payment_reactivates_a_suspended_number(empty_redis: object) -> None:
     developer = make_account("0")
     number = make_streaming_number(developer, created_at=BOUGHT)
     for day in (0, 7):
@@ -219,13 +219,13 @@ def test_a_payment_brings_a_suspended_number_back(empty_redis: object) -> None:
     renewals.renew_overdue(developer.pk, DUE + 9 * DAY)
     assert (state_of(number), number.suspended_at, number.months_paid) == ("active", None, 2)
     assert ledger.balance(developer.pk) == 3
-    assert told(developer)[-1] == "2028-02:reactivated"
-    # The next month is due on its own day, as if nothing had been.
+    assert notices_of(developer)[-1] == "2028-02:reactivated"
+    # The next month is still due on its original date.
     renewals.renew_all(number.renews_at)
     assert [month for month, _ in months_of(number)] == ["2028-02", "2028-03"]
 
 
-def test_credit_renews_by_itself() -> None:
+def test_credit_triggers_overdue_renewals() -> None:
     developer = make_account("0")
     number = make_number(developer, created_at=datetime(2026, 1, 31, tzinfo=UTC), months_paid=1)
     due = number.renews_at
@@ -236,13 +236,13 @@ def test_credit_renews_by_itself() -> None:
     assert [month for month, _ in months_of(number)] == ["2026-02"]
 
 
-def test_two_months_are_owed_when_the_second_came_while_it_was_suspended() -> None:
+def test_two_months_are_owed_if_the_second_one_became_due_during_the_suspension() -> None:
     developer = make_account("0")
     number = make_number(developer)
     for day in (0, 7, 35):
         renewals.renew_all(DUE + day * DAY)
     credit(developer, "3.5")
-    late = DUE + 35 * DAY  # 4 April; the second month is due since 31 March
+    late = DUE + 35 * DAY  # April 4; the second month has been due since March 31
     renewals.renew_overdue(developer.pk, late)
     assert (state_of(number), number.months_paid, number.unpaid_since) == ("active", 2, late)
     credit(developer, "2.5")
@@ -251,7 +251,7 @@ def test_two_months_are_owed_when_the_second_came_while_it_was_suspended() -> No
     assert ledger.balance(developer.pk) == 0
 
 
-def test_no_reminder_where_the_balance_suffices_for_all() -> None:
+def test_no_reminder_if_the_balance_covers_all_renewals() -> None:
     developer = make_account("5")
     first, second = make_number(developer), make_number(developer, created_at=BOUGHT + HOUR)
     renewals.renew_all(DUE - 6 * DAY)
@@ -263,7 +263,7 @@ def test_no_reminder_where_the_balance_suffices_for_all() -> None:
     assert [months_of(number) for number in (first, second)] == [[("2028-02", DUE + HOUR)]] * 2
 
 
-def test_an_outage_of_ours_takes_no_days_from_anybody() -> None:
+def test_an_outage_of_ours_does_not_shorten_the_grace_period() -> None:
     developer = make_account("0")
     number = make_number(developer)
     late = DUE + 100 * DAY
@@ -274,7 +274,7 @@ def test_an_outage_of_ours_takes_no_days_from_anybody() -> None:
     assert number.release_ordered_at is None
 
 
-def test_a_release_is_repeated_until_it_is_done(forgetful: ForgetfulProxy, exchange: ExchangeThread) -> None:
+def test_a_release_is_retried_until_it_succeeds(forgetful: ForgetfulProxy, exchange: ExchangeThread) -> None:
     developer = make_account("6")
     number = buy_number(developer=developer, phone_number="+14155550100")
     PhoneNumber.objects.update(created_at=BOUGHT, months_paid=1)
@@ -285,7 +285,7 @@ def test_a_release_is_repeated_until_it_is_done(forgetful: ForgetfulProxy, excha
     for hour in range(2):
         renewals.renew_all(DUE + 37 * DAY + hour * HOUR)
         assert state_of(number) == "suspended"
-    # The carrier may have it back already, so that money comes too late now.
+    # The carrier may already have released it, so a payment is too late.
     credit(developer, "20")
     renewals.renew_overdue(developer.pk, DUE + 37 * DAY + 2 * HOUR)
     assert (state_of(number), ledger.balance(developer.pk)) == ("suspended", 20)
@@ -293,10 +293,10 @@ def test_a_release_is_repeated_until_it_is_done(forgetful: ForgetfulProxy, excha
     for _ in range(2):
         renewals.renew_all(DUE + 38 * DAY)
         assert (state_of(number), number.released_at) == ("released", DUE + 38 * DAY)
-    assert [key for key in told(developer) if key.endswith("released")] == ["2028-02:released"]
+    assert [key for key in notices_of(developer) if key.endswith("released")] == ["2028-02:released"]
 
 
-def test_a_mail_server_that_is_down(settings: Any) -> None:
+def test_emails_are_retried_while_the_mail_server_is_down(settings: Any) -> None:
     developer = make_account("0")
     make_number(developer)
     renewals.renew_all(DUE)
@@ -321,7 +321,7 @@ def test_the_jobs_are_scheduled() -> None:
     assert (found["renew phone numbers"], found["send billing notices"]) == (60, 1)
 
 
-def test_what_costs_nothing_is_renewed_by_an_account_in_debt(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_free_number_is_renewed_even_with_a_negative_balance(monkeypatch: pytest.MonkeyPatch) -> None:
     number = imported(make_developer(), 1)
     monkeypatch.setattr(renewals.ledger, "available", lambda developer_id: ZERO - 1)
     renewals.renew(number.pk, number.renews_at)

@@ -1,4 +1,4 @@
-"""A purchase that is sent again and again, by a client that does not hear the answer, is one purchase."""
+"""A purchase that a client repeats because it got no response is still one purchase."""
 
 import json
 from decimal import Decimal
@@ -14,12 +14,12 @@ from tests.fakes.exchange_thread import ExchangeThread
 from tests.long_runs import how_many
 from tests.repeats import post_repeatedly
 
-REPEATS = how_many(15, long=50)  # of each of the ten
+REPEATS = how_many(15, long=50)  # for each of the ten purchases
 
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_concurrent_purchases_buy_one_number_for_each_key(
+def test_concurrent_purchases_buy_one_number_per_key(
     live_server: Any, exchange: ExchangeThread, empty_redis: object, settings: Any
 ) -> None:
     settings.RATE_LIMIT_PER_MINUTE = 100_000

@@ -1,4 +1,4 @@
-"""A new webhook secret, over the API and from the number's page."""
+"""Rotating a webhook secret through the API and on the number's page."""
 
 from datetime import timedelta
 from typing import Any
@@ -17,7 +17,7 @@ def keys_of(number: PhoneNumber) -> Any:
     return signing_keys(PhoneNumber.objects.get(pk=number.pk).signing_secret)
 
 
-def test_over_the_api(client: Any) -> None:
+def test_rotating_through_the_api(client: Any) -> None:
     number = make_phone_number()
     before = keys_of(number).current
     path = f"/api/v1/phone-numbers/{number.pk}"
@@ -32,7 +32,7 @@ def test_over_the_api(client: Any) -> None:
     assert abs(keys.previous_valid_until - timezone.now() - timedelta(hours=24)) < timedelta(minutes=1)
 
 
-def test_not_by_others(client: Any) -> None:
+def test_other_accounts_cannot_rotate_it(client: Any) -> None:
     number = make_phone_number()
     before = keys_of(number)
     path = f"/api/v1/phone-numbers/{number.pk}/rotate-secret"
@@ -44,7 +44,7 @@ def test_not_by_others(client: Any) -> None:
     assert keys_of(number) == before
 
 
-def test_on_the_page_it_is_shown_once(client: Any) -> None:
+def test_the_page_shows_the_new_secret_once(client: Any) -> None:
     number = make_phone_number()
     client.force_login(number.developer)
     page = f"/numbers/{number.pk}"

@@ -1,4 +1,4 @@
-"""The settings that a number shows: its time limits are never null, and `config` says what a call would use."""
+"""Settings in a number's API responses: time limits are never null, and `config` shows what a call would use."""
 
 from decimal import Decimal
 from typing import Any
@@ -29,9 +29,7 @@ def limits(shown: dict[str, Any]) -> dict[str, Any]:
     return {name: shown[name] for name in LIMITS}
 
 
-def test_a_number_just_bought_shows_its_limits(
-    client: APIClient, developer: Developer, exchange: ExchangeThread
-) -> None:
+def test_a_new_number_shows_its_limits(client: APIClient, developer: Developer, exchange: ExchangeThread) -> None:
     ledger.test_credit(developer_id=developer.pk, amount=Decimal(25), key="credit")
     bought = client.post(NUMBERS, {"phone_number": "+14155550100"}, format="json").json()["data"]
     path = f"{NUMBERS}/{bought['id']}"
@@ -67,7 +65,7 @@ def test_a_number_just_bought_shows_its_limits(
         ),
     ],
 )
-def test_config_says_what_a_call_would_use(
+def test_config_shows_what_a_call_would_use(
     client: APIClient,
     developer: Developer,
     of_agent: dict[str, Any],

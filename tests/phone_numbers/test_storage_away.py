@@ -1,4 +1,4 @@
-"""A storage that cannot be reached: documents are neither stored nor shown, and requests for them fail with 503."""
+"""When the storage is unreachable, documents are neither stored nor shown, and requests for them fail with 503."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from phone_numbers.models import Verification, VerificationDocument
 from tests.factories import bearer, make_developer
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.pages.signed_in import signed_in_client
-from tests.phone_numbers.requirement_answers import submit_papers, upload
+from tests.phone_numbers.requirement_answers import submit_documents, upload
 from tests.phone_numbers.test_countries_api import form_of
 from tests.staff.sign_in import staff_client
 from tests.storages_away import AWAY, MESSAGE
@@ -23,8 +23,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 
 @pytest.fixture
 def shown(exchange: ExchangeThread, documents: Path) -> VerificationDocument:
-    """A document of somebody else's, stored before."""
-    verification: Verification = submit_papers(make_developer())
+    """A document of another account that was stored earlier."""
+    verification: Verification = submit_documents(make_developer())
     return verification.documents.get(kind="document")
 
 

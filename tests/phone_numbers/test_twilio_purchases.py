@@ -1,4 +1,4 @@
-"""Numbers at Twilio, over its own SDK and an exchange that speaks its protocol: found, bought, routed and released, whatever gets lost."""
+"""Numbers at Twilio, through its SDK and an exchange with its protocol: search, purchase, routing and release despite lost responses."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +16,7 @@ from tests import carriers
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.fakes.recording_server import ForgetfulProxy
 from tests.long_runs import how_many
-from tests.phone_numbers.test_killed_purchases import die_at_every_step
+from tests.phone_numbers.test_killed_purchases import crash_at_every_step
 from tests.phone_numbers.test_purchases import NUMBER, begin, later, make_buyer, outcome
 
 pytestmark = pytest.mark.django_db
@@ -26,7 +26,7 @@ BUY = "POST IncomingPhoneNumbers.json"
 
 @pytest.fixture
 def network(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[ForgetfulProxy]:
-    """Between us and Twilio, where numbers are bought by default."""
+    """A proxy between us and Twilio, which is the default carrier here."""
     monkeypatch.setattr("phone_numbers.carriers.twilio.client.PAUSE_SECONDS", 0.0)
     settings.DEFAULT_CARRIER = "twilio"
     with (
@@ -41,12 +41,12 @@ def network(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Forgetfu
 
 
 def owned(network: ForgetfulProxy) -> dict[str, dict[str, Any]]:
-    """The numbers of the account, by E.164."""
+    """The account's numbers, by E.164."""
     return dict(network.owned)  # type: ignore[attr-defined]
 
 
 def bought(network: ForgetfulProxy) -> int:
-    """How often a purchase was asked for."""
+    """The number of purchase requests."""
     return len([asked for asked in network.asked if asked.method == "POST"])
 
 
@@ -65,12 +65,12 @@ def test_a_number_is_found_bought_routed_and_released(network: ForgetfulProxy, s
     with pytest.raises(UpstreamFailed):
         services.release_number(number=number)
     assert (owned(network), PhoneNumber.objects.get().status) == ({}, "active")
-    network.lost.clear()  # and asked again
+    network.lost.clear()  # retry
     services.release_number(number=number)
     assert (owned(network), PhoneNumber.objects.get().status) == ({}, "released")
 
 
-def test_a_lost_answer_is_asked_for(network: ForgetfulProxy) -> None:
+def test_a_lost_response_is_looked_up(network: ForgetfulProxy) -> None:
     developer = make_buyer()
     network.lost.add(BUY)
     number = buy_number(developer=developer, phone_number=NUMBER)
@@ -78,7 +78,7 @@ def test_a_lost_answer_is_asked_for(network: ForgetfulProxy) -> None:
     assert outcome(developer) == ("bought", 1, 19, 19)
 
 
-def test_all_answers_lost_and_found_later(network: ForgetfulProxy) -> None:
+def test_lost_responses_are_looked_up_later(network: ForgetfulProxy) -> None:
     developer = make_buyer()
     network.lost |= {BUY, "GET IncomingPhoneNumbers.json"}
     with pytest.raises(UpstreamFailed):
@@ -92,7 +92,7 @@ def test_all_answers_lost_and_found_later(network: ForgetfulProxy) -> None:
     assert bought(network) == 1
 
 
-def test_a_process_that_died_after_it_bought(network: ForgetfulProxy) -> None:
+def test_a_process_that_crashed_after_buying(network: ForgetfulProxy) -> None:
     developer = make_buyer()
     purchase = begin(developer)
     able("twilio", NumberInventory).order_number(e164=NUMBER, reference=str(purchase.reference))
@@ -101,14 +101,14 @@ def test_a_process_that_died_after_it_bought(network: ForgetfulProxy) -> None:
     assert PhoneNumber.objects.get().carrier_ref == owned(network)[NUMBER]["sid"]
 
 
-def test_a_process_that_died_before_it_bought(network: ForgetfulProxy) -> None:
+def test_a_process_that_crashed_before_buying(network: ForgetfulProxy) -> None:
     developer = make_buyer()
     begin(developer)
     later()
     assert (outcome(developer), owned(network)) == (("refused", 0, 25, 25), {})
 
 
-def test_a_number_that_was_just_sold_to_somebody_else(network: ForgetfulProxy) -> None:
+def test_a_number_that_was_just_sold_to_someone_else(network: ForgetfulProxy) -> None:
     developer = make_buyer()
     purchase = begin(developer)
     able("twilio", NumberInventory).order_number(e164=NUMBER, reference="somebody else")
@@ -119,6 +119,6 @@ def test_a_number_that_was_just_sold_to_somebody_else(network: ForgetfulProxy) -
     assert outcome(developer) == ("refused", 0, 25, 25)
 
 
-def test_a_death_between_any_two_steps(network: ForgetfulProxy) -> None:
-    assert die_at_every_step(how_many(3, long=1)) >= {(), ("bought",)}
+def test_a_crash_between_any_two_steps(network: ForgetfulProxy) -> None:
+    assert crash_at_every_step(how_many(3, long=1)) >= {(), ("bought",)}
     assert sorted(owned(network)) == sorted(PhoneNumber.objects.values_list("e164", flat=True))

@@ -1,4 +1,4 @@
-"""PATCH /phone-numbers/{id}: shapes, the rules between fields, and that a refused change changes nothing."""
+"""PATCH /phone-numbers/{id}: shapes, rules between fields, and that a refused change changes nothing."""
 
 import json
 from typing import Any
@@ -28,7 +28,7 @@ NEEDS_RECORDING = {"transcription_enabled": ["Transcription requires recording_e
 
 @pytest.fixture
 def patch(client):
-    """Sends a PATCH for a number as its developer: `patch(number, body, status)` → the answer."""
+    """Sends a PATCH for a number as its developer: `patch(number, body, status)` returns the response."""
 
     def send(number: PhoneNumber, body: dict[str, Any], status: int = 200) -> Any:
         headers = bearer(number.developer)
@@ -53,7 +53,7 @@ def test_the_quick_start(patch):
     assert (row["mode"], row["model_slug"], row["voice"]) == ("streaming", PREVIEW, "Kore")
 
 
-def test_all_fields_at_once_and_cleared_again(patch):
+def test_all_fields_can_be_set_and_cleared(patch):
     number = make_phone_number()
     agent = make_agent(developer=number.developer)
     key = create_model_key(developer=number.developer, provider="google", api_key="AIza1234567890")
@@ -86,7 +86,7 @@ def test_all_fields_at_once_and_cleared_again(patch):
     assert {name: cleared[name] for name in columns} == dict.fromkeys(columns)
 
 
-def test_a_patch_changes_only_what_it_names(patch):
+def test_a_patch_changes_only_the_given_fields(patch):
     number = make_phone_number(system_prompt="P", voice="Kore")
     before = stored(number)
     patch(number, {"label": "Front desk"})
@@ -95,7 +95,7 @@ def test_a_patch_changes_only_what_it_names(patch):
     assert stored(number) == {**before, "label": "Front desk"}
 
 
-# What is there before, what is asked for, and the errors ({}: it is accepted).
+# The number's fields, the change, and the errors ({} if it is accepted).
 RULES: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     ({}, {"mode": "streaming", "model": PREVIEW}, NEEDS_PROMPT),
     ({"system_prompt": "P"}, {"mode": "streaming", "model": PREVIEW}, {}),
@@ -120,7 +120,7 @@ RULES: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
         {"mode": "streaming", "tools": [TOOL], "transcription_enabled": True, "model": PREVIEW},
         {**NEEDS_PROMPT, **NEEDS_URL, **NEEDS_RECORDING},
     ),
-    # A contradiction that is there already does not stand in the way of what has nothing to do with it.
+    # An existing conflict does not block unrelated changes.
     ({"tools": [TOOL]}, {"label": "New"}, {}),
 ]
 
@@ -159,7 +159,7 @@ LONG = "Ensure this field has no more than {} characters."
         ({"tools": [{"name": "end_call"}]}, {"tools.0.name": ["end_call is the name of a built-in tool."]}),
     ],
 )
-def test_bad_values_are_refused(patch, body, errors):
+def test_invalid_values_are_refused(patch, body, errors):
     number = make_phone_number()
     unchanged = stored(number)
     answer = patch(number, {"voice": "Kore", **body}, 422)
@@ -168,7 +168,7 @@ def test_bad_values_are_refused(patch, body, errors):
     assert stored(number) == unchanged
 
 
-def test_a_linked_agent_gives_what_the_number_lacks(patch):
+def test_a_linked_agent_supplies_missing_settings(patch):
     number = make_phone_number()
     agent = make_agent(developer=number.developer, system_prompt="P", model_slug="gpt-realtime-mini")
     answer = patch(number, {"mode": "streaming", "agent_id": agent.pk})["data"]
@@ -177,7 +177,7 @@ def test_a_linked_agent_gives_what_the_number_lacks(patch):
     assert stored(number)["agent_id"] == agent.pk
 
 
-def test_what_belongs_to_somebody_else_does_not_exist(client, patch):
+def test_objects_of_other_accounts_are_not_found(client, patch):
     number = make_phone_number()
     stranger = make_developer()
     agent = make_agent(developer=stranger)
@@ -193,12 +193,12 @@ def test_what_belongs_to_somebody_else_does_not_exist(client, patch):
     assert number.label == ""
 
 
-def test_a_released_number_is_gone(patch):
+def test_a_released_number_is_not_found(patch):
     number = make_phone_number(status="released")
     assert patch(number, {"label": "x"}, 404) == {"message": "Not found."}
 
 
-def test_a_model_key_fits_its_model(patch):
+def test_a_model_key_must_match_the_model(patch):
     number = make_phone_number(model_slug="gpt-realtime-mini")
     google = create_model_key(developer=number.developer, provider="google", api_key="AIza1234567890")
     text = "This key is for Google, but gpt-realtime-mini is a model from OpenAI."
@@ -208,7 +208,7 @@ def test_a_model_key_fits_its_model(patch):
     assert stored(number)["model_slug"] == PREVIEW
 
 
-def test_a_model_that_is_switched_off_cannot_be_chosen(patch):
+def test_a_disabled_model_cannot_be_selected(patch):
     AIModel.objects.filter(slug="gpt-realtime-mini").update(is_enabled=False)
     number = make_phone_number(system_prompt="P", model_slug="gpt-realtime-mini")
     text = "This model is disabled on this server. "

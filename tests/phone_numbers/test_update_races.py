@@ -1,4 +1,4 @@
-"""Two changes at once: one of them wins, the other is refused, and what is left makes sense."""
+"""Of two conflicting concurrent changes, one succeeds, the other is refused, and the result is consistent."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,8 +19,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 ROUNDS = 8
 
 
-def at_once(*changes: Callable[[], Any]) -> list[ApplicationError | None]:
-    """Run all in threads of their own, started together; what each was refused with."""
+def run_concurrently(*changes: Callable[[], Any]) -> list[ApplicationError | None]:
+    """Run all changes in parallel threads. Returns the error of each."""
     barrier = Barrier(len(changes))
 
     def run(change: Callable[[], Any]) -> ApplicationError | None:
@@ -41,7 +41,7 @@ def test_linking_an_agent_that_is_being_deleted():
     for _ in range(ROUNDS):
         number = make_phone_number()
         agent = make_agent(developer=number.developer)
-        link, delete = at_once(
+        link, delete = run_concurrently(
             lambda number=number, agent=agent: update_number(number=number, changes={"agent_id": agent.pk}),
             lambda agent=agent: delete_agent(agent=agent),
         )
@@ -54,11 +54,11 @@ def test_linking_an_agent_that_is_being_deleted():
             assert (delete, number.agent_id) == (None, None)
 
 
-def test_choosing_a_model_key_that_is_being_deleted():
+def test_selecting_a_model_key_that_is_being_deleted():
     for _ in range(ROUNDS):
         number = make_phone_number()
         key = create_model_key(developer=number.developer, provider="google", api_key="AIza1234567890")
-        choose, delete = at_once(
+        choose, delete = run_concurrently(
             lambda number=number, key=key: update_number(number=number, changes={"model_key_id": key.pk}),
             lambda key=key: delete_model_key(key=ModelKey.objects.get(pk=key.pk)),
         )
@@ -71,11 +71,11 @@ def test_choosing_a_model_key_that_is_being_deleted():
             assert (delete, number.model_key_id) == (None, None)
 
 
-def test_a_prompt_taken_away_while_a_number_comes_to_need_it():
+def test_clearing_a_prompt_that_a_number_is_about_to_need():
     for _ in range(ROUNDS):
         number = make_phone_number(model_slug="gpt-realtime-mini")
         agent = make_agent(developer=number.developer, system_prompt="P")
-        refused = at_once(
+        refused = run_concurrently(
             lambda number=number, agent=agent: update_number(
                 number=number, changes={"agent_id": agent.pk, "mode": "streaming"}
             ),

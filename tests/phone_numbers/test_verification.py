@@ -1,4 +1,4 @@
-"""What staff decide, who is told, and what the carrier gets when a number is ordered."""
+"""Decisions by staff, notifications about them, and what the carrier receives when a number is ordered."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -25,7 +25,7 @@ from tests.factories import make_developer, make_phone_number
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.fakes.recording_server import ForgetfulProxy
 from tests.phone_numbers.holders import LONDON, approved, buy
-from tests.phone_numbers.requirement_answers import PDF, submit_papers
+from tests.phone_numbers.requirement_answers import PDF, submit_documents
 from webhooks.models import WebhookDelivery
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis", "documents")]
@@ -44,12 +44,14 @@ def staff() -> Developer:
 
 
 # --- buying -----------------------------------------------------------------------------------------------------------
-def test_without_approval_nothing_is_bought(developer: Developer, staff: Developer, exchange: ExchangeThread) -> None:
+def test_nothing_can_be_bought_without_approval(
+    developer: Developer, staff: Developer, exchange: ExchangeThread
+) -> None:
     start = "Local numbers of United Kingdom require verification. "
     with pytest.raises(Forbidden) as never:
         buy(developer)
     assert never.value.message.startswith(f"{start}Submit documents with POST /countries/GB/verify")
-    verification = submit_papers(developer)
+    verification = submit_documents(developer)
     with pytest.raises(Forbidden) as waiting:
         buy(developer)
     assert waiting.value.message == f"{start}Your documents are being reviewed."
@@ -62,7 +64,7 @@ def test_without_approval_nothing_is_bought(developer: Developer, staff: Develop
     assert not exchange.exchange.state.requirement_groups
 
 
-def test_an_approved_holder_s_papers_go_with_the_order(
+def test_approved_documents_are_sent_with_the_order(
     developer: Developer, staff: Developer, exchange: ExchangeThread
 ) -> None:
     verification = approved(developer, staff)
@@ -85,9 +87,7 @@ def test_an_approved_holder_s_papers_go_with_the_order(
     assert (len(state.requirement_groups), len(state.documents)) == (1, 1)
 
 
-def test_an_address_becomes_one_at_the_carrier(
-    developer: Developer, staff: Developer, exchange: ExchangeThread
-) -> None:
+def test_an_address_is_created_at_the_carrier(developer: Developer, staff: Developer, exchange: ExchangeThread) -> None:
     approved(developer, staff, "DE")
     number = search_available(country="DE", number_type="local", limit=1)[0][0].phone_number
     buy(developer, number, "DE")
@@ -103,7 +103,7 @@ def test_an_address_becomes_one_at_the_carrier(
     assert (address["postal_code"], address["country_code"]) == ("10117", "DE")
 
 
-def test_another_kind_of_number_is_another_matter(
+def test_an_approval_does_not_apply_to_other_types_or_accounts(
     developer: Developer, staff: Developer, exchange: ExchangeThread
 ) -> None:
     approved(developer, staff)
@@ -115,7 +115,7 @@ def test_another_kind_of_number_is_another_matter(
 
 
 @pytest.mark.parametrize("lost", ["POST requirement_groups", "POST documents", "POST submit_for_approval"])
-def test_papers_whose_answer_is_lost_are_brought_again(
+def test_documents_are_submitted_again_after_a_lost_response(
     developer: Developer, staff: Developer, exchange: ExchangeThread, forgetful: ForgetfulProxy, lost: str
 ) -> None:
     approved(developer, staff)
@@ -130,8 +130,8 @@ def test_papers_whose_answer_is_lost_are_brought_again(
     assert ledger.balance(developer.pk) == 19
 
 
-# --- deciding ---------------------------------------------------------------------------------------------------------
-def test_a_decision_is_told_by_mail_and_webhook(
+# --- decisions --------------------------------------------------------------------------------------------------------
+def test_a_rejection_is_sent_by_email_and_webhook(
     developer: Developer, staff: Developer, exchange: ExchangeThread
 ) -> None:
     hook = "https://example.com/hook"
@@ -140,7 +140,7 @@ def test_a_decision_is_told_by_mail_and_webhook(
     make_phone_number(developer=developer, e164="+14155550103")
     make_phone_number(developer=developer, e164="+14155550104", webhook_url=f"{hook}2", status="released")
     make_phone_number(webhook_url="https://example.com/stranger")
-    verification = submit_papers(developer)
+    verification = submit_documents(developer)
     assert not WebhookDelivery.objects.exists()
     reject(verification_id=verification.pk, staff=staff, reason=" The bill is from 2019. ")
     verification.refresh_from_db()
@@ -168,15 +168,15 @@ def test_a_decision_is_told_by_mail_and_webhook(
     assert "&" not in message.body
 
 
-def test_an_approval_is_told(developer: Developer, staff: Developer, exchange: ExchangeThread) -> None:
+def test_an_approval_is_sent_by_email(developer: Developer, staff: Developer, exchange: ExchangeThread) -> None:
     send_verification_email(approved(developer, staff).pk)
     (message,) = mail.outbox
     assert message.subject == "Your documents for United Kingdom were approved"
     assert "/numbers/buy?country=GB&number_type=local" in message.body
 
 
-def test_what_cannot_be_decided(developer: Developer, staff: Developer, exchange: ExchangeThread) -> None:
-    verification = submit_papers(developer)
+def test_invalid_decisions_are_refused(developer: Developer, staff: Developer, exchange: ExchangeThread) -> None:
+    verification = submit_documents(developer)
     with pytest.raises(InvalidRequest):
         reject(verification_id=verification.pk, staff=staff, reason=" ")
     approve(verification_id=verification.pk, staff=staff)
@@ -191,20 +191,20 @@ def test_what_cannot_be_decided(developer: Developer, staff: Developer, exchange
         buy(developer)
 
 
-def test_an_approval_has_a_last_day(developer: Developer, staff: Developer, exchange: ExchangeThread) -> None:
+def test_an_approval_can_expire(developer: Developer, staff: Developer, exchange: ExchangeThread) -> None:
     today = timezone.now().date()
-    first = submit_papers(developer)
+    first = submit_documents(developer)
     with pytest.raises(InvalidRequest):
         approve(verification_id=first.pk, staff=staff, expires_on=today - timedelta(days=1))
     approve(verification_id=first.pk, staff=staff, expires_on=today)
     assert get_eligibility(developer=developer, country="GB", number_type="local").may_buy
     with pytest.raises(Conflict):
-        submit_papers(developer)
+        submit_documents(developer)
     Verification.objects.update(expires_on=today - timedelta(days=1))
     assert get_eligibility(developer=developer, country="GB", number_type="local").status == "unverified"
     with pytest.raises(Forbidden):
         buy(developer)
-    second = submit_papers(developer)
+    second = submit_documents(developer)
     first.refresh_from_db()
     assert (first.status, first.rejection_reason) == ("rejected", f"Expired on {today - timedelta(days=1)}.")
     approve(verification_id=second.pk, staff=staff)
@@ -227,15 +227,15 @@ def test_addresses(text: str, parts: tuple[str, ...] | None) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_submissions_at_once(exchange: ExchangeThread, documents: Path) -> None:
+def test_concurrent_submissions(exchange: ExchangeThread, documents: Path) -> None:
     developer = make_developer()
-    submit_papers(make_developer())  # so that the requirements are known
+    submit_documents(make_developer())  # loads the requirements
     barrier = Barrier(3)
 
     def submit(_: int) -> str:
         barrier.wait()
         try:
-            submit_papers(developer)
+            submit_documents(developer)
         except Conflict as error:
             return error.code
         finally:

@@ -1,4 +1,4 @@
-"""Papers in the admin and on the developer's pages."""
+"""Documents in the admin and on the developer's pages."""
 
 from decimal import Decimal
 from typing import Any
@@ -14,7 +14,7 @@ from phone_numbers.verification.documents import MAX_FILE_BYTES
 from phone_numbers.verification.submissions import approve, reject
 from tests.factories import make_developer
 from tests.fakes.exchange_thread import ExchangeThread
-from tests.phone_numbers.requirement_answers import PDF, PNG, submit_papers, upload
+from tests.phone_numbers.requirement_answers import PDF, PNG, submit_documents, upload
 from tests.staff.sign_in import staff_client
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis", "documents")]
@@ -42,7 +42,7 @@ def change_url(verification: Verification) -> str:
 
 
 def form_of(verification: Verification, **extra: str) -> dict[str, str]:
-    """The change form as a browser sends it."""
+    """The change form, as a browser sends it."""
     form = {"documents-INITIAL_FORMS": str(verification.documents.count()), "events-INITIAL_FORMS": "0"}
     form |= {"documents-TOTAL_FORMS": form["documents-INITIAL_FORMS"], "events-TOTAL_FORMS": "0"}
     for index, document in enumerate(verification.documents.all()):
@@ -50,10 +50,10 @@ def form_of(verification: Verification, **extra: str) -> dict[str, str]:
     return form | extra
 
 
-def test_staff_read_and_approve(
+def test_staff_review_and_approve(
     office: Client, staff: Developer, developer: Developer, exchange: ExchangeThread
 ) -> None:
-    verification = submit_papers(developer)
+    verification = submit_documents(developer)
     queue = office.get("/admin/numbers/verification/?status__exact=pending").content.decode()
     assert verification.public_id in queue
     assert "1 pending, the oldest for 0" in queue
@@ -85,7 +85,7 @@ def test_staff_read_and_approve(
 
 
 def test_staff_reject_with_a_reason(office: Client, developer: Developer, exchange: ExchangeThread) -> None:
-    verification = submit_papers(developer)
+    verification = submit_documents(developer)
     response = office.post(change_url(verification), form_of(verification, _reject="Reject", reason=""), follow=True)
     assert "Enter a reason" in response.content.decode()
     verification.refresh_from_db()
@@ -97,8 +97,8 @@ def test_staff_reject_with_a_reason(office: Client, developer: Developer, exchan
     assert 'name="_reject"' not in office.get(change_url(verification)).content.decode()
 
 
-def test_an_address_is_needed_before_approval(office: Client, developer: Developer, exchange: ExchangeThread) -> None:
-    verification = submit_papers(developer, "DE")
+def test_an_address_is_required_before_approval(office: Client, developer: Developer, exchange: ExchangeThread) -> None:
+    verification = submit_documents(developer, "DE")
     address = verification.documents.get(kind="address")
     index = list(verification.documents.all()).index(address)
     form = form_of(verification, _approve="Approve") | {f"documents-{index}-value": "Berlin"}
@@ -108,11 +108,11 @@ def test_an_address_is_needed_before_approval(office: Client, developer: Develop
     assert verification.status == "pending"
 
 
-def test_papers_are_for_staff_alone(developer: Developer, office: Client, exchange: ExchangeThread) -> None:
-    verification = submit_papers(developer)
+def test_only_staff_can_see_documents(developer: Developer, office: Client, exchange: ExchangeThread) -> None:
+    verification = submit_documents(developer)
     document = verification.documents.get(kind="document")
     link = f"/admin/numbers/verification/{verification.pk}/documents/{document.pk}"
-    other = submit_papers(make_developer())
+    other = submit_documents(make_developer())
     assert office.get(f"/admin/numbers/verification/{other.pk}/documents/{document.pk}").status_code == 404
     for who in (None, developer, make_developer(is_staff=True)):
         client = staff_client(who) if who is not None else Client()
@@ -123,7 +123,7 @@ def test_papers_are_for_staff_alone(developer: Developer, office: Client, exchan
         assert office.get(f"/{path}").status_code == 404
 
 
-def test_the_pages(developer: Developer, staff: Developer, exchange: ExchangeThread) -> None:
+def test_the_developer_s_pages(developer: Developer, staff: Developer, exchange: ExchangeThread) -> None:
     client = Client()
     client.force_login(developer)
     listed = client.get("/countries").content.decode()
@@ -158,7 +158,7 @@ def test_the_pages(developer: Developer, staff: Developer, exchange: ExchangeThr
     assert "/countries/GB" not in client.get(f"{shop}local").content.decode()
 
 
-def test_the_pages_without_the_carrier(developer: Developer, exchange: ExchangeThread) -> None:
+def test_the_pages_while_the_carrier_is_down(developer: Developer, exchange: ExchangeThread) -> None:
     client = Client()
     client.force_login(developer)
     exchange.exchange.faults.rest["requirements"] = 500
@@ -168,7 +168,7 @@ def test_the_pages_without_the_carrier(developer: Developer, exchange: ExchangeT
         assert "The carrier is not available" in response.content.decode()
 
 
-def test_a_page_s_upload_has_the_same_limit(developer: Developer, exchange: ExchangeThread) -> None:
+def test_uploads_on_the_page_have_the_same_limit(developer: Developer, exchange: ExchangeThread) -> None:
     client = Client()
     client.force_login(developer)
     big: Any = upload(PDF + bytes(MAX_FILE_BYTES))

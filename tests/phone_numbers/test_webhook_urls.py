@@ -1,4 +1,4 @@
-"""URLs that no webhook can reach, at every field of the API that takes one and at the forms."""
+"""URLs that no webhook could reach are refused in every API field for URLs, and in forms."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ UNUSABLE = {
 AGENT = {"name": "Ada", "system_prompt": "Be kind."}
 
 
-def test_fields_of_the_api() -> None:
+def test_api_fields() -> None:
     account = make_account()
     number, agent = make_phone_number(developer=account), make_agent(developer=account)
     purchase = {"phone_number": "+12025550123"}
@@ -57,7 +57,7 @@ def _json(content: Any) -> bytes:
 
 
 @pytest.mark.parametrize("url", UNUSABLE)
-def test_form_of_an_agent(url: str) -> None:
+def test_the_agent_form(url: str) -> None:
     account = make_account()
     agent = make_agent(developer=account)
     response = signed_in_client(account).post(f"/agents/{agent.pk}", {**AGENT, "tool_webhook_url": url})

@@ -1,6 +1,6 @@
-"""A made-up carrier, made as docs/adding-a-carrier.md says. It reports and places calls, and can do nothing else.
+"""A fictional carrier, written as described in docs/adding-a-carrier.md. It only reports and places calls.
 
-Its requests and reports are JSON. A report has the fields of a CarrierEvent and is signed with HMAC-SHA256 of its body.
+Requests and reports are JSON. A report has the fields of a CarrierEvent and is signed with HMAC-SHA256 of its body.
 """
 
 import hashlib
@@ -127,6 +127,6 @@ class SmallCarrier(Carrier, CallControl):
 
 
 class BlindCarrier(SmallCarrier):
-    """The same without answering machine detection."""
+    """The same carrier without answering machine detection."""
 
     detects_voicemail = False

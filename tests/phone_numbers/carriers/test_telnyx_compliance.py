@@ -1,4 +1,4 @@
-"""How the documents of a number's holder reach Telnyx: what is said, in which order, and what is not said twice."""
+"""Submitting the documents of a number's owner to Telnyx: the requests, their order, and which are not repeated."""
 
 import base64
 import json
@@ -30,7 +30,7 @@ def say(body: Any, status: int = 200) -> Answer:
 
 
 def submit(*answers: Answer) -> tuple[str | CarrierError, list[Asked]]:
-    """What came of it, and what was asked."""
+    """Returns the outcome and the requests."""
     with RecordingServer(list(answers)) as server:
         carrier = TelnyxCarrier(api_key="k", public_key="", base_url=server.url, connection_id="c")
         try:
@@ -96,20 +96,20 @@ def test_a_first_submission() -> None:
         TypeAdapter(strict(params)).validate_python(body)
 
 
-def test_a_group_that_was_begun_is_gone_on_with() -> None:
+def test_an_unfinished_group_is_continued() -> None:
     outcome, asked = submit(say([GROUP]), say(FILE), say(ADDRESS), say(GROUP), say(GROUP))
     assert outcome == "g1"
     assert "POST /requirement_groups" not in names(asked)
 
 
 @pytest.mark.parametrize("status", ["pending-approval", "approved"])
-def test_a_group_that_was_handed_in_is_left_alone(status: str) -> None:
+def test_a_submitted_group_is_not_changed(status: str) -> None:
     outcome, asked = submit(say([{"id": "g1", "status": status}]))
     assert outcome == "g1"
     assert names(asked) == ["GET /requirement_groups"]
 
 
-def test_approval_in_advance_is_not_offered_everywhere() -> None:
+def test_advance_approval_is_optional() -> None:
     refusal = say({"errors": [{"code": "10015", "detail": "Not available for this country."}]}, 422)
     outcome, _ = submit(say([]), say(GROUP), say(FILE), say(ADDRESS), say(GROUP), refusal)
     assert outcome == "g1"
@@ -125,7 +125,7 @@ def test_approval_in_advance_is_not_offered_everywhere() -> None:
         ([say([]), say(GROUP), say(FILE), say(ADDRESS), say(GROUP), Answer(None)], "outcome_unknown"),
     ],
 )
-def test_what_goes_wrong_is_told(answers: list[Answer], reason: str) -> None:
+def test_errors_are_reported(answers: list[Answer], reason: str) -> None:
     outcome, _ = submit(*answers)
     assert isinstance(outcome, CarrierError)
     assert outcome.reason == reason

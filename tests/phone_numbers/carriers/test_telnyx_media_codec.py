@@ -1,4 +1,4 @@
-"""Telnyx's media frames, by the examples of its documentation."""
+"""Telnyx's media frames, with the examples from its documentation."""
 
 import json
 
@@ -40,13 +40,13 @@ def test_escaped_slashes() -> None:
 
 
 @pytest.mark.parametrize("separators", SEPARATORS)
-def test_our_own_side_is_not_listened_to(separators: tuple[str, str]) -> None:
+def test_the_outbound_track_is_ignored(separators: tuple[str, str]) -> None:
     frame = {**MEDIA, "media": {**MEDIA["media"], "track": "outbound"}}  # type: ignore[dict-item]
     assert CODEC.decode(json.dumps(frame, separators=separators)) is None
 
 
 @pytest.mark.parametrize("separators", SEPARATORS)
-def test_audio_inside_a_string_is_no_audio(separators: tuple[str, str]) -> None:
+def test_audio_inside_a_string_is_not_decoded(separators: tuple[str, str]) -> None:
     name = '"event":"media","media":{"track":"inbound","payload":"QUJD"}'
     frame = {"event": "mark", "stream_id": "1", "mark": {"name": name}}
     assert CODEC.decode(json.dumps(frame, separators=separators)) == MarkReached(name)
@@ -61,7 +61,7 @@ def test_audio_inside_a_string_is_no_audio(separators: tuple[str, str]) -> None:
         ("L16", 8000, AudioFormat("pcm16", 8000)),
     ],
 )
-def test_start_says_what_comes(encoding: str, rate: int, expected: AudioFormat) -> None:
+def test_the_start_frame_sets_the_format(encoding: str, rate: int, expected: AudioFormat) -> None:
     frame = {
         "event": "start",
         "sequence_number": "1",
@@ -107,12 +107,12 @@ def test_control_frames(frame: dict[str, object], expected: object) -> None:
         '{"event":"start","start":{"call_control_id":"x","media_format":{"encoding":"PCMU","sample_rate":"fast"}}}',
     ],
 )
-def test_nonsense_is_a_value_error(frame: str) -> None:
+def test_invalid_frames_raise_value_error(frame: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         CODEC.decode(frame)
 
 
-def test_what_we_send_is_the_documented_json() -> None:
+def test_sent_frames_have_the_documented_form() -> None:
     assert json.loads(CODEC.encode_audio("/3//f/8=")) == {"event": "media", "media": {"payload": "/3//f/8="}}
     assert json.loads(CODEC.encode_mark('a "b" é')) == {"event": "mark", "mark": {"name": 'a "b" é'}}
     assert json.loads(CODEC.encode_clear()) == {"event": "clear"}

@@ -1,4 +1,4 @@
-"""What we say to Telnyx, against its published schema and its SDK's types; and what we make of what it answers."""
+"""Our requests to Telnyx, validated against its published schema and its SDK's types, and how we interpret its responses."""
 
 import json
 import time
@@ -32,7 +32,7 @@ def carrier_at(url: str) -> TelnyxCarrier:
 
 
 def ask(work: Callable[[TelnyxCarrier], Any], *answers: Answer, base: str = "") -> tuple[Any, list[Asked]]:
-    """Let a carrier do something at a server that answers so; its result, or the CarrierError, and what was asked."""
+    """Call `work` with a carrier at a server with these responses. Returns the result or CarrierError, and the requests."""
     with RecordingServer(list(answers)) as server:
         try:
             return work(carrier_at(server.url + base)), server.asked
@@ -140,7 +140,7 @@ COMMANDS: list[tuple[str, Work]] = [
 
 # --- requests ---------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("path", "work"), COMMANDS)
-def test_bodies_against_the_published_shapes(path: str, work: Work) -> None:
+def test_bodies_match_the_published_schema(path: str, work: Work) -> None:
     _, asked = ask(work, ORDERED if path == "/number_orders" else DIALLED)
     Specification().check_body(asked[0].json, "post", path)
 
@@ -154,13 +154,13 @@ def test_bodies_against_the_published_shapes(path: str, work: Work) -> None:
         (order, NumberOrderCreateParams),
     ],
 )
-def test_bodies_against_the_sdks_types(work: Work, params: Any) -> None:
+def test_bodies_match_the_sdk_s_types(work: Work, params: Any) -> None:
     _, asked = ask(work, answer({"call_control_id": CALL_ID, "id": "o1", "status": "pending"}))
     body = {"from_" if name == "from" else name: value for name, value in asked[0].json.items()}
     assert set(TypeAdapter(params).validate_python(body)) == set(body)
 
 
-def test_dial_says_all_that_a_conversation_needs() -> None:
+def test_dial_sends_everything_that_a_conversation_needs() -> None:
     call_id, asked = ask(dial, DIALLED)
     assert call_id == CALL_ID
     assert (asked[0].method, asked[0].path) == ("POST", "/calls")
@@ -185,17 +185,17 @@ def test_dial_says_all_that_a_conversation_needs() -> None:
 
 
 @pytest.mark.parametrize("base", ["", "/", "/v2", "/v2/"])
-def test_the_base_url_is_taken_as_it_is(base: str) -> None:
+def test_the_base_url_is_used_as_given(base: str) -> None:
     _, asked = ask(hang_up, base=base)
     assert asked[0].path == f"{base.rstrip('/')}/calls/v3%3Aa%2Fb%3D/actions/hangup"
 
 
-def test_limits_of_the_carrier_are_kept() -> None:
+def test_the_carrier_s_limits_are_respected() -> None:
     _, asked = ask(lambda carrier: dial(carrier, timeout_seconds=1, time_limit_seconds=99999), DIALLED)
     assert (asked[0].json["timeout_secs"], asked[0].json["time_limit_secs"]) == (5, 14400)
 
 
-def test_answer_cannot_ask_for_wideband() -> None:
+def test_answer_refuses_wideband_audio() -> None:
     with RecordingServer() as server, pytest.raises(ValueError, match="start_stream"):
         carrier_at(server.url).answer(
             carrier_call_id=CALL_ID, client_state="46", command_id="a", stream=stream(PCM16_16K)
@@ -217,12 +217,12 @@ def test_answer_cannot_ask_for_wideband() -> None:
         ("AWS.Polly.Joanna-Neural", "en-US", ("AWS.Polly.Joanna-Neural", "en-US")),
     ],
 )
-def test_a_voice_is_telnyxs_own_or_a_plain_one(voice: str, language: str, spoken: tuple[str, str]) -> None:
+def test_a_voice_is_telnyx_s_own_or_the_default(voice: str, language: str, spoken: tuple[str, str]) -> None:
     _, asked = ask(lambda carrier: speak(carrier, voice, language))
     assert (asked[0].json["voice"], asked[0].json["language"]) == spoken
 
 
-def test_transcription_that_runs_already_is_no_error() -> None:
+def test_transcription_that_is_already_running_is_not_an_error() -> None:
     def listen(carrier: TelnyxCarrier) -> None:
         carrier.start_transcription(carrier_call_id=CALL_ID, command_id="l", language="", interim=False)
 
@@ -248,7 +248,7 @@ def test_transcription_that_runs_already_is_no_error() -> None:
         ("xx", "en"),
     ],
 )
-def test_transcription_gets_the_code_that_telnyx_lists(language: str, transcribed: str) -> None:
+def test_transcription_uses_telnyx_s_language_code(language: str, transcribed: str) -> None:
     def listen(carrier: TelnyxCarrier) -> None:
         carrier.start_transcription(carrier_call_id=CALL_ID, command_id="l", language=language, interim=False)
 
@@ -256,7 +256,7 @@ def test_transcription_gets_the_code_that_telnyx_lists(language: str, transcribe
     assert asked[0].json["transcription_engine_config"]["language"] == transcribed
 
 
-def test_the_leg_of_a_transfer_is_known_by_its_state() -> None:
+def test_a_transfer_leg_is_identified_by_its_client_state() -> None:
     _, asked = ask(transfer)
     assert asked[0].json["target_leg_client_state"] == "NDY6dHJhbnNmZXI6Nw=="
 
@@ -275,13 +275,13 @@ def test_search_filters() -> None:
     )
 
 
-def test_an_unasked_type_is_what_the_number_looks_like() -> None:
+def test_without_a_type_filter_the_type_is_derived_from_the_number() -> None:
     rows = [{"phone_number": number} for number in ("+18335550100", "+447400123456", "+14155550100", "nonsense")]
     found, _ = ask(lambda carrier: carrier.search_numbers(country="US"), answer(rows))
     assert [number.phone_number_type for number in found] == ["toll_free", "mobile", "local", "local"]
 
 
-# --- answers ----------------------------------------------------------------------------------------------------------
+# --- responses --------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("given", "reason", "retryable"),
     [
@@ -303,14 +303,14 @@ def test_an_unasked_type_is_what_the_number_looks_like() -> None:
         (answer(None), "outcome_unknown", False),
     ],
 )
-def test_errors_in_our_words(given: Answer, reason: str, retryable: bool) -> None:
+def test_errors_have_our_own_reasons(given: Answer, reason: str, retryable: bool) -> None:
     error, asked = ask(order, given)
     assert isinstance(error, CarrierError)
     assert (error.reason, error.retryable) == (reason, retryable)
     assert len(asked) == 1, "an order was repeated"
 
 
-def test_nobody_there() -> None:
+def test_an_unreachable_carrier() -> None:
     with RecordingServer() as server:
         url = server.url
     with pytest.raises(CarrierError) as error:
@@ -318,32 +318,32 @@ def test_nobody_there() -> None:
     assert (error.value.reason, error.value.retryable) == ("unreachable", True)
 
 
-def test_commands_are_repeated_a_little_and_are_the_same_each_time() -> None:
+def test_commands_are_retried_with_the_same_body() -> None:
     call_id, asked = ask(dial, refusal(500), Answer(None), DIALLED)
     assert call_id == CALL_ID
     assert len(asked) == 3
     assert {each.body for each in asked} == {asked[0].body}
 
 
-def test_but_not_for_ever() -> None:
+def test_retries_end() -> None:
     error, asked = ask(dial, refusal(503))
     assert isinstance(error, TelnyxError)
     assert (error.status, len(asked)) == (503, 3)
 
 
-def test_a_refusal_is_not_argued_with() -> None:
+def test_a_refusal_is_not_retried() -> None:
     _, asked = ask(dial, refusal(422))
     assert len(asked) == 1
 
 
-def test_retry_after_is_waited_for() -> None:
+def test_retry_after_is_respected() -> None:
     started = time.monotonic()
     call_id, asked = ask(dial, refusal(429, retry_after="1"), DIALLED)
     assert (call_id, len(asked)) == (CALL_ID, 2)
     assert 1.0 <= time.monotonic() - started < 3.0
 
 
-def test_a_wait_beyond_the_limit_is_not_begun() -> None:
+def test_a_longer_wait_than_the_limit_is_not_started() -> None:
     started = time.monotonic()
     _, asked = ask(dial, refusal(429, retry_after="30"), DIALLED)
     assert len(asked) == 1
@@ -351,7 +351,7 @@ def test_a_wait_beyond_the_limit_is_not_begun() -> None:
 
 
 @pytest.mark.parametrize("code", ["90018", "90015"])
-def test_ending_an_ended_call_is_no_error(code: str) -> None:
+def test_ending_an_ended_call_is_not_an_error(code: str) -> None:
     assert ask(hang_up, refusal(422, code))[0] is None
     assert ask(lambda carrier: carrier.reject(carrier_call_id=CALL_ID, command_id="r"), refusal(422, code))[0] is None
 
@@ -366,7 +366,7 @@ def test_call_state(given: Answer, alive: bool) -> None:
     assert asked[0].path == "/calls/v3%3Aa%2Fb%3D"
 
 
-def test_a_number_that_is_gone_is_released() -> None:
+def test_a_missing_number_counts_as_released() -> None:
     result, asked = ask(lambda carrier: carrier.release_number(carrier_ref="17"), refusal(404, "10005"))
     assert result is None
     assert (asked[0].method, asked[0].path) == ("DELETE", "/phone_numbers/17")

@@ -1,4 +1,4 @@
-"""Telnyx's webhooks: whose they are, and what they say."""
+"""Telnyx's webhooks: their signature and their content."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ from phone_numbers.carriers.base import InvalidSignature, WebhookRequest
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from phone_numbers.carriers.telnyx import TelnyxCarrier, signature, webhooks
 
-# RFC 8032, section 7.1, test 1: the seed of a key that everybody knows.
+# RFC 8032, section 7.1, test 1: the seed of a well-known key.
 KEY = Ed25519PrivateKey.from_private_bytes(
     bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
 )
@@ -47,8 +47,8 @@ def headers_for(body: bytes, timestamp: str = str(NOW)) -> dict[str, str]:
 
 
 # --- signature --------------------------------------------------------------------------------------------------------
-def test_a_fixed_vector() -> None:
-    """Ed25519 signatures are deterministic: this one was made once and holds for ever."""
+def test_a_known_signature() -> None:
+    """Ed25519 signatures are deterministic, so this one never changes."""
     signed = KEY.sign(b'1700000000|{"data":{}}')
     headers = {"telnyx-timestamp": "1700000000", "telnyx-signature-ed25519": base64.b64encode(signed).decode()}
     assert PUBLIC_KEY == "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
@@ -80,13 +80,13 @@ def test_too_old_or_too_new(age: int) -> None:
         ({"Telnyx-Signature-Ed25519": base64.b64encode(bytes(10)).decode()}, b"{}"),
     ],
 )
-def test_anything_else_is_refused(changes: dict[str, str], body: bytes) -> None:
+def test_any_other_signature_is_refused(changes: dict[str, str], body: bytes) -> None:
     with pytest.raises(InvalidSignature):
         signature.verify(public_key=PUBLIC_KEY, headers=headers_for(b"{}") | changes, body=body, now=NOW)
 
 
 @pytest.mark.parametrize("public_key", ["", "not base64!", base64.b64encode(b"short").decode()])
-def test_without_a_key_nothing_is_believed(public_key: str) -> None:
+def test_without_a_valid_key_every_signature_is_refused(public_key: str) -> None:
     with pytest.raises(InvalidSignature):
         signature.verify(public_key=public_key, headers=headers_for(b"{}"), body=b"{}", now=NOW)
 
@@ -166,7 +166,7 @@ def test_initiated() -> None:
         ),
     ],
 )
-def test_kinds(event_type: str, payload: dict[str, Any], expected: CarrierEventType, detail: str) -> None:
+def test_event_types(event_type: str, payload: dict[str, Any], expected: CarrierEventType, detail: str) -> None:
     event = webhooks.parse(webhook(event_type, **payload))
     assert event is not None
     assert (event.type, event.client_state, event.direction, event.cause, event.detail) == (
@@ -174,8 +174,8 @@ def test_kinds(event_type: str, payload: dict[str, Any], expected: CarrierEventT
     )  # fmt: skip
 
 
-def test_a_recording_is_told_by_our_own_name_of_the_call_where_the_carriers_is_missing() -> None:
-    """The published schema has no `call_control_id` there."""
+def test_a_recording_is_matched_by_client_state_without_the_carrier_s_call_id() -> None:
+    """In the published schema, this event has no `call_control_id`."""
     body = json.loads(webhook("call.recording.saved", recording_urls={"wav": "https://s3.example.com/leg.wav"}))
     del body["data"]["payload"]["call_control_id"]
     event = webhooks.parse(json.dumps(body).encode())
@@ -187,7 +187,7 @@ def test_a_recording_is_told_by_our_own_name_of_the_call_where_the_carriers_is_m
     "event_type",
     ["streaming.started", "streaming.stopped", "call.bridged", "call.playback.started", "call.cost", "brand.new"],
 )
-def test_kinds_without_use(event_type: str) -> None:
+def test_ignored_event_types(event_type: str) -> None:
     assert webhooks.parse(webhook(event_type)) is None
 
 
@@ -215,8 +215,8 @@ def test_hangup_causes(cause: str | None, sip: str | None, expected: str) -> Non
     assert (event.type, event.cause) == (CarrierEventType.ENDED, expected)
 
 
-def test_every_published_cause_is_known() -> None:
-    """The SDK lists the causes that Telnyx publishes; none of them but "unspecified" is left to the SIP status."""
+def test_every_published_cause_is_mapped() -> None:
+    """The SDK lists the causes that Telnyx publishes. Only for "unspecified" do we use the SIP status."""
     field = CallHangup.model_fields["payload"].annotation
     published = str(getattr(field, "__args__", [None])[0].model_fields["hangup_cause"].annotation)
     names = {part.strip(" '\"") for part in published.partition("Literal[")[2].partition("]")[0].split(",")}
@@ -225,13 +225,13 @@ def test_every_published_cause_is_known() -> None:
 
 
 @pytest.mark.parametrize("state", [None, "", "%%%", base64.b64encode(b"\xff\xfe").decode(), 46])
-def test_a_foreign_client_state_is_none(state: object) -> None:
+def test_an_invalid_client_state_is_ignored(state: object) -> None:
     event = webhooks.parse(webhook("call.answered", client_state=state))
     assert event is not None
     assert event.client_state == ""
 
 
-def test_client_state_comes_back() -> None:
+def test_client_state_round_trips() -> None:
     assert webhooks.decode_client_state(webhooks.encode_client_state("4711")) == "4711"
 
 
@@ -249,12 +249,12 @@ def test_client_state_comes_back() -> None:
         b'{"data":{"event_type":"call.initiated","id":"1","occurred_at":"2026-11-22T03:30:00Z","payload":{"call_control_id":"x"}}}',
     ],
 )
-def test_nonsense_is_a_value_error(body: bytes) -> None:
+def test_invalid_bodies_raise_value_error(body: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
         webhooks.parse(body)
 
 
-def test_the_carrier_checks_before_it_reads() -> None:
+def test_the_signature_is_checked_before_the_body() -> None:
     carrier = TelnyxCarrier(api_key="k", public_key=PUBLIC_KEY, base_url="http://127.0.0.1:1", connection_id="c")
     with pytest.raises(InvalidSignature):
         carrier.parse_webhook(WebhookRequest("POST", "https://a.example.com", {}, webhook("call.answered")))
@@ -271,7 +271,7 @@ def test_the_carrier_checks_before_it_reads() -> None:
         (17, None),
     ],
 )
-def test_when_a_recording_began_is_no_reason_to_refuse_its_report(began: Any, expected: datetime | None) -> None:
+def test_an_invalid_recording_start_is_ignored(began: Any, expected: datetime | None) -> None:
     urls = {"wav": "https://s3.example.com/leg.wav"}
     event = webhooks.parse(webhook("call.recording.saved", recording_urls=urls, recording_started_at=began))
     assert event is not None

@@ -1,4 +1,4 @@
-"""Twilio when things go wrong: odd responses of its API, our response lost on its way, marks of other accounts."""
+"""Errors with Twilio: unexpected API responses, our response lost on its way, and marks of other accounts."""
 
 import json
 from typing import Any
@@ -24,7 +24,7 @@ PROBLEM = b'{"type": "https://a.example", "title": "Invalid", "status": 400, "co
 
 
 @pytest.fixture(autouse=True)
-def nobody_waits(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def no_waits(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name in (
         (twilio, "DECISION_SECONDS"),
         (twilio, "FIRST_ORDERS_SECONDS"),
@@ -62,7 +62,7 @@ def dial(twilio_carrier: TwilioCarrier) -> str:
         (Answer(429, b'{"code": 20429}'), "rejected"),
     ],
 )
-def test_only_twilio_itself_says_that_a_call_is_over(settings: Any, answer: Answer, outcome: Any) -> None:
+def test_only_twilio_s_own_response_ends_a_call(settings: Any, answer: Answer, outcome: Any) -> None:
     with RecordingServer([answer] * 3) as server:
         carriers.configure(settings, {"base_url": server.url}, "twilio")
         try:
@@ -81,7 +81,7 @@ def test_only_twilio_itself_says_that_a_call_is_over(settings: Any, answer: Answ
         (Answer(400, PROBLEM), "rejected", False),
     ],
 )
-def test_a_dial_without_an_id_is_not_certain(settings: Any, answer: Answer, reason: str, is_kept: bool) -> None:
+def test_a_dial_without_an_id_has_an_unknown_outcome(settings: Any, answer: Answer, reason: str, is_kept: bool) -> None:
     with RecordingServer([answer, Answer(200, b'{"calls": []}')]) as server:
         carriers.configure(settings, {"base_url": server.url}, "twilio")
         with pytest.raises(CarrierError) as refused:
@@ -90,7 +90,7 @@ def test_a_dial_without_an_id_is_not_certain(settings: Any, answer: Answer, reas
     assert list(CarrierCommand.objects.values_list("command_id", "result")) == ([("c-1", "")] if is_kept else [])
 
 
-def test_an_order_without_an_id_is_not_certain(settings: Any) -> None:
+def test_an_order_without_an_id_has_an_unknown_outcome(settings: Any) -> None:
     with RecordingServer([Answer(201, b"{}")]) as server:
         carriers.configure(settings, {"base_url": server.url}, "twilio")
         with pytest.raises(CarrierError) as refused:
@@ -101,7 +101,7 @@ def test_an_order_without_an_id_is_not_certain(settings: Any) -> None:
 @pytest.mark.parametrize(
     "account", [{}, {"sid": SID, "status": "suspended"}, {"sid": f"AC{'2' * 32}", "status": "active"}]
 )
-def test_an_account_that_cannot_call_is_not_taken(settings: Any, account: dict[str, str]) -> None:
+def test_an_account_that_cannot_place_calls_is_refused(settings: Any, account: dict[str, str]) -> None:
     with RecordingServer([Answer(200, json.dumps(account).encode())]) as server:
         carriers.configure(settings, {"base_url": server.url}, "twilio")
         with pytest.raises(CarrierError):
@@ -117,14 +117,14 @@ NONE_YET = Answer(200, b'{"recordings": []}')
     ("answers", "asked", "outcome"),
     [
         ([MADE], "C", "RE1"),
-        ([NOT_YET, Answer(200, b'{"status": "ringing"}'), MADE], "CSC", "RE1"),  # its answer is on the way
+        ([NOT_YET, Answer(200, b'{"status": "ringing"}'), MADE], "CSC", "RE1"),  # the answer is in progress
         ([NOT_YET, Answer(200, b'{"status": "completed"}')], "CS", "call_ended"),
         ([Answer(None), Answer(200, b'{"recordings": [{"sid": "RE1"}]}')], "CL", "RE1"),
         ([Answer(None), NONE_YET, MADE], "CLC", "RE1"),
     ],
 )
 def test_a_call_is_recorded_once(settings: Any, answers: list[Answer], asked: str, outcome: str) -> None:
-    """C: a recording is asked for, S: the call's status, L: its recordings."""
+    """C: create a recording, S: get the call's status, L: list its recordings."""
 
     def record() -> None:
         carrier().start_recording(carrier_call_id=CALL, client_state="1", command_id="r")
@@ -148,9 +148,9 @@ def _kind(asked: Asked) -> str:
     return "C" if asked.method == "POST" else "L"
 
 
-# --- requests of Twilio's ---------------------------------------------------------------------------------------------
+# --- requests from Twilio ---------------------------------------------------------------------------------------------
 def ask(settings: Any, path: str, token: str, **changes: str) -> str:
-    """Twilio's request for a document; returns it. `token` names all tries of it."""
+    """Twilio's request for a document. Returns our response. `token` identifies all attempts of one request."""
     params = {"AccountSid": SID, "CallSid": CALL, "CallStatus": "in-progress", "To": "+14155550100", **changes}
     url = f"{settings.PUBLIC_URL}/webhooks/twilio/{path}"
     signature = RequestValidator(TOKEN).compute_signature(url, params)
@@ -159,7 +159,7 @@ def ask(settings: Any, path: str, token: str, **changes: str) -> str:
     return Client().post(f"/webhooks/twilio/{path}", urlencode(params), content_type=form, headers=headers).text
 
 
-def test_a_response_that_got_lost_is_given_again_and_takes_nothing_away(settings: Any) -> None:
+def test_a_lost_response_is_repeated_without_side_effects(settings: Any) -> None:
     ask(settings, "voice", "IT1", CallStatus="ringing")
     stream = StreamSettings("wss://a.example/media/once", PCMU_8K)
     carrier().answer(carrier_call_id=CALL, client_state="1", command_id="a", stream=stream)
@@ -176,7 +176,7 @@ def test_a_response_that_got_lost_is_given_again_and_takes_nothing_away(settings
     assert CallScript.objects.get().state == before
 
 
-def test_what_was_said_once_is_not_said_again_for_another_try(settings: Any) -> None:
+def test_text_is_not_spoken_again_for_another_attempt(settings: Any) -> None:
     ask(settings, "voice", "IT1", CallStatus="ringing")
     ours = carrier()
     ours.answer(carrier_call_id=CALL, client_state="1", command_id="a", stream=None)
@@ -188,7 +188,7 @@ def test_what_was_said_once_is_not_said_again_for_another_try(settings: Any) -> 
     assert "Good day." not in ask(settings, "heard?n=1", "IT2", SpeechResult="Hello.")
 
 
-def test_a_command_to_listen_that_failed_is_carried_out_when_it_comes_again(settings: Any) -> None:
+def test_a_failed_transcription_command_is_executed_when_repeated(settings: Any) -> None:
     ask(settings, "voice", "IT1", CallStatus="ringing")
     ours = carrier()
     ours.answer(carrier_call_id=CALL, client_state="1", command_id="a", stream=None)
@@ -205,7 +205,7 @@ def test_a_command_to_listen_that_failed_is_carried_out_when_it_comes_again(sett
         assert len(server.asked) == 2
 
 
-def test_a_mark_of_another_account_names_no_call(settings: Any) -> None:
+def test_a_mark_of_another_account_is_ignored(settings: Any) -> None:
     CarrierCommand.objects.create(command_id="c-1")
     for mark in ("c-1", f"c-1.{'0' * 20}", carrier(7).account.mark_of("c-1"), ""):
         ask(settings, f"status?{urlencode({'mark': mark})}", "IT1", CallSid="CAforged")
