@@ -71,7 +71,7 @@ class IdempotencyMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        # Cut off in mid-flight (an exception that no handler turns into an answer), the claim stays until its lease ends.
+        # Cut off during the request (an exception that no handler turns into an answer), the claim stays until its lease ends.
         response = self.get_response(request)
         claim: Claim | None = getattr(request, "_idempotency_claim", None)
         if claim is not None:

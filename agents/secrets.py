@@ -14,7 +14,7 @@ from bubblyphone.core import crypto
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound
 
 MAX_SECRETS = 200  # of an account
-RELEASED = "released"  # PhoneNumber.Status.RELEASED, which lies above this app
+RELEASED = "released"  # PhoneNumber.Status.RELEASED, in an app that this one cannot import
 
 
 def secrets_of(developer: Developer) -> QuerySet[Secret]:

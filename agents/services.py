@@ -28,7 +28,7 @@ PUBLISHED = sorted(name.removesuffix("_id") for name in AGENT_FIELDS)
 NAME_LENGTH = 100
 MAX_DRAFT = 400_000  # characters, URL-encoded
 DRAFT_TOO_LARGE = "The draft is too large to be saved. Publish your changes, or shorten the texts."
-RELEASED = "released"  # PhoneNumber.Status.RELEASED, which lies above this app
+RELEASED = "released"  # PhoneNumber.Status.RELEASED, in an app that this one cannot import
 
 
 def create_model_key(*, developer: Developer, provider: str, api_key: str, label: str = "") -> ModelKey:

@@ -97,7 +97,7 @@ def _make(developer: Developer, model: AIModel, voice: str) -> Said:
 
 
 async def say_once(model: AIModel, voice: str, api_key: str) -> Said:
-    """The sentence, said in a session of its own. Raises ProviderError, TimeoutError."""
+    """The sentence, said in its own session. Raises ProviderError, TimeoutError."""
     config = SessionConfig(
         upstream_model=model.upstream_id,
         instructions=INSTRUCTIONS,

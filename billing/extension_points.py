@@ -42,7 +42,7 @@ class CapOwner:
 
 
 CAP_OWNERS: Registry[Callable[[Developer], Iterable[CapOwner]]] = Registry()
-"""How to find what has a daily cap of its own, group by group."""
+"""Functions that find the objects with their own daily cap, one for each kind."""
 
 SPENT_TODAY: Slot[Callable[[Developer], Decimal]] = Slot("the cost of an account's calls today")
 """In USD, since midnight UTC."""

@@ -54,7 +54,7 @@ EXPECTED_LOOK_SECONDS = 0.2
 MEDIA_LOOK_SECONDS = 3.0
 MEDIA_GONE_SECONDS = 15.0
 # Daphne cuts off what still runs this long after its client has gone. A request that is cut off never gives its connection
-# back, so this is longer than any of them takes: what they wait for on the network has limits of its own.
+# back, so this is longer than any of them takes: network requests have their own timeouts.
 ABANDONED_SECONDS = 120
 
 
@@ -121,7 +121,7 @@ async def _load_models_when_needed() -> None:
 
 
 async def _load_models() -> None:
-    """Load what calls need, beside the first requests: the vendors' SDKs take seconds to import."""
+    """Load what calls need while the first requests run: the vendors' SDKs take seconds to import."""
     loaded: Future[None] = Future()
     # The process may be asked to stop meanwhile: it waits for the threads of a pool, but not for this one.
     threading.Thread(target=_load_into, args=(loaded,), daemon=True).start()

@@ -223,7 +223,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": DATA_DIR / "media"}},
     # Documents of developers: no URL leads there; staff read them through the admin.
     "documents": private_storage("documents", DATA_DIR, STORAGE_URL),
-    # Recordings of calls: handed out under signed addresses of our own.
+    # Recordings of calls: downloaded from our own signed URLs.
     "recordings": private_storage("recordings", DATA_DIR, STORAGE_URL),
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }

@@ -31,7 +31,7 @@ def _calls(developer: Developer) -> Iterator[dict[str, Any]]:
 
 
 def _rows(model: Any, developer: Developer) -> Iterator[Any]:
-    """The rows of the account's calls, a hundred calls at a time: the tables have no account of their own."""
+    """The rows of the account's calls, a hundred calls at a time: these tables have no account column."""
     ids = (call.pk for call in in_pages(Call.objects.filter(developer=developer).only("pk")))
     while batch := list(islice(ids, BATCH)):
         yield from list(model.objects.filter(call__in=batch).order_by("call_id", "pk"))

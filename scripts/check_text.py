@@ -44,6 +44,10 @@ BANNED = {
     r"nothing fits|no such thing": "no results",
     r"where there (is|are) none": "if there is none",
     r"any more(?=[.,;:)]|$)": "anymore, no longer",
+    r"of (its|our|their|one's) own(?=[.,;:)]|$| (by|for|on) )": "its own, their own, before the noun",
+    r"beside": "next to, with, in addition to",
+    r"lies (above|below|behind|in|on|under|between)": "is",
+    r"in vain|for ever|in mid-\w+": "without success, forever, mid-sentence",
     r"dearer|what is (yet )?to be|in good order": "costs more, pending, cleanly",
 }
 PATTERN = re.compile("|".join(rf"(?P<g{index}>\b(?:{banned})\b)" for index, banned in enumerate(BANNED)), re.IGNORECASE)

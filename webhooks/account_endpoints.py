@@ -81,7 +81,7 @@ def forget_all(developer_id: int) -> None:
 
 
 def rotate_secret(*, developer: Developer, pk: int) -> tuple[WebhookEndpoint, str]:
-    """A new secret, shown once. The old one signs beside it for 24 h. Raises NotFound."""
+    """A new secret, shown once. The old one also signs for 24 h. Raises NotFound."""
     endpoint = get_endpoint(developer=developer, pk=pk)
     return endpoint, signing.rotate_signing_secret(secret_id=endpoint.signing_secret_id)
 

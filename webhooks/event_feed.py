@@ -19,7 +19,7 @@ from webhooks.models import Event
 LIFETIME = timedelta(days=30)
 POSITION_BATCH = 5000
 _ID = re.compile(r"evt_[0-9a-f]{1,36}")
-# One at a time for each account, and only as long as this statement takes; no other lock is held beside it.
+# One at a time for each account, and only as long as this statement takes; no other lock is held with it.
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 _GIVE_POSITIONS = """
 UPDATE webhooks_event SET position = new.position

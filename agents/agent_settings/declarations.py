@@ -41,7 +41,7 @@ from agents.agent_settings.kinds import (
 class DeclaredSettings:
     """Plain values without secrets (a model key only by its id). Empty means none."""
 
-    # As it was given, in either spelling (agents.selectors.find_model). Each API has a name of its own for this one.
+    # As it was given, in either spelling (agents.selectors.find_model). Each API has its own name for this field.
     model_slug: str = ""
     model_key_id: int | None = setting(
         None,

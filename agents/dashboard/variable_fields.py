@@ -41,7 +41,7 @@ class VariablesForm(forms.Form):
         return [self[name] for name in self.fields if name.startswith(VALUE_PREFIX)]
 
     def values(self) -> dict[str, str]:
-        """The variables of a valid form. One left empty says what its text says by default; one with a default of its own is empty.
+        """The variables of a valid form. An empty field uses the default in the text. A variable with its own default can be empty.
 
         A variable that was not on the page when it was sent has its default.
         """

@@ -68,7 +68,7 @@ class HttpRequest:
 
 
 def http_tools(tools: Iterable[Mapping[str, Any]]) -> dict[str, HttpTool]:
-    """The tools with a URL of their own, by name."""
+    """The tools with their own URL, by name."""
     return {
         tool["name"]: HttpTool(name=tool["name"], **{name: tool[name] for name in FIELDS if tool.get(name) is not None})
         for tool in tools

@@ -9,7 +9,7 @@ from bubblyphone.core.pages.date_fields import DayField
 
 
 class TransactionsQuerySerializer(serializers.Serializer[Any]):
-    """The query of GET /billing/transactions, beside the cursor's."""
+    """The query of GET /billing/transactions, except the cursor's parameters."""
 
     type = serializers.ChoiceField(["credit", "debit"], required=False)
     kind = serializers.ChoiceField(LedgerEntry.Kind.choices, required=False)

@@ -26,7 +26,7 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
 
 
 class EditableListAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Rows edited in the list, whose fields have no labels of their own for screen readers."""
+    """Rows edited in the list, whose fields do not have their own labels for screen readers."""
 
     def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> FormField | None:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)

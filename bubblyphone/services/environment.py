@@ -121,7 +121,7 @@ def exchange_environment(port: int, secrets_store: SecretsStore, carrier: str = 
 
 
 def store_environment(data_dir: Path, environment: Mapping[str, str]) -> None:
-    """Store the processes' environment, for `manage.py` commands run beside them; mode 600."""
+    """Store the processes' environment for `manage.py` commands, with mode 600."""
     names = [name for name in environment if name in KEPT_NAMES or name.startswith(KEPT_PREFIXES)]
     path = data_dir / ENVIRONMENT_FILE
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -1,4 +1,4 @@
-"""What an account's calls came to, by day, agent or number: for charts, beside the period before.
+"""What an account's calls came to, by day, agent or number: for charts, with the previous period.
 
 Days are UTC, as those of bills. Days that are over are summed up once (`calls.charging.day_sums`). Answer times are those of
 at most SAMPLE calls of each day, the last ones: a day of a large account has more answers than are worth reading.

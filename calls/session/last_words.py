@@ -25,5 +25,5 @@ async def hear_last_words(
     with contextlib.suppress(ProviderError, TimeoutError):
         async with asyncio.timeout(WORDS_SECONDS):
             await session.end_input()
-            while link.session is session and session.owes_words:  # noqa: ASYNC110  a session has no events of its own for it
+            while link.session is session and session.owes_words:  # noqa: ASYNC110  a session has no event for it
                 await asyncio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""Bringing numbers of one's own carrier account: its credentials, and which number."""
+"""Forms of "Bring your number": the carrier account's credentials, and the number."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Bring your number: carrier accounts of one's own, and importing their numbers."""
+"""Bring your number: adding your own carrier accounts, and importing their numbers."""
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse

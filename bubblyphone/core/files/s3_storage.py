@@ -1,4 +1,4 @@
-"""Files in an S3-compatible storage. A module of its own, as its library is installed only where it is used."""
+"""Files in an S3-compatible storage. A separate module, because its library is only installed where it is used."""
 
 from typing import Any
 

@@ -61,5 +61,5 @@ def _add(summary: ErrorSummary, form: forms.BaseForm, suffix: str = "") -> None:
 def _wrong_fields(form: forms.BaseForm, suffix: str) -> Iterator[WrongField]:
     for bound in form:
         if texts := [str(text) for text in bound.errors]:
-            anchor = bound.id_for_label or f"{bound.auto_id}_0"  # a group of radio buttons has no input of its own name
+            anchor = bound.id_for_label or f"{bound.auto_id}_0"  # radio buttons: no input has the id of the group
             yield WrongField(f"{bound.label}{suffix}", texts, "" if bound.is_hidden else anchor)

@@ -1,6 +1,6 @@
 """Scripts of calls, which are stored between the requests for their documents.
 
-Each function is one short transaction of its own.
+Each function is its own short transaction.
 """
 
 from collections.abc import Callable

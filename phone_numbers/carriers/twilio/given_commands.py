@@ -1,6 +1,6 @@
 """Commands that Twilio would carry out twice if repeated, and their results.
 
-Each function is one short transaction of its own.
+Each function is its own short transaction.
 """
 
 from phone_numbers.models import CarrierCommand

@@ -24,7 +24,7 @@ PATIENCE_SECONDS = 90
 class Command(BaseCommand):
     help = (
         "Dial a number from a scripted phone at the built-in exchange. With --wait, receive a call instead. --say, --wav and"
-        " --press run in this order, each after the other side has finished speaking."
+        " --press run in this order, each after the other party has finished speaking."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -35,7 +35,7 @@ class Command(BaseCommand):
         parser.add_argument("--press", action="append", default=[], help="keys to press at the end")
         parser.add_argument("--hangup-after", type=int, default=30, help="seconds from answer to end (default 30)")
         parser.add_argument(
-            "--record", type=Path, help="write a stereo WAV file: this phone left, the other side right"
+            "--record", type=Path, help="write a stereo WAV file: this phone left, the other party right"
         )
         parser.add_argument("--script", type=Path, help="JSON file with steps, instead of the options above")
         called = parser.add_argument_group("waiting for a call")

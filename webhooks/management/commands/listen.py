@@ -84,7 +84,7 @@ class Command(BaseCommand):
 
 
 def _default_key() -> str:
-    """The key in the environment, or of the demo account beside a `make run`. Raises CommandError."""
+    """The API_KEY in the environment, or else the demo account's key. Raises CommandError."""
     if key := os.environ.get("API_KEY"):
         return key
     path = settings.DATA_DIR / "demo.json"
