@@ -1,6 +1,6 @@
-"""Pictures of every page into var/screens/ (`python -m tests.screens [name …]`): a platform of its own, with a past.
+"""Writes screenshots of every page to var/screens/ (`python -m tests.screens [name …]`), from a separate platform with sample data.
 
-The pictures that README and docs show go to docs/screens/ as well; only those are in git.
+Screenshots for the README and docs are also written to docs/screens/. Only those are in git.
 """
 
 import io
@@ -20,16 +20,16 @@ from tests.flows.platform import Platform
 
 ROOT = Path(__file__).resolve().parents[1]
 SCREENS = ROOT / "var" / "screens"
-# Name and look → its file in docs/screens/, cut to this height.
+# Name and look → the file in docs/screens/, cropped to this height.
 SHOWN = {("call", "1440-light"): "call-light.png", ("call", "1440-dark"): "call-dark.png"}
 SHOWN_HEIGHT = 1100
 LOOKS = [(width, scheme) for width in (1440, 768, 360) for scheme in ("light", "dark")]
-# Where what fills the page is no news: tables go on and on.
+# Long tables do not need to be shown completely.
 MAX_HEIGHT = 2200
 
 
 def main(wanted: list[str]) -> None:
-    """All pages, or those named."""
+    """Take screenshots of all pages, or of the named ones."""
     path = chromium.find()
     if path is None:
         sys.exit(chromium.MISSING)
@@ -48,7 +48,7 @@ def main(wanted: list[str]) -> None:
 def take(
     browser: Browser, platform: Platform, seeded: dict[str, Any], wanted: list[str], width: int, scheme: str
 ) -> None:
-    """One look of all pages; staff's are seen on a desk alone."""
+    """Take screenshots of all pages with one look. Staff pages are only taken at desktop size."""
     context = browser.new_context(
         base_url=platform.url,
         viewport={"width": width, "height": 900},
@@ -69,7 +69,7 @@ def take(
 
 
 def enter_office(page: Page, platform: Platform) -> None:
-    """Sign in as the demo's staff, without a second factor."""
+    """Sign in as the demo's staff, without two-factor authentication."""
     page.goto("/admin/")
     page.get_by_label("Email").fill(platform.demo["staff_email"])
     page.get_by_label("Password").fill(platform.demo["staff_password"])
@@ -82,7 +82,7 @@ def shoot(page: Page, name: str, url: str, wanted: list[str], look: str) -> None
         return
     page.goto(url)
     found = complaints(page)
-    # As high as the page, so that what sticks to the window's end does not lie across the picture's middle.
+    # Make the window as high as the page, so that sticky elements do not cover the middle of the screenshot.
     height = min(MAX_HEIGHT, int(page.evaluate("document.documentElement.scrollHeight")))
     page.set_viewport_size({"width": int(look.split("-")[0]), "height": height})
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
@@ -95,7 +95,7 @@ def shoot(page: Page, name: str, url: str, wanted: list[str], look: str) -> None
 
 
 def save(picture: Image.Image, path: Path) -> None:
-    """128 colors are enough for pages, and a third of the size."""
+    """128 colors are enough for pages, at a third of the file size."""
     path.parent.mkdir(parents=True, exist_ok=True)
     picture.quantize(128).save(path, optimize=True)
 

@@ -1,4 +1,4 @@
-"""An account that has one of everything, on a live server whose carrier is the built-in exchange."""
+"""An account with one of everything, on a live server with the built-in exchange as its carrier."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ __all__ = ["configure_carrier", "exchange"]
 
 @dataclass
 class World:
-    """What examples and random requests meet."""
+    """The objects for examples and random requests."""
 
     url: str
     key: str
@@ -62,7 +62,7 @@ def world(
 ) -> Iterator[World]:
     settings.RATE_LIMIT_PER_MINUTE = 10_000_000
     settings.PUBLIC_URL = live_server.url
-    # Nobody listens there: no test reaches a vendor.
+    # Nothing listens on this port, so no test reaches a vendor.
     away = {
         name: {**provider, "OPTIONS": {**provider["OPTIONS"], "base_url": "http://127.0.0.1:9/v1"}}
         for name, provider in settings.MODEL_PROVIDERS.items()
@@ -138,7 +138,7 @@ def _failed_webhook(number: PhoneNumber) -> int:
 
 
 def _worked_up(call: Call) -> Call:
-    """Recorded, transcribed and analysed."""
+    """Add a recording, a transcription and an analysis."""
     done: dict[str, Any] = {"call": call, "status": "ready", "next_attempt_at": None, "finished_at": timezone.now()}
     segment = {"start": 0.0, "end": 2.48, "text": "We are open from nine.", "role": "model"}
     Recording.objects.create(maker="platform", name="calls/0.wav", duration_ms=95_200, size_bytes=3_046_400, **done)

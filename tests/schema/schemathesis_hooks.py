@@ -1,4 +1,4 @@
-"""Hooks of schemathesis, and a count of what went wrong within it."""
+"""Hooks for schemathesis, and a record of errors within it."""
 
 import json
 import os
@@ -16,18 +16,18 @@ from tests.schema import ERRORS_FILE, OWN_KEY_ID
 
 @schemathesis.hook
 def filter_case(context: Any, case: Any) -> bool:
-    """Leave alone the API key that the run itself signs in with.
+    """Skip the API key that the run itself uses.
 
-    Its id is found in the list of keys; deleted or capped, every later request would be refused and prove nothing.
+    The run finds its ID in the list of keys. If it deleted or capped the key, all later requests would be refused and prove nothing.
     """
     return str((case.path_parameters or {}).get("id")) != str(OWN_KEY_ID)
 
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """Headers are text, as what was seen in an answer's body may be a number and no client can send that.
+    """Convert header values to text. A value taken from a response may be a number, which no client can send as a header.
 
-    Here and not in map_headers, since links and the pool of seen values fill headers in after the mapping.
+    Not in map_headers, because links and the pool of observed values set headers after the mapping.
     """
     for headers in (case.headers, kwargs.get("headers")):
         for name, value in list((headers or {}).items()):
@@ -40,7 +40,7 @@ _step_errored = StatefulContext.step_errored
 
 
 def _note_error(self: StatefulContext) -> None:
-    """Sequences swallow the errors of their steps: only the status is left of them."""
+    """Sequences swallow the errors of their steps and only keep the status."""
     _step_errors.append(repr(sys.exc_info()[1]))
     _step_errored(self)
 
@@ -50,7 +50,7 @@ StatefulContext.step_errored = _note_error  # type: ignore[method-assign]
 
 @handler()
 class ErrorsOfScenarios(EventHandler):  # type: ignore[type-arg]
-    """Collects each scenario that ended in an error, of whatever phase."""
+    """Collects each scenario that ended with an error, in any phase."""
 
     def __init__(self, *args: Any, **params: Any) -> None:
         self._found: list[str] = []

@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, complete, and true to itself."""
+"""The OpenAPI document is valid, complete and consistent."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ def operations() -> list[tuple[str, str, dict[str, Any]]]:
 
 
 def routes() -> Iterator[str]:
-    """ "METHOD /path" of all routes under /api/v1, with `{id}` for every id."""
+    """ "METHOD /path" of all routes under /api/v1, with `{id}` for every ID."""
     resolver = next(one for one in get_resolver().url_patterns if str(one.pattern) == "api/v1/")
     assert isinstance(resolver, URLResolver)
     for pattern in _leaves(resolver):
@@ -45,20 +45,20 @@ def test_it_is_openapi_3_1() -> None:
     OpenAPIV31SpecValidator(document).validate()
 
 
-def test_every_route_is_described_in_its_app_s_schema_module_and_nothing_else_is() -> None:
+def test_every_route_is_described_in_its_app_s_schema_module_and_there_are_no_others() -> None:
     found = set(routes())
     assert found - description().by_route.keys() == set()
     assert description().by_route.keys() - found == set()
     assert {f"{method} {path.removeprefix('/api/v1')}" for method, path, _ in operations()} == found
 
 
-def test_anybody_may_read_it(client: Client, empty_redis: Any) -> None:
+def test_the_document_is_public(client: Client, empty_redis: Any) -> None:
     answer = client.get("/api/v1/schema")
     assert answer.status_code == 200
     assert answer.json() == openapi()
 
 
-def test_every_operation_and_field_has_a_text() -> None:
+def test_every_operation_and_field_has_a_description() -> None:
     missing = [f"{method} {path}" for method, path, one in operations() if not one["summary"]]
     for method, path, one in operations():
         queries = [found for found in one.get("parameters", []) if found.get("in") == "query"]
@@ -69,7 +69,7 @@ def test_every_operation_and_field_has_a_text() -> None:
     assert missing == []
 
 
-def test_what_makes_things_links_to_the_operations_on_them() -> None:
+def test_operations_that_create_objects_link_to_the_operations_on_them() -> None:
     document = openapi()
     by_id = {one["operationId"]: (method, path) for method, path, one in operations()}
     linked = {
@@ -94,7 +94,7 @@ def test_what_makes_things_links_to_the_operations_on_them() -> None:
     assert "links" not in document["paths"]["/api/v1/auth/login"]["post"]["responses"]["200"]
 
 
-def test_every_example_is_what_its_schema_allows() -> None:
+def test_every_example_matches_its_schema() -> None:
     for method, path, one in operations():
         contents = [("body", content) for content in one.get("requestBody", {}).get("content", {}).values()]
         for status, answer in one["responses"].items():
@@ -105,7 +105,7 @@ def test_every_example_is_what_its_schema_allows() -> None:
             check_against(content["schema"], content["examples"]["example"]["value"])
 
 
-def test_who_may_call_is_said_as_it_is(client: Client, db: None, empty_redis: Any, settings: Any) -> None:
+def test_documented_security_matches_the_behavior(client: Client, db: None, empty_redis: Any, settings: Any) -> None:
     settings.RATE_LIMIT_PER_MINUTE = 10_000
     for method, path, one in operations():
         answer = client.generic(method, re.sub(r"\{\w+\}", "1", path), b"{}", content_type="application/json")
@@ -115,7 +115,7 @@ def test_who_may_call_is_said_as_it_is(client: Client, db: None, empty_redis: An
         check_against(refusal["content"]["application/json"]["schema"], answer.json())
 
 
-def test_a_value_of_another_json_type_is_refused_by_name(client: Client, db: None, empty_redis: Any) -> None:
+def test_an_error_names_the_field_with_a_wrong_json_type(client: Client, db: None, empty_redis: Any) -> None:
     sent = '{"name": 5, "email": "a@example.com", "password": "secret123", "password_confirmation": "secret123"}'
     answer = client.post("/api/v1/auth/register", sent, content_type="application/json")
     assert (answer.status_code, answer.json()["errors"]) == (422, {"name": ["Not a valid string."]})

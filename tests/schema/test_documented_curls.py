@@ -1,4 +1,4 @@
-"""The documented commands, run by curl; only host, keys, ids and numbers are replaced."""
+"""Runs the documented curl commands. Only host, keys, IDs and numbers are replaced."""
 
 import json
 import os
@@ -153,7 +153,7 @@ brief and conversational.",
 
 @pytest.fixture
 def run(world: World) -> Run:
-    """Run a command with its places filled in; its answer as JSON, which must not be an error."""
+    """Fill in the placeholders of a command and run it. Returns the response as JSON, which must not be an error."""
 
     def run(command: str, **places: Any) -> dict[str, Any]:
         places = {"BASE": f"{world.url}/api/v1", "KEY": world.key, "NUMBER": world.number.pk, **places}
@@ -179,7 +179,7 @@ def first(answer: dict[str, Any]) -> dict[str, Any]:
     return found[0] if isinstance(found, list) else found
 
 
-def test_its_commands_are_accepted_and_answered_with_the_keys_that_it_shows(world: World, run: Run) -> None:
+def test_commands_are_accepted_and_return_the_documented_keys(world: World, run: Run) -> None:
     places = {"AGENT": world.agent.pk, "FROM": world.number.e164}
     for command, keys in ACCOUNT_COMMANDS:
         answer = first(run(command, **places))
@@ -187,7 +187,7 @@ def test_its_commands_are_accepted_and_answered_with_the_keys_that_it_shows(worl
     run("""curl -X DELETE {BASE}/agents/{AGENT} -H "Authorization: Bearer {KEY}\"""", AGENT=world.spare_agent.pk)
 
 
-def test_its_documents_are_sent_as_it_sends_them(run: Run, tmp_path: Path) -> None:
+def test_documents_can_be_uploaded_with_the_documented_command(run: Run, tmp_path: Path) -> None:
     wanted = run("""curl "{BASE}/countries/GB/requirements?number_type=local" -H "Authorization: Bearer {KEY}\"""")
     document = next(one for one in wanted["data"] if one["type"] == "document")
     (tmp_path / "utility-bill.pdf").write_bytes(b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n")
@@ -203,7 +203,7 @@ def test_its_documents_are_sent_as_it_sends_them(run: Run, tmp_path: Path) -> No
     assert standing["data"].keys() == {"country_code", "number_type", "status", "submitted_at", "reviewed_at"}
 
 
-def test_its_full_workflow_from_registration_to_a_call(run: Run) -> None:
+def test_the_documented_workflow_from_registration_to_a_call(run: Run) -> None:
     registered = run(
         """curl -X POST {BASE}/auth/register -H "Content-Type: application/json" \\
         -d '{"name":"Dev","email":"dev@example.com","password":"secret123","password_confirmation":"secret123"}'"""

@@ -1,4 +1,4 @@
-"""Each operation's own example, sent to a server: it is accepted, and the answer has the shape that is shown."""
+"""Sends the documented example of each operation: it is accepted, and the response has the documented shape."""
 
 import json
 from typing import Any
@@ -15,19 +15,19 @@ from tests.factories import make_developer
 from tests.schema.conftest import World
 from tests.schema.test_document import operations
 
-# What needs somebody to talk to is answered as the document says for a call without: 409. tests/flows have the rest.
+# These need a live conversation. Without one, they return the documented 409. tests/flows has the rest.
 NEED_A_LIVE_CALL = {
     "POST /api/v1/calls/{id}/context",
     "POST /api/v1/calls/{id}/speak",
     "POST /api/v1/calls/{id}/transfer",
 }
-# The vendor is not there.
+# The vendor is unreachable.
 REFUSED_HERE = {
     "POST /api/v1/model-keys/{id}/test": "502",
     "POST /api/v1/billing/top-up": "502",
     "DELETE /api/v1/billing/payment-methods/{id}": "502",
 }
-# Sent without the API key: the session is what they are about.
+# Sent with a session token instead of the API key, because they end the session.
 WITH_SESSION = {"POST /api/v1/auth/logout", "POST /api/v1/auth/logout-all"}
 
 
@@ -50,7 +50,7 @@ def path_of(world: World, method: str, path: str) -> str:
 
 
 def _newest_key(world: World) -> int:
-    """Not the one that the requests are sent with."""
+    """The ID of a key other than the one that sends the requests."""
     made = ApiKey.objects.filter(developer=world.developer, label="Production").last()
     return made.pk if made else 0
 
@@ -61,7 +61,7 @@ def _newest_do_not_call(world: World) -> int:
 
 
 def adapt(world: World, client: Client, key: str, body: dict[str, Any]) -> dict[str, Any]:
-    """The example with ids and numbers that exist here."""
+    """The example with IDs and numbers that exist here."""
     body = dict(body)
     if "from" in body:
         body["from"] = world.number.e164
@@ -85,7 +85,7 @@ def adapt(world: World, client: Client, key: str, body: dict[str, Any]) -> dict[
 
 
 def keys_of(value: Any) -> Any:
-    """The shape of an example: its keys, of a list its first row's. Objects of free form are left out."""
+    """The shape of an example: its keys, and for a list the keys of its first row. Skips free-form objects."""
     if isinstance(value, dict):
         return {name: keys_of(item) for name, item in value.items() if name not in FREE}
     return [keys_of(value[0])] if isinstance(value, list) and value else None
@@ -104,7 +104,7 @@ FREE = {
 ORDER = {"GET": 0, "POST": 1, "PUT": 2, "PATCH": 3, "DELETE": 4}
 
 
-def test_examples_are_accepted_and_answered_as_shown(world: World, client: Client) -> None:
+def test_examples_are_accepted_and_get_the_documented_response(world: World, client: Client) -> None:
     for method, path, one in sorted(operations(), key=lambda entry: ORDER[entry[0]]):
         key = f"{method} {path}"
         if "multipart/form-data" in one.get("requestBody", {}).get("content", {}):
@@ -130,7 +130,7 @@ def test_examples_are_accepted_and_answered_as_shown(world: World, client: Clien
 
 
 def compare_shape(key: str, shown: Any, given: Any) -> None:
-    """Lists and tables may be empty (the schema says which objects may not), and what is null has no keys."""
+    """Lists and tables can be empty (the schema says which objects cannot), and null has no keys."""
     if isinstance(shown, dict) and isinstance(given, dict) and given and key != "GET /api/v1/schema":
         assert given.keys() == shown.keys(), key
         for name in shown:
@@ -145,7 +145,7 @@ def session_token(world: World, client: Client) -> str:
 
 
 @pytest.mark.usefixtures("db", "empty_redis")
-def test_the_shape_of_an_error_is_the_same_where_no_view_is_reached(client: Client) -> None:
+def test_errors_have_the_same_shape_if_no_view_is_reached(client: Client) -> None:
     answer = client.get("/api/v1/nowhere")
     assert answer.status_code == 404
     check_against({"$ref": "#/components/schemas/Error"}, answer.json())

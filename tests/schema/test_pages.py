@@ -1,4 +1,4 @@
-"""The documentation's pages, for everybody, and the code that they show."""
+"""The public documentation pages and the code samples in them."""
 
 import re
 import shutil
@@ -30,7 +30,7 @@ def headers() -> dict[str, str]:
 @pytest.mark.parametrize(
     "path", ["/docs", "/docs/quick-start", "/docs/tools", "/docs/webhooks", "/docs/sandbox", "/docs/live"]
 )
-def test_anybody_may_read_them_and_nothing_in_them_is_inline(client: Client, path: str) -> None:
+def test_pages_are_public_and_have_no_inline_code(client: Client, path: str) -> None:
     answer = client.get(path)
     page = answer.content.decode()
     assert answer.status_code == 200
@@ -39,14 +39,14 @@ def test_anybody_may_read_them_and_nothing_in_them_is_inline(client: Client, pat
 
 
 def section_pages(client: Client) -> list[str]:
-    """The pages of all sections, as the index links them."""
+    """The pages of all sections that the index links to."""
     index = client.get("/docs").content.decode()
     links = dict.fromkeys(re.findall(r'<h2 id="[a-z-]+"><a href="(/docs/api/[a-z-]+)">', index))
     assert len(links) > 10
     return [client.get(link).content.decode() for link in links]
 
 
-def test_the_sections_have_every_operation_and_the_index_links_it(client: Client) -> None:
+def test_the_sections_have_every_operation_and_the_index_links_to_it(client: Client) -> None:
     index, pages = client.get("/docs").content.decode(), section_pages(client)
     assert max(map(len, [index, *pages])) < 120_000
     for method, path, one in operations():
@@ -74,7 +74,7 @@ def test_the_search_finds_operations_fields_and_events(client: Client, query: st
     assert "Conventions" not in page
 
 
-def test_samples_have_the_ids_of_who_is_signed_in() -> None:
+def test_samples_contain_the_user_s_own_ids() -> None:
     developer, stranger = make_developer(), make_developer()
     agent, number = make_agent(developer=developer), make_phone_number(developer=developer)
     for _ in range(2):
@@ -89,19 +89,19 @@ def test_samples_have_the_ids_of_who_is_signed_in() -> None:
     assert f"/api/v1/phone-numbers/{number.pk}" in quick_start
 
 
-def test_the_sign_in_page_leads_there(client: Client) -> None:
+def test_the_sign_in_page_links_to_the_docs(client: Client) -> None:
     assert b'href="/docs"' in client.get("/login").content
 
 
-def test_the_python_that_checks_signatures_tells_ours_from_others() -> None:
+def test_the_python_sample_verifies_signatures() -> None:
     names: dict[str, Any] = {}
-    exec((CODE / "verify.py.txt").read_text(), names)  # noqa: S102  (it is the page's own code that is tried)
+    exec((CODE / "verify.py.txt").read_text(), names)  # noqa: S102  (the page's own code)
     assert names["is_genuine"](BODY.encode(), headers(), "whsec_current")
     assert not names["is_genuine"](BODY.encode() + b" ", headers(), "whsec_current")
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
-def test_the_javascript_that_checks_signatures_tells_ours_from_others(tmp_path: Path) -> None:
+def test_the_javascript_sample_verifies_signatures(tmp_path: Path) -> None:
     lowered = {name.lower(): value for name, value in headers().items()}
     script = f"{(CODE / 'verify.js.txt').read_text()}\nconst body = {BODY!r}, headers = {lowered!r};\n"
     script += "console.log(isGenuine(body, headers, 'whsec_current'), isGenuine(body + ' ', headers, 'whsec_current'))"
@@ -112,7 +112,7 @@ def test_the_javascript_that_checks_signatures_tells_ours_from_others(tmp_path: 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 @pytest.mark.parametrize(("added", "said"), [("", "genuine\n"), (" ", "forged\n")])
-def test_the_shell_that_checks_signatures_tells_ours_from_others(tmp_path: Path, added: str, said: str) -> None:
+def test_the_shell_sample_verifies_signatures(tmp_path: Path, added: str, said: str) -> None:
     (tmp_path / "body").write_text(BODY + added)
     sent = headers()
     values = {"TIMESTAMP": sent["X-Timestamp"], "SIGNATURE": sent["X-Signature"], "SECRET": "whsec_current"}
@@ -126,7 +126,7 @@ def test_the_shell_that_checks_signatures_tells_ours_from_others(tmp_path: Path,
     assert done.stdout == said
 
 
-def test_samples_are_code_that_can_be_read() -> None:
+def test_samples_are_valid_code() -> None:
     body = {"name": "It's", "tools": [{"a": None, "b": True}]}
     url, form = "https://example.com/agents", {"number_type": "local", "documents[0][file]": "@/tmp/it's.pdf"}
     json_kind, form_kind = "application/json", code_samples.MULTIPART
@@ -142,7 +142,7 @@ def test_samples_are_code_that_can_be_read() -> None:
             assert subprocess.run(node, input=sample["Node"], text=True, check=False).returncode == 0
 
 
-def test_the_quick_start_goes_its_way_in_every_language(client: Client) -> None:
+def test_the_quick_start_has_every_step_in_every_language(client: Client) -> None:
     page = client.get("/docs/quick-start").content.decode()
     assert re.findall(r"<summary>(\w+)</summary>", page) == ["curl", "Python", "Node"] * 8
     steps = (
@@ -157,8 +157,8 @@ def test_the_quick_start_goes_its_way_in_every_language(client: Client) -> None:
         assert page.count(f"{settings.PUBLIC_URL}/api/v1{step}") == (6 if step == "/phone-numbers/1" else 3)
 
 
-def test_samples_can_be_run_as_they_are(client: Client) -> None:
-    """Without ids to be filled in, unless they delete something; and who gets no body back does not read one."""
+def test_samples_can_be_run_unchanged(client: Client) -> None:
+    """They have no placeholders for IDs unless they delete something, and do not read a response body if there is none."""
     page = "".join(section_pages(client))
     codes = re.findall(r"<pre data-copyable>(.*?)</pre>", page, re.DOTALL)
     assert len(codes) == 3 * len(list(operations()))

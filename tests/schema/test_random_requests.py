@@ -1,6 +1,6 @@
-"""schemathesis: requests from the document, right and wrong ones, and every answer held to it.
+"""schemathesis: valid and invalid requests generated from the document, with every response validated against it.
 
-By hand, with boundary values too and thousands of them:
+To run it manually with thousands of requests, including boundary values:
 `SCHEMATHESIS_EXAMPLES=200 make test ARGS=tests/schema/test_random_requests.py`
 """
 
@@ -17,11 +17,11 @@ from tests.schema import ERRORS_FILE
 from tests.schema.conftest import World
 
 EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "")
-# Boundary values are some 2,500 requests of their own.
+# Boundary values add about 2,500 requests.
 PHASES = "examples,coverage,fuzzing,stateful" if EXAMPLES else "examples,fuzzing,stateful"
 SEQUENCES = 8
 ROOT = Path(__file__).parents[2]
-# A vendor that is not there is 502, and the document says where.
+# The status for an unreachable vendor is 502, as the document describes.
 CONFIGURATION = """
 # On a busy machine an answer may take longer than the 10 seconds that it waits otherwise, which says nothing about the answer.
 request-timeout = 60
@@ -47,7 +47,7 @@ CHECKS = [
 
 
 @pytest.mark.slow
-def test_no_request_gets_an_answer_that_the_document_does_not_have(world: World, tmp_path: Path) -> None:
+def test_every_response_matches_the_document(world: World, tmp_path: Path) -> None:
     configuration = tmp_path / "schemathesis.toml"
     configuration.write_text(CONFIGURATION.format(sequences=EXAMPLES or SEQUENCES))
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(configuration), "run"]
@@ -63,7 +63,7 @@ def test_no_request_gets_an_answer_that_the_document_does_not_have(world: World,
         "all",
     ]
     command += ["--no-color", "--warnings", "off"]
-    # Proxies are for the world outside.
+    # Proxies are only for external hosts.
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     environment = {"SCHEMATHESIS_HOOKS": "tests.schema.schemathesis_hooks", **environment, "PYTHONPATH": f"{ROOT}"}
     environment[ERRORS_FILE] = str(tmp_path / "errors.json")
@@ -72,5 +72,5 @@ def test_no_request_gets_an_answer_that_the_document_does_not_have(world: World,
     assert json.loads((tmp_path / "errors.json").read_text()) == []
     print(run.stdout[-1500:])  # noqa: T201  (shown with -s: how many there were)
     followed = re.search(r"API Links: +(\d+) covered", run.stdout)
-    # When the key of the run no longer works, none is.
+    # If the run's key stopped working, no links would be followed.
     assert followed and int(followed[1]) > 0, run.stdout

@@ -1,4 +1,4 @@
-"""The receivers that the documentation shows, run as they are, and called by the parts that call a developer's server."""
+"""The documented webhook receivers, run unchanged, and called by the code that calls developers' servers."""
 
 import asyncio
 import json
@@ -42,7 +42,7 @@ SECONDS = 30.0
 
 @contextmanager
 def running(program: str, wanted: list[str], folder: Path, **environment: str) -> Iterator[str]:
-    """The program on a port of its own, in a folder of its own; its URL."""
+    """Run the program in its own folder on a free port. Yields its URL."""
     port = find_free()
     shutil.copy(CODE / f"{program}.txt", folder / program)
     command = [part.format(port=port, program=program) for part in wanted]
@@ -65,7 +65,7 @@ def running(program: str, wanted: list[str], folder: Path, **environment: str) -
 
 
 @pytest.mark.parametrize("language", languages.COMMANDS)
-def test_a_receiver_takes_signed_events_once(language: str, tmp_path: Path) -> None:
+def test_a_receiver_accepts_a_signed_event_once(language: str, tmp_path: Path) -> None:
     command = languages.command_for(language)
     with running(f"receiver.{language}", command, tmp_path, WEBHOOK_SECRET="whsec_new") as url:
         for secret, status in [("whsec_other", 401), ("whsec_new", 200), ("whsec_new", 200)]:
@@ -78,7 +78,7 @@ def test_a_receiver_takes_signed_events_once(language: str, tmp_path: Path) -> N
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("empty_redis")
-def test_the_quick_start_s_server_names_the_caller_books_and_keeps_the_report(tmp_path: Path) -> None:
+def test_the_quick_start_s_server_identifies_the_caller_books_and_stores_the_report(tmp_path: Path) -> None:
     developer = make_account()
     secret, plaintext = make_secret_for(developer)
     number = make_streaming_number(developer, signing_secret=secret)

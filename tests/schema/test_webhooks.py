@@ -1,4 +1,4 @@
-"""The description of webhooks: each event that the code can send is in it, and what is sent is as it says."""
+"""The webhook documentation describes every event that the code can send, and sent webhooks match it."""
 
 import ast
 import json
@@ -28,10 +28,10 @@ from webhooks.models import WebhookDelivery
 APPS = ("accounts", "webhooks", "agents", "billing", "calls", "phone_numbers", "sandbox")
 
 
-# --- what the code can send -------------------------------------------------------------------------------------------
+# --- events in the code -----------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Sender:
-    """A function that puts a webhook out: where among its arguments the event's name is."""
+    """A function that sends a webhook, and the position of the event name in its arguments."""
 
     keyword: str
     position: int | None = None
@@ -48,7 +48,7 @@ def name_of(call: ast.Call) -> str:
 
 
 def constants_of(tree: ast.Module) -> dict[str, set[str]]:
-    """Texts that a module gives names to: one, or the values of a table."""
+    """Named text constants of a module: a single text, or the values of a dictionary."""
     found: dict[str, set[str]] = {}
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and node.module and any(name.name.isupper() for name in node.names):
@@ -75,7 +75,7 @@ def read(expression: ast.expr, constants: dict[str, set[str]]) -> set[str]:
 
 @dataclass(frozen=True)
 class Source:
-    """A file of ours, read once."""
+    """One of our source files, parsed once."""
 
     path: Path
     constants: dict[str, set[str]]
@@ -100,7 +100,7 @@ class Source:
 
 
 def events_in_code() -> tuple[set[str], list[str]]:
-    """Names of events, and the places whose event cannot be read from the code."""
+    """Returns the names of events, and the calls whose event cannot be determined from the code."""
     files = [
         path
         for app in APPS
@@ -109,7 +109,7 @@ def events_in_code() -> tuple[set[str], list[str]]:
     ]
     sources = [Source.read(path) for path in files]
     senders = {"publish": Sender("event_type"), "LoggedRequest": Sender("event_type")}
-    # A function that hands its own parameter on is a sender, too.
+    # A function that passes its own parameter on also sends webhooks.
     for _ in range(3):
         for source in sources:
             senders |= dict(forwarders(source, senders))
@@ -142,13 +142,13 @@ def forwarders(source: Source, senders: dict[str, Sender]) -> Iterator[tuple[str
                 yield function.name, Sender(event.id, position)
 
 
-def test_every_event_that_the_code_can_send_is_described_and_no_other() -> None:
+def test_exactly_the_events_that_the_code_can_send_are_described() -> None:
     found, unread = events_in_code()
     assert unread == [], "write the event's name there, or in a constant of the module"
     assert found == set(description().webhooks), "describe it in <app>/api/webhook_events.py"
 
 
-def test_the_page_and_the_document_have_each_of_them(client: Client, db: None) -> None:
+def test_the_page_and_the_document_have_every_event(client: Client, db: None) -> None:
     page = client.get("/docs/webhooks").content.decode()
     for event, webhook in description().webhooks.items():
         assert f"<code>{event}</code>" in page
@@ -157,14 +157,14 @@ def test_the_page_and_the_document_have_each_of_them(client: Client, db: None) -
         assert next(iter(webhook.example(event))) == "event"
 
 
-# --- what is sent -----------------------------------------------------------------------------------------------------
+# --- sent webhooks ----------------------------------------------------------------------------------------------------
 def sent() -> dict[str, dict[str, Any]]:
     bodies = [json.loads(body) for body in WebhookDelivery.objects.values_list("body", flat=True)]
     return {body["event"]: body for body in bodies}
 
 
 @pytest.mark.django_db
-def test_a_call_s_webhooks_are_as_described() -> None:
+def test_webhooks_of_a_call_match_their_description() -> None:
     now = timezone.now()
     call = make_call(make_streaming_number(make_account()), now - timedelta(seconds=95))
     timeline.add_event(call.pk, "stream.connected", "streaming")
@@ -178,7 +178,7 @@ def test_a_call_s_webhooks_are_as_described() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("state", list(renewal_notices.EVENTS))
-def test_a_number_s_webhooks_are_as_described(state: str) -> None:
+def test_webhooks_of_a_number_match_their_description(state: str) -> None:
     number, now = make_streaming_number(make_account()), timezone.now()
     renewal_notices.send(number, state, now, ends_at=now, days_left=3)
     check_webhook(sent()[renewal_notices.EVENTS[state]])
@@ -186,7 +186,7 @@ def test_a_number_s_webhooks_are_as_described(state: str) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("status", ["approved", "rejected"])
-def test_a_decision_s_webhook_is_as_described(status: str) -> None:
+def test_webhooks_of_a_decision_match_their_description(status: str) -> None:
     number = make_streaming_number(make_account())
     reason = "Too old." if status == "rejected" else ""
     verification = Verification.objects.create(

@@ -5,7 +5,7 @@ import threading
 
 
 class SilentServer:
-    """Takes every connection on loopback and says nothing."""
+    """Accepts every loopback connection and never responds."""
 
     def __init__(self) -> None:
         self.taken = 0
@@ -25,12 +25,12 @@ class SilentServer:
             self._held.add(writer)
 
     def hold(self) -> int:
-        """Have all wait from now on; how many connections there have been."""
+        """Keep connections open from now on. Returns the number of connections so far."""
         self._lets_go = False
         return self.taken
 
     def let_go(self) -> None:
-        """Cut off all who wait, and who come until `hold`."""
+        """Close all open connections, and new ones until `hold` is called."""
         self._lets_go = True
         self._loop.call_soon_threadsafe(self._cut)
 

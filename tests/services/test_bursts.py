@@ -1,4 +1,4 @@
-"""Many requests at once from one address: each comes to its turn, and nobody else waits for it."""
+"""Many concurrent requests from one address take turns, and nobody else waits for them."""
 
 import asyncio
 import base64
@@ -46,7 +46,7 @@ def web_behind_proxy() -> Iterator[Web]:
 
 
 def report(number: int, more: str = "") -> bytes:
-    """A signed report of the end of a call that nobody knows."""
+    """A signed hangup report for an unknown call."""
     payload = {"call_control_id": f"v3:{number}", "connection_id": "1", "from": "+15551234567", "to": "+14155551234"}
     event = {"event_type": "call.hangup", "id": f"{number}", "occurred_at": "2026-11-22T03:30:00Z", "payload": payload}
     body = json.dumps({"data": {"record_type": "event", **event}, "meta": {"attempt": 1}}).encode()
@@ -57,7 +57,7 @@ def report(number: int, more: str = "") -> bytes:
 
 
 def burst(port: int, address: str, more: str = "") -> list[int]:
-    """The statuses of reports that are all sent before the first answer is read."""
+    """Send all reports before reading the first response. Returns their statuses."""
     connections, reports = [], [report(number, more) for number in range(BURST)]
     for text in reports:
         connections.append(socket.create_connection(("127.0.0.1", port), 60, (address, 0)))
@@ -69,17 +69,17 @@ def burst(port: int, address: str, more: str = "") -> list[int]:
 
 
 @pytest.mark.slow
-def test_a_carriers_burst_is_answered(web: Web) -> None:
+def test_a_carrier_s_burst_is_answered(web: Web) -> None:
     assert burst(web[0], "127.0.9.1") == [200] * BURST
 
 
 @pytest.mark.slow
-def test_a_carriers_burst_through_a_proxy_is_answered(web_behind_proxy: Web) -> None:
+def test_a_carrier_s_burst_through_a_proxy_is_answered(web_behind_proxy: Web) -> None:
     assert burst(web_behind_proxy[0], "127.0.9.2", "X-Forwarded-For: 203.0.113.7\r\n") == [200] * BURST
 
 
 def ask(port: int, address: str, seconds: float = 60) -> int:
-    """The status of a request with an unknown API key, for which the database is asked; 0 if it was given up."""
+    """The status of a request with an unknown API key, which needs the database, or 0 after the timeout."""
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds, source_address=(address, 0))
     try:
         client.request("GET", "/api/v1/auth/me", headers={"Authorization": "Bearer bp_live_sk_unknown"})
@@ -91,7 +91,7 @@ def ask(port: int, address: str, seconds: float = 60) -> int:
 
 
 def wait_for_lock(database: str) -> Callable[[], int]:
-    """How many connections of the web process wait for a lock."""
+    """Returns a function that counts the web process's connections waiting for a lock."""
     connection = psycopg.connect(database, autocommit=True)
     query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
@@ -110,7 +110,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.mark.slow
-def test_an_address_has_so_many_requests_at_work_whether_it_waits_for_them_or_not(web: Web) -> None:
+def test_an_address_has_a_limited_number_of_running_requests_even_if_clients_leave(web: Web) -> None:
     port, database = web
     waiting = wait_for_lock(database)
     with ThreadPoolExecutor(60) as threads, psycopg.connect(database) as lock:
@@ -148,7 +148,7 @@ async def test_turns() -> None:
     turns.leave("a", "unknown")
     works["a2"].cancel()
     await asyncio.sleep(0)
-    assert started == ["a1", "a2", "b1", "a4", "a5"]  # the fourth ended at once
+    assert started == ["a1", "a2", "b1", "a4", "a5"]  # the fourth finished immediately
     turns.ask("a", "a6", start("a6"))
     works["a1"].set_result(None)
     await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""The limits around an application that accepts WebSockets, never answers, or answers slowly: our factory on real sockets."""
+"""Connection limits with an application that accepts WebSockets, never responds, or responds slowly, on real sockets."""
 
 import asyncio
 import contextlib
@@ -91,14 +91,14 @@ def test_many_connections_wait_for_a_busy_loop(running: Running) -> None:
     with contextlib.ExitStack() as stack:
         running.process.send_signal(signal.SIGSTOP)
         try:
-            for _ in range(300):  # the kernel takes each at once: none has to ask again
+            for _ in range(300):  # the kernel accepts each one immediately
                 stack.enter_context(socket.create_connection(("127.0.0.1", running.port), 0.9, ("127.0.6.1", 0)))
         finally:
             running.process.send_signal(signal.SIGCONT)
 
 
 async def test_accepted_websockets_do_not_count(port: int) -> None:
-    """The calls of one carrier all come from its address, and may come at once."""
+    """All calls of a carrier come from its address, possibly at the same time."""
     url = f"http://127.0.0.1:{port}"
     async with asyncio.timeout(50), aiohttp.ClientSession(connector=connector("127.0.2.1")) as http:
         sockets = await asyncio.gather(*(http.ws_connect(f"{url}/call") for _ in range(150)))
@@ -112,7 +112,7 @@ async def test_accepted_websockets_do_not_count(port: int) -> None:
             one.close()
 
 
-async def test_a_request_ends_in_time(port: int) -> None:
+async def test_a_request_times_out(port: int) -> None:
     url = f"http://127.0.0.1:{port}"
     async with asyncio.timeout(20), aiohttp.ClientSession(connector=connector("127.0.3.1")) as http:
         began = time.monotonic()
@@ -126,7 +126,7 @@ async def test_a_request_ends_in_time(port: int) -> None:
         assert SECONDS - 0.5 < time.monotonic() - began < SECONDS + 4
 
 
-async def test_an_answer_that_moves_may_take_longer(port: int) -> None:
+async def test_a_response_that_makes_progress_can_take_longer(port: int) -> None:
     url = f"http://127.0.0.1:{port}/slow"
     session = aiohttp.ClientSession(connector=connector("127.0.4.1"))
     async with asyncio.timeout(30), session as http, http.get(url) as response:
@@ -157,7 +157,7 @@ LENGTHS = [b"10000000000", b"9" * 400, b"9" * 10_000, b"0" * 300 + b"99999999999
 @pytest.mark.parametrize("length", LENGTHS, ids=[f"{len(length)} digits" for length in LENGTHS])
 @pytest.mark.parametrize("expect", [b"", b"Expect: 100-continue\r\n"])
 @pytest.mark.parametrize(("path", "content"), [(b"/login", b""), (b"/api/v1/calls", TOO_LARGE)])
-def test_a_body_beyond_every_limit_is_refused_by_its_length(
+def test_an_oversized_body_is_refused_based_on_its_length(
     port: int, length: bytes, expect: bytes, path: bytes, content: bytes
 ) -> None:
     with socket.create_connection(("127.0.0.1", port), 30, ("127.0.6.1", 0)) as client:
@@ -185,7 +185,7 @@ CHUNKED = b"Transfer-Encoding: chunked"
     ],
     ids=["length", "chunks", "no chunks", "no length"],
 )
-def test_who_reads_only_when_all_is_sent_gets_the_refusal(
+def test_clients_that_read_after_sending_everything_get_the_refusal(
     port: int, path: bytes, header: bytes, pieces: list[bytes], status: bytes, content: bytes
 ) -> None:
     with socket.create_connection(("127.0.0.1", port), 30, ("127.0.6.2", 0)) as client:
@@ -197,7 +197,7 @@ def test_who_reads_only_when_all_is_sent_gets_the_refusal(
         assert answer.endswith(b"\r\n\r\n" + content)
 
 
-def test_who_never_ends_is_thrown_out_after_a_bounded_amount(port: int) -> None:
+def test_an_endless_sender_is_disconnected_after_a_limited_amount(port: int) -> None:
     with socket.create_connection(("127.0.0.1", port), 30, ("127.0.6.2", 0)) as client:
         client.sendall(b"POST /login HTTP/1.1\r\nHost: localhost\r\n%s\r\n\r\n" % LENGTH)
         sent = 0
@@ -211,7 +211,7 @@ def test_who_never_ends_is_thrown_out_after_a_bounded_amount(port: int) -> None:
 @pytest.mark.parametrize(
     "lengths", [[b"-1"], [b"x"], [b""], [b"+5"], [b"5, 5"], [b"1.5"], [b"0x5"], [b"5", b"6"], ["²".encode()]]
 )
-def test_a_length_that_is_none_is_refused(port: int, lengths: list[bytes]) -> None:
+def test_an_invalid_length_is_refused(port: int, lengths: list[bytes]) -> None:
     headers = b"".join(b"Content-Length: %s\r\n" % length for length in lengths)
     with socket.create_connection(("127.0.0.1", port), 30, ("127.0.6.1", 0)) as client:
         client.sendall(b"POST /api/v1/calls HTTP/1.1\r\nHost: localhost\r\n%s\r\n" % headers)
@@ -219,5 +219,5 @@ def test_a_length_that_is_none_is_refused(port: int, lengths: list[bytes]) -> No
 
 
 def received(client: socket.socket) -> bytes:
-    """All that the server says before it closes."""
+    """Everything the server sends before it closes the connection."""
     return b"".join(iter(lambda: client.recv(65536), b""))

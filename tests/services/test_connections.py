@@ -1,4 +1,4 @@
-"""Slow and many connections, over real sockets: the web process on its own, with shorter time limits than in production."""
+"""Slow connections and large numbers of them, over real sockets: a single web process with shorter timeouts than in production."""
 
 import contextlib
 import http.client
@@ -43,7 +43,7 @@ class Web:
         return socket.create_connection(("127.0.0.1", self.port), timeout=30, source_address=(address, 0))
 
     def health(self, address: str = "127.0.0.1", seconds: float = 5) -> float:
-        """How long /healthz takes; fails when it does not answer in that time."""
+        """The response time of /healthz in seconds. Fails after the timeout."""
         began = time.monotonic()
         client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds, source_address=(address, 0))
         client.request("GET", "/healthz")
@@ -52,7 +52,7 @@ class Web:
         return time.monotonic() - began
 
     def resident(self) -> int:
-        """Bytes of memory."""
+        """Resident memory in bytes."""
         status = Path(f"/proc/{self.pid}/status").read_text()
         return int(status.partition("VmRSS:")[2].split()[0]) * 1024
 
@@ -78,7 +78,7 @@ def web_behind_proxy() -> Iterator[Web]:
 
 
 def is_open(connection: socket.socket) -> bool:
-    """Whether the other side has neither closed nor reset it; what it has sent before is thrown away."""
+    """Whether the other side has neither closed nor reset the connection. Discards received data."""
     poll = select.poll()
     poll.register(connection, select.POLLIN)
     while poll.poll(0):
@@ -91,7 +91,7 @@ def is_open(connection: socket.socket) -> bool:
 
 
 def wait_until_open(connections: list[socket.socket], number: int) -> None:
-    """Surplus connections end at the next check."""
+    """Wait until the surplus connections are closed by the next check."""
     until = time.monotonic() + HEADER_SECONDS - 0.5
     while (still_open := sum(map(is_open, connections))) > number:
         assert time.monotonic() < until
@@ -100,7 +100,7 @@ def wait_until_open(connections: list[socket.socket], number: int) -> None:
 
 
 def drip(web: Web, head: bytes, piece: bytes, every: float, address: str) -> tuple[float, bytes]:
-    """Send a head, then a piece again and again: seconds until the server ends it, and what it says."""
+    """Send a head, then a piece repeatedly. Returns the seconds until the server closes the connection, and its response."""
     connection = web.connect(address)
     connection.settimeout(every)
     began = time.monotonic()
@@ -122,7 +122,7 @@ def drip(web: Web, head: bytes, piece: bytes, every: float, address: str) -> tup
 
 
 SLOW: dict[str, tuple[bytes, bytes, float, bytes]] = {
-    # name: head, piece, seconds between pieces, first line of the answer
+    # name: head, piece, seconds between pieces, start of the response
     "nothing at all": (b"", b"", 1, b"HTTP/1.1 408"),
     "request line": (b"GET /healthz", b"x", 1, b"HTTP/1.1 408"),
     "header lines": (b"GET /healthz HTTP/1.1\r\n", b"X-A: b\r\n", 1, b"HTTP/1.1 408"),
@@ -149,7 +149,7 @@ SLOW: dict[str, tuple[bytes, bytes, float, bytes]] = {
 
 
 def after_an_answer(web: Web, piece: bytes, address: str) -> float:
-    """Seconds until a connection ends that sends a piece every second once it has been answered."""
+    """Send a piece every second after the first response. Returns the seconds until the connection ends."""
     connection = web.connect(address)
     connection.sendall(HEALTH)
     assert connection.recv(65536).startswith(b"HTTP/1.1 200")
@@ -168,7 +168,7 @@ def after_an_answer(web: Web, piece: bytes, address: str) -> float:
 
 
 @pytest.mark.slow
-def test_drips_end_in_time(web: Web) -> None:
+def test_slow_requests_time_out(web: Web) -> None:
     with ThreadPoolExecutor(len(SLOW) + 2) as threads:
         dripping = threads.submit(after_an_answer, web, b"G", "127.0.2.1")
         idle = threads.submit(after_an_answer, web, b"", "127.0.2.2")
@@ -184,7 +184,7 @@ def test_drips_end_in_time(web: Web) -> None:
 
 
 @pytest.mark.slow
-def test_upload_at_the_least_rate_is_taken(web: Web) -> None:
+def test_an_upload_at_the_minimum_rate_is_accepted(web: Web) -> None:
     connection = web.connect("127.0.3.1")
     size = 1000 * 10
     connection.sendall(POST + b"Content-Length: %d\r\n\r\n" % size)
@@ -202,11 +202,11 @@ def test_flow() -> None:
     flow.count(8_000)
     assert not flow.is_too_slow(30.0)
     flow.count(7_999)
-    assert flow.is_too_slow(40.0)  # whatever came before
+    assert flow.is_too_slow(40.0)  # regardless of earlier data
 
 
 @pytest.mark.slow
-def test_answers_that_nobody_reads_are_cut_off(web: Web) -> None:
+def test_connections_that_do_not_read_responses_are_closed(web: Web) -> None:
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.bind(("127.0.4.1", 0))
@@ -218,8 +218,8 @@ def test_answers_that_nobody_reads_are_cut_off(web: Web) -> None:
         time.sleep(0.5)
 
 
-def test_a_slow_reader_s_download_waits_on_the_disk(web: Web) -> None:
-    """Not in the memory of the process: there it would be whole after a second."""
+def test_a_slow_reader_s_download_is_not_buffered_in_memory(web: Web) -> None:
+    """If it were, memory would grow by the whole file within a second."""
     path = signed_recording(web, 96 * 1024 * 1024)
     before = web.resident()
     with socket.create_connection(("127.0.0.1", web.port), timeout=60, source_address=("127.0.5.1", 0)) as connection:
@@ -238,7 +238,7 @@ def test_a_slow_reader_s_download_waits_on_the_disk(web: Web) -> None:
 
 
 def signed_recording(web: Web, size: int) -> str:
-    """The path of a file of so many zeros, which takes no room on the disk."""
+    """The path of a sparse file with this many zeros, which uses no disk space."""
     file = Path(settings.DATA_DIR) / "recordings" / "slow.wav"
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("wb") as empty:
@@ -248,7 +248,7 @@ def signed_recording(web: Web, size: int) -> str:
         field.column: field.get_prep_value(getattr(recording, field.attname)) for field in Recording._meta.local_fields
     }
     with psycopg.connect(web.database) as connection:
-        connection.execute("SET session_replication_role = replica")  # without its call
+        connection.execute("SET session_replication_role = replica")  # without a row for its call
         columns, places = (sql.SQL(", ").join(map(kind, values)) for kind in (sql.Identifier, sql.Placeholder))
         insert = sql.SQL("INSERT INTO {} ({}) VALUES ({})")
         connection.execute(insert.format(sql.Identifier(Recording._meta.db_table), columns, places), values)
@@ -256,20 +256,20 @@ def signed_recording(web: Web, size: int) -> str:
 
 
 def web_has(web: Web, connection: socket.socket) -> bool:
-    """Whether the kernel has this connection among the established ones of the server's side."""
+    """Whether the server's end of this connection is established, according to the kernel."""
     port = connection.getsockname()[1]
     rows = Path(f"/proc/{web.pid}/net/tcp").read_text().splitlines()[1:]
     local, remote = f":{web.port:04X}", f":{port:04X}"
     return any((f := row.split())[1].endswith(local) and f[2].endswith(remote) and f[3] == "01" for row in rows)
 
 
-# --- how many ---------------------------------------------------------------------------------------------------------
+# --- limits on the number of connections ------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "head",
     [b"", b"G", b"GET /healthz HTTP/1.1\r\n", UPGRADE, HEALTH],
     ids=["silent", "letter", "headers", "handshake", "idle"],
 )
-def test_an_address_holds_fifty(web: Web, head: bytes) -> None:
+def test_an_address_can_have_fifty_connections(web: Web, head: bytes) -> None:
     address = "127.0.5.1"
     connections = []
     for _ in range(70):
@@ -278,17 +278,17 @@ def test_an_address_holds_fifty(web: Web, head: bytes) -> None:
             connection.sendall(head)
         connections.append(connection)
     if head == HEALTH:
-        for connection in connections:  # idle once it is answered, which may take a busy machine long
+        for connection in connections:  # idle after the response, which may take long on a busy machine
             with contextlib.suppress(OSError):
                 connection.recv(65536)
     wait_until_open(connections, 50)
-    assert web.health(address) < 2  # in the place of the oldest
+    assert web.health(address) < 2  # replaces the oldest one
     assert sum(map(is_open, connections)) == 49
     for connection in connections:
         connection.close()
 
 
-def test_an_address_of_this_machine_keeps_fifty_that_wait(web: Web) -> None:
+def test_a_local_address_can_also_have_fifty_waiting_connections(web: Web) -> None:
     connections = [web.connect() for _ in range(1100)]
     assert web.health() < 3
     wait_until_open(connections, 50)
@@ -297,8 +297,8 @@ def test_an_address_of_this_machine_keeps_fifty_that_wait(web: Web) -> None:
         connection.close()
 
 
-def test_requests_of_this_machine_may_be_more_at_once(web: Web) -> None:
-    """A reverse proxy here, or the exchange: everybody's requests come from one address."""
+def test_a_local_address_can_have_more_concurrent_requests(web: Web) -> None:
+    """A local reverse proxy or the exchange sends everyone's requests from one address."""
     with psycopg.connect(web.database) as lock, ThreadPoolExecutor(60) as threads:
         lock.execute("LOCK TABLE accounts_apikey")
         headers = {"Authorization": "Bearer bp_live_sk_unknown"}
@@ -316,7 +316,7 @@ def test_requests_of_this_machine_may_be_more_at_once(web: Web) -> None:
 
 
 def seconds_until_answered(web: Web, address: str) -> float:
-    """A connection that replaces none is refused while all others are younger than a second: ask again until then."""
+    """A new connection is refused while all others are less than a second old, so retry until then."""
     began = time.monotonic()
     while True:
         try:
@@ -328,8 +328,8 @@ def seconds_until_answered(web: Web, address: str) -> float:
             return time.monotonic() - began
 
 
-def test_many_addresses_leave_room(web: Web) -> None:
-    """1,100 connections from 44 addresses; the process may open 1,024 descriptors."""
+def test_many_addresses_leave_room_for_others(web: Web) -> None:
+    """1,100 connections from 44 addresses. The process can open 1,024 descriptors."""
     connections = []
     for number in range(1100):
         connection = web.connect(f"127.0.6.{number % 44 + 1}")
@@ -353,18 +353,18 @@ def forwarded(client: str) -> bytes:
     return POST + f"X-Forwarded-For: 9.9.9.9, {client}\r\nContent-Length: 5\r\n\r\n".encode()
 
 
-def test_behind_a_proxy_clients_are_counted_by_what_it_says(web_behind_proxy: Web) -> None:
+def test_behind_a_proxy_clients_are_counted_by_forwarded_address(web_behind_proxy: Web) -> None:
     web = web_behind_proxy
     idle = [web.connect("127.0.8.1") for _ in range(60)]
     assert web.health("127.0.8.1") < 2
-    assert sum(map(is_open, idle)) == 60  # the proxy's own connections
+    assert sum(map(is_open, idle)) == 60  # connections of the proxy itself
 
     def ask(client: str) -> socket.socket:
         connection = web.connect("127.0.8.1")
         connection.sendall(forwarded(client))
         return connection
 
-    unfinished = [ask(f"2001:db8::{number}") for number in range(5)]  # one subscriber's
+    unfinished = [ask(f"2001:db8::{number}") for number in range(5)]  # all from one subscriber
     refused = ask("2001:db8::ffff")
     assert refused.recv(65536).startswith(b"HTTP/1.1 503 ")
     for connection, client in zip(unfinished, itertools.count(), strict=False):

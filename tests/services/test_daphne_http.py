@@ -1,4 +1,4 @@
-"""What daphne hands on of a request, in memory: no reactor, no sockets."""
+"""What daphne passes to Django for each request, tested in memory without reactor or sockets."""
 
 from types import SimpleNamespace
 
@@ -13,7 +13,7 @@ FORM = b'--b\r\nContent-Disposition: form-data; name="f"; filename="f.pdf"\r\n\r
 
 
 class Connection:
-    """Takes requests, and keeps what would go to Django."""
+    """Takes requests, and keeps what daphne would pass to Django."""
 
     def __init__(self) -> None:
         self.handed_on: list[tuple[LeanWebRequest, dict[bytes, bytes]]] = []
@@ -43,7 +43,7 @@ class Connection:
         return self._transport.disconnected
 
     def body(self) -> tuple[bytes, bytes]:
-        """Of the one request: its length as the header says it, and what there is of it."""
+        """The only request's Content-Length header and its body."""
         ((request, headers),) = self.handed_on
         return headers[b"content-length"], request.content.read()
 
@@ -56,7 +56,7 @@ class Connection:
         ("application/x-www-form-urlencoded", b"a=1"),
     ],
 )
-def test_forms_reach_us_unparsed(content_type: str, body: bytes) -> None:
+def test_forms_are_passed_on_unparsed(content_type: str, body: bytes) -> None:
     connection = Connection()
     connection.receive("POST /x HTTP/1.1", f"Content-Type: {content_type}", f"Content-Length: {len(body)}", body=body)
     assert connection.handed_on[0][0].args == {}
@@ -64,7 +64,7 @@ def test_forms_reach_us_unparsed(content_type: str, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("length", [[], [(b"Content-Length", b"9")]])
-def test_a_response_to_head_has_no_body_in_however_many_pieces_it_comes(length: list[tuple[bytes, bytes]]) -> None:
+def test_a_response_to_head_has_no_body_even_if_sent_in_pieces(length: list[tuple[bytes, bytes]]) -> None:
     connection = Connection()
     connection.receive("HEAD /x HTTP/1.1")
     ((request, _),) = connection.handed_on
@@ -76,13 +76,13 @@ def test_a_response_to_head_has_no_body_in_however_many_pieces_it_comes(length: 
     assert ("Content-Length: 9" in head) is bool(length)
 
 
-def test_a_body_in_chunks_has_a_length() -> None:
+def test_a_chunked_body_gets_a_length() -> None:
     connection = Connection()
     connection.receive("POST /x HTTP/1.1", "Transfer-Encoding: chunked", body=b"3\r\n{}\n\r\n2\r\n\n\n\r\n0\r\n\r\n")
     assert connection.body() == (b"5", b"{}\n\n\n")
 
 
-def test_what_is_too_large_is_not_kept_and_its_length_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_oversized_body_is_cut_but_its_length_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(daphne_http, "KEPT_BYTES", 9)
     connection = Connection()
     connection.receive("POST /x HTTP/1.1", "Content-Length: 14")
@@ -95,7 +95,7 @@ def test_what_is_too_large_is_not_kept_and_its_length_is_told(monkeypatch: pytes
     ("path", "answer"),
     [("/api/v1/calls", '{"message":"Server error."}'), ("/docs", "<h1>500 Internal Server Error</h1>")],
 )
-def test_what_daphne_says_itself_is_json_under_the_api(path: str, answer: str) -> None:
+def test_daphne_s_own_errors_are_json_for_the_api(path: str, answer: str) -> None:
     connection = Connection()
     connection.receive(f"GET {path} HTTP/1.1")
     ((request, _),) = connection.handed_on
@@ -104,12 +104,12 @@ def test_what_daphne_says_itself_is_json_under_the_api(path: str, answer: str) -
     assert answer in connection.answer()
 
 
-def test_a_response_that_fails_midway_is_broken_off() -> None:
+def test_the_connection_is_closed_if_a_response_fails_midway() -> None:
     connection = Connection()
     connection.receive("GET /calls.csv HTTP/1.1")
     ((request, _),) = connection.handed_on
     request.handle_reply({"type": "http.response.start", "status": 200, "headers": []})
     request.handle_reply({"type": "http.response.body", "body": b"id\r\n", "more_body": True})
     request.handle_exception(RuntimeError())
-    assert connection.answer().endswith("4\r\nid\r\n\r\n")  # and no last chunk
+    assert connection.answer().endswith("4\r\nid\r\n\r\n")  # without the final chunk
     assert connection.is_broken_off()

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL and Valkey: start, stop, start again, and what survives a kill -9."""
+"""The embedded PostgreSQL and Valkey: starting, stopping, restarting, and surviving a kill -9."""
 
 import signal
 import stat
@@ -18,7 +18,7 @@ from bubblyphone.services.valkey import EmbeddedValkey
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """A data folder whose path has a space in it, closed to other users as mkdtemp makes it."""
+    """A data folder whose path has a space, closed to other users like mkdtemp's."""
     with tempfile.TemporaryDirectory(prefix="bubbly phone-") as folder:
         yield Path(folder)
 
@@ -30,7 +30,7 @@ def postgres(home: Path) -> Iterator[EmbeddedPostgres]:
     server.stop()
 
 
-def test_data_survives_kill_9_and_the_address_stays_the_same(postgres: EmbeddedPostgres) -> None:
+def test_data_and_address_survive_kill_9(postgres: EmbeddedPostgres) -> None:
     url = postgres.start()
     with psycopg.connect(url) as connection:
         connection.execute("CREATE TABLE calls AS SELECT 7 AS id")
@@ -43,7 +43,7 @@ def test_data_survives_kill_9_and_the_address_stays_the_same(postgres: EmbeddedP
         assert connection.execute("SELECT id FROM calls").fetchall() == [(7,)]
 
 
-def test_a_server_left_by_a_killed_supervisor_is_ended_first(home: Path, postgres: EmbeddedPostgres) -> None:
+def test_a_server_left_by_a_killed_supervisor_is_stopped_first(home: Path, postgres: EmbeddedPostgres) -> None:
     url = postgres.start()
     successor = EmbeddedPostgres(home, SecretsStore(home / "secrets.json"))
     try:
@@ -54,7 +54,7 @@ def test_a_server_left_by_a_killed_supervisor_is_ended_first(home: Path, postgre
         successor.stop()
 
 
-def test_a_lock_whose_process_id_now_belongs_to_another_program_is_no_obstacle(postgres: EmbeddedPostgres) -> None:
+def test_a_stale_lock_with_another_program_s_process_id_is_ignored(postgres: EmbeddedPostgres) -> None:
     postgres.start()
     lock = postgres.data / "postmaster.pid"
     stale = lock.read_text().splitlines()
@@ -65,7 +65,7 @@ def test_a_lock_whose_process_id_now_belongs_to_another_program_is_no_obstacle(p
     assert postgres.start().endswith("/bubblyphone")
 
 
-def test_only_the_password_opens_the_database(postgres: EmbeddedPostgres) -> None:
+def test_the_database_requires_its_password(postgres: EmbeddedPostgres) -> None:
     url = postgres.start()
     password = postgres.secrets_store.get("POSTGRES_PASSWORD")
     assert password is not None
@@ -73,7 +73,7 @@ def test_only_the_password_opens_the_database(postgres: EmbeddedPostgres) -> Non
         psycopg.connect(url.replace(password, "guess"))
 
 
-def test_text_sorts_by_code_point_everywhere(postgres: EmbeddedPostgres) -> None:
+def test_text_is_sorted_by_code_point_everywhere(postgres: EmbeddedPostgres) -> None:
     with psycopg.connect(postgres.start()) as connection:
         row = connection.execute(
             "SELECT datlocprovider, datlocale FROM pg_database WHERE datname='bubblyphone'"
@@ -81,7 +81,7 @@ def test_text_sorts_by_code_point_everywhere(postgres: EmbeddedPostgres) -> None
     assert row == ("b", "C.UTF-8")
 
 
-def test_valkey_starts_again_at_the_same_address_and_wants_its_password(home: Path) -> None:
+def test_valkey_restarts_at_the_same_address_and_requires_its_password(home: Path) -> None:
     valkey = EmbeddedValkey(home, SecretsStore(home / "secrets.json"))
     url = valkey.start()
     with redis.Redis.from_url(url) as client:
@@ -96,7 +96,7 @@ def test_valkey_starts_again_at_the_same_address_and_wants_its_password(home: Pa
     valkey.stop()
 
 
-def test_kept_values_are_readable_by_us_alone_and_damage_is_named(home: Path) -> None:
+def test_stored_values_are_private_and_damage_is_reported(home: Path) -> None:
     path = home / "secrets.json"
     secrets_store = SecretsStore(path)
     made = secrets_store.get_or_make("SECRET_KEY", lambda: "first")

@@ -1,4 +1,4 @@
-"""What the supervisor sets for the platform, and that what the user gave wins."""
+"""The environment that the supervisor creates for the platform. Values from the user take precedence."""
 
 import re
 from pathlib import Path
@@ -24,7 +24,7 @@ def secrets_store(tmp_path: Path) -> SecretsStore:
     return SecretsStore(tmp_path / "secrets.json")
 
 
-def test_what_is_absent_is_made_and_kept(tmp_path: Path, secrets_store: SecretsStore) -> None:
+def test_missing_values_are_generated_and_kept(tmp_path: Path, secrets_store: SecretsStore) -> None:
     made = base_environment({}, tmp_path, secrets_store)
     assert (made["PORT"], made["HOST"], made["PUBLIC_URL"]) == ("8000", "127.0.0.1", "http://localhost:8000")
     assert (made["DEMO"], made["ALLOW_PRIVATE_WEBHOOKS"], made["DATA_DIR"]) == ("1", "1", str(tmp_path))
@@ -32,7 +32,7 @@ def test_what_is_absent_is_made_and_kept(tmp_path: Path, secrets_store: SecretsS
     assert base_environment({}, tmp_path, SecretsStore(secrets_store.path)) == made
 
 
-def test_a_secret_in_a_file_gives_way_to_a_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_overrides_a_secret_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "key").write_text("from the file\n")
     monkeypatch.setenv("GROQ_API_KEY_FILE", str(tmp_path / "key"))
     assert env_secret("GROQ_API_KEY") == "from the file"
@@ -42,7 +42,7 @@ def test_a_secret_in_a_file_gives_way_to_a_value(tmp_path: Path, monkeypatch: py
     assert env_secret("GROQ_API_KEY") == "given"
 
 
-def test_what_the_user_gave_wins(tmp_path: Path, secrets_store: SecretsStore) -> None:
+def test_values_from_the_user_take_precedence(tmp_path: Path, secrets_store: SecretsStore) -> None:
     given = {
         "DEMO": "0",
         "ALLOW_PRIVATE_WEBHOOKS": "0",
@@ -56,7 +56,7 @@ def test_what_the_user_gave_wins(tmp_path: Path, secrets_store: SecretsStore) ->
     assert secrets_store.get("SECRET_KEY") is None
 
 
-def test_a_secret_in_a_file_counts_as_given(tmp_path: Path, secrets_store: SecretsStore) -> None:
+def test_a_secret_in_a_file_is_not_generated(tmp_path: Path, secrets_store: SecretsStore) -> None:
     assert "SECRET_KEY" not in base_environment({"SECRET_KEY_FILE": "/run/secrets/key"}, tmp_path, secrets_store)
 
 
@@ -72,7 +72,7 @@ def test_the_exchange_keeps_its_credentials(secrets_store: SecretsStore) -> None
     assert over_twilio["TWILIO_AUTH_TOKEN"] == made["EXCHANGE_TWILIO_AUTH_TOKEN"]
 
 
-def test_an_env_file_is_read_like_a_shell_would(tmp_path: Path) -> None:
+def test_an_env_file_is_parsed_like_in_a_shell(tmp_path: Path) -> None:
     path = tmp_path / ".env"
     path.write_text("# a comment\n\nPORT=8001\nexport GEMINI_API_KEY='a=b'\nEMPTY=\n")
     assert read_env_file(path) == {"PORT": "8001", "GEMINI_API_KEY": "a=b", "EMPTY": ""}
@@ -86,7 +86,9 @@ def test_the_environment_overrides_an_env_file(tmp_path: Path) -> None:
     assert add_env_file(environment, path) == environment | {"GEMINI_API_KEY": "of-the-file"}
 
 
-def test_commands_beside_a_run_work_on_its_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_use_the_environment_of_the_running_installation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(environment, "PROJECT", tmp_path)
     monkeypatch.setattr(environment.os, "environ", {"LOG_LEVEL": "DEBUG"})
     (tmp_path / ".env").write_text("DATA_DIR=elsewhere\nPORT=8002\nGROQ_API_KEY=gsk\nLOG_LEVEL=ERROR\n")
@@ -102,14 +104,14 @@ def test_commands_beside_a_run_work_on_its_installation(tmp_path: Path, monkeypa
 def test_every_variable_is_on_the_settings_page_and_in_the_example_file() -> None:
     names = [variable.name for variables in DECLARED.values() for variable in variables]
     read = re.findall(r'env_[a-z]+\(\s*"([A-Z_]+)"', (PROJECT / "bubblyphone/environment_variables.py").read_text())
-    # EXCHANGE_URL passes from the supervisor to the platform; nobody else sets it.
+    # The supervisor passes EXCHANGE_URL to the platform. Nobody else sets it.
     assert [name for name in read if name != "EXCHANGE_URL"] == names
     assert re.findall(r"^\| `([A-Z_]+)`", write_environment_docs.page(), re.MULTILINE) == names
     assert re.findall(r"^# ([A-Z_]+)=", write_environment_docs.example(), re.MULTILINE) == names
     assert all(variable.purpose.endswith((".", ")")) for variables in DECLARED.values() for variable in variables)
 
 
-def test_an_outdated_settings_page_is_named(
+def test_an_outdated_settings_page_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(write_environment_docs, "ROOT", tmp_path)

@@ -1,4 +1,4 @@
-"""Processes under the supervisor: their ends, their restarts, and what happens when the supervisor is killed."""
+"""Supervised processes: how they end and restart, and what happens if the supervisor is killed."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from bubblyphone.services.orphan_reaper import OrphanReaper
 from bubblyphone.services.processes import PlatformProcess
 from bubblyphone.services.run import hold_data_dir
 
-# A parent that passes SIGTERM by, with a child that would outlive it.
+# A parent that ignores SIGTERM, with a child that would outlive it.
 STUBBORN = (
     "import signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
     "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); print('up', flush=True); time.sleep(60)"
@@ -43,7 +43,7 @@ def make_process(reaper: OrphanReaper, code: str) -> PlatformProcess:
     return PlatformProcess("web", [sys.executable, "-c", code], dict(os.environ), Console(), reaper)
 
 
-def test_a_process_that_ignores_the_request_to_end_is_killed_with_its_children(
+def test_a_process_that_ignores_sigterm_is_killed_with_its_children(
     reaper: OrphanReaper, capfd: pytest.CaptureFixture[str]
 ) -> None:
     process = make_process(reaper, STUBBORN)
@@ -64,7 +64,7 @@ def test_a_process_that_ignores_the_request_to_end_is_killed_with_its_children(
     wait_for(lambda: not is_group_alive(group))
 
 
-def test_a_crashed_process_is_started_again_after_one_and_then_two_seconds(
+def test_a_crashed_process_is_restarted_after_one_and_then_two_seconds(
     reaper: OrphanReaper, capfd: pytest.CaptureFixture[str]
 ) -> None:
     process = make_process(reaper, "raise SystemExit(3)")
@@ -81,7 +81,7 @@ def test_a_crashed_process_is_started_again_after_one_and_then_two_seconds(
     ]
 
 
-def test_nothing_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
+def test_no_process_outlives_a_killed_supervisor(tmp_path: Path) -> None:
     report = tmp_path / "pid"
     code = f"""
 import os, pathlib, sys, time
@@ -103,8 +103,8 @@ time.sleep(60)
     wait_for(lambda: not is_group_alive(group))
 
 
-def test_after_a_killed_run_the_next_one_waits_for_what_it_left(tmp_path: Path) -> None:
-    """Its reaper has the lock as long as anything lives that it had started."""
+def test_the_run_after_a_killed_one_waits_for_its_remaining_processes(tmp_path: Path) -> None:
+    """The killed run's reaper holds the lock as long as any process it started is alive."""
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     with hold_data_dir(tmp_path) as lock:
@@ -119,7 +119,7 @@ def test_after_a_killed_run_the_next_one_waits_for_what_it_left(tmp_path: Path) 
         assert time.monotonic() - began >= 0.3
 
 
-def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
+def test_two_runs_cannot_share_a_folder(tmp_path: Path) -> None:
     message = rf"is in use by another run \(process {os.getpid()}\)"
     with hold_data_dir(tmp_path), pytest.raises(ServiceError, match=message), hold_data_dir(tmp_path):
         pass

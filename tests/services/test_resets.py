@@ -1,4 +1,4 @@
-"""Clients that send something and reset the connection before the server has read it: it is closed at once, and nothing fails."""
+"""Clients that send something and reset the connection before the server reads it. It is closed immediately, and nothing fails."""
 
 import os
 import signal
@@ -47,7 +47,7 @@ UPGRADE = (
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
 FRAME = b"\x81\x82\0\0\0\0hi"
-# What is sent and answered, and what is sent just before the reset.
+# What is sent and answered, and what is sent right before the reset.
 STAGES = [
     (b"", b""),
     (b"", b"GET /line HT"),
@@ -68,7 +68,7 @@ TOLD = ["/first", "/first", "/form", "/frame", "/half-a-frame", "/handshake", "/
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[int, int, Path]]:
-    """Its port, its pid, and all that it says. No time limit ends a connection during the test."""
+    """Yields its port, its PID and its log. No timeout ends a connection during the test."""
     port, log = find_free(), tmp_path / "log"
     limits = {"REQUEST_HEADER_SECONDS": "300", "DJANGO_SETTINGS_MODULE": "bubblyphone.settings"}
     with (
@@ -82,7 +82,7 @@ def server(tmp_path: Path) -> Iterator[tuple[int, int, Path]]:
             process.kill()
 
 
-def test_a_connection_that_is_reset_ends_at_every_stage(server: tuple[int, int, Path]) -> None:
+def test_a_reset_connection_ends_at_every_stage(server: tuple[int, int, Path]) -> None:
     port, pid, log = server
     descriptors = Path(f"/proc/{pid}/fd")
     at_rest = len(list(descriptors.iterdir()))
@@ -96,7 +96,7 @@ def test_a_connection_that_is_reset_ends_at_every_stage(server: tuple[int, int, 
                 pass
         clients.append(client)
     eventually(lambda: len(list(descriptors.iterdir())) == at_rest + len(STAGES))
-    os.kill(pid, signal.SIGSTOP)  # so that it finds both at once
+    os.kill(pid, signal.SIGSTOP)  # so that the server sees the data and the reset at the same time
     for client, (_, unread) in zip(clients, STAGES, strict=True):
         client.settimeout(None)
         client.sendall(unread)

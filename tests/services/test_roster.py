@@ -1,4 +1,4 @@
-"""What a killed run leaves behind: its reaper dies, its processes live on, and the next run ends them."""
+"""Processes left behind by a killed run whose reaper also died. The next run stops them."""
 
 import os
 import signal
@@ -15,9 +15,9 @@ from bubblyphone.services.groups import is_group_alive, kill_group
 from bubblyphone.services.orphan_reaper import OrphanReaper
 from bubblyphone.services.roster import Roster, stop_leftovers
 
-# If the tests run in the background, SIGINT may be ignored, which children inherit.
+# SIGINT may be ignored if the tests run in the background, and children inherit that.
 SLEEPER = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_DFL); print('up', flush=True); time.sleep(60)"
-# A leader that ends, and a child in its group that does not.
+# A leader that exits, and a child in its group that does not.
 ORPHAN = (
     "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']);"
     "print('up', flush=True)"
@@ -47,7 +47,7 @@ def spawn() -> Iterator[Callable[..., subprocess.Popen[str]]]:
         process.wait()
 
 
-def test_the_next_run_ends_what_the_list_names(tmp_path: Path, spawn: Callable[..., subprocess.Popen[str]]) -> None:
+def test_the_next_run_stops_the_listed_processes(tmp_path: Path, spawn: Callable[..., subprocess.Popen[str]]) -> None:
     path = tmp_path / "processes.json"
     roster = Roster(path)
     process, ended = spawn(SLEEPER), spawn(SLEEPER)
@@ -61,7 +61,7 @@ def test_the_next_run_ends_what_the_list_names(tmp_path: Path, spawn: Callable[.
     assert stop_leftovers(path, tmp_path) == 0
 
 
-def test_children_whose_leader_is_gone_are_ended_too(
+def test_children_whose_leader_is_gone_are_also_stopped(
     tmp_path: Path, spawn: Callable[..., subprocess.Popen[str]]
 ) -> None:
     path = tmp_path / "processes.json"
@@ -87,14 +87,14 @@ def test_children_whose_leader_is_gone_are_ended_too(
     ],
     ids=["empty", "damaged", "gone", "another program by now", "nothing"],
 )
-def test_nobody_else_is_ended(tmp_path: Path, text: str) -> None:
+def test_no_other_process_is_stopped(tmp_path: Path, text: str) -> None:
     path = tmp_path / "processes.json"
     path.write_text(text)
     assert stop_leftovers(path, tmp_path) == 0
     assert stop_leftovers(tmp_path / "absent.json", tmp_path) == 0
 
 
-def test_a_reaper_that_died_is_replaced_and_knows_everything(spawn: Callable[..., subprocess.Popen[str]]) -> None:
+def test_a_dead_reaper_is_replaced_by_one_with_the_same_list(spawn: Callable[..., subprocess.Popen[str]]) -> None:
     reaper = OrphanReaper()
     before, after, ended = spawn(SLEEPER), spawn(SLEEPER), spawn(SLEEPER)
     reaper.watch(before.pid)

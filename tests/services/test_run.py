@@ -1,4 +1,4 @@
-"""`make run` from outside: a real start in a data folder of its own, crashes in between, and the stop."""
+"""`make run` from outside: a real start in a separate data folder, crashes, and a stop."""
 
 import contextlib
 import http.client
@@ -32,7 +32,7 @@ NOT_OURS = (
 
 
 class Run:
-    """One `python -m bubblyphone.services.run`, its output collected in a file."""
+    """A running `python -m bubblyphone.services.run` with its output in a file."""
 
     def __init__(self, data_dir: Path, port: int) -> None:
         self.port = port
@@ -66,7 +66,7 @@ class Run:
         return self.popen.wait(40)
 
     def processes(self) -> dict[int, str]:
-        """Process id and command line of every process that works on this data folder."""
+        """The process ID and command line of every process that uses this data folder."""
         found = {}
         for entry in Path("/proc").glob("[0-9]*"):
             try:
@@ -78,7 +78,7 @@ class Run:
         return found
 
     def process_id(self, command: str) -> int:
-        """Of the first process of this run whose command line contains the words; it was started by the supervisor itself."""
+        """The ID of the run's first process whose command line contains this text. The supervisor started it itself."""
         for child in psutil.Process(self.popen.pid).children() if self.popen.poll() is None else psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 line = " ".join(child.cmdline())
@@ -87,7 +87,7 @@ class Run:
         raise AssertionError(f"{command} does not run")
 
 
-# By the name in the log: what its command line contains. The helper first, since every other death is reported to it.
+# Name in the log → part of its command line. The helper comes first, because all later deaths are reported to it.
 ROLES = {
     "cleanup helper": "bubblyphone.services.orphan_reaper",
     "web": "bubblyphone.serve web",
@@ -103,9 +103,9 @@ ROLES = {
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="bubbly run-") as folder:
-        # As an ordinary folder is; PostgreSQL's user passes through it when root runs this.
+        # Like an ordinary folder. If root runs this, PostgreSQL's user needs access to it.
         Path(folder).chmod(0o755)
-        # So is DATA_DIR, when somebody has made it: it is closed to others at the start.
+        # A DATA_DIR created by a user is also open to others, and is closed at startup.
         (Path(folder) / "var").mkdir(mode=0o755)
         yield Path(folder) / "var"
 
@@ -139,7 +139,7 @@ def database_url(data_dir: Path) -> str:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks processes up in /proc")
-def test_a_run_recovers_from_crashes_stops_without_remains_and_keeps_everything(
+def test_a_run_recovers_from_crashes_keeps_its_data_and_leaves_no_processes(
     data_dir: Path, start: Callable[[int], Run]
 ) -> None:
     port = find_free()
@@ -180,7 +180,7 @@ def test_a_run_recovers_from_crashes_stops_without_remains_and_keeps_everything(
         query = "SELECT count(*) FROM accounts_developer WHERE email = %s"
         assert connection.execute(query, [demo["email"]]).fetchone() == (1,)
 
-    # As `make` passes on what its process group was sent: twice within a millisecond.
+    # `make` forwards the signal that its process group also got, so it arrives twice within a millisecond.
     again.popen.send_signal(signal.SIGINT)
     assert again.stop() == 0
     assert [line for line in again.output.splitlines() if "was killed" in line] == []
@@ -199,7 +199,7 @@ def wait_until_ready(port: int) -> None:
         time.sleep(0.2)
 
 
-def test_a_taken_port_is_named_and_nothing_is_started(data_dir: Path, start: Callable[[int], Run]) -> None:
+def test_a_used_port_is_reported_and_nothing_is_started(data_dir: Path, start: Callable[[int], Run]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         run = start(port)
@@ -213,7 +213,7 @@ def test_a_taken_port_is_named_and_nothing_is_started(data_dir: Path, start: Cal
     assert run.processes() == {}
 
 
-def test_a_wrong_port_is_named(data_dir: Path) -> None:
+def test_an_invalid_port_is_reported(data_dir: Path) -> None:
     environment = {**os.environ, "DATA_DIR": str(data_dir), "PORT": "eighty"}
     command = [sys.executable, "-m", "bubblyphone.services.run"]
     result = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)

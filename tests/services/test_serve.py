@@ -1,4 +1,4 @@
-"""The web process by itself, with fewer database connections than requests, beside a media process and without one."""
+"""The web process with fewer database connections than requests, with and without a media process."""
 
 import os
 import socket
@@ -34,7 +34,7 @@ class Web:
         self.database = psycopg.connect(database, autocommit=True)
 
     def status(self, *, timeout: float = 30) -> int:
-        """What somebody with an unknown session gets; for that the database is asked."""
+        """The status for an unknown session, which requires a database query."""
         headers = {"Cookie": f"{settings.SESSION_COOKIE_NAME}={'unknown0' * 4}"}
         return self._client.get("/account", headers=headers, timeout=timeout).status_code
 
@@ -45,7 +45,7 @@ class Web:
             return False
 
     def leaves(self) -> bool:
-        """Ask, and go away before there is an answer."""
+        """Send a request, and disconnect before the response."""
         try:
             self.status(timeout=0.3)
         except httpx2.ReadTimeout:
@@ -53,7 +53,7 @@ class Web:
         return False
 
     def connections(self) -> set[int]:
-        """PostgreSQL's processes that serve the web process."""
+        """The PostgreSQL processes that serve the web process."""
         rows = self.database.execute(
             "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
@@ -88,8 +88,8 @@ def web(tmp_path: Path) -> Iterator[Web]:
 
 def test_a_web_process_from_its_start_to_its_end(web: Web) -> None:
     requests_share_a_few_connections(web)
-    models_are_loaded_when_no_media_process_is_there(web)
-    it_stops_while_requests_are_half_sent(web)
+    models_are_loaded_without_a_media_process(web)
+    it_stops_while_a_request_is_incomplete(web)
 
 
 def requests_share_a_few_connections(web: Web) -> None:
@@ -101,20 +101,20 @@ def requests_share_a_few_connections(web: Web) -> None:
         assert shared <= web.connections()
         assert len(web.connections()) <= CONNECTIONS
 
-        # Twice as many as there are connections leave while they wait for the database.
+        # Twice as many clients as connections disconnect while they wait for the database.
         with web.database.transaction():
             web.database.execute("LOCK TABLE django_session")
             assert [*threads.map(lambda _: web.leaves(), range(2 * CONNECTIONS))] == [True] * 2 * CONNECTIONS
         assert {*threads.map(lambda _: web.status(), range(12))} == {302}
 
-        # PostgreSQL was restarted.
+        # PostgreSQL restarts.
         for pid in web.connections():
-            web.database.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])  # and wait for its end
+            web.database.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])  # and wait until it has ended
         assert {*threads.map(lambda _: web.status(), range(12))} == {302}
         assert web.connections().isdisjoint(shared)
 
 
-def models_are_loaded_when_no_media_process_is_there(web: Web) -> None:
+def models_are_loaded_without_a_media_process(web: Web) -> None:
     assert web.speech_workers() == set()
     web.database.execute("DELETE FROM calls_medianode")
     if speech.is_installed():
@@ -123,9 +123,9 @@ def models_are_loaded_when_no_media_process_is_there(web: Web) -> None:
     assert web.status() == 302
 
 
-def it_stops_while_requests_are_half_sent(web: Web) -> None:
+def it_stops_while_a_request_is_incomplete(web: Web) -> None:
     with socket.create_connection(("127.0.0.1", web.port), timeout=30) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n")
-        assert web.is_up()  # what was sent before is known there
+        assert web.is_up()  # the server has now processed what was sent before
         web.process.terminate()
         assert web.process.wait(60) == 0

@@ -1,4 +1,4 @@
-"""What a start waits for: said in the log, and given up only when waiting cannot help."""
+"""What a start waits for is logged, and the start only fails if waiting cannot help."""
 
 import http.server
 import json
@@ -29,7 +29,7 @@ def reaper() -> Iterator[OrphanReaper]:
 
 
 class Slow:
-    """A service that is ready when it has been asked three times."""
+    """A service that is ready after three checks."""
 
     def launch(self) -> int | None:
         return None
@@ -46,7 +46,7 @@ class Slow:
         pass
 
 
-def test_the_log_says_what_is_still_waited_for(
+def test_the_log_says_what_the_start_is_waiting_for(
     reaper: OrphanReaper, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(readiness, "REPORT_SECONDS", 0.0)
@@ -55,13 +55,13 @@ def test_the_log_says_what_is_still_waited_for(
     assert capsys.readouterr().out.splitlines() == [*lines, "valkey   | listening on 127.0.0.1:6379"]
 
 
-def test_a_wait_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "LONGEST_START_SECONDS", 0.0)
     with pytest.raises(ServiceError, match=r"The start took too long: worker, clock did not become ready\."):
         Supervisor({}).wait_for(lambda: "worker, clock")
 
 
-def test_a_process_that_ends_again_and_again_ends_the_start(
+def test_a_process_that_exits_repeatedly_ends_the_start(
     reaper: OrphanReaper, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(run, "MOST_ENDS", 2)
@@ -86,7 +86,7 @@ def test_a_process_that_ends_again_and_again_ends_the_start(
         (HTTPStatus.SERVICE_UNAVAILABLE, b"<html>", "web"),
     ],
 )
-def test_what_a_process_lacks_is_named(status: HTTPStatus, body: bytes, missing: str) -> None:
+def test_missing_parts_of_a_process_are_reported(status: HTTPStatus, body: bytes, missing: str) -> None:
     class Answer(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(status if self.path == "/readyz" else HTTPStatus.NOT_FOUND)
@@ -103,5 +103,5 @@ def test_what_a_process_lacks_is_named(status: HTTPStatus, body: bytes, missing:
         thread.join()
 
 
-def test_a_process_that_does_not_answer_is_named() -> None:
+def test_an_unresponsive_process_is_reported() -> None:
     assert missing_parts("media", find_free()) == "media"

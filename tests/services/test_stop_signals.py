@@ -1,4 +1,4 @@
-"""Stop signals: a storm of them counts once, and no lock can be held against their handler."""
+"""Stop signals: many at once count as one, and their handler cannot be blocked by a lock."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-# The loop of the supervisor: it looks, and sleeps for a moment. `asked` is printed when the first signal was seen.
+# Like the supervisor's loop, which checks and then sleeps briefly. Prints `asked` after the first signal.
 WAITING = """
 import os, signal, sys, threading, time
 from bubblyphone.services.stop_signals import StopSignals
@@ -36,7 +36,7 @@ print(signals.is_stop_requested, signals.is_urgent)
 """
 
 
-def test_a_storm_of_signals_is_one_request() -> None:
+def test_many_signals_are_one_request() -> None:
     for _ in range(5):
         result = subprocess.run([sys.executable, "-c", WAITING], capture_output=True, text=True, timeout=30, check=True)
         assert result.stdout == "asked False\n"
@@ -62,7 +62,7 @@ def test_a_second_signal_is_urgent_after_a_second(name: str, pauses: list[float]
     assert time.monotonic() - began >= sum(pauses)
 
 
-# A session like that of `ssh -t host make run`: its leader gets the signal that the terminal has closed, and does not pass it on.
+# A session like that of `ssh -t host make run`: its leader gets the signal that the terminal was closed, and does not forward it.
 LEADER = """
 import fcntl, signal, subprocess, sys, termios
 signal.signal(signal.SIGHUP, lambda *_: None)
@@ -89,7 +89,7 @@ print("asked" if signals.is_stop_requested else "left alone")
     [("None", "SIG_DFL", 30, "asked"), ("0", "SIG_DFL", 1, "left alone"), ("None", "SIG_IGN", 1, "left alone")],
     ids=["in the foreground", "in the background", "under nohup"],
 )
-def test_a_terminal_that_is_closed_is_a_request(group: str, default: str, seconds: int, expected: str) -> None:
+def test_closing_the_terminal_requests_a_stop(group: str, default: str, seconds: int, expected: str) -> None:
     ours, theirs = os.openpty()
     code = [LEADER.format(group=group), RUN.format(default=default, seconds=seconds)]
     with subprocess.Popen(

@@ -1,4 +1,4 @@
-"""While servers of others do not answer, requests wait for them without a database connection: nobody else waits with them."""
+"""While other servers do not respond, waiting requests hold no database connection, so nobody else has to wait."""
 
 import asyncio
 import contextlib
@@ -18,14 +18,14 @@ import pytest
 from tests.services import web
 from tests.services.silence import SilentServer
 
-CONNECTIONS = 4  # to the database, of the web process
+CONNECTIONS = 4  # database connections of the web process
 CROWD, AT_ONCE = 90, 2
 FEW = 12
 Account = dict[str, Any]
 
 
 class Platform:
-    """A web process all of whose outside parties are silent, and accounts."""
+    """A web process whose external services never respond, with several accounts."""
 
     def __init__(self, url: str, silent: SilentServer, accounts: list[Account]) -> None:
         self.url, self.silent, self.accounts = url, silent, accounts
@@ -61,13 +61,13 @@ def platform() -> Iterator[Platform]:
             made = Platform(url, silent, [json.loads(row) for row in rows.splitlines()])
             yield made
             leave_a_trial(made)
-            # Now the process is asked to stop, and ends although the trial's server never answers.
+            # The process must now stop, even though the trial's server never responds.
     finally:
         silent.stop()
 
 
 def page(account: Account, path: str, method: str = "POST", **options: Any) -> dict[str, Any]:
-    """A request of a browser that has signed in."""
+    """A request from a signed-in browser."""
     token = "c" * 32
     headers = {"Cookie": f"sessionid={account['session']}; csrftoken={token}", "X-CSRFToken": token}
     return {"method": method, "url": path, "headers": {**headers, **options.pop("headers", {})}, **options}
@@ -90,7 +90,7 @@ def trial(account: Account, port: int, **options: Any) -> dict[str, Any]:
 
 
 def leave_a_trial(platform: Platform) -> None:
-    """Its client leaves as soon as it waits for the server."""
+    """Start a trial, and disconnect as soon as it waits for the server."""
     before, until = platform.silent.hold(), time.monotonic() + 60
     with httpx2.Client(base_url=platform.url, timeout=httpx2.Timeout(90, read=0.5), trust_env=False) as client:
         while platform.silent.taken == before:
@@ -106,7 +106,7 @@ async def seconds(client: httpx2.AsyncClient, request: Mapping[str, Any]) -> flo
 
 
 async def others_time(client: httpx2.AsyncClient, other: Account) -> float:
-    """How long another account waits for a page and for the API, usually."""
+    """The median time that another account waits for a page and for the API."""
     return median([await seconds(client, asked(other)) for asked in (overview, numbers) for _ in range(5)])
 
 
@@ -119,11 +119,11 @@ def numbers(account: Account) -> dict[str, Any]:
 
 
 def allowed(usual: float) -> float:
-    """One second, on a machine that is not overloaded: a request that finds no connection waits ten."""
+    """One second on a machine that is not overloaded. A request without a connection would wait ten."""
     return max(1.0, 5 * usual)
 
 
-async def test_a_third_trial_of_an_account_is_refused(platform: Platform) -> None:
+async def test_a_third_concurrent_trial_of_an_account_is_refused(platform: Platform) -> None:
     one, port = platform.accounts[-1], platform.silent.port
     async with platform.client() as client:
         before = platform.silent.hold()
@@ -149,7 +149,7 @@ async def test_many_tool_trials_delay_nobody_else(platform: Platform) -> None:
         before = platform.silent.hold()
         waiting: list[asyncio.Task[httpx2.Response]] = []
         try:
-            for start in range(0, CROWD, FEW):  # all at once they would wait for the processor instead
+            for start in range(0, CROWD, FEW):  # starting all at once would make them wait for the CPU instead
                 trials = [trial(one, port) for one in crowd[start : start + FEW] for _ in range(AT_ONCE)]
                 waiting += [asyncio.create_task(client.request(**each)) for each in trials]
                 await platform.until_waiting(before + len(waiting), waiting)
@@ -161,7 +161,7 @@ async def test_many_tool_trials_delay_nobody_else(platform: Platform) -> None:
     assert {answer.status_code for answer in answers} == {302}
 
 
-# What else waits for a server that does not answer: the carrier, a model's provider, Stripe, the storage.
+# Other requests that wait for an unresponsive server: the carrier, a model provider, Stripe, the storage.
 WAITING: dict[str, Callable[[Account], dict[str, Any]]] = {
     "key test": lambda one: api(one, f"model-keys/{one['model_key']}/test", "POST"),
     "key test on the page": lambda one: page(one, f"/model-keys/{one['model_key']}/test"),
@@ -178,9 +178,11 @@ WAITING: dict[str, Callable[[Account], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", WAITING)
-async def test_what_waits_delays_nobody_else(platform: Platform, name: str) -> None:
+async def test_waiting_requests_delay_nobody_else(platform: Platform, name: str) -> None:
     crowd, others = platform.accounts[:FEW], platform.accounts[FEW:]
-    other = others[list(WAITING).index(name)]  # one for each test: keys may send 60 requests a minute
+    other = others[
+        list(WAITING).index(name)
+    ]  # a different account for each test, because a key can send 60 requests per minute
     async with platform.client() as client:
         usual = await others_time(client, other)
         before = platform.silent.hold()

@@ -1,4 +1,4 @@
-"""Frames on daphne's own sockets: whole, in order and unchanged, also for a reader that falls behind."""
+"""Frames on daphne's own sockets arrive complete, in order and unchanged, even for a slow reader."""
 
 import asyncio
 import inspect
@@ -88,12 +88,12 @@ Server(app, endpoints=[f"tcp:port={sys.argv[1]}:interface=127.0.0.1"], signal_ha
 """
 
 
-Server = tuple["subprocess.Popen[str]", int]  # and its port
+Server = tuple["subprocess.Popen[str]", int]  # the process and its port
 
 
 @pytest.fixture(params=["direct", "stock"], scope="module")
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """On the short path, and on the one that is left where the installed versions are others than those it was proven with."""
+    """With the short path, and with daphne's own, which is used if the installed versions are not the tested ones."""
     number = find_free()
     command = [sys.executable, "-c", SERVER, str(number), request.param]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -109,7 +109,7 @@ async def address(server: Server) -> str:
     return f"http://127.0.0.1:{server[1]}/"
 
 
-async def test_messages_of_every_length_come_in_whole(server: Server) -> None:
+async def test_messages_of_every_length_arrive_complete(server: Server) -> None:
     lengths = [1, 2, 3, 4, 5, 124, 125, 126, 127, 128, 65534, 65535, 65536, 65537, 200_000]
     said = ["".join(chr(33 + place % 90) for place in range(length)) for length in lengths] + ["é – 今天"]
     async with asyncio.timeout(60):
@@ -122,7 +122,7 @@ async def test_messages_of_every_length_come_in_whole(server: Server) -> None:
             assert await socket.receive_bytes() == b"\0\xff"
 
 
-async def test_frames_that_come_in_crumbs_or_as_part_of_a_message_are_understood(server: Server) -> None:
+async def test_frames_in_single_bytes_and_fragmented_messages_are_understood(server: Server) -> None:
     async with asyncio.timeout(60):
         await address(server)
         reader, writer = await asyncio.open_connection("127.0.0.1", server[1])
@@ -133,7 +133,7 @@ async def test_frames_that_come_in_crumbs_or_as_part_of_a_message_are_understood
             await writer.drain()
             await asyncio.sleep(0)
         assert await reader.readexactly(12) == b"\x81\x0aone by one"
-        # A message in two parts with a ping between them, and two whole ones: all at once.
+        # Sent at once: a message in two fragments with a ping between them, and two complete ones.
         writer.write(masked(0x01, b"in ") + masked(0x89, b"!") + masked(0x80, b"parts") + masked(0x81, b"2") * 2)
         assert await reader.readexactly(3) == b"\x8a\x01!"
         assert await reader.readexactly(16) == b"\x81\x08in parts" + b"\x81\x012" * 2
@@ -150,13 +150,13 @@ HANDSHAKE = (
 
 
 def masked(kind: int, content: bytes) -> bytes:
-    """A client's frame of less than 126 bytes."""
+    """A client frame with less than 126 bytes."""
     mask = b"\x01\x80\xfe\x37"
     body = bytes(byte ^ mask[place % 4] for place, byte in enumerate(content))
     return bytes([kind, 0x80 | len(content)]) + mask + body
 
 
-async def test_who_talks_on_while_the_other_end_leaves_is_told_by_what_it_reads(server: Server) -> None:
+async def test_a_sender_gets_a_disconnect_when_the_other_end_leaves(server: Server) -> None:
     output = server[0].stdout
     assert output is not None
     async with asyncio.timeout(60), aiohttp.ClientSession() as http:
@@ -168,7 +168,7 @@ async def test_who_talks_on_while_the_other_end_leaves_is_told_by_what_it_reads(
     assert said == ["websocket.disconnect\n"] * 5
 
 
-async def test_a_peer_that_stops_reading_is_dropped_before_it_fills_the_memory(server: Server) -> None:
+async def test_a_peer_that_stops_reading_is_disconnected_before_memory_fills_up(server: Server) -> None:
     output = server[0].stdout
     assert output is not None
     async with asyncio.timeout(60):
@@ -181,11 +181,11 @@ async def test_a_peer_that_stops_reading_is_dropped_before_it_fills_the_memory(s
         writer.close()
 
 
-async def test_frames_arrive_whole_and_in_order_at_a_slow_reader(server: Server) -> None:
+async def test_frames_arrive_complete_and_in_order_at_a_slow_reader(server: Server) -> None:
     async with asyncio.timeout(60):
         url = await address(server)
         async with aiohttp.ClientSession() as http, http.ws_connect(url, max_msg_size=0) as socket:
-            await asyncio.sleep(0.5)  # 42 MB do not fit into the sockets' buffers: the server has to hold some back
+            await asyncio.sleep(0.5)  # 42 MB do not fit into the socket buffers, so the server has to hold some back
             for number in range(400):
                 assert await socket.receive_str() == f"{number}:" + "é" * (number * number)
             assert await socket.receive_bytes() == bytes(70000)
@@ -196,19 +196,19 @@ async def test_frames_arrive_whole_and_in_order_at_a_slow_reader(server: Server)
 
 
 @pytest.mark.parametrize("server", ["direct"], indirect=True)
-async def test_what_is_sent_directly_comes_whole_and_in_order(server: Server) -> None:
+async def test_frames_sent_directly_arrive_complete_and_in_order(server: Server) -> None:
     said = [f"{number}:" + "é" * (number * number) for number in range(300)]
     async with asyncio.timeout(60):
         url = await address(server)
         async with aiohttp.ClientSession() as http, http.ws_connect(f"{url}direct", max_msg_size=0) as socket:
             sending = asyncio.create_task(send_all(socket, said))
-            await asyncio.sleep(0.5)  # more than the sockets' buffers hold comes back meanwhile
+            await asyncio.sleep(0.5)  # meanwhile, more data comes back than the socket buffers hold
             assert [await socket.receive_str() for _ in said] == said
             await sending
 
 
 @pytest.mark.parametrize("server", ["direct"], indirect=True)
-async def test_a_message_is_taken_in_its_turn_or_left_to_the_reader(server: Server) -> None:
+async def test_a_message_is_taken_in_order_or_left_to_the_reader(server: Server) -> None:
     async with asyncio.timeout(60):
         await address(server)
         reader, writer = await asyncio.open_connection("127.0.0.1", server[1])
@@ -216,7 +216,7 @@ async def test_a_message_is_taken_in_its_turn_or_left_to_the_reader(server: Serv
         await reader.readuntil(b"\r\n\r\n")
         writer.write(masked(0x81, b"short 1"))
         assert await reader.readexactly(2 + 14) == b"\x81\x0etaken: short 1"
-        # At once: the second short one waits behind the long one, and so is the reader's, too.
+        # Sent at once: "short 3" waits behind "long", so the reader gets both.
         writer.write(masked(0x81, b"short 2") + masked(0x81, b"long") + masked(0x81, b"short 3"))
         answers = b"\x81\x0etaken: short 2" + b"\x81\x04long" + b"\x81\x07short 3"
         assert await reader.readexactly(len(answers)) == answers
@@ -228,14 +228,14 @@ async def send_all(socket: aiohttp.ClientWebSocketResponse, texts: list[str]) ->
         await socket.send_str(text)
 
 
-def test_the_short_path_is_proven_with_the_installed_versions() -> None:
-    """After an update: read what has changed in what `bubblyphone.server.daphne_websocket` relies on, then state the new versions."""
+def test_the_short_path_is_tested_with_the_installed_versions() -> None:
+    """After an update, review the changes to the code that `bubblyphone.server.daphne_websocket` relies on, then set the new versions."""
     assert {name: version(name) for name in PROVEN} == PROVEN
     assert prove() is True
 
 
-def test_private_names_of_the_server_are_used_in_one_file() -> None:
-    """Names with an underscore of daphne's, Autobahn's and Twisted's, wherever we touch their objects."""
+def test_private_names_of_the_server_are_only_used_in_one_file() -> None:
+    """Underscored names of daphne, Autobahn and Twisted, wherever we use their objects."""
     autobahn = sys.modules["autobahn.websocket.protocol"]
     theirs = (abstract, http, tcp, daphne_server, http_protocol, ws_protocol, autobahn)
     private = set(re.findall(r"self\.(_[a-z]\w*)", "".join(map(inspect.getsource, theirs))))
@@ -249,7 +249,7 @@ def test_private_names_of_the_server_are_used_in_one_file() -> None:
     assert {"_tempDataLen", "_response_started", "_cancelAutoPingTimeoutCall"} <= private
 
 
-def test_other_versions_are_left_to_the_stock_way(
+def test_other_versions_use_the_standard_path(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(DirectWebSocketProtocol, "is_direct", True)

@@ -1,4 +1,4 @@
-"""A web process whose Redis is not there, or hangs: everything works, limits count for this process, and nobody waits."""
+"""A web process whose Redis is missing or hangs: everything works, limits count per process, and nobody waits."""
 
 import json
 import os
@@ -25,7 +25,7 @@ PATIENCE_SECONDS = 1.0
 
 
 class Visitor:
-    """A browser and an API client of one account."""
+    """A browser and an API client for one account."""
 
     def __init__(self, url: str, database: str) -> None:
         command = [sys.executable, "-m", "tests.services.waiting_rows", "1"]
@@ -56,7 +56,7 @@ def visitor(request: pytest.FixtureRequest) -> Iterator[Visitor]:
         silent.stop()
 
 
-def test_signing_in_and_guessing(visitor: Visitor) -> None:
+def test_signing_in_and_the_limit_on_wrong_passwords(visitor: Visitor) -> None:
     assert visitor.sign_in(PASSWORD).status_code == 302
     visitor.browser.cookies.clear()
     answers = [visitor.sign_in("wrong secret").text for _ in range(21)]
@@ -64,9 +64,9 @@ def test_signing_in_and_guessing(visitor: Visitor) -> None:
     visitor.browser.cookies.set("sessionid", visitor.account["session"])
 
 
-def test_pages_and_api_answer_without_waiting(visitor: Visitor) -> None:
+def test_pages_and_api_respond_without_delay(visitor: Visitor) -> None:
     visitor.browser.cookies.set("sessionid", visitor.account["session"])
-    visitor.browser.get("/")  # finds out that Redis is away
+    visitor.browser.get("/")  # detects that Redis is unavailable
     times = []
     for client, path in [*((visitor.browser, path) for path in PAGES), *((visitor.api, path) for path in API)]:
         began = time.monotonic()
@@ -76,7 +76,7 @@ def test_pages_and_api_answer_without_waiting(visitor: Visitor) -> None:
     assert median(times) < PATIENCE_SECONDS
 
 
-def test_a_late_entry_is_seen_at_once(visitor: Visitor) -> None:
+def test_a_late_entry_appears_immediately(visitor: Visitor) -> None:
     def spent() -> str:
         return str(visitor.api.get("billing/usage?period=2026-01").json()["data"]["total_cost"])
 
@@ -90,7 +90,7 @@ def test_a_late_entry_is_seen_at_once(visitor: Visitor) -> None:
     assert (before, spent()) == ("0.00", "3.00")
 
 
-def test_a_button_pressed_twice_acts_once(visitor: Visitor) -> None:
+def test_a_button_pressed_several_times_acts_once(visitor: Visitor) -> None:
     visitor.browser.cookies.set("sessionid", visitor.account["session"])
     form = {"label": "Pressed", "csrfmiddlewaretoken": visitor.token("/api-keys")}
     with ThreadPoolExecutor(4) as threads:
@@ -101,6 +101,6 @@ def test_a_button_pressed_twice_acts_once(visitor: Visitor) -> None:
     assert row == (1,)
 
 
-def test_the_limit_of_a_key_counts(visitor: Visitor) -> None:
+def test_a_key_s_rate_limit_applies(visitor: Visitor) -> None:
     statuses = {visitor.api.get("billing/balance").status_code for _ in range(101)}
     assert statuses == {200, 429}

@@ -1,4 +1,4 @@
-"""Accounts in the database of a web process, for test_waiting: `python -m tests.services.waiting_rows 3` prints them as JSON lines."""
+"""Accounts in a web process's database, for test_waiting. `python -m tests.services.waiting_rows 3` prints them as JSON lines."""
 
 import json
 import sys
@@ -22,7 +22,7 @@ PAPER = {"id": "paper", "name": "Passport", "type": "document", "description": "
 
 
 def account() -> dict[str, Any]:
-    """With credit, a number that nobody calls, a model key and a recorded call."""
+    """An account with credit, a number that nobody calls, a model key and a recorded call."""
     developer, now = make_account(), timezone.now()
     browser = Client()
     browser.force_login(developer)

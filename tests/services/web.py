@@ -1,4 +1,4 @@
-"""The web process by itself, as tests start it."""
+"""Starts a single web process for tests."""
 
 import os
 import resource
@@ -19,7 +19,7 @@ START_SECONDS = 180
 
 
 def beside_media(database: str) -> str:
-    """Of a web process whose database has, for an hour, a media process that shows signs of life: it need not load any models."""
+    """Record a healthy media process, valid for an hour, in this database, so that its web process does not load models."""
     with psycopg.connect(database) as connection:
         connection.execute(
             "INSERT INTO calls_medianode (name, url, seen_at, accepts_calls, calls, late_frames, lost_frames)"
@@ -30,7 +30,7 @@ def beside_media(database: str) -> str:
 
 @contextmanager
 def running(*, descriptors: tuple[int, int] | None = None, **variables: str) -> Iterator[tuple[str, str, int]]:
-    """Its address, its database's and its pid. `descriptors`: soft and hard limit."""
+    """Yields its address, its database URL and its PID. `descriptors`: soft and hard limit."""
     port, database = find_free(), beside_media(databases.make_copy(databases.template()))
     limit = partial(resource.setrlimit, resource.RLIMIT_NOFILE, descriptors) if descriptors else None
     environment = {**os.environ, "PORT": str(port), "DATABASE_URL": database, **variables}
@@ -50,7 +50,7 @@ def running(*, descriptors: tuple[int, int] | None = None, **variables: str) -> 
 
 def _is_up(url: str) -> bool:
     try:
-        # Without authorities: reading them would keep the processor from the server that is starting.
+        # Without CA certificates, because reading them would take CPU time from the starting server.
         return httpx2.get(f"{url}/healthz", trust_env=False, verify=False).status_code == 200
     except httpx2.TransportError:
         return False
