@@ -1,4 +1,4 @@
-"""Storages of files that cannot be reached, each in its own way."""
+"""File storages that are unreachable, each in a different way."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ def _bucket(address: str) -> dict[str, Any]:
 
 @contextmanager
 def no_folder(tmp_path: Path) -> Iterator[dict[str, Any]]:
-    """Where the folder should be there is a file."""
+    """A file exists where the folder should be."""
     (tmp_path / "files").write_text("")
     yield private_storage("files", tmp_path, "")
 
@@ -26,7 +26,7 @@ def no_folder(tmp_path: Path) -> Iterator[dict[str, Any]]:
 @contextmanager
 def closed_port(tmp_path: Path) -> Iterator[dict[str, Any]]:
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        taken.bind(("127.0.0.1", 0))  # but does not listen
         yield _bucket(f"127.0.0.1:{taken.getsockname()[1]}")
 
 
@@ -36,7 +36,7 @@ def answering(answer: Answer) -> Iterator[dict[str, Any]]:
         yield _bucket(server.url.removeprefix("http://"))
 
 
-# An entry of STORAGES for each.
+# Each yields an entry for STORAGES.
 AWAY: dict[str, Callable[[Path], Any]] = {
     "a file for a folder": no_folder,
     "nobody listens": closed_port,

@@ -1,9 +1,9 @@
-"""An event loop whose time is virtual: it stands still while anything can run, and jumps to the next timer when nothing can.
+"""An event loop with virtual time: time stands still while anything can run, and jumps to the next timer when nothing can.
 
-For tests that have both ends in their hand. What they wait for takes no time, and when it happens is exact, however busy the machine
-is. Nothing in them may reach a socket, which keeps real time. Threads may work: until they have, time stands still.
+For tests that control both ends. Waiting takes no real time, and events happen at exact times, however busy the machine
+is. These tests must not use sockets, which depend on real time. Threads can work: time stands still until they are done.
 
-A test has it with `pytestmark = pytest.mark.virtual_time`.
+To use it: `pytestmark = pytest.mark.virtual_time`.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any
 
-BEGINS_AT = 1000.0  # not 0, which would hide who takes a missing time for the beginning
+BEGINS_AT = 1000.0  # not 0, so that code which confuses a missing time with the start fails
 
 
 class _Jumping(selectors.DefaultSelector):
@@ -33,7 +33,7 @@ class _Jumping(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """See the module. `time` is in seconds from BEGINS_AT."""
+    """See the module's docstring. `time` is in seconds, starting at BEGINS_AT."""
 
     def __init__(self) -> None:
         self._now = BEGINS_AT
@@ -47,11 +47,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._now
 
     def jump(self, seconds: float) -> None:
-        """Nothing can run before a timer in `seconds`."""
+        """Skip to a timer in `seconds`, because nothing can run before it."""
         self._now += seconds
 
     def is_awaited(self) -> bool:
-        """Nothing can run now. Whether somebody has waited for this moment, who is called."""
+        """Nothing can run now. Wakes those who waited for this moment, and returns whether there were any."""
         called = [(condition, waiter) for condition, waiter in self._awaited if not waiter.done() and condition()]
         for _, waiter in called:
             waiter.set_result(None)
@@ -59,7 +59,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return bool(called)
 
     def when(self, condition: Callable[[], object]) -> "asyncio.Future[None]":
-        """Done as soon as nothing can run and `condition` holds."""
+        """Done as soon as nothing can run and `condition` is true."""
         waiter = self.create_future()
         self._awaited.append((condition, waiter))
         return waiter
@@ -75,7 +75,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 async def until(condition: Callable[[], object], seconds: float = 60) -> None:
-    """Wait for the first moment at which `condition` holds and all that was due has happened."""
+    """Wait for the first moment at which `condition` is true and everything due has run."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop), "mark the module with pytest.mark.virtual_time"
     async with asyncio.timeout(seconds):
@@ -83,5 +83,5 @@ async def until(condition: Callable[[], object], seconds: float = 60) -> None:
 
 
 async def settled() -> None:
-    """Wait until all that can happen now has happened."""
+    """Wait until everything that can run now has run."""
     await until(lambda: True)

@@ -1,11 +1,11 @@
-"""Waiting for what other threads bring about."""
+"""Waits for effects of other threads."""
 
 import time
 from collections.abc import Callable
 
 
 def eventually(is_so: Callable[[], bool], seconds: float = 30.0) -> None:
-    """Wait until something is so. Raises AssertionError."""
+    """Wait until the condition is true. Raises AssertionError on timeout."""
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline, "It did not happen."

@@ -1,4 +1,4 @@
-"""The real speech workers, started once a module, and sound as a telephone carries it."""
+"""The real speech workers, started once per module, and audio as it arrives over a phone line."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,19 +20,19 @@ async def engine() -> AsyncIterator[speech.Speech]:
 
 
 def quiet(seconds: float) -> bytes:
-    """The faint hiss of an open line, PCM16 16 kHz."""
+    """Faint line noise, PCM16 16 kHz."""
     noise = np.random.default_rng(0).normal(0, 15, int(16_000 * seconds))
     return noise.astype("<i2").tobytes()
 
 
 async def phone_line(text: str) -> bytes:
-    """A caller's sentence as it arrives: spoken, 8 kHz µ-law, back to PCM16 16 kHz."""
+    """A caller's sentence as it arrives: spoken, 8 kHz µ-law, converted back to PCM16 16 kHz."""
     pcm = await speech.say_8k(text)
     return Resampler(8_000, 16_000).process(mulaw_to_pcm16(pcm16_to_mulaw(pcm)))
 
 
 async def in_real_time(pcm: bytes) -> AsyncIterator[bytes]:
-    """Frames of 20 ms at the pace of a call."""
+    """Frames of 20 ms in real time."""
     loop = asyncio.get_running_loop()
     started = loop.time()
     for position in range(0, len(pcm), FRAME):

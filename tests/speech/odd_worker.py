@@ -1,4 +1,4 @@
-"""A speech worker without models, for tests: it loads slowly, takes its time, and hangs where a text says so."""
+"""A speech worker without models, for tests: it loads and works slowly, and hangs on request."""
 
 import os
 import time
@@ -13,7 +13,7 @@ def main() -> None:
     pipes = WorkerPipes()
     time.sleep(LOAD_SECONDS)
     for _, frame_id, body in pipes.frames():
-        # A text that is a path hangs the first process that is given it.
+        # A text that is a path hangs the first process that receives it.
         if body and not (mark := Path(body.decode())).exists():
             mark.touch()
             time.sleep(600)

@@ -1,4 +1,4 @@
-"""The model `local-offline` as a call sees it: sound in, sound out."""
+"""The model `local-offline` in a call: audio in, audio out."""
 
 import asyncio
 import base64
@@ -41,7 +41,7 @@ CONFIG = SessionConfig("local-offline", PROMPT, PCMU_8K, tools=TOOLS)
 
 @dataclass
 class Caller:
-    """Speaks to a session and keeps what comes back."""
+    """Speaks to a session and records its events and audio."""
 
     session: RealtimeSession
     sound: bytearray = field(default_factory=bytearray)
@@ -59,7 +59,7 @@ class Caller:
             self.arrived.set()
 
     async def wait_for(self, kind: type, seconds: float = 15) -> ModelEvent:
-        """The first event of a kind from now on or since the last `forget`."""
+        """The first event of this type since `events` was last cleared, or the next one."""
         async with asyncio.timeout(seconds):
             while not (found := [event for event in self.events if isinstance(event, kind)]):
                 self.arrived.clear()
@@ -67,15 +67,15 @@ class Caller:
         return found[0]
 
     async def say(self, text: str) -> None:
-        """A sentence at the pace of a telephone, and the silence after it."""
+        """A sentence in real time, followed by silence."""
         pcm = await phone_line(text)
         self.sound.clear()
         self.events.clear()
         async for frame in in_real_time(pcm + quiet(0.9)):
             await self.session.send_audio(base64.b64encode(frame).decode())
 
-    async def tell_what_was_heard(self, item_id: str, heard_ms: int) -> None:
-        """What a call does once the caller interrupts."""
+    async def report_interruption(self, item_id: str, heard_ms: int) -> None:
+        """What a call sends when the caller interrupts."""
         self.events.clear()
         await self.wait_for(SpeechStarted)
         await self.session.truncate(item_id, heard_ms)
@@ -86,7 +86,7 @@ class Caller:
 
 @asynccontextmanager
 async def calling(model: LocalModel, config: SessionConfig = CONFIG) -> AsyncIterator[Caller]:
-    """A caller on a session of a model."""
+    """A caller in a session with a model."""
     session = await model.connect(config)
     caller = Caller(session)
     listening = asyncio.create_task(caller.listen())
@@ -115,12 +115,12 @@ async def test_answers_from_its_prompt_by_voice(caller: Caller) -> None:
     assert "eleven" in heard or "11" in heard
 
 
-async def test_what_is_only_listened_to_is_not_answered(engine: Speech) -> None:
+async def test_a_listening_session_does_not_answer(engine: Speech) -> None:
     async with calling(LocalModel(), replace(CONFIG, listens_only=True)) as caller:
         for question in (
             "What are your opening hours?",
             "Where are you?",
-        ):  # the first is answered before the second is understood
+        ):  # the first would be answered before the second is recognized
             await caller.say(question)
             await caller.wait_for(InputTranscript)
             assert [type(event) for event in caller.events] == [SpeechStarted, SpeechStopped, InputTranscript]
@@ -144,7 +144,7 @@ async def test_calls_a_tool_and_speaks_its_result(caller: Caller) -> None:
     assert "window" in heard
 
 
-async def test_falls_silent_when_the_caller_speaks(caller: Caller) -> None:
+async def test_stops_speaking_when_the_caller_speaks(caller: Caller) -> None:
     text = "The first thing is this. And then there is much more to tell, so much that it takes a while to say it all."
     await caller.session.generate_reply(f'Say: "{text}"')
     await caller.wait_for(OutputTranscript)
@@ -157,14 +157,14 @@ async def test_falls_silent_when_the_caller_speaks(caller: Caller) -> None:
         await caller.session.send_audio(base64.b64encode(frame).decode())
         if noticed.done():
             break
-    assert loop.time() - began < 0.5  # the sentence itself begins some 50 ms into its sound
+    assert loop.time() - began < 0.5  # the sentence itself starts about 50 ms into its audio
     caller.sound.clear()
     await asyncio.sleep(0.3)
     assert caller.sound == b""
     await caller.session.truncate("local_item_1", 1200)
 
 
-async def test_a_cough_does_not_silence_it(caller: Caller) -> None:
+async def test_a_cough_does_not_interrupt_it(caller: Caller) -> None:
     await caller.session.generate_reply('Say: "One two three four five six seven eight nine ten."')
     await caller.wait_for(TurnDone)
     caller.events.clear()
@@ -174,7 +174,7 @@ async def test_a_cough_does_not_silence_it(caller: Caller) -> None:
     assert caller.events == []
 
 
-async def test_is_not_asked_again_for_an_answer_that_is_under_way(engine: Speech) -> None:
+async def test_a_pending_answer_is_not_requested_again(engine: Speech) -> None:
     session = await LocalModel().connect(replace(CONFIG, is_text=True))
     events = session.events()
 
@@ -196,7 +196,7 @@ async def test_is_not_asked_again_for_an_answer_that_is_under_way(engine: Speech
     await session.close()
 
 
-async def test_speaks_the_greeting_of_the_platform(caller: Caller) -> None:
+async def test_speaks_the_platform_s_greeting(caller: Caller) -> None:
     await caller.session.generate_reply("Greet the person and ask how you can help.")
     await caller.wait_for(TurnDone)
     assert await caller.wait_for(OutputTranscript) == OutputTranscript(
@@ -217,12 +217,12 @@ async def chat_caller(chat: ChatServer) -> AsyncIterator[Caller]:
         yield caller
 
 
-async def test_a_chat_endpoint_speaks_and_is_stopped_by_the_caller(chat: ChatServer, chat_caller: Caller) -> None:
+async def test_a_chat_endpoint_speaks_and_can_be_interrupted(chat: ChatServer, chat_caller: Caller) -> None:
     chat.script = [[*text("The soup of the day is tomato. ", "And"), 30.0, *text(" more.")], text("Of course.")]
     await chat_caller.say("What is the soup of the day?")
     while not chat_caller.sound:
         await asyncio.sleep(0.05)
-    heard = asyncio.create_task(chat_caller.tell_what_was_heard("local_item_1", 700))
+    heard = asyncio.create_task(chat_caller.report_interruption("local_item_1", 700))
     await chat_caller.say("Can you say that again, please?")
     await asyncio.wait_for(chat.hung_up.wait(), 3)
     await heard
@@ -237,7 +237,7 @@ async def test_a_chat_endpoint_speaks_and_is_stopped_by_the_caller(chat: ChatSer
     assert "tomato" not in cut["content"]
 
 
-async def test_a_closed_session_takes_no_sound(engine: Speech) -> None:
+async def test_a_closed_session_accepts_no_audio(engine: Speech) -> None:
     session = await LocalModel().connect(CONFIG)
     await session.close()
     await session.close()
@@ -247,7 +247,7 @@ async def test_a_closed_session_takes_no_sound(engine: Speech) -> None:
     assert refused.value.retryable
 
 
-async def test_is_unavailable_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_is_unavailable_without_the_offline_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(assets, "PACKAGES", (*assets.PACKAGES, "a_package_that_is_not_there"))
     model = LocalModel()
     assert not model.is_available()

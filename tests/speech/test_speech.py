@@ -1,4 +1,4 @@
-"""Hearing and speaking with the real models."""
+"""Speech recognition and synthesis with the real models."""
 
 import asyncio
 import os
@@ -28,7 +28,7 @@ pytestmark = [
 
 
 async def hear(detector: TurnDetector, pcm: bytes) -> tuple[SpeechBegan | Utterance, Utterance]:
-    """Both events of one sentence, fed faster than real time."""
+    """Both events of a sentence, fed faster than real time."""
     events = detector.events()
     detector.feed(quiet(0.5) + pcm + quiet(2))
     began = await asyncio.wait_for(anext(events), 15)
@@ -45,9 +45,7 @@ async def hear(detector: TurnDetector, pcm: bytes) -> tuple[SpeechBegan | Uttera
         ("No.", {"no"}),
     ],
 )
-async def test_understands_a_sentence_that_came_over_the_telephone(
-    engine: Speech, sentence: str, words: set[str]
-) -> None:
+async def test_understands_a_sentence_over_a_phone_line(engine: Speech, sentence: str, words: set[str]) -> None:
     detector = TurnDetector(engine)
     try:
         began, utterance = await hear(detector, await phone_line(sentence))
@@ -58,14 +56,14 @@ async def test_understands_a_sentence_that_came_over_the_telephone(
     assert utterance.confidence > 0.7
 
 
-async def test_a_voice_without_variation_says_a_sentence_always_alike(engine: Speech) -> None:
+async def test_without_variation_a_sentence_always_sounds_the_same(engine: Speech) -> None:
     assert settings.VOICE_VARIATION == 0
     first = await speech.say_8k("We are open from nine to five.")
     assert len(first) > 8000
     assert await speech.say_8k("We are open from nine to five.") == first
 
 
-async def test_hears_nothing_in_noise_and_clicks(engine: Speech) -> None:
+async def test_noise_and_clicks_are_not_speech(engine: Speech) -> None:
     click = (np.random.default_rng(1).normal(0, 3000, 480) * np.hanning(480)).astype("<i2").tobytes()
     detector = TurnDetector(engine)
     try:
@@ -76,7 +74,7 @@ async def test_hears_nothing_in_noise_and_clicks(engine: Speech) -> None:
         await detector.close()
 
 
-async def test_a_sender_that_falls_silent_ends_the_sentence(engine: Speech) -> None:
+async def test_a_sentence_ends_when_the_audio_stops(engine: Speech) -> None:
     detector = TurnDetector(engine)
     detector.feed(await phone_line("Good morning everybody."))
     try:
@@ -89,7 +87,7 @@ async def test_a_sender_that_falls_silent_ends_the_sentence(engine: Speech) -> N
     assert "morning" in ended.text.lower()
 
 
-async def test_four_callers_are_understood_at_once(engine: Speech) -> None:
+async def test_four_concurrent_callers_are_understood(engine: Speech) -> None:
     sentences = ["The blue car is fast.", "My dog is hungry.", "We need more coffee.", "The train leaves at noon."]
     detectors = [TurnDetector(engine) for _ in sentences]
     try:
@@ -102,7 +100,7 @@ async def test_four_callers_are_understood_at_once(engine: Speech) -> None:
     assert [word in text for word, text in zip(["car", "dog", "coffee", "train"], texts, strict=True)] == [True] * 4
 
 
-async def test_both_workers_come_back_after_a_crash(engine: Speech) -> None:
+async def test_both_workers_restart_after_a_crash(engine: Speech) -> None:
     detector = TurnDetector(engine)
     try:
         await hear(detector, await phone_line("Hello there."))
@@ -116,7 +114,7 @@ async def test_both_workers_come_back_after_a_crash(engine: Speech) -> None:
     assert "listening" in utterance.text.lower()
 
 
-async def test_a_request_in_flight_survives_a_crash(engine: Speech) -> None:
+async def test_a_pending_request_survives_a_crash(engine: Speech) -> None:
     pcm = await phone_line("The quick brown fox.")
     request = asyncio.create_task(engine.transcribe(pcm * 8))
     await asyncio.sleep(0.02)
@@ -125,7 +123,7 @@ async def test_a_request_in_flight_survives_a_crash(engine: Speech) -> None:
     assert "fox" in (await request).text.lower()
 
 
-async def test_long_speech_is_cut_and_joined(engine: Speech) -> None:
+async def test_long_speech_is_split_and_rejoined(engine: Speech) -> None:
     sentence = await phone_line("The meeting was moved to the second floor of the building. ")
     said = await engine.transcribe((sentence + quiet(0.4)) * 6)
     assert said.text.lower().count("meeting") == 6
@@ -143,7 +141,7 @@ async def test_workers_end_with_their_parent() -> None:
 
         asyncio.run(main())
     """
-    parent = subprocess.Popen(  # noqa: ASYNC220 - nothing else runs on this loop meanwhile
+    parent = subprocess.Popen(  # noqa: ASYNC220 - nothing else is running on this loop
         [sys.executable, "-c", textwrap.dedent(code)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
     assert parent.stdout is not None
@@ -159,7 +157,7 @@ async def test_workers_end_with_their_parent() -> None:
 
 
 def _is_running(pid: int) -> bool:
-    """Alive and no zombie that waits for init."""
+    """Whether the process is alive and not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -170,7 +168,7 @@ def _is_running(pid: int) -> bool:
     ("target", "hertz", "level"),
     [(8_000, 1_000, 0.7071), (8_000, 6_000, 0), (16_000, 9_500, 0), (24_000, 8_000, 0.7071)],
 )
-async def test_resampling_keeps_what_the_rate_can_hold_and_nothing_else(target: int, hertz: int, level: float) -> None:
+async def test_resampling_keeps_only_frequencies_that_the_rate_supports(target: int, hertz: int, level: float) -> None:
     seconds = np.arange(22_050) / 22_050
     out = resample(np.sin(2 * np.pi * hertz * seconds).astype(np.float32), 22_050, target)
     assert len(out) == target
@@ -178,7 +176,7 @@ async def test_resampling_keeps_what_the_rate_can_hold_and_nothing_else(target: 
     assert float(np.sqrt(np.mean(inner**2))) == pytest.approx(level, abs=1e-3)
 
 
-async def test_splits_text_where_a_speaker_pauses() -> None:
+async def test_text_is_split_at_natural_pauses() -> None:
     text = "Dr. Smith opens at 9 a.m. on Monday. Really? Yes!\nPrices: 4.50 dollars"
     assert split_sentences(text) == ["Dr. Smith opens at 9 a.m. on Monday.", "Really?", "Yes!", "Prices: 4.50 dollars"]
     assert take_sentence("It costs 4.", final=False) == ("", "It costs 4.")

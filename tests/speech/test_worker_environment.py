@@ -1,4 +1,4 @@
-"""A speech worker's environment, as the system shows it."""
+"""A speech worker's environment, as reported by the operating system."""
 
 import psutil
 import pytest
@@ -17,7 +17,7 @@ SECRETS = (
 )
 
 
-async def test_a_worker_is_given_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_worker_gets_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in SECRETS:
         monkeypatch.setenv(name, "secret-value")
     monkeypatch.setenv("VOICE_VARIATION", "0")

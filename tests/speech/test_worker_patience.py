@@ -1,4 +1,4 @@
-"""How long a speech worker is waited for: not one that is still loading or busy with others is ended, only one that hangs."""
+"""Timeouts for speech workers: a worker that is loading or busy is not killed, only one that hangs."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ async def worker() -> AsyncIterator[Worker]:
     await started.close()
 
 
-async def test_requests_wait_while_it_loads_and_for_those_before_them(
+async def test_requests_wait_for_loading_and_for_earlier_requests(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     patience = 2 * WORK_SECONDS
@@ -33,7 +33,7 @@ async def test_requests_wait_while_it_loads_and_for_those_before_them(
     assert answers == [first] * 18
 
 
-async def test_after_one_that_hangs_everybody_is_answered_by_the_next(
+async def test_requests_to_a_hung_worker_are_answered_by_its_replacement(
     worker: Worker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     hung = await worker.request_one(Kind.TRANSCRIBE)

@@ -1,4 +1,4 @@
-"""Staff for tests: accounts with a role, and a browser that has passed both factors."""
+"""Staff for tests: accounts with a role, and a browser that is signed in with two factors."""
 
 import time
 from typing import Any
@@ -17,7 +17,7 @@ KEY = "3132333435363738393031323334353637383930"
 
 
 def make_staff(role: str = "", **fields: Any) -> Developer:
-    """Staff of a group; without one a superuser."""
+    """Staff in the role's group, or a superuser without a role."""
     developer = make_developer(**{"is_staff": True, "is_superuser": not role, **fields})
     if role:
         developer.groups.add(Group.objects.get(name=role))
@@ -25,7 +25,7 @@ def make_staff(role: str = "", **fields: Any) -> Developer:
 
 
 def staff_client(developer: Developer) -> Client:
-    """A browser that has typed in the password and a code."""
+    """A browser that is signed in with password and code."""
     device, _ = Authenticator.objects.get_or_create(
         user=developer, confirmed=True, defaults={"name": "Phone", "encrypted": encrypt(KEY)}
     )
@@ -38,7 +38,7 @@ def staff_client(developer: Developer) -> Client:
 
 
 def code_of(device: Authenticator, *, steps: int = 0) -> str:
-    """What the phone shows now, or that many half minutes later."""
+    """The code that the phone shows now, or after this many steps of 30 seconds."""
     totp = TOTP(bytes.fromhex(decrypt(device.encrypted)))
     totp.time = time.time() + 30 * steps
     return f"{totp.token():06d}"

@@ -1,4 +1,4 @@
-"""The admin's page of an account: its email address, what it may call, and that nothing there hands the account to somebody else."""
+"""An account's page in the admin: its email address and allowed prefixes, and that staff cannot take over accounts there."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -30,7 +30,7 @@ def url_of(developer: Developer) -> str:
 
 
 def save(client: Client, developer: Developer, prefixes: tuple[str, ...] = (), **changes: Any) -> Any:
-    """Send the page's form with everything as it is but `changes` and new prefixes."""
+    """Submit the page's form unchanged except for `changes` and new prefixes."""
     kept = AllowedPrefix.objects.filter(developer=developer)
     form = {"email": developer.email, "name": developer.name, "company_name": "", "is_active": "on"}
     form |= {
@@ -51,7 +51,7 @@ def jane() -> Developer:
     return make_developer(email="jane@example.com")
 
 
-# --- the email address ------------------------------------------------------------------------------------------------
+# --- email address ----------------------------------------------------------------------------------------------------
 def test_an_operator_cannot_change_an_email_address(jane: Developer) -> None:
     client = staff_client(make_staff("operator"))
     assert 'name="email"' not in client.get(url_of(jane)).content.decode()
@@ -62,7 +62,7 @@ def test_an_operator_cannot_change_an_email_address(jane: Developer) -> None:
     assert (run_jobs(), mail.outbox) == (0, [])
 
 
-def test_a_superusers_change_is_unverified_told_to_the_old_address_and_logged(jane: Developer) -> None:
+def test_a_superuser_s_change_is_unverified_sent_to_the_old_address_and_logged(jane: Developer) -> None:
     chief = make_staff()
     reset, verify = passwords.make_token(jane), email_verification.make_token(jane)
     assert save(staff_client(chief), jane, email=" New@Example.com ").status_code == 302
@@ -75,7 +75,7 @@ def test_a_superusers_change_is_unverified_told_to_the_old_address_and_logged(ja
         (["new@example.com"], "Confirm your email address"),
     ]
     assert "jane@example.com is no longer" in mail.outbox[0].body and "new@example.com" not in mail.outbox[0].body
-    assert not passwords.is_valid(reset)  # links sent to the old address
+    assert not passwords.is_valid(reset)  # links sent to the old address are now invalid
     assert Client().get(f"/verify-email/{verify}").status_code == 404
     path = next(word for word in mail.outbox[1].body.split() if "/verify-email/" in word).partition("8000")[2]
     assert Client().post(path).status_code == 302
@@ -86,7 +86,7 @@ def test_a_superusers_change_is_unverified_told_to_the_old_address_and_logged(ja
 @pytest.mark.parametrize(
     "email", ["taken@example.com", "Taken@Example.COM", "no address", "", "a@" + "b" * 260 + ".example"]
 )
-def test_an_address_that_cannot_be_used_changes_nothing(jane: Developer, email: str) -> None:
+def test_an_invalid_address_changes_nothing(jane: Developer, email: str) -> None:
     make_developer(email="taken@example.com")
     assert save(staff_client(make_staff()), jane, email=email, name="Renamed").status_code == 200
     verified = jane.email_verified_at
@@ -95,13 +95,13 @@ def test_an_address_that_cannot_be_used_changes_nothing(jane: Developer, email: 
     assert (run_jobs(), LogEntry.objects.count()) == (0, 0)
 
 
-def test_another_spelling_of_the_same_address_is_no_change(jane: Developer) -> None:
+def test_a_different_spelling_of_the_same_address_is_not_a_change(jane: Developer) -> None:
     save(staff_client(make_staff()), jane, email="JANE@example.com")
     jane.refresh_from_db()
     assert (jane.email, jane.email_verified_at is not None, run_jobs()) == ("jane@example.com", True, 0)
 
 
-def test_what_the_developer_changed_meanwhile_is_kept(jane: Developer) -> None:
+def test_a_concurrent_change_by_the_developer_is_kept(jane: Developer) -> None:
     def change_password(**kwargs: Any) -> None:
         Developer.objects.filter(pk=jane.pk).update(password="changed")
 
@@ -115,18 +115,18 @@ def test_what_the_developer_changed_meanwhile_is_kept(jane: Developer) -> None:
     assert (jane.name, jane.password) == ("Renamed", "changed")
 
 
-def test_a_closed_account_gets_no_new_address(jane: Developer) -> None:
+def test_a_closed_account_cannot_get_a_new_address(jane: Developer) -> None:
     Developer.objects.filter(pk=jane.pk).update(closed_at=timezone.now(), is_active=False)
     assert save(staff_client(make_staff()), jane, email="new@example.com", is_active=None).status_code == 302
     jane.refresh_from_db()
     assert (jane.email, run_jobs()) == ("jane@example.com", 0)
 
 
-# --- other ways to somebody's account ---------------------------------------------------------------------------------
+# --- other ways into an account ---------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "powers", [{"is_staff": True}, {"is_superuser": True}, {"is_staff": True, "is_superuser": True}]
 )
-def test_an_operator_changes_nothing_about_an_account_with_powers(powers: Mapping[str, bool]) -> None:
+def test_an_operator_cannot_change_privileged_accounts(powers: Mapping[str, bool]) -> None:
     colleague = make_developer(**powers)
     before = Developer.objects.filter(pk=colleague.pk).values().get()
     save(
@@ -152,7 +152,7 @@ def test_an_operator_changes_nothing_about_an_account_with_powers(powers: Mappin
         {"session_generation": "9"},
     ],
 )
-def test_an_operator_gives_nobody_power(jane: Developer, changes: dict[str, str]) -> None:
+def test_an_operator_cannot_grant_privileges(jane: Developer, changes: dict[str, str]) -> None:
     before = Developer.objects.filter(pk=jane.pk).values().get()
     assert save(staff_client(make_staff("operator")), jane, **changes).status_code == 302
     assert Developer.objects.filter(pk=jane.pk).values().get() == before
@@ -160,7 +160,7 @@ def test_an_operator_gives_nobody_power(jane: Developer, changes: dict[str, str]
 
 
 @pytest.mark.parametrize("role", ["operator", ""])
-def test_limits_stay_with_their_account(jane: Developer, role: str) -> None:
+def test_limits_cannot_be_moved_to_another_account(jane: Developer, role: str) -> None:
     limits, other = set_limits(developer=jane, changes={"daily_cap": Decimal(5)}), make_developer()
     answer = staff_client(make_staff(role)).post(
         f"/admin/billing/spendingcap/{limits.pk}/change/", {"developer": other.pk, "daily_cap": "7"}
@@ -170,7 +170,7 @@ def test_limits_stay_with_their_account(jane: Developer, role: str) -> None:
 
 
 @pytest.mark.parametrize("role", ["operator", ""])
-def test_a_job_that_succeeded_is_not_run_again(role: str) -> None:
+def test_a_successful_job_cannot_be_run_again(role: str) -> None:
     now = timezone.now()
     Task.objects.create(
         id="b" * 32, name="job", func="accounts.passwords.send_link", args=("jane@example.com",), kwargs={}, started=now,
@@ -186,9 +186,9 @@ def test_a_job_that_succeeded_is_not_run_again(role: str) -> None:
     assert (OrmQ.objects.count(), Success.objects.count()) == (0, 1)
 
 
-# --- costly numbers ---------------------------------------------------------------------------------------------------
+# --- expensive numbers ------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("role", ["operator", ""])
-def test_staff_allow_a_prefix_and_take_it_away(jane: Developer, role: str) -> None:
+def test_staff_can_allow_and_remove_a_prefix(jane: Developer, role: str) -> None:
     client = staff_client(make_staff(role))
     assert save(client, jane, prefixes=("+1900", "49900")).status_code == 302
     assert set(jane.allowed_prefixes.values_list("prefix", flat=True)) == {"1900", "49900"}
@@ -207,12 +207,12 @@ def test_staff_allow_a_prefix_and_take_it_away(jane: Developer, role: str) -> No
 @pytest.mark.parametrize(
     "prefixes", [("abc",), ("0900",), ("1 900",), ("1" * 16,), ("１９００",), ("+",), ("1900", "1900")]
 )
-def test_what_is_no_prefix_is_refused(jane: Developer, prefixes: tuple[str, ...]) -> None:
+def test_an_invalid_prefix_is_refused(jane: Developer, prefixes: tuple[str, ...]) -> None:
     assert save(staff_client(make_staff("operator")), jane, prefixes=prefixes).status_code == 200
     assert (AllowedPrefix.objects.count(), LogEntry.objects.count()) == (0, 0)
 
 
-def test_a_prefix_that_was_allowed_in_the_admin_can_be_called() -> None:
+def test_numbers_with_an_allowed_prefix_can_be_used() -> None:
     developer = make_account()
     number = make_phone_number(developer=developer)
     path, body = f"/api/v1/phone-numbers/{number.pk}", {"transfer_number": "+19005550100"}
@@ -229,7 +229,7 @@ def test_a_prefix_that_was_allowed_in_the_admin_can_be_called() -> None:
     assert set_it() == 200
 
 
-def test_a_reviewer_sees_and_changes_no_prefixes(jane: Developer) -> None:
+def test_a_reviewer_cannot_see_or_change_prefixes(jane: Developer) -> None:
     assert b"allowed_prefixes" not in staff_client(make_staff("reviewer")).get(url_of(jane)).content
     assert save(staff_client(make_staff("reviewer")), jane, prefixes=("1900",)).status_code == 403
     assert not AllowedPrefix.objects.exists()

@@ -1,4 +1,4 @@
-"""The admin's forms: each is carried out once, sums up its errors, and says so when somebody else was faster."""
+"""Forms in the admin have one effect, summarize their errors, and report concurrent changes."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +31,7 @@ def client() -> Client:
 
 
 def form_on(client: Client, path: str) -> dict[str, str]:
-    """What a page brings along in hidden inputs, which is another token each time."""
+    """The hidden inputs of a page's form. The token is different each time."""
     html = client.get(path).content.decode()
     form = html[html.index('<form method="post"') if '<form method="post"' in html else html.rindex("<form ") :]
     return dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form))
@@ -44,7 +44,7 @@ def test_an_adjustment_is_made_once_however_often_and_late_its_form_is_sent(clie
     later = {**form, "csrfmiddlewaretoken": form_on(client, ADJUST)["csrfmiddlewaretoken"]}
     assert "You already made this adjustment." in client.post(ADJUST, later).content.decode()
     assert (Adjustment.objects.count(), LedgerEntry.objects.count()) == (1, 1)
-    # From a page of its own the same is meant again.
+    # A form from a new page is a new request.
     assert client.post(ADJUST, {**later, "reference": str(uuid4())}).status_code == 302
     assert LedgerEntry.objects.count() == 2
 
@@ -61,7 +61,7 @@ def test_an_adjustment_is_made_once_however_often_and_late_its_form_is_sent(clie
         ("/admin/accounts/developer/{developer}/change/", {"email": "no", "name": ""}, ["email", "name"]),
     ],
 )  # fmt: skip
-def test_a_refused_form_sums_its_errors_up_and_changes_nothing(
+def test_a_refused_form_summarizes_its_errors_and_changes_nothing(
     client: Client, path: str, form: dict[str, str], fields: list[str]
 ) -> None:
     path = path.replace("{developer}", str(make_developer().pk))
@@ -77,8 +77,8 @@ def test_a_refused_form_sums_its_errors_up_and_changes_nothing(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_address_that_somebody_else_took_meanwhile_is_an_error_at_its_field(client: Client) -> None:
-    """Between the form's look and its saving the other one registers, over a connection of its own."""
+def test_an_address_taken_concurrently_is_an_error_at_its_field(client: Client) -> None:
+    """Another user registers over a separate connection, after the form was validated and before it is saved."""
     jane, rivals = make_developer(email="jane@example.com"), ThreadPoolExecutor(1)
 
     def register() -> None:

@@ -1,4 +1,4 @@
-"""Lists of tables that grow forever: what they count, how they are searched, and how often accounts are asked for."""
+"""Admin lists of tables that grow forever: limits on counting, indexed searches, and few queries for accounts."""
 
 from decimal import Decimal
 
@@ -25,7 +25,7 @@ def client() -> Client:
     return staff_client(make_developer(is_staff=True, is_superuser=True))
 
 
-def test_calls_and_entries_are_found_by_their_indexes(client: Client) -> None:
+def test_calls_and_entries_are_found_through_indexes(client: Client) -> None:
     owner = make_developer(email="ada@example.org")
     number, other = make_streaming_number(owner), make_streaming_number(make_account())
     call = make_call(number, timezone.now(), from_number="+12025550111", carrier_call_id="v3:one")
@@ -46,7 +46,7 @@ def test_calls_and_entries_are_found_by_their_indexes(client: Client) -> None:
     assert found(CALLS, " ") == {owner.pk, stranger.developer_id}
 
 
-def test_no_more_rows_are_counted_than_anybody_looks_through(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counting_rows_stops_at_a_limit(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BoundedPaginator, "MOST", 2)
     number = make_streaming_number(make_account())
     calls = [make_call(number, timezone.now(), carrier_call_id=f"v3:{place}") for place in range(3)]
@@ -55,7 +55,7 @@ def test_no_more_rows_are_counted_than_anybody_looks_through(client: Client, mon
     assert Call.objects.count() == 3
 
 
-def test_balances_of_a_page_of_accounts_are_one_question(client: Client) -> None:
+def test_balances_of_a_page_of_accounts_need_one_query(client: Client) -> None:
     make_account("1.25")
     client.get(ACCOUNTS)
     with CaptureQueriesContext(connection) as few:

@@ -1,4 +1,4 @@
-"""The first page of the admin: what is waiting, for whom, and where it leads."""
+"""The admin's front page: pending work, who sees it, and its links."""
 
 import re
 from datetime import timedelta
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 
 
 def waiting(client: Client) -> list[tuple[str, str, str]]:
-    """(address, text, since when) of each row."""
+    """(address, text, pending since) of each row."""
     html = client.get("/admin/").content.decode()
     part = html.partition('id="waiting-title"')[2].partition("</section>")[0]
     rows = re.findall(r'<li><a href="([^"]+)">([^<]+)</a> <span[^>]*>([^<]*)</span>', part)
@@ -31,7 +31,7 @@ def test_nothing_is_waiting() -> None:
     assert b"Nothing is waiting." in client.get("/admin/").content
 
 
-def test_what_is_waiting_and_who_sees_it() -> None:
+def test_pending_work_and_who_sees_it() -> None:
     developer, now = make_account(), timezone.now()
     for hours in (2, 30):
         submitted = now - timedelta(hours=hours)

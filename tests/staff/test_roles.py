@@ -1,4 +1,4 @@
-"""What each role may see and do in the admin, and that no page shows a secret."""
+"""What each role can see and do in the admin, and that no page shows secrets."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -27,7 +27,7 @@ from tests.staff.sign_in import make_staff, staff_client
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 OURS = {"accounts", "webhooks", "agents", "billing", "calls", "numbers", "admin", "auth", "django_q"}
-# The account's page lists its allowed prefixes.
+# The account page contains a form for its allowed prefixes.
 NO_PREFIXES = {"allowed_prefixes-TOTAL_FORMS": "0", "allowed_prefixes-INITIAL_FORMS": "0"}
 
 
@@ -37,7 +37,7 @@ def labels_of(group: Group) -> set[str]:
 
 
 @pytest.mark.parametrize("role", list(ROLES))
-def test_a_group_has_exactly_its_permissions_whatever_was_done_to_it(role: str) -> None:
+def test_a_group_s_permissions_are_restored_exactly(role: str) -> None:
     group = Group.objects.get(name=role)
     assert labels_of(group) == set(ROLES[role])
     group.permissions.clear()
@@ -48,7 +48,7 @@ def test_a_group_has_exactly_its_permissions_whatever_was_done_to_it(role: str) 
 
 
 def lists(client: Client) -> set[str]:
-    """The lists of the admin that a person can open, as "app.model"."""
+    """The admin lists that a person can open, as "app.model"."""
     found = set()
     for model in filter(admin.site.is_registered, apps.get_models()):
         label = f"{model._meta.app_label}.{model._meta.model_name}"
@@ -70,7 +70,7 @@ def test_what_each_role_can_open() -> None:
     assert lists(staff_client(make_staff(is_superuser=False))) == set()
 
 
-def test_an_operator_keeps_accounts_but_gives_nobody_power() -> None:
+def test_an_operator_edits_accounts_but_cannot_grant_privileges() -> None:
     operator = make_staff("operator")
     client, developer, colleague = staff_client(operator), make_account("10"), make_staff()
     url = f"/admin/accounts/developer/{developer.pk}/change/"
@@ -96,7 +96,7 @@ def test_an_operator_keeps_accounts_but_gives_nobody_power() -> None:
     assert client.post(f"/admin/accounts/developer/{developer.pk}/delete/", {"post": "yes"}).status_code == 403
 
 
-def test_a_reviewer_decides_on_papers_and_an_operator_does_not() -> None:
+def test_only_a_reviewer_decides_about_documents() -> None:
     verification = Verification.objects.create(developer=make_account(), country_code="GB", number_type="local")
     url = f"/admin/numbers/verification/{verification.pk}/change/"
     form = {f"{name}-{kind}_FORMS": "0" for name in ("documents", "events") for kind in ("TOTAL", "INITIAL")}
@@ -116,7 +116,7 @@ def call() -> Call:
     return call
 
 
-def test_a_call_is_looked_at_with_its_timeline_and_not_changed(call: Call) -> None:
+def test_a_call_and_its_timeline_are_read_only(call: Call) -> None:
     call.transcript.create(role="user", text="My card number is", spoken_at=timezone.now())
     client = staff_client(make_staff("operator"))
     page = client.get(f"/admin/calls/call/{call.pk}/change/").content.decode()
@@ -144,7 +144,7 @@ def test_no_page_shows_a_secret(call: Call) -> None:
         assert [secret for secret in secrets if secret in page] == [], path
 
 
-def test_a_failed_job_is_run_again_and_logged() -> None:
+def test_a_failed_job_can_be_run_again_and_this_is_logged() -> None:
     now = timezone.now()
     Task.objects.create(
         id="a" * 32, name="job", func="accounts.housekeeping.purge", args=(), kwargs={}, started=now, stopped=now,
@@ -159,7 +159,7 @@ def test_a_failed_job_is_run_again_and_logged() -> None:
     assert logged.change_message == "Run again: accounts.housekeeping.purge."
 
 
-def test_an_adjustment_is_logged_and_the_log_is_for_superusers() -> None:
+def test_an_adjustment_is_logged_and_only_superusers_see_the_log() -> None:
     operator, developer = make_staff("operator"), make_account("0")
     client = staff_client(operator)
     client.post("/admin/billing/adjustment/add/", {"developer": developer.pk, "amount": "5", "reason": "Gift"})
@@ -172,6 +172,6 @@ def test_an_adjustment_is_logged_and_the_log_is_for_superusers() -> None:
     assert staff_client(chief).post(f"/admin/admin/logentry/{LogEntry.objects.get().pk}/delete/").status_code == 403
 
 
-def test_the_admin_s_front_page_opens_for_everybody_in_it(settings: Any) -> None:
+def test_every_role_can_open_the_admin_s_front_page(settings: Any) -> None:
     for person in (make_staff(), make_staff("reviewer"), make_staff("operator")):
         assert staff_client(person).get("/admin/").status_code == 200

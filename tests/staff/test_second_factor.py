@@ -1,4 +1,4 @@
-"""Staff sign in with a password and a phone."""
+"""Staff sign in with a password and an authenticator app."""
 
 import re
 from typing import Any
@@ -28,14 +28,14 @@ def sign_in(password: str = PASSWORD, then: str = "/admin/") -> tuple[Client, An
 
 
 def enrol(client: Client) -> list[str]:
-    """Set up a phone; the recovery codes."""
+    """Set up the app. Returns the recovery codes."""
     page = client.post(
         PAGE, {"code": code_of(Authenticator.objects.get()), "next": "/admin/"}, follow=True
     ).content.decode()
     return re.findall(r"<li><code>([a-z2-7-]{19})</code></li>", page)
 
 
-def test_the_first_sign_in_sets_up_a_phone(person: Developer) -> None:
+def test_the_first_sign_in_sets_up_the_app(person: Developer) -> None:
     client, answer = sign_in(then="/admin/calls/call/")
     assert answer.redirect_chain[-1][0] == f"{PAGE}?next=%2Fadmin%2Fcalls%2Fcall%2F"
     page = answer.content.decode()
@@ -49,13 +49,13 @@ def test_the_first_sign_in_sets_up_a_phone(person: Developer) -> None:
     assert len(set(codes)) == 10
     page = client.get("/admin/calls/call/").content.decode()
     assert ">Sign out</button>" in page and "Log out" not in page
-    # Neither key nor codes can be read from the database.
+    # Neither the key nor the recovery codes can be read from the database.
     device.refresh_from_db()
     assert second_factor.key_text(device) not in device.encrypted
     assert codes[0].replace("-", "") not in str(RecoveryCodes.objects.get().hashes)
 
 
-def test_every_other_sign_in_asks_for_a_code_that_works_once(person: Developer) -> None:
+def test_later_sign_ins_require_a_code_that_works_once(person: Developer) -> None:
     enrol(sign_in()[0])
     device = Authenticator.objects.get()
     client, answer = sign_in()
@@ -68,7 +68,7 @@ def test_every_other_sign_in_asks_for_a_code_that_works_once(person: Developer) 
     assert client.get(PAGE)["Location"] == "/admin/"
 
 
-def test_a_recovery_code_opens_once(person: Developer) -> None:
+def test_a_recovery_code_works_once(person: Developer) -> None:
     codes = enrol(sign_in()[0])
     client, _ = sign_in()
     assert client.post(PAGE, {"code": codes[3].upper()})["Location"] == "/admin/"
@@ -78,7 +78,7 @@ def test_a_recovery_code_opens_once(person: Developer) -> None:
     assert len(RecoveryCodes.objects.get().hashes) == 9
 
 
-def test_a_lost_phone_is_forgotten_by_a_superuser_and_logged(person: Developer) -> None:
+def test_a_superuser_can_reset_a_lost_authenticator_and_this_is_logged(person: Developer) -> None:
     client, _ = sign_in()
     enrol(client)
     chief = make_staff()
@@ -91,7 +91,7 @@ def test_a_lost_phone_is_forgotten_by_a_superuser_and_logged(person: Developer) 
     assert (logged.object_id, logged.change_message) == (str(person.pk), "Two-factor authentication reset.")
 
 
-def test_in_the_demo_it_can_wait_until_it_is_set_up(person: Developer, settings: Any) -> None:
+def test_in_the_demo_it_is_optional_until_it_is_set_up(person: Developer, settings: Any) -> None:
     settings.STAFF_SECOND_FACTOR = False
     client, answer = sign_in()
     assert "Not now (demo only)" in answer.content.decode()
@@ -102,7 +102,7 @@ def test_in_the_demo_it_can_wait_until_it_is_set_up(person: Developer, settings:
     assert sign_in()[0].get("/admin/").status_code == 302
 
 
-def test_who_is_not_staff_stays_outside(person: Developer) -> None:
+def test_only_staff_can_sign_in(person: Developer) -> None:
     _, refused = sign_in(password="wrong-password")
     assert "Please enter the correct email" in refused.content.decode()
     stranger = make_developer()
@@ -114,7 +114,7 @@ def test_who_is_not_staff_stays_outside(person: Developer) -> None:
     assert not Authenticator.objects.exclude(user=stranger).exists()
 
 
-def test_guessing_passwords_has_the_limit_of_every_sign_in(person: Developer, monkeypatch: Any) -> None:
+def test_wrong_passwords_are_limited_as_in_every_sign_in(person: Developer, monkeypatch: Any) -> None:
     monkeypatch.setattr("accounts.throttles.PASSWORDS_PER_ACCOUNT", 2)
     for _ in range(2):
         sign_in(password="wrong-password")

@@ -1,4 +1,4 @@
-"""The operator page: who sees it, what it says, and that a check of the ledger can be asked for."""
+"""The status page for operators: access, content, and starting a ledger check."""
 
 import re
 from datetime import timedelta
@@ -23,12 +23,12 @@ PAGE = "/admin/status/"
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy machine a database that is there may take longer to say so than a monitor would wait."""
+    """On a busy machine, an available database may take longer to respond than a monitor would wait."""
     monkeypatch.setattr(health, "CHECK_SECONDS", 30.0)
 
 
 def page_text(client: Client) -> str:
-    """The words of the page, a space between any two."""
+    """The words on the page, separated by spaces."""
     answer = client.get(PAGE)
     assert answer.status_code == 200
     main = answer.content.decode().partition('<div class="status">')[2]
@@ -41,7 +41,7 @@ def make_ended(call: Call, cause: str) -> None:
     call.save()
 
 
-def test_who_sees_it() -> None:
+def test_who_can_see_the_page() -> None:
     operator, reviewer = (staff_client(make_staff(role)) for role in ("operator", "reviewer"))
     link = b'href="/admin/status/"'
     assert [client.get(PAGE).status_code for client in (operator, reviewer, Client())] == [200, 403, 302]
@@ -62,7 +62,7 @@ def test_an_empty_installation() -> None:
     assert "Not checked yet. It is checked every night." in text
 
 
-def test_an_installation_in_trouble() -> None:
+def test_an_installation_with_problems() -> None:
     developer = make_account()
     number = make_streaming_number(developer)
     now = timezone.now()
@@ -106,7 +106,7 @@ def test_an_installation_in_trouble() -> None:
     assert "2 problems . Checked 3 days ago. call 4: model &lt;b&gt;odd&lt;/b&gt;" in text
 
 
-def test_a_check_of_the_ledger_is_asked_for_once() -> None:
+def test_a_ledger_check_is_started_once() -> None:
     client = staff_client(make_staff("operator"))
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', client.get(PAGE).content.decode())
     assert token is not None

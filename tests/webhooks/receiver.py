@@ -1,4 +1,4 @@
-"""A customer's endpoint on loopback that can hang, drip, fail and redirect, and remembers what came when."""
+"""A loopback webhook endpoint that can hang, drip, fail and redirect, and records requests with their times."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ class Received:
 
 
 class Receiver:
-    """`/ok` answers at once, `/slow` after 10 ms, `/hang` never, `/drip` a byte at a time; `/status/503` with that status."""
+    """`/ok` responds immediately, `/slow` after 10 ms, `/hang` never, `/drip` a byte at a time, and `/status/503` with that status."""
 
     def __init__(self) -> None:
         self.received: list[Received] = []
@@ -39,7 +39,7 @@ class Receiver:
         await self._runner.cleanup()
 
     async def wait_for(self, count: int, path: str | None = None, seconds: float = 30) -> list[Received]:
-        """The first `count` requests (to `path`), as soon as they are there."""
+        """Wait for `count` requests (to `path`), and return them."""
         async with asyncio.timeout(seconds):
             while True:
                 found = [one for one in self.received if path is None or one.path == path]

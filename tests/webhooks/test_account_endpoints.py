@@ -1,4 +1,4 @@
-"""Webhook endpoints of the account: their API, what they are sent, and how long failures are retried."""
+"""The account's webhook endpoints: their API, the events they receive, and how long failures are retried."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ def put(developer: Developer, event_type: str = "call.hangup", to: list[Address]
 
 
 def put_while_deleting(developer: Developer, gone: WebhookEndpoint) -> Event:
-    """The endpoint was there when the event looked for subscribers, and is not when it is committed."""
+    """Publish an event for an endpoint that is deleted before the event is committed."""
     with transaction.atomic():
         event = put(developer)
         WebhookEndpoint.objects.filter(pk=gone.pk).update(deleted_at=timezone.now())
@@ -52,7 +52,7 @@ def send(client: Client, method: str, path: str, headers: dict[str, str], body: 
 
 
 @pytest.mark.django_db
-def test_an_endpoint_s_life(client: Client) -> None:
+def test_the_lifecycle_of_an_endpoint(client: Client) -> None:
     headers = bearer(make_developer(), is_admin=True)
     made = send(client, "POST", "", headers, {"url": URL, "events": ["call.hangup", "call.hangup"]})
     assert made.status_code == 201
@@ -99,7 +99,7 @@ def test_an_endpoint_s_life(client: Client) -> None:
         ({"url": URL, "events": ["*"], "enabled": None}, ["enabled"]),
     ],
 )
-def test_a_wrong_endpoint_is_422(client: Client, body: dict[str, Any], fields: list[str]) -> None:
+def test_an_invalid_endpoint_is_422(client: Client, body: dict[str, Any], fields: list[str]) -> None:
     answer = send(client, "POST", "", bearer(make_developer(), is_admin=True), body)
     assert (answer.status_code, list(answer.json()["errors"])) == (422, fields)
     assert not WebhookEndpoint.objects.exists()
@@ -107,7 +107,7 @@ def test_a_wrong_endpoint_is_422(client: Client, body: dict[str, Any], fields: l
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("action", ["test", "rotate-secret"])
-def test_an_action_takes_no_fields(client: Client, action: str) -> None:
+def test_actions_take_no_fields(client: Client, action: str) -> None:
     developer = make_developer()
     endpoint, secret = make_endpoint(developer, URL)
     answer = send(client, "POST", f"/{endpoint.pk}/{action}", bearer(developer, is_admin=True), {"colour": "red"})
@@ -117,7 +117,7 @@ def test_an_action_takes_no_fields(client: Client, action: str) -> None:
 
 
 @pytest.mark.django_db
-def test_an_account_has_at_most_20(client: Client) -> None:
+def test_an_account_can_have_20_endpoints(client: Client) -> None:
     developer = make_developer()
     headers = bearer(developer, is_admin=True)
     for number in range(20):
@@ -132,7 +132,7 @@ def test_an_account_has_at_most_20(client: Client) -> None:
     ("method", "action"),
     [("POST", None), ("PATCH", ""), ("DELETE", ""), ("POST", "/test"), ("POST", "/rotate-secret")],
 )
-def test_an_ordinary_key_may_only_read(client: Client, method: str, action: str | None) -> None:
+def test_a_standard_key_can_only_read(client: Client, method: str, action: str | None) -> None:
     developer = make_developer()
     endpoint, secret = make_endpoint(developer, URL)
     headers = bearer(developer)
@@ -146,7 +146,7 @@ def test_an_ordinary_key_may_only_read(client: Client, method: str, action: str 
 
 
 @pytest.mark.django_db
-def test_each_endpoint_gets_what_it_subscribes_to_besides_the_number() -> None:
+def test_each_endpoint_gets_its_subscribed_events_in_addition_to_the_number() -> None:
     developer = make_developer()
     everything, _ = make_endpoint(developer, URL)
     some, _ = make_endpoint(developer, URL, "call.ended", "call.hangup")
@@ -193,7 +193,7 @@ def test_nothing_is_resent_to_a_deleted_endpoint(client: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_retries_for_a_day_and_one_email_a_day() -> None:
+def test_retries_last_a_day_with_one_email_a_day() -> None:
     developer = make_developer()
     for url in (URL, f"{URL}/2"):
         make_endpoint(developer, url)
@@ -219,7 +219,7 @@ def test_retries_for_a_day_and_one_email_a_day() -> None:
     run_jobs()
     assert len(mail.outbox) == 1
     told = WebhookDelivery.objects.get(event_type="webhook_endpoint.failing")
-    assert told.url == f"{URL}/2"  # the other one
+    assert told.url == f"{URL}/2"  # the other endpoint
     check_webhook(json.loads(told.body))
     assert json.loads(told.body)["webhook_endpoint_id"] == str(first.endpoint_id)
     assert list(WebhookEndpoint.objects.values_list("enabled", flat=True)) == [True, True]
@@ -233,7 +233,7 @@ def test_retries_for_a_day_and_one_email_a_day() -> None:
 
 
 @pytest.mark.django_db
-def test_deliveries_that_arrived_are_recorded_together_and_each_once() -> None:
+def test_successful_deliveries_are_recorded_together_and_each_once() -> None:
     developer = make_developer()
     for place in range(3):
         make_endpoint(developer, f"{URL}/{place}")
@@ -245,7 +245,7 @@ def test_deliveries_that_arrived_are_recorded_together_and_each_once() -> None:
     arrivals = [outcomes.Arrival(row, arrived, at) for row in (first, second, third, first)]
     with CaptureQueriesContext(connection) as asked:
         outcomes.record_arrivals(arrivals)
-    assert len([query for query in asked if "SAVEPOINT" not in query["sql"]]) == 3  # of however many
+    assert len([query for query in asked if "SAVEPOINT" not in query["sql"]]) == 3  # for any number of deliveries
     outcomes.record_arrivals(arrivals)
     rows = WebhookDelivery.objects.order_by("endpoint_id").values_list("status", "attempt_count", "next_attempt_at")
     assert list(rows) == [("delivered", 1, None), ("delivered", 3, None), ("failed", 0, None)]
@@ -259,7 +259,7 @@ def test_deliveries_that_arrived_are_recorded_together_and_each_once() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_endpoint_can_be_disabled_in_the_moment_of_the_failure_that_is_emailed() -> None:
+def test_an_endpoint_can_be_disabled_while_its_failure_is_being_recorded() -> None:
     developer = make_developer()
     endpoint, _ = make_endpoint(developer, URL)
     row = put(developer).deliveries.get()
@@ -277,16 +277,16 @@ def test_an_endpoint_can_be_disabled_in_the_moment_of_the_failure_that_is_emaile
         with transaction.atomic():
             WebhookEndpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
             failed = threads.submit(fail)
-            eventually(is_anybody_locked_out)
+            eventually(is_any_query_blocked)
             account_endpoints.update(developer=developer, pk=endpoint.pk, enabled=False)
         failed.result()
     row.refresh_from_db()
     assert (row.status, row.attempt_count, row.attempts.count()) == ("failed", 3, 0)
 
 
-def is_anybody_locked_out() -> bool:
+def is_any_query_blocked() -> bool:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_stat_clear_snapshot()")  # within a transaction it would stay the same
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # the snapshot would not change within a transaction
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
         )
@@ -294,7 +294,7 @@ def is_anybody_locked_out() -> bool:
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_deliveries_are_signed_with_the_endpoint_s_secret_under_the_event_s_id() -> None:
+async def test_deliveries_are_signed_with_the_endpoint_s_secret_and_have_the_event_s_id() -> None:
     developer = await sync_to_async(make_developer)()
     async with Receiver() as receiver:
         endpoint, secret = await sync_to_async(make_endpoint)(developer, f"{receiver.url}/flaky")

@@ -55,7 +55,7 @@ async def dispatching(**options: Any) -> AsyncIterator[None]:
 
 
 async def until_listening() -> None:
-    """Until the dispatcher hears of new messages at once."""
+    """Wait until the dispatcher is notified of new messages immediately."""
     async with asyncio.timeout(30):
         while not await sync_to_async(listeners)():
             await asyncio.sleep(0.02)
@@ -79,7 +79,7 @@ async def attempts_of(delivery: WebhookDelivery, count: int, seconds: float = 30
             await asyncio.sleep(0.02)
 
 
-async def test_the_first_attempt_leaves_within_50_ms_of_the_commit() -> None:
+async def test_the_first_attempt_starts_within_50_ms_of_the_commit() -> None:
     secret, plaintext = await sync_to_async(make_secret_for)()
     async with Receiver() as receiver, dispatching():
         delays = []
@@ -89,7 +89,7 @@ async def test_the_first_attempt_leaves_within_50_ms_of_the_commit() -> None:
             received = await receiver.wait_for(number + 1)
             delays.append(received[-1].at - committed)
         (attempt,) = await attempts_of(delivery, 1)
-    # Of ten the third best: the machine that runs the tests may be busy with others.
+    # The third best of ten, because the machine may be busy with other tests.
     assert sorted(delays)[2] < 0.05
     assert delivery.status == "delivered"
     assert delivery.next_attempt_at is None
@@ -105,7 +105,7 @@ async def test_the_first_attempt_leaves_within_50_ms_of_the_commit() -> None:
     assert plaintext == signing_keys(secret).current
 
 
-def test_a_message_shares_the_fate_of_its_transaction() -> None:
+def test_a_message_is_rolled_back_with_its_transaction() -> None:
     secret, _ = make_secret_for()
     with transaction.atomic():
         put(secret, "http://127.0.0.1:9/")
@@ -114,10 +114,10 @@ def test_a_message_shares_the_fate_of_its_transaction() -> None:
 
 
 @pytest.mark.parametrize(("path", "patience"), [("/slow", 5.0), ("/hang", 0.01)])
-async def test_what_is_told_of_one_call_at_once_comes_in_its_order(
+async def test_simultaneous_messages_of_a_call_arrive_in_order(
     path: str, patience: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each after the answer to the one before, or soon after that was sent."""
+    """Each one is sent after the response to the previous one, or soon after the previous one was sent."""
     monkeypatch.setattr("webhooks.sending.delivery.ORDER_SECONDS", patience)
     secret, _ = await sync_to_async(make_secret_for)()
 
@@ -133,7 +133,7 @@ async def test_what_is_told_of_one_call_at_once_comes_in_its_order(
     assert path == "/hang" or all(later.at - earlier.at >= 0.01 for earlier, later in pairwise(received))
 
 
-def test_each_failure_puts_the_next_attempt_off_by_the_schedule() -> None:
+def test_each_failure_delays_the_next_attempt_by_the_schedule() -> None:
     secret, _ = make_secret_for()
     delivery = put(secret, "https://example.com/hook")
     begun = timezone.now()
@@ -142,15 +142,15 @@ def test_each_failure_puts_the_next_attempt_off_by_the_schedule() -> None:
         delivery.refresh_from_db()
         due = begun + timedelta(milliseconds=40, seconds=wait)
         assert (delivery.status, delivery.next_attempt_at) == ("pending", due)
-        assert claim_due((), 10, 15.0) == ([], due)  # not before
+        assert claim_due((), 10, 15.0) == ([], due)  # not earlier
 
 
-async def test_failures_are_retried_under_one_id_then_given_up() -> None:
+async def test_failures_are_retried_with_the_same_id_and_then_given_up() -> None:
     secret, _ = await sync_to_async(make_secret_for)()
     async with Receiver() as receiver, dispatching(retry_delays=(0.01, 0.02, 0.03)):
         delivery = await sync_to_async(put)(secret, f"{receiver.url}/status/503")
         attempts = await attempts_of(delivery, 4)
-        assert await sync_to_async(claim_due)((), 10, 15.0) == ([], None)  # nothing is left to be sent
+        assert await sync_to_async(claim_due)((), 10, 15.0) == ([], None)  # nothing is left to send
     assert [attempt.number for attempt in attempts] == [1, 2, 3, 4]
     assert {(attempt.response_status, attempt.response_body, attempt.success) for attempt in attempts} == {
         (503, "no", False)
@@ -160,7 +160,7 @@ async def test_failures_are_retried_under_one_id_then_given_up() -> None:
     assert (delivery.status, delivery.attempt_count, delivery.next_attempt_at) == ("failed", 4, None)
 
 
-async def test_hanging_endpoints_do_not_hold_up_others() -> None:
+async def test_hanging_endpoints_do_not_delay_others() -> None:
     secret, _ = await sync_to_async(make_secret_for)()
     async with Receiver() as receiver, dispatching(retry_delays=(1.0,)):
         for number in range(300):
@@ -175,7 +175,7 @@ async def test_hanging_endpoints_do_not_hold_up_others() -> None:
     assert attempt.success
 
 
-async def test_one_url_cannot_take_all_places(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_url_cannot_use_all_slots(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("webhooks.sending.delivery.BATCH", 10)
     monkeypatch.setattr("webhooks.sending.delivery.MAX_PER_URL", 20)
     monkeypatch.setattr("webhooks.sending.delivery.MAX_IN_FLIGHT", 40)
@@ -185,14 +185,14 @@ async def test_one_url_cannot_take_all_places(monkeypatch: pytest.MonkeyPatch) -
             await sync_to_async(put)(secret, f"{receiver.url}/hang")
         await sync_to_async(put)(secret, f"{receiver.url}/ok")
         await receiver.wait_for(1, "/ok", seconds=8)
-        await receiver.wait_for(20, "/hang")  # some of them may reach it after the one to the other address
-        # A batch is claimed as a whole, so the last one may go over the limit.
+        await receiver.wait_for(20, "/hang")  # some of them may arrive after the one to the other address
+        # Messages are claimed in batches, so the last batch may exceed the limit.
         assert 20 <= len([one for one in receiver.received if one.path == "/hang"]) < 30
 
 
 @pytest.mark.slow
-async def test_the_real_time_out_and_first_retry() -> None:
-    """10 s without an answer, then 5 s, each within a second, while 20 others hang as well."""
+async def test_the_real_timeout_and_first_retry() -> None:
+    """A timeout after 10 s and a retry after 5 s, accurate to a second, while 20 other endpoints hang."""
     secret, _ = await sync_to_async(make_secret_for)()
     async with Receiver() as receiver, dispatching():
         hanging = [await sync_to_async(put)(secret, f"{receiver.url}/hang/{number}") for number in range(20)]
@@ -207,7 +207,7 @@ async def test_the_real_time_out_and_first_retry() -> None:
     assert 9_900 <= attempt.latency_ms <= 11_000
 
 
-async def test_what_a_killed_process_had_in_hand_is_delivered_by_the_next() -> None:
+async def test_pending_messages_of_a_killed_process_are_delivered_by_the_next() -> None:
     secret, _ = await sync_to_async(make_secret_for)()
     async with Receiver() as receiver:
         process = start_dispatcher()
@@ -226,7 +226,7 @@ async def test_what_a_killed_process_had_in_hand_is_delivered_by_the_next() -> N
 
 
 def start_dispatcher() -> "subprocess.Popen[bytes]":
-    """A process of its own on the test's database, with a short lease."""
+    """A separate process with the test's database and a short lease."""
     code = (
         "import asyncio, django; django.setup()\n"
         "from webhooks.sending.delivery import Dispatcher\n"
@@ -242,17 +242,17 @@ def connection_string() -> str:
     return f"postgresql://{login}/{parameters['NAME']}"
 
 
-async def test_one_arrival_that_cannot_be_stored_does_not_keep_the_others_from_it() -> None:
+async def test_a_result_that_cannot_be_stored_does_not_block_others() -> None:
     secret, _ = await sync_to_async(make_secret_for)()
     async with Receiver() as receiver:
         first, bad, good = [await sync_to_async(put)(secret, f"{receiver.url}/ok") for _ in range(3)]
-        there = await sync_to_async(record_attempt)(  # a number that an attempt has but once
+        there = await sync_to_async(record_attempt)(  # an attempt's number is unique
             delivery=bad, number=1, result=PostResult(200, "ok", 20, None), started_at=timezone.now()
         )
         async with await psycopg.AsyncConnection.connect(connection_string()) as other:
             await other.execute(
                 "LOCK TABLE webhooks_webhookattempt IN SHARE MODE"
-            )  # so that arrivals wait for each other
+            )  # so that the results are stored together
             async with dispatching():
                 await receiver.wait_for(3)
                 await other.rollback()
@@ -266,7 +266,7 @@ async def test_one_arrival_that_cannot_be_stored_does_not_keep_the_others_from_i
         assert len(receiver.received) == 3
 
 
-async def test_a_stop_gives_back_what_is_in_hand() -> None:
+async def test_stopping_releases_pending_messages() -> None:
     secret, _ = await sync_to_async(make_secret_for)()
     async with Receiver() as receiver:
         async with dispatching():
@@ -276,12 +276,12 @@ async def test_a_stop_gives_back_what_is_in_hand() -> None:
         assert time.monotonic() - stopping < 5
         await WebhookDelivery.objects.aupdate(url=f"{receiver.url}/ok")
         async with dispatching():
-            await receiver.wait_for(1, "/ok", seconds=12)  # well before its lease would end
+            await receiver.wait_for(1, "/ok", seconds=12)  # long before its lease would expire
             await attempts_of(delivery, 1)
     assert (delivery.status, delivery.attempt_count) == ("delivered", 1)
 
 
-async def test_lost_database_connections_are_made_again() -> None:
+async def test_lost_database_connections_are_reopened() -> None:
     secret, _ = await sync_to_async(make_secret_for)()
     async with Receiver() as receiver, dispatching():
         await sync_to_async(put)(secret, f"{receiver.url}/ok")

@@ -1,4 +1,4 @@
-"""Events: written with what they report, read exactly once while others write, and kept for 30 days."""
+"""Events are written together with what they report, read exactly once despite concurrent writes, and kept for 30 days."""
 
 import threading
 import time
@@ -30,7 +30,7 @@ def put(developer: Developer, event_type: str = "call.hangup", subject: str = "c
 
 
 def read_all(client: Client, headers: dict[str, str], after: str = "", **query: Any) -> list[dict[str, Any]]:
-    """As a client does: on from the last id, until nothing more comes."""
+    """Read all events like a client: from the last ID until there are no more."""
     found: list[dict[str, Any]] = []
     while True:
         answer = client.get("/api/v1/events", {**query, **({"after": after} if after else {})}, headers=headers)
@@ -42,7 +42,7 @@ def read_all(client: Client, headers: dict[str, str], after: str = "", **query: 
 
 
 @pytest.mark.django_db
-def test_an_event_is_shown_with_its_body(client: Client) -> None:
+def test_an_event_is_returned_with_its_body(client: Client) -> None:
     developer = make_developer()
     about_call, other = put(developer, cost=0.1), put(developer, "number.released", "number:7")
     put(make_developer())
@@ -89,13 +89,13 @@ def test_pages_and_filters(client: Client) -> None:
         ("before=3", "before"),
     ],
 )
-def test_what_cannot_be_read_is_422(client: Client, query: str, field: str) -> None:
+def test_invalid_queries_are_422(client: Client, query: str, field: str) -> None:
     answer = client.get(f"/api/v1/events?{query}", headers=bearer(make_developer()))
     assert (answer.status_code, list(answer.json()["errors"])) == (422, [field])
 
 
 @pytest.mark.django_db
-def test_anothers_event_is_no_place_to_read_on_from(client: Client) -> None:
+def test_another_account_s_event_cannot_be_a_starting_point(client: Client) -> None:
     other = put(make_developer())
     assert client.get(f"/api/v1/events?after={other.public_id}", headers=bearer(make_developer())).status_code == 422
 
@@ -118,7 +118,7 @@ def test_events_are_kept_for_30_days_and_deliveries_longer() -> None:
 
 
 @pytest.mark.django_db
-def test_what_nobody_is_told_of_is_an_event_too() -> None:
+def test_an_event_without_recipients_is_also_stored() -> None:
     call = make_call(make_streaming_number(make_account()), timezone.now())
     Call.objects.update(phone_number=None)
     timeline.add_event(call.pk, "dtmf.received", "telephony", digit="5")
@@ -128,8 +128,8 @@ def test_what_nobody_is_told_of_is_an_event_too() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_slow_transaction_s_event_comes_after_what_was_read_meanwhile(client: Client) -> None:
-    """Its id is lower; a reader that went by ids would never see it."""
+def test_an_event_of_a_slow_transaction_comes_after_those_already_read(client: Client) -> None:
+    """Its ID is lower, so a client that reads in the order of IDs would miss it."""
     developer = make_developer()
     headers = bearer(developer)
     is_written, is_read = threading.Event(), threading.Event()
@@ -157,7 +157,7 @@ def test_a_slow_transaction_s_event_comes_after_what_was_read_meanwhile(client: 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_reader_gets_each_event_exactly_once_while_eight_write(client: Client) -> None:
+def test_a_reader_gets_each_event_exactly_once_during_eight_concurrent_writers(client: Client) -> None:
     developer = make_developer()
     headers = bearer(developer)
     writing = threading.Barrier(WRITERS)
@@ -169,7 +169,7 @@ def test_a_reader_gets_each_event_exactly_once_while_eight_write(client: Client)
                 with transaction.atomic():
                     put(developer, writer=writer, number=number)
                     if (writer + number) % 5 == 0:
-                        time.sleep(0.01)  # its id is older by then than others that are visible
+                        time.sleep(0.01)  # meanwhile, events with newer IDs become visible
                     if number % 13 == 12:
                         transaction.set_rollback(True)
         finally:

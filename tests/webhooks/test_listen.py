@@ -1,4 +1,4 @@
-"""`manage.py listen`: follows events over the API across a restart of the server, and forwards them signed."""
+"""`manage.py listen` follows events through the API, continues after a server restart, and forwards events with a signature."""
 
 import hashlib
 import hmac
@@ -26,13 +26,13 @@ SECONDS = 30.0
 
 
 class ClosingHandler(QuietWSGIRequestHandler):
-    """Keeps no connection, as one would survive its server in this process."""
+    """Closes connections, because an open one would outlive its server in this process."""
 
     protocol_version = "HTTP/1.0"
 
 
 class Server(LiveServerThread):
-    """The platform's API on a port that had a server before."""
+    """The platform's API on a port that a previous server used."""
 
     def _create_server(self, connections_override: Any = None) -> Any:
         return self.server_class((self.host, self.port), ClosingHandler, allow_reuse_address=True)
@@ -40,7 +40,7 @@ class Server(LiveServerThread):
 
 @contextmanager
 def server(port: int) -> Iterator[None]:
-    """The API on a port; gone afterwards."""
+    """Run the API on a port, and stop it at the end."""
     thread = Server("127.0.0.1", StaticFilesHandler, port=port)
     thread.daemon = True
     thread.start()
@@ -50,7 +50,7 @@ def server(port: int) -> Iterator[None]:
 
 
 class Listening(threading.Thread):
-    """The command in a thread, until `stop`."""
+    """Runs the command in a thread until `stop`."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(daemon=True)
@@ -117,7 +117,7 @@ def test_events_are_printed_and_forwarded_once_across_a_restart(settings: Any) -
         assert asked.headers["X-Signature"] == f"sha256={digest}"
 
 
-def test_an_event_that_has_expired_meanwhile_does_not_end_it(settings: Any) -> None:
+def test_an_expired_event_does_not_end_the_command(settings: Any) -> None:
     settings.RATE_LIMIT_PER_MINUTE = 10_000
     developer = make_developer()
     _, key = make_api_key(developer)
@@ -146,7 +146,7 @@ def test_an_event_that_has_expired_meanwhile_does_not_end_it(settings: Any) -> N
         ({"forward": "ftp://x"}, "--forward must be a port or a URL, not 'ftp://x'."),
     ],
 )
-def test_what_cannot_be_read_ends_with_the_reason(live_server: Any, options: dict[str, Any], text: str) -> None:
+def test_invalid_options_end_the_command_with_the_reason(live_server: Any, options: dict[str, Any], text: str) -> None:
     _, key = make_api_key(make_developer())
     with pytest.raises(CommandError, match=text.replace("(", r"\(")):
         call_command("listen", stdout=io.StringIO(), **{"url": live_server.url, "api_key": key, **options})
@@ -155,6 +155,6 @@ def test_what_cannot_be_read_ends_with_the_reason(live_server: Any, options: dic
 @pytest.mark.parametrize(
     "answer", [Answer(404, b"<h1>Not found</h1>"), Answer(200, b"<h1>Hello</h1>"), Answer(200, b"[]")]
 )
-def test_a_server_without_our_api_is_named(answer: Answer) -> None:
+def test_a_server_without_our_api_is_reported(answer: Answer) -> None:
     with RecordingServer([answer]) as other, pytest.raises(CommandError, match=r"Check --url\.$"):
         call_command("listen", stdout=io.StringIO(), url=other.url, api_key="bp_live_sk_x")

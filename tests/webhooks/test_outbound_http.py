@@ -1,4 +1,4 @@
-"""Where webhooks may go, and how little a bad endpoint can do."""
+"""Which URLs webhooks can use, and the limits on bad endpoints."""
 
 import time
 from ipaddress import ip_address
@@ -46,7 +46,7 @@ def production(settings: Any) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "https://your-app.com/webhook",  # unknown to DNS here: checked again at every connection
+        "https://your-app.com/webhook",  # unknown to DNS here, and checked again at every connection
         "https://8.8.8.8/hook?a=1",
         "https://[2606:4700:4700::1111]:8443/",
         "https://bücher.example/hook",
@@ -98,7 +98,7 @@ def test_accepted(url: str) -> None:
         "https://8.8.8.8/" + "x" * 2000,
     ],
 )
-def test_refused_at_configuration(url: str) -> None:
+def test_refused_in_the_configuration(url: str) -> None:
     with pytest.raises(ValidationError):
         validate_webhook_url(url)
 
@@ -155,14 +155,14 @@ def test_refused_with_the_reason(url: str) -> None:
     assert refusal.value.messages == [UNUSABLE[url]]
 
 
-def test_development_takes_http_and_loopback() -> None:
+def test_development_allows_http_and_loopback() -> None:
     validate_webhook_url("http://127.0.0.1:9000/hook")
     with pytest.raises(ValidationError, match=r"starts with https:// or http://"):
         validate_webhook_url("ftp://127.0.0.1/")
 
 
 class RebindingDNS:
-    """Says one thing first and another later, as an attacker's name server would."""
+    """Returns different addresses over time, like an attacker's name server."""
 
     def __init__(self, *answers: list[str]) -> None:
         self._answers = list(answers)
@@ -177,7 +177,7 @@ async def post(client: OutboundClient, url: str) -> Any:
 
 @pytest.mark.usefixtures("production")
 @pytest.mark.parametrize("addresses", [["127.0.0.1"], ["8.8.8.8", "127.0.0.1"], ["::ffff:127.0.0.1"], ["::1"]])
-async def test_a_name_that_leads_inside_is_refused_at_the_connection(addresses: list[str]) -> None:
+async def test_a_name_that_resolves_to_a_private_address_is_refused_when_connecting(addresses: list[str]) -> None:
     async with Receiver() as receiver:
         client = OutboundClient(RebindingDNS(addresses))
         result = await post(client, f"http://hooks.example.com:{receiver.port}/ok")
@@ -186,8 +186,8 @@ async def test_a_name_that_leads_inside_is_refused_at_the_connection(addresses: 
     assert receiver.received == []
 
 
-async def test_rebinding_after_a_good_answer_is_refused(settings: Any) -> None:
-    """The connection of the first answer is not for the second name look-up to use."""
+async def test_rebinding_after_a_public_address_is_refused(settings: Any) -> None:
+    """The connection for the first address is not reused after the second DNS lookup."""
     async with Receiver() as receiver:
         client = OutboundClient(RebindingDNS(["127.0.0.1"]))
         assert (await post(client, f"http://hooks.example.com:{receiver.port}/ok")).is_success
@@ -208,7 +208,7 @@ async def test_the_next_address_is_tried() -> None:
     assert (result.status, result.body) == (200, '{"ok": true}')
 
 
-async def test_bad_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_misbehaving_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     async with Receiver() as receiver:
         client = OutboundClient(timeout_seconds=0.5)
@@ -241,7 +241,7 @@ async def test_bad_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
         ("ftp://127.0.0.1/", "Invalid URL"),
     ],
 )
-async def test_what_cannot_be_reached_is_a_result_and_no_exception(url: str, error: str) -> None:
+async def test_an_unreachable_url_is_a_result_and_not_an_exception(url: str, error: str) -> None:
     client = OutboundClient()
     result = await post(client, url)
     await client.aclose()

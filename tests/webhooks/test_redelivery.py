@@ -1,4 +1,4 @@
-"""Webhooks that their receiver wants again: by the API and on the page, sent by a real dispatcher."""
+"""Resending webhooks through the API and on the page, delivered by a real dispatcher."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 
 
 def put(developer: Developer, event: str = "call.hangup", url: str = "https://example.com/hook", **fields: Any) -> int:
-    """A message in the outbox; `fields` are of its row."""
+    """A message in the outbox. `fields` are set on its row."""
     delivery = publish(
         developer_id=developer.pk,
         subject="call:42",
@@ -42,7 +42,7 @@ def developer() -> Developer:
     return make_developer()
 
 
-def test_the_list_has_every_message_with_its_attempts_and_filters(client: Client, developer: Developer) -> None:
+def test_the_list_has_every_message_with_its_attempts_and_can_be_filtered(client: Client, developer: Developer) -> None:
     headers = bearer(developer)
     old, new = failed(developer), put(developer, "call.answered")
     put(make_developer())
@@ -60,7 +60,7 @@ def test_the_list_has_every_message_with_its_attempts_and_filters(client: Client
     assert client.get("/api/v1/webhook-logs?status=lost", headers=headers).status_code == 422
 
 
-def test_what_is_on_its_way_is_not_sent_twice(client: Client, developer: Developer) -> None:
+def test_a_pending_message_is_not_sent_twice(client: Client, developer: Developer) -> None:
     headers = bearer(developer)
     pending, other = put(developer), failed(make_developer())
     assert (
@@ -78,7 +78,9 @@ def test_what_is_on_its_way_is_not_sent_twice(client: Client, developer: Develop
     assert statuses() == {pending: "pending", other: "failed"}
 
 
-def test_all_that_failed_goes_again_but_questions_of_a_moment(client: Client, developer: Developer) -> None:
+def test_all_failed_messages_are_resent_except_those_that_need_an_immediate_reply(
+    client: Client, developer: Developer
+) -> None:
     notices = [failed(developer), failed(developer, "call.answered")]
     questions = [failed(developer, event) for event in ("call.incoming", "call.speech", "call.tool_call")]
     others = [put(developer, status="delivered", next_attempt_at=None), failed(make_developer())]
@@ -92,7 +94,7 @@ def test_all_that_failed_goes_again_but_questions_of_a_moment(client: Client, de
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_it_is_the_same_message_under_the_same_id() -> None:
+async def test_a_resent_message_has_the_same_id() -> None:
     developer = await sync_to_async(make_developer)()
     headers = await sync_to_async(bearer)(developer)
     async with Receiver() as receiver:
@@ -108,7 +110,7 @@ async def test_it_is_the_same_message_under_the_same_id() -> None:
     (received,) = receiver.received
     assert received.headers["X-Webhook-Id"] == str(delivery.webhook_id)
     assert received.body.decode() == delivery.body
-    # What is answered now is no order: the moment of the question is over.
+    # The response is ignored, because it comes too late for the call.
     assert (delivery.status, delivery.wants_reply) == ("delivered", False)
 
 
@@ -149,7 +151,7 @@ def test_the_page_shows_addresses_and_deliveries(browser: Client, developer: Dev
     assert 'id="delivery-' not in wrong
 
 
-def test_its_buttons_send_again_and_lead_back(browser: Client, developer: Developer) -> None:
+def test_its_buttons_resend_and_return_to_the_page(browser: Client, developer: Developer) -> None:
     one, other, foreign = failed(developer), failed(developer), failed(make_developer())
     answer = browser.post(f"/webhooks/{one}/resend", {"next": "/calls/42"})
     assert (answer.status_code, answer["Location"]) == (302, "/calls/42")
@@ -161,10 +163,10 @@ def test_its_buttons_send_again_and_lead_back(browser: Client, developer: Develo
     assert statuses() == {one: "pending", other: "pending", foreign: "failed"}
 
 
-def test_the_list_asks_few_questions(browser: Client, developer: Developer, django_assert_max_num_queries: Any) -> None:
+def test_the_list_needs_few_queries(browser: Client, developer: Developer, django_assert_max_num_queries: Any) -> None:
     for _ in range(30):
         failed(developer)
-    browser.get("/webhooks")  # the session's first page notes where it is from
+    browser.get("/webhooks")  # the session's first page stores the browser's details
     with django_assert_max_num_queries(9):
         page = browser.get("/webhooks").content.decode()
     assert page.count('id="delivery-') == 25

@@ -1,4 +1,4 @@
-"""What servers answer, in whatever compression and character set, over a real connection."""
+"""Responses in any compression and character set, over a real connection."""
 
 import gzip
 import zlib
@@ -33,12 +33,12 @@ async def posted(answer: Answer) -> PostResult:
         (
             JSON.encode(),
             {"Content-Type": "application/json; charset=iso-8859-1"},
-        ),  # JSON is UTF-8, whatever is declared
+        ),  # JSON is always UTF-8, regardless of the declared charset
         (b"\xef\xbb\xbf" + JSON.encode(), {"Content-Type": "application/json"}),
         (b"\xef\xbb\xbf" + JSON.encode(), {"Content-Type": "application/json; charset=latin-1"}),
         (JSON.encode("cp1252"), {"Content-Type": "application/json; charset=iso-8859-1"}),
         (JSON.encode("cp1252"), {"Content-Type": 'application/json; charset="windows-1252"'}),
-        (JSON.encode("cp1252"), {"Content-Type": "application/json; charset=utf-8"}),  # declared wrongly
+        (JSON.encode("cp1252"), {"Content-Type": "application/json; charset=utf-8"}),  # declared incorrectly
         (JSON.encode("cp1252"), {}),
         (JSON.encode("iso8859-15"), {"Content-Type": "text/plain; charset=ISO-8859-15"}),
         (JSON.encode("utf-16"), {}),
@@ -51,19 +51,19 @@ async def posted(answer: Answer) -> PostResult:
         (gzip.compress(gzip.compress(JSON.encode())), {"Content-Encoding": "gzip, x-gzip"}),
         (zlib.compress(JSON.encode()), {"Content-Encoding": "deflate"}),
         (RAW_DEFLATE.compress(JSON.encode()) + RAW_DEFLATE.flush(), {"Content-Encoding": "deflate"}),
-        (JSON.encode(), GZIPPED),  # declared and not done
+        (JSON.encode(), GZIPPED),  # declared but not compressed
         (JSON.encode(), {"Content-Encoding": "deflate"}),
         (JSON.encode(), {"Content-Encoding": "identity"}),
     ],
     ids=map(str, range(25)),
 )
-async def test_letters_are_understood(body: bytes, headers: dict[str, str]) -> None:
+async def test_text_is_decoded(body: bytes, headers: dict[str, str]) -> None:
     result = await posted(Answer(200, body, headers))
     assert (result.body, result.error, result.is_whole, result.is_success) == (JSON, None, True, True)
 
 
 @pytest.mark.parametrize("layers", [1, 2])
-async def test_a_zip_bomb_stays_small(layers: int) -> None:
+async def test_a_zip_bomb_is_limited(layers: int) -> None:
     body = b"a" * 50_000_000
     for _ in range(layers):
         body = gzip.compress(body)
@@ -83,7 +83,7 @@ async def test_a_zip_bomb_stays_small(layers: int) -> None:
         ({"Content-Encoding": "gzip,gzip,gzip,gzip"}, b"\x1f\x8b", "The response is compressed too many times."),
     ],
 )
-async def test_what_cannot_be_unpacked_is_said(headers: dict[str, str], body: bytes, error: str) -> None:
+async def test_undecodable_responses_are_reported(headers: dict[str, str], body: bytes, error: str) -> None:
     result = await posted(Answer(200, body, headers))
     assert (result.status, result.error, result.is_success) == (200, error, False)
 

@@ -1,4 +1,4 @@
-"""What leaves in a webhook, byte for byte, as a receiver on Node sees it."""
+"""The exact bytes of a webhook, as a receiver on Node sees them."""
 
 import hashlib
 import hmac
@@ -58,12 +58,12 @@ def test_integer_like_keys_come_first_in_order() -> None:
 
 
 @pytest.mark.parametrize("value", [{1: 2}, {"a": b"x"}, {"a": datetime(2026, 1, 1, tzinfo=UTC)}])
-def test_what_is_not_json_is_an_error(value: Any) -> None:
+def test_values_that_are_not_json_raise_an_error(value: Any) -> None:
     with pytest.raises(TypeError):
         encode_body(value)
 
 
-def test_endless_nesting_is_an_error() -> None:
+def test_excessive_nesting_raises_an_error() -> None:
     nested: list[Any] = []
     for _ in range(100_000):
         nested = [nested]
@@ -85,7 +85,7 @@ values = st.recursive(
 
 
 @needs_node
-# Without shrinking: every step of it would be a process of Node.
+# No shrinking, because each step would start a Node process.
 @settings(
     max_examples=4,
     deadline=None,
@@ -94,9 +94,9 @@ values = st.recursive(
     phases=[Phase.explicit, Phase.generate],
 )
 @given(st.lists(st.dictionaries(keys, values, max_size=5), min_size=30, max_size=60))
-def test_node_serialises_to_the_same_bytes(payloads: list[dict[str, Any]]) -> None:
+def test_node_serializes_to_the_same_bytes(payloads: list[dict[str, Any]]) -> None:
     bodies = [encode_body(payload) for payload in payloads]
-    # Length-prefixed, since a body is any text; node gives back what its own re-serialisation is.
+    # Length-prefixed, because a body can be any text. Node returns its own serialization of each body.
     script = """
         const input = require('fs').readFileSync(0);
         let at = 0; const out = [];
@@ -114,7 +114,7 @@ def test_node_serialises_to_the_same_bytes(payloads: list[dict[str, Any]]) -> No
 
 
 @needs_node
-def test_doubles_look_as_in_node() -> None:
+def test_doubles_are_formatted_as_in_node() -> None:
     doubles = [float.fromhex(f"0x1.{n * 7919:013x}p{n % 200 - 100}") for n in range(3000)]
     script = "const v = JSON.parse(require('fs').readFileSync(0)); process.stdout.write(v.map(x => ''+x).join('\\n'))"
     source = json.dumps(doubles)
@@ -135,7 +135,7 @@ def test_headers_and_signature() -> None:
     }
 
 
-def test_both_keys_sign_until_the_previous_lapses() -> None:
+def test_both_keys_sign_until_the_previous_one_expires() -> None:
     lapses = datetime(2026, 3, 28, tzinfo=UTC)
     both = SigningKeys("new", "old", lapses)
     moment = int(lapses.timestamp())
@@ -152,7 +152,7 @@ def test_both_keys_sign_until_the_previous_lapses() -> None:
 
 @needs_node
 def test_the_published_snippet_verifies() -> None:
-    """The published sample code, word for word, fed as Express feeds it: a parsed body."""
+    """The published sample code, unchanged, and called with a parsed body as in Express."""
     body = encode_body(
         {"event": "call.hangup", "cost": Decimal("0.10"), "text": "Grüße \U0001f600 \u2028", "7": 1, "2": 1.50}
     )
