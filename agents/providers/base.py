@@ -96,7 +96,7 @@ class RealtimeModel(ABC):
 
     @abstractmethod
     def is_available(self) -> bool:
-        """Whether a session can be opened with the current configuration (a key, an installed extra). No I/O."""
+        """Whether a session can be opened with the current configuration (a key, installed packages). No I/O."""
 
     async def warm_up(self) -> None:  # noqa: B027  most providers have nothing to load
         """Load whatever would delay the first call; run at server start. Raises ProviderError."""

@@ -1,4 +1,4 @@
-"""Offline speech in English: voice activity, recognition, and synthesis. Needs the `offline` extra, see `is_installed()`.
+"""Offline speech in English: voice activity, recognition, and synthesis. Needs the `offline` packages, see `is_installed()`.
 
 The models run in two separate processes, started when first needed; nothing here blocks the event loop.
 """

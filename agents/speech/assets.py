@@ -1,4 +1,4 @@
-"""The folders of the models, which are in packages of the `offline` extra. Nothing is downloaded, and nothing heavy is imported."""
+"""The folders of the models, which are in the `offline` packages. Nothing is downloaded, and nothing heavy is imported."""
 
 import importlib.util
 from pathlib import Path
@@ -15,7 +15,7 @@ VOCABULARY = Path(__file__).parent / "data" / "bert-uncased-vocab.txt"
 
 
 def is_installed() -> bool:
-    """Whether the `offline` extra is installed, for recognition and synthesis."""
+    """Whether the `offline` packages are installed, for recognition and synthesis."""
     return all(importlib.util.find_spec(package) is not None for package in PACKAGES)
 
 

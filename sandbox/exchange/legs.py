@@ -46,7 +46,7 @@ DTMF_GAP_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class ExchangeContext:
-    """What every leg needs from its exchange. Without the `offline` extra it cannot speak or recognize speech."""
+    """What every leg needs from its exchange. Without the `offline` packages it cannot speak or recognize speech."""
 
     http: aiohttp.ClientSession
     webhooks: WebhookSender
@@ -204,7 +204,7 @@ class Leg:
     def start_transcription(self, params: TranscriptionParams) -> None:
         """Transcribe from now on. Raises ApiError."""
         if self.context.recognizer is None:
-            raise errors.not_offered("transcription without the `offline` extra")
+            raise errors.not_offered("transcription without the `offline` packages")
         if self.transcription is not None:
             raise errors.already_transcribing()
         self.transcription = Transcription(self, params, self.context.recognizer, self.context.tasks)

@@ -134,7 +134,7 @@ class Recorder:
             "to": leg.to_number,
             "duration_millis": round(recording.seconds * 1000),
         }
-        # An hour has a hundred megabytes, too much to process on the event loop that runs the calls' audio.
+        # An hour is a hundred megabytes, too much to process on the event loop that runs the calls' audio.
         try:
             wav = await asyncio.to_thread(recording.wav)
             await asyncio.to_thread(self._recording_store.put, recording.params.recording_id, wav, parties | about)

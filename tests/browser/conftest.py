@@ -65,7 +65,7 @@ def api(platform: Platform) -> Iterator[httpx2.Client]:
 def question() -> str:
     """QUESTION, spoken by the offline voice, as a base64 WAV file."""
     if not speech.is_installed():
-        pytest.skip("needs the offline extra to speak")
+        pytest.skip("needs the offline packages to speak")
     return base64.b64encode(asyncio.run(_spoken(QUESTION))).decode()
 
 

@@ -47,7 +47,7 @@ class Fault:
     def has_happened(self) -> bool:
         return self.awaits.count(self.name) >= self.at
 
-    async def pass_by(self, name: str) -> None:
+    async def inject_at(self, name: str) -> None:
         self.awaits.append(name)
         if name != self.name or self.awaits.count(name) != self.at:
             return
@@ -79,7 +79,7 @@ class TalkativeSession(ScriptedSession):
     async def send_audio(self, payload: str) -> None:
         # One frame stands for all of them.
         if self._loud == 5 and payload == VOICE:
-            await self._fault.pass_by("model.send_audio")
+            await self._fault.inject_at("model.send_audio")
         await super().send_audio(payload)
         if payload == VOICE:
             self._loud += 1
@@ -94,23 +94,23 @@ class TalkativeSession(ScriptedSession):
             self.queue.put_nowait(ToolCall(f"call_{self._questions}", name, {}))
 
     async def generate_reply(self, instructions: str) -> None:
-        await self._fault.pass_by("model.generate_reply")
+        await self._fault.inject_at("model.generate_reply")
         self._answer(80)
 
     async def send_context(self, message: str) -> None:
-        await self._fault.pass_by("model.send_context")
+        await self._fault.inject_at("model.send_context")
 
     async def truncate(self, item_id: str, heard_ms: int) -> None:
-        await self._fault.pass_by("model.truncate")
+        await self._fault.inject_at("model.truncate")
 
     async def send_tool_result(self, call_id: str, name: str, result: Mapping[str, Any]) -> None:
-        await self._fault.pass_by("model.send_tool_result")
+        await self._fault.inject_at("model.send_tool_result")
         self._answer(2000)
 
     async def events(self) -> AsyncIterator[Any]:
         async for event in super().events():
             if isinstance(event, TurnDone | ToolCall):
-                await self._fault.pass_by("model.events")
+                await self._fault.inject_at("model.events")
             yield event
 
 
@@ -124,7 +124,7 @@ class TalkativeModel(RealtimeModel):
 
     async def connect(self, config: SessionConfig) -> TalkativeSession:
         fault = FAULTS[config.instructions]
-        await fault.pass_by("model.connect")
+        await fault.inject_at("model.connect")
         fault.sessions.append(TalkativeSession(config, fault))
         return fault.sessions[-1]
 
@@ -148,16 +148,16 @@ class PatientCaller(ScriptedCaller):
     def hand_audio_to(self, sink: AudioSink) -> None:
         """Not used: all audio is read as frames."""
 
-    async def _pass_by(self, name: str) -> None:
+    async def _inject_at(self, name: str) -> None:
         try:
-            await self._fault.pass_by(f"line.{name}")
+            await self._fault.inject_at(f"line.{name}")
         except Gone:
             self._is_gone = True
             if self._fault.kind != "lost":
                 await self._report_end()
 
     async def frames(self) -> AsyncIterator[CallerFrame]:
-        await self._pass_by("frames")
+        await self._inject_at("frames")
         while not self._is_gone:
             heard = len(self.sent)
             for frame in [VOICE] * 25 + [FRAME] * 2:
@@ -170,12 +170,12 @@ class PatientCaller(ScriptedCaller):
                     break
 
     async def send_audio(self, payload: str) -> None:
-        await self._pass_by("send_audio")
+        await self._inject_at("send_audio")
         await super().send_audio(payload)
 
     async def send_mark(self, name: str) -> None:
-        await self._pass_by("send_mark")
+        await self._inject_at("send_mark")
 
     async def clear(self) -> None:
-        await self._pass_by("clear")
+        await self._inject_at("clear")
         await super().clear()

@@ -111,7 +111,7 @@ def deliver(body: dict[str, Any]) -> None:
     assert answer.status_code == 200
 
 
-def hold(call: Call) -> None:
+def run_conversation(call: Call) -> None:
     """Run a conversation that the caller ends almost immediately."""
 
     async def run() -> None:
@@ -139,7 +139,7 @@ def test_everything_about_a_call_is_in_one_trace(traced: RecordingServer, carrie
     deliver(report("initiated", "v3:one", direction="incoming", state="parked", to=number.e164))
     call = Call.objects.get(carrier_call_id="v3:one")
     deliver(report("answered", "v3:one", to=number.e164))
-    hold(call)
+    run_conversation(call)
     headers = {**bearer(developer), "traceparent": f"00-{CALLERS_TRACE}-b7ad6b7169203331-01"}
     assert Client().get(f"/api/v1/calls/{call.pk}?token=of-the-client", headers=headers).status_code == 200
     assert Client().get("/api/v1/models", headers=headers).status_code == 200

@@ -49,6 +49,6 @@ def vendor_platform(tmp_path_factory: pytest.TempPathFactory, vendors: Vendors) 
 def voices() -> Iterator[Voices]:
     """Text-to-speech for callers, and a recognizer for the agent's speech."""
     if not speech.is_installed():
-        pytest.skip("the offline extra is not installed")
+        pytest.skip("the offline packages are not installed")
     with Voices() as running:
         yield running

@@ -33,7 +33,7 @@ from tests.speech.conftest import in_real_time, phone_line, quiet
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(not speech.is_installed(), reason="needs the offline extra"),
+    pytest.mark.skipif(not speech.is_installed(), reason="needs the offline packages"),
 ]
 
 CONFIG = SessionConfig("local-offline", PROMPT, PCMU_8K, tools=TOOLS)

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(not speech.is_installed(), reason="needs the offline extra"),
+    pytest.mark.skipif(not speech.is_installed(), reason="needs the offline packages"),
 ]
 
 

@@ -40,7 +40,7 @@ def spoken(text: str, tts: Tts | None) -> Render:
 
     async def render(announcement: Announcement) -> None:
         if tts is None:
-            logger.warning("no voice is installed (the `offline` extra): speak plays tones instead")
+            logger.warning("no voice is installed (the `offline` packages): speak plays tones instead")
         for piece in split_for_speech(text):
             announcement.add(await _say(piece, tts))
 

@@ -38,7 +38,7 @@ def encoder(codec: str, sample_rate: int) -> Converter:
 
 
 def decoder(codec: str, sample_rate: int) -> Converter:
-    """From the platform's codec to PCMU. L16 is little-endian, as Telnyx sends it in the field."""
+    """From the platform's codec to PCMU. L16 is little-endian, as in Telnyx's real streams."""
     if codec == "PCMU":
         return _unchanged
     if codec == "PCMA":

@@ -22,7 +22,7 @@ class Recognizer(Protocol):
 
 
 class OfflineRecognizer:
-    """English only, in the worker processes of `agents.speech`. Requires the `offline` extra."""
+    """English only, in the worker processes of `agents.speech`. Requires the `offline` packages."""
 
     def listen(self) -> SpeechListener:
         return speech.TurnDetector(speech.get_speech())

@@ -14,7 +14,7 @@ from agents.providers.base import ToolSpec, Turn
 from agents.speech import Speech, is_installed
 from tests.agents.brain.restaurant import PROMPT, TODAY, TOOLS
 
-pytestmark = pytest.mark.skipif(not is_installed(), reason="needs the offline extra")
+pytestmark = pytest.mark.skipif(not is_installed(), reason="needs the offline packages")
 
 
 @dataclass

@@ -9,7 +9,7 @@ from tests.agents.brain.restaurant import TOOLS
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(not is_installed(), reason="needs the offline extra"),
+    pytest.mark.skipif(not is_installed(), reason="needs the offline packages"),
 ]
 
 

@@ -11,7 +11,7 @@ from tests.agents.brain.restaurant import END_CALL, PROMPT
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(not is_installed(), reason="needs the offline extra"),
+    pytest.mark.skipif(not is_installed(), reason="needs the offline packages"),
 ]
 
 HOURS = "We are open Tuesday to Sunday from 5 p.m. to 11 p.m."

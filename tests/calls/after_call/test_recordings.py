@@ -100,18 +100,18 @@ async def test_the_url_needs_no_key_supports_ranges_and_expires(
     url = recording_access.signed_url(recording).url
     whole = (recordings_folder / "calls" / f"{call.pk}.wav").read_bytes()
 
-    async def got(**headers: str) -> tuple[int, bytes, Any]:
+    async def download(**headers: str) -> tuple[int, bytes, Any]:
         response = await fetch(url, **headers)
         return response.status_code, b"".join([piece async for piece in response.streaming_content]), response.headers
 
-    status, content, headers = await got()
+    status, content, headers = await download()
     assert (status, content) == (200, whole)
     assert (headers["Content-Type"], headers["Accept-Ranges"]) == ("audio/wav", "bytes")
-    status, content, headers = await got(range="bytes=100-199")
+    status, content, headers = await download(range="bytes=100-199")
     assert (status, content, headers["Content-Range"]) == (206, whole[100:200], f"bytes 100-199/{len(whole)}")
-    assert (await got(range="bytes=-50"))[:2] == (206, whole[-50:])
-    assert (await got(range=f"bytes={len(whole) - 10}-"))[:2] == (206, whole[-10:])
-    assert (await got(range="bytes=5-2"))[0] == 200
+    assert (await download(range="bytes=-50"))[:2] == (206, whole[-50:])
+    assert (await download(range=f"bytes={len(whole) - 10}-"))[:2] == (206, whole[-10:])
+    assert (await download(range="bytes=5-2"))[0] == 200
     assert (await fetch(url, range=f"bytes={len(whole)}-")).status_code == 416
     with wave.open(io.BytesIO(whole)) as file:
         assert file.getnframes() == 2 * RATE

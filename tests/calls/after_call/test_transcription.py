@@ -264,7 +264,7 @@ def test_the_ledger_agrees_with_the_call(groq: FakeGroq) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not speech.is_installed(), reason="needs the offline extra")
+@pytest.mark.skipif(not speech.is_installed(), reason="needs the offline packages")
 def test_the_offline_recognizer_is_named_as_the_source_and_costs_nothing(settings: Any, client: Client) -> None:
     async def say(*texts: str) -> list[bytes]:
         try:

@@ -37,7 +37,9 @@ def place(number: PhoneNumber) -> Call:
     )
 
 
-def happen(dialect: Dialect, clock: Clock, *reported_events: ReportedEvent, inbound: bool, state: str = "") -> None:
+def deliver_reports(
+    dialect: Dialect, clock: Clock, *reported_events: ReportedEvent, inbound: bool, state: str = ""
+) -> None:
     for reported in reported_events:
         clock.at = max(clock.at, reported.at)
         assert dialect.report(reported, inbound=inbound, state=state).deliver(Client()) == 200
@@ -96,7 +98,7 @@ CALLED = [ReportedEvent("initiated", 0), ReportedEvent("answered", 1), ended(96,
 
 def take_call(dialect: Dialect, clock: Clock) -> Call:
     """A person calls, and we answer while it rings."""
-    happen(dialect, clock, CALLED[0], inbound=True)
+    deliver_reports(dialect, clock, CALLED[0], inbound=True)
     call = Call.objects.get()
     commands.answer(call)
     return call
@@ -105,7 +107,7 @@ def take_call(dialect: Dialect, clock: Clock) -> Call:
 def test_an_inbound_call(dialect: Dialect, clock: Clock) -> None:
     own_number(dialect)
     call = take_call(dialect, clock)
-    happen(dialect, clock, *CALLED[1:], inbound=True)
+    deliver_reports(dialect, clock, *CALLED[1:], inbound=True)
     result = outcome(call)
     assert result.pop("webhooks") == ["call.answered", "call.ended", "call.hangup", "call.incoming"]
     assert result == expected_outcome("completed", "normal_clearing", 95, "0.080000")
@@ -114,7 +116,7 @@ def test_an_inbound_call(dialect: Dialect, clock: Clock) -> None:
 
 def test_a_caller_hangs_up_while_it_rings(dialect: Dialect, clock: Clock) -> None:
     own_number(dialect)
-    happen(dialect, clock, CALLED[0], ended(4, "no_answer"), inbound=True)
+    deliver_reports(dialect, clock, CALLED[0], ended(4, "no_answer"), inbound=True)
     result = outcome(Call.objects.get())
     assert result.pop("webhooks") == ["call.hangup", "call.incoming"]
     assert result == expected_outcome("failed", "no_answer", 0, "0.000000")
@@ -124,7 +126,7 @@ def test_a_caller_hangs_up_while_it_rings(dialect: Dialect, clock: Clock) -> Non
 def test_a_call_that_nobody_answers(dialect: Dialect, clock: Clock, cause: str, expected: dict[str, Any]) -> None:
     call = place(own_number(dialect))
     assert call.carrier_call_id == dialect.sid
-    happen(dialect, clock, ReportedEvent("initiated", 0), ended(9, cause), inbound=False, state=str(call.pk))
+    deliver_reports(dialect, clock, ReportedEvent("initiated", 0), ended(9, cause), inbound=False, state=str(call.pk))
     result = outcome(call)
     assert (result.pop("webhooks"), result) == (["call.hangup"], expected)
 
@@ -132,15 +134,15 @@ def test_a_call_that_nobody_answers(dialect: Dialect, clock: Clock, cause: str, 
 def test_an_answering_machine_is_hung_up_on(dialect: Dialect, clock: Clock) -> None:
     call = place(own_number(dialect))
     detected = [ReportedEvent("initiated", 0), ReportedEvent("answered", 2), ReportedEvent("machine_detected", 5)]
-    happen(dialect, clock, *detected, inbound=False, state=str(call.pk))
+    deliver_reports(dialect, clock, *detected, inbound=False, state=str(call.pk))
     call.refresh_from_db()
     assert call.end_requested_at is None  # it may still ask who is calling, so the session listens to the greeting
     if is_reported := detects_screening(dialect.slug):
         over = ReportedEvent("machine_greeting_ended", 5, detail="no_beep_detected")
-        happen(dialect, clock, over, inbound=False, state=str(call.pk))
+        deliver_reports(dialect, clock, over, inbound=False, state=str(call.pk))
     else:
         lifecycle.end_call(call.pk, "voicemail", at=clock())
-    happen(dialect, clock, ended(6, answered_at=2), inbound=False, state=str(call.pk))
+    deliver_reports(dialect, clock, ended(6, answered_at=2), inbound=False, state=str(call.pk))
     result = outcome(call)
     del result["webhooks"]
     seen = ["voicemail.detected", *(["voicemail.greeting_ended"] if is_reported else [])]
@@ -167,7 +169,7 @@ def test_a_caller_is_transferred(
 ) -> None:
     own_number(dialect)
     call = take_call(dialect, clock)
-    happen(dialect, clock, CALLED[1], inbound=True)
+    deliver_reports(dialect, clock, CALLED[1], inbound=True)
     call.refresh_from_db()
     with transaction.atomic():
         transfer = transfers.request(Call.objects.locked(call.pk), OTHER, source="api")
@@ -176,8 +178,8 @@ def test_a_caller_is_transferred(
     *of_leg, of_call = leg
     for each in of_leg:
         reported = ReportedEvent(each.kind, each.at, each.cause, leg_state=state, fields=each.fields)
-        happen(dialect, clock, reported, inbound=True)
-    happen(dialect, clock, of_call, inbound=True)
+        deliver_reports(dialect, clock, reported, inbound=True)
+    deliver_reports(dialect, clock, of_call, inbound=True)
     result = outcome(call)
     del result["webhooks"]
     assert result == expected
@@ -187,7 +189,7 @@ def test_a_caller_is_transferred(
 def test_a_briefing_that_the_carrier_cannot_speak_is_refused(dialect: Dialect, clock: Clock) -> None:
     own_number(dialect)
     call = take_call(dialect, clock)
-    happen(dialect, clock, CALLED[1], inbound=True)
+    deliver_reports(dialect, clock, CALLED[1], inbound=True)
     before = list(CallEvent.objects.values_list("event_type", flat=True))
     path, body = f"/api/v1/calls/{call.pk}/transfer", {"to": OTHER, "briefing": "Ada is calling."}
     refused = Client().post(path, body, content_type="application/json", headers=factories.bearer(call.developer))
@@ -203,7 +205,7 @@ def test_a_transfer_that_the_carrier_may_have_accepted_is_retried(dialect: Diale
     """The response is lost. The command is repeated until the carrier's response or a report says what happened."""
     own_number(dialect)
     call = take_call(dialect, clock)
-    happen(dialect, clock, CALLED[1], inbound=True)
+    deliver_reports(dialect, clock, CALLED[1], inbound=True)
     with transaction.atomic():
         transfer = transfers.request(Call.objects.locked(call.pk), OTHER, source="api")
     usual = dialect.server.answer_to
@@ -213,7 +215,7 @@ def test_a_transfer_that_the_carrier_may_have_accepted_is_retried(dialect: Diale
     assert (transfer.sent_at, transfer.failed_at) == (None, None)
     if becomes == "answered":
         state = f"{call.pk}:transfer:{transfer.pk}"
-        happen(dialect, clock, ReportedEvent("answered", 5, leg_state=state), inbound=True)
+        deliver_reports(dialect, clock, ReportedEvent("answered", 5, leg_state=state), inbound=True)
     else:
         answer = {"taken": usual, "refused": lambda asked: Answer(422, b"{}")}.get(becomes)
         dialect.server.answer_to = answer or dialect.server.answer_to  # type: ignore[method-assign]
@@ -322,7 +324,7 @@ def test_a_call_whose_answer_is_never_reported_is_charged_if_the_end_reports_the
     dialect: Dialect, clock: Clock
 ) -> None:
     call = place(own_number(dialect))
-    happen(dialect, clock, CALLED[0], CALLED[2], inbound=False, state=str(call.pk))
+    deliver_reports(dialect, clock, CALLED[0], CALLED[2], inbound=False, state=str(call.pk))
     clock.at = 106
     sweeper.finish_hung_up(clock())
     result = outcome(call)
@@ -372,7 +374,7 @@ def test_a_phone_that_asks_who_is_calling(
         ReportedEvent("machine_detected", 15, detail=verdict),
     ]
     reported = [ReportedEvent("initiated", 0), ReportedEvent("answered", 2), *(reports[at] for at in order), ended(40)]
-    happen(dialect, clock, *reported, inbound=False, state=str(call.pk))
+    deliver_reports(dialect, clock, *reported, inbound=False, state=str(call.pk))
     call.refresh_from_db()
     assert (call.screened, call.outcome) == (screened, f"screened_{screened}")
     assert (call.hangup_cause, call.duration_seconds, call.voicemail_detected) == (cause, seconds, False)

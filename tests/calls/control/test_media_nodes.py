@@ -87,11 +87,11 @@ def test_a_broken_stream_reconnects_to_a_live_session(settings: Any, held_by: st
     call = running_call(media_node=held_by)
     commanded = []
 
-    async def obey(request: web.Request) -> web.Response:
+    async def accept_command(request: web.Request) -> web.Response:
         commanded.append((await request.json())["stream_url"])
         return web.json_response({"data": {"result": "ok"}})
 
-    with WebThread([web.post("/v2/calls/{call}/actions/{command}", obey)]) as carrier:
+    with WebThread([web.post("/v2/calls/{call}/actions/{command}", accept_command)]) as carrier:
         carriers.configure(settings, {"api_key": "KEY", "base_url": f"{carrier.url}/v2"})
         try:
             assert streams.restart(call.pk, since=timezone.now(), reason=reason) is True

@@ -38,10 +38,10 @@ RESULT = "transfer_to"
 async def carrier(settings: Any) -> AsyncIterator[None]:
     """A carrier that accepts every command."""
 
-    async def obey(request: web.Request) -> web.Response:
+    async def accept_command(request: web.Request) -> web.Response:
         return web.json_response({"data": {"result": "ok", "call_control_id": "v3:leg"}})
 
-    async with serving("/v2/{command:.*}", obey) as url:
+    async with serving("/v2/{command:.*}", accept_command) as url:
         carriers.configure(settings, {"api_key": "KEY", "base_url": url.partition("/{")[0]})
         yield
     forget_carriers()

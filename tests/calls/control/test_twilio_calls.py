@@ -63,7 +63,7 @@ def owned(exchange: ExchangeThread, settings: Any, **fields: Any) -> PhoneNumber
 
 
 def dial_number(exchange: ExchangeThread, *steps: Any) -> ScriptedHandset:
-    """A person dial_number the number."""
+    """A person dials the number."""
 
     async def dial() -> ScriptedHandset:
         handset = exchange.exchange.handset(PERSON, steps)
@@ -187,7 +187,7 @@ def test_connecting_two_parties_again_does_not_interrupt_them(exchange: Exchange
 def test_a_repeated_dial_returns_the_first_call(
     exchange: ExchangeThread, settings: Any, monkeypatch: pytest.MonkeyPatch, queued_seconds: float
 ) -> None:
-    """Killing the process between the request and its response never dial_number twice, even while the call is still queued."""
+    """Killing the process between the request and its response never dials twice, even while the call is still queued."""
     monkeypatch.setattr("sandbox.exchange.twilio.calls.BEGIN_DELAY_SECONDS", queued_seconds)
     owned(exchange, settings)
     plug_in_handset(exchange, PERSON, Wait(60))

@@ -88,7 +88,7 @@ async def number(settings: Any) -> AsyncIterator[PhoneNumber]:
     }
     app = web.Application()
     app.router.add_post("/tool", run_tool)
-    app.router.add_post("/v2/calls/{call}/actions/{command}", obey)
+    app.router.add_post("/v2/calls/{call}/actions/{command}", accept_command)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -116,14 +116,14 @@ async def number(settings: Any) -> AsyncIterator[PhoneNumber]:
 async def run_tool(request: web.Request) -> web.Response:
     call_id = (await request.json())["call_id"]
     try:
-        await FAULTS[call_id].pass_by("tool")
+        await FAULTS[call_id].inject_at("tool")
     except Gone:
         assert request.transport is not None
         request.transport.abort()
     return web.json_response({"result": "seen"})
 
 
-async def obey(request: web.Request) -> web.Response:
+async def accept_command(request: web.Request) -> web.Response:
     """The carrier accepts every command. Its reports come later."""
     return web.json_response({"data": {"result": "ok"}})
 
@@ -155,7 +155,7 @@ def report_end(call_id: int, *, at: datetime | None = None) -> None:
             lifecycle.apply_carrier_event(ended)
 
 
-async def hold_a_call(number: PhoneNumber, fault: Fault) -> CutCall:
+async def run_call(number: PhoneNumber, fault: Fault) -> CutCall:
     call = await in_database(begin_call, number)
     FAULTS[str(call.call_id)] = fault
 
@@ -169,9 +169,9 @@ async def hold_a_call(number: PhoneNumber, fault: Fault) -> CutCall:
     return CutCall(fault, call.call_id, timezone.now())
 
 
-async def hold_calls(number: PhoneNumber, faults: list[Fault]) -> list[CutCall]:
+async def run_calls(number: PhoneNumber, faults: list[Fault]) -> list[CutCall]:
     """Run calls with these faults at the same time. The carrier hangs up late, and not at all for calls whose process died."""
-    calls = await asyncio.gather(*(hold_a_call(number, fault) for fault in faults))
+    calls = await asyncio.gather(*(run_call(number, fault) for fault in faults))
     await detached_tasks.finished(LONGEST_SECONDS)  # running tools
     await WRITER.drained()
     now = timezone.now()
@@ -223,7 +223,7 @@ def check_bills(number: PhoneNumber, calls: list[CutCall]) -> None:
 
 async def test_the_call_ends_normally_without_a_fault(number: PhoneNumber) -> None:
     fault = Fault("none")
-    (call,) = await hold_calls(number, [fault])
+    (call,) = await run_calls(number, [fault])
     assert {"model.truncate", "line.clear", "tool", "model.send_tool_result", "line.send_mark"} <= set(fault.awaits)
     names = await call.names()
     assert (len(fault.sessions), names.count("tool.called"), names[-1]) == (1, 2, "stream.disconnected")
@@ -235,15 +235,15 @@ async def test_the_call_ends_normally_without_a_fault(number: PhoneNumber) -> No
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["closed", "refused", "slow", "lost", "cancelled"])
 async def test_each_await_fails_once(number: PhoneNumber, kind: str) -> None:
-    (undisturbed,) = await hold_calls(number, [Fault("none")])
-    times = Counter(undisturbed.fault.awaits)
+    (without_fault,) = await run_calls(number, [Fault("none")])
+    times = Counter(without_fault.fault.awaits)
     # The first and the last of each name; in long runs also those in between.
     faults = [
         Fault(kind, name, at)
         for name in times
         for at in (range(1, times[name] + 1) if IS_LONG else sorted({1, times[name]}))
     ]
-    calls = await hold_calls(number, faults)
+    calls = await run_calls(number, faults)
     for call in calls:
         fault = call.fault
         ended = await in_database(Call.objects.get, pk=call.id)
@@ -257,7 +257,7 @@ async def test_each_await_fails_once(number: PhoneNumber, kind: str) -> None:
             # A tool's request outlives the call; nothing else does.
             assert [each for each in names if each not in TOOL_ENDS][-1] == "stream.disconnected", where
         assert await call.tools("tool.called") == await call.tools(*TOOL_ENDS), where
-    await in_database(check_bills, number, [undisturbed, *calls])
+    await in_database(check_bills, number, [without_fault, *calls])
 
 
 def expected_ends(kind: str, name: str) -> set[str]:

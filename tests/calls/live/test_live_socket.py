@@ -101,7 +101,7 @@ class Live:
             observer=EventWriter(call.pk),
         )
 
-    async def hold(self) -> None:
+    async def run_session(self) -> None:
         """Run the session and its control loop, as `calls.live.session_runner` does."""
         control = asyncio.create_task(keep_control_loop(self.call.pk, self.session, detects_voicemail=False))
         try:
@@ -121,13 +121,13 @@ async def live_call(**fields: Any) -> AsyncIterator[Live]:
     call = await sync_to_async(lambda: make_call(make_streaming_number(make_account()), timezone.now(), **fields))()
     call.developer = await Developer.objects.aget(pk=call.developer_id)
     live = Live(call)
-    held = asyncio.create_task(live.hold())
+    running = asyncio.create_task(live.run_session())
     try:
         await until(lambda: live.model.sessions and live.model.sessions[0].replies)
         yield live
     finally:
-        held.cancel()
-        await asyncio.gather(held, return_exceptions=True)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
         await WRITER.drained()
         await sync_to_async(connections.close_all)()
 

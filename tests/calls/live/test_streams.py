@@ -87,11 +87,11 @@ def test_only_streams_that_the_carrier_restarts_are_on_the_timeline(
 ) -> None:
     """When a caller hangs up, it looks like a broken connection until the carrier reports the end."""
 
-    async def obey(request: web.Request) -> web.Response:
+    async def accept_command(request: web.Request) -> web.Response:
         return web.json_response(answer[1], status=answer[0])
 
     call = running_call()
-    with WebThread([web.post("/v2/calls/{call}/actions/{command}", obey)]) as carrier:
+    with WebThread([web.post("/v2/calls/{call}/actions/{command}", accept_command)]) as carrier:
         carriers.configure(settings, {"api_key": "KEY", "base_url": f"{carrier.url}/v2"})
         try:
             assert streams.restart(call.pk, since=after(3), reason=streams.CONNECTION_LOST) is is_restarted
@@ -105,14 +105,14 @@ def test_calls_move_immediately_if_another_media_process_runs(settings: Any) -> 
     """Each call moves once, and not if the clock process has already moved it. Without another process, calls wait for one."""
     asked = []
 
-    async def obey(request: web.Request) -> web.Response:
+    async def accept_command(request: web.Request) -> web.Response:
         asked.append((request.match_info["call"], (await request.json())["stream_url"].rpartition("/")[0]))
         return web.json_response(TAKEN[1])
 
     left_at = timezone.now()
     left, moved = running_call(), running_call(stream_restarted_at=left_at)
     streams.mark_streams_lost([left.pk, moved.pk])
-    with WebThread([web.post("/v2/calls/{call}/actions/{command}", obey)]) as carrier:
+    with WebThread([web.post("/v2/calls/{call}/actions/{command}", accept_command)]) as carrier:
         carriers.configure(settings, {"api_key": "KEY", "base_url": f"{carrier.url}/v2"})
         try:
             streams.move([left.pk], since=left_at)

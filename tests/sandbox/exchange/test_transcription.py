@@ -1,4 +1,4 @@
-"""The exchange speaks and transcribes, with the TTS and the recognizer of the `offline` extra."""
+"""The exchange speaks and transcribes, with the TTS and the recognizer of the `offline` packages."""
 
 import re
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ from tests.sandbox.exchange.test_media_stream import until
 RESERVATION = "I would like to make a reservation for two people."
 GREETING = "Good morning, you have reached the flower shop."
 PATIENCE_SECONDS = 30.0
-needs_speech = pytest.mark.skipif(not speech.is_installed(), reason="the `offline` extra is not installed")
+needs_speech = pytest.mark.skipif(not speech.is_installed(), reason="the `offline` packages are not installed")
 
 
 @pytest.fixture
