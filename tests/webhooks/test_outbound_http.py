@@ -1,5 +1,6 @@
 """Which URLs webhooks can use, and the limits on bad endpoints."""
 
+import asyncio
 import time
 from ipaddress import ip_address
 from typing import Any
@@ -186,6 +187,17 @@ async def test_a_name_that_resolves_to_a_private_address_is_refused_when_connect
     assert receiver.received == []
 
 
+@pytest.mark.usefixtures("production")
+async def test_an_address_in_the_url_is_checked_at_the_connection() -> None:
+    async with Receiver() as receiver:
+        client = OutboundClient()
+        result = await post(client, f"{receiver.url}/ok")
+        await client.aclose()
+    assert (result.status, result.error) == (None, "127.0.0.1 does not resolve to a public address.")
+    assert not result.is_unsent
+    assert receiver.received == []
+
+
 async def test_rebinding_after_a_public_address_is_refused(settings: Any) -> None:
     """The connection for the first address is not reused after the second DNS lookup."""
     async with Receiver() as receiver:
@@ -237,7 +249,7 @@ async def test_misbehaving_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
         ("http://no.such.name/", "Cannot resolve the host name no.such.name."),
         ("nonsense", "Invalid URL"),
         ("http://a b/", "Cannot resolve the host name a"),
-        ("http://x:99999/", "Cannot resolve the host name x."),
+        ("http://x:99999/", "Invalid URL: Port out of range 0-65535"),
         ("ftp://127.0.0.1/", "Invalid URL"),
     ],
 )
@@ -247,3 +259,59 @@ async def test_an_unreachable_url_is_a_result_and_not_an_exception(url: str, err
     await client.aclose()
     assert result.status is None
     assert (result.error or "").startswith(error)
+
+
+class RawServer:
+    """Gives the same bytes to each request, then closes the connection."""
+
+    def __init__(self, answer: bytes) -> None:
+        self._answer = answer
+        self.requests: list[bytes] = []
+
+    async def __aenter__(self) -> str:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        host, port = self._server.sockets[0].getsockname()
+        return f"http://{host}:{port}/hook?a=b%20c&d"
+
+    async def __aexit__(self, *error: object) -> None:
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.requests.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(self._answer)
+        writer.close()
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "POST", "DELETE"])
+async def test_a_request_without_a_response_is_sent_once(method: str) -> None:
+    """Also one that HTTP calls idempotent: a tool can book something with it."""
+    server, client = RawServer(b""), OutboundClient()
+    async with server as url:
+        result = await client.request(method, url, body=b"", headers={"X-Webhook-Id": "evt_1"}, retries=1)
+    await client.aclose()
+    assert (result.status, result.error) == (None, "Server disconnected without sending a response.")
+    (request,) = server.requests
+    line, *headers = request.decode().rstrip().split("\r\n")
+    assert line == f"{method} /hook?a=b%20c&d HTTP/1.1"
+    expected = {f"Host: {url.split('/')[2]}", "X-Webhook-Id: evt_1", "Accept-Encoding: identity"}
+    assert {*headers} - {"Content-Length: 0"} == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "error"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", 200, "Server disconnected before the end of the response."),
+        (b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 60_000 + b"\r\nContent-Length: 2\r\n\r\nok", 200, None),
+        (b"HTTP/1.1 200 OK\r\n\r\nuntil the end", 200, None),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", 204, None),
+        (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", None, "The response is not valid HTTP: Bad status line."),
+    ],
+)
+async def test_responses_on_the_edge_of_the_protocol(answer: bytes, status: int | None, error: str | None) -> None:
+    client = OutboundClient()
+    async with RawServer(answer) as url:
+        result = await post(client, url)
+    await client.aclose()
+    assert (result.status, result.error) == (status, error)
+    assert result.is_success == (error is None)

@@ -6,36 +6,42 @@ connection uses exactly the checked address. Used by the dispatcher and by live 
 
 import asyncio
 import re
-import socket
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
 
-import httpcore2
+import aiohttp
 import httpx2
 import idna
+import yarl
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from bubblyphone.core.monitoring import tracing
-from bubblyphone.core.network import tls
 from bubblyphone.core.network.waiting import before_waiting
 from webhooks.http import response_text
+from webhooks.http.guarded_connections import (
+    AddressRefused,
+    GuardedConnector,
+    Resolver,
+    is_address,
+    look_up,
+    lookup_threads,
+    resolve,
+)
 from webhooks.http.public_addresses import is_public
 
 TIMEOUT_SECONDS = 10.0
 MAX_RESPONSE_BYTES = 64 * 1024
+MAX_HEADER_BYTES = 64 * 1024  # of a response, each
 MAX_URL_LENGTH = 2000
-# An unresponsive address must leave time for the host's next one.
-CONNECT_TIMEOUT_SECONDS = 3.0
-# Below the 5 s after which Node's servers, the shortest in wide use, close an idle connection.
-KEEP_ALIVE_SECONDS = 4.0
+# For TCP and TLS, over any of the host's addresses. Leaves time for one more try.
+CONNECT_TIMEOUT_SECONDS = 5.0
 CONFIGURATION_LOOKUP_SECONDS = 3.0
 # The part of RFC 3986's authority that webhook URLs can have: a name or a bracketed address, and a port in ASCII digits.
 _AUTHORITY = re.compile(
@@ -47,14 +53,8 @@ _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 # Resolvers and browsers read a name that ends like this as an IPv4 address, in forms that others do not know.
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
-Resolver = Callable[[str, int], Awaitable[list[str]]]
-
-
-class AddressRefused(OSError):
-    """The host is, or resolves to, an address outside the public Internet."""
-
-    def __init__(self, host: str) -> None:
-        super().__init__(f"{host} does not resolve to a public address.")
+# Errors before anything of a request was sent.
+NOT_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 
 class DownloadFailed(Exception):
@@ -97,12 +97,12 @@ def validate_webhook_url(url: str) -> None:
 def _addresses_now(url: httpx2.URL) -> list[str]:
     """The host's current addresses; empty if DNS has none or does not respond."""
     host = url.raw_host.decode("ascii")
-    if _is_address(host):
+    if is_address(host):
         return [host]
     if f".{host.lower().rstrip('.')}".endswith(".localhost"):
         return ["127.0.0.1"]  # whatever DNS says: RFC 6761, section 6.3
     before_waiting()
-    lookup = _lookup_threads().submit(_look_up, host, _port_of(url))
+    lookup = lookup_threads().submit(look_up, host, _port_of(url))
     try:
         return lookup.result(CONFIGURATION_LOOKUP_SECONDS)
     except (OSError, UnicodeError, TimeoutError):
@@ -125,7 +125,7 @@ def _parse_url(url: str) -> httpx2.URL:
     if not 1 <= _port_of(parsed) <= 65535:
         raise ValidationError("The port in the URL must be between 1 and 65535.")
     host = parsed.raw_host.decode("ascii")
-    if not _AUTHORITY.fullmatch(url) or not (_is_address(host) or _is_host_name(host)):
+    if not _AUTHORITY.fullmatch(url) or not (is_address(host) or _is_host_name(host)):
         raise ValidationError("The host name in the URL is not valid.")
     return parsed
 
@@ -148,69 +148,7 @@ def _port_of(url: httpx2.URL) -> int:
     return {"https": 443, "http": 80}.get(url.scheme, 0) if url.port is None else url.port
 
 
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-# --- at every connection ----------------------------------------------------------------------------------------------
-@cache
-def _lookup_threads() -> ThreadPoolExecutor:
-    """Separate threads for DNS, and many: an unresponsive name server blocks one for as long as it takes."""
-    return ThreadPoolExecutor(128, thread_name_prefix="dns")
-
-
-def _look_up(host: str, port: int) -> list[str]:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
-        raise OSError(f"Cannot resolve the host name {host}.") from error
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
-
-
-async def resolve(host: str, port: int) -> list[str]:
-    """The host's addresses in the system's order of preference. Raises OSError."""
-    if _is_address(host):
-        return [host]
-    return await asyncio.get_running_loop().run_in_executor(_lookup_threads(), _look_up, host, port)
-
-
-class _GuardedNetwork(httpcore2.AsyncNetworkBackend):
-    """Connects to checked addresses. Host header, SNI and certificate use the name, in the pool above."""
-
-    def __init__(self, resolver: Resolver, *, allow_private: bool) -> None:
-        self._resolve = resolver
-        self._allow_private = allow_private
-        self._network = httpcore2.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 (the signature is httpcore's)
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
-    ) -> httpcore2.AsyncNetworkStream:
-        addresses = await self._resolve(host, port)
-        is_checked = not (self._allow_private or settings.ALLOW_PRIVATE_WEBHOOKS)
-        if is_checked and not all(is_public(ip_address(address)) for address in addresses):
-            raise AddressRefused(host)
-        failure: Exception = OSError(f"The host name {host} has no address.")
-        for address in addresses:
-            try:
-                return await self._network.connect_tcp(
-                    address, port, CONNECT_TIMEOUT_SECONDS, local_address, socket_options
-                )
-            except httpcore2.ConnectTimeout as error:
-                failure = error
-            except httpcore2.ConnectError:
-                failure = httpcore2.ConnectError(f"Connection to {host} refused (port {port}).")
-        raise failure
-
-
+# --- requests ---------------------------------------------------------------------------------------------------------
 class OutboundClient:
     """A connection pool for one event loop.
 
@@ -221,13 +159,22 @@ class OutboundClient:
         self, resolver: Resolver = resolve, timeout_seconds: float = TIMEOUT_SECONDS, *, allow_private: bool = False
     ) -> None:
         self._timeout_seconds = timeout_seconds
-        self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=tls.client_context(),
-            max_connections=None,
-            max_keepalive_connections=100,
-            keepalive_expiry=KEEP_ALIVE_SECONDS,
-            network_backend=_GuardedNetwork(resolver, allow_private=allow_private),
+        self._session = aiohttp.ClientSession(
+            connector=GuardedConnector(resolver, allow_private=allow_private),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_SECONDS),
+            auto_decompress=False,
+            max_line_size=MAX_HEADER_BYTES,
+            max_field_size=MAX_HEADER_BYTES,
+            skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
         )
+        # It would repeat a GET, PUT or DELETE that had reached the server.
+        self._session._retry_connection = False
+
+    def __del__(self) -> None:
+        """A client ends with its event loop, in which it could have been closed properly."""
+        if hasattr(self, "_session"):
+            self._session.detach()
 
     async def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> PostResult:
         """One POST, at most 10 s from DNS lookup to the last byte read. Raises nothing except CancelledError."""
@@ -273,29 +220,21 @@ class OutboundClient:
         error: str | None = None
         is_timeout = is_unsent = False
         try:
-            async with (
-                asyncio.timeout(left),
-                self._pool.stream(
-                    method, _target(url), headers=_all_headers(url, headers), content=body or None
-                ) as response,
-            ):
+            async with asyncio.timeout(left), self._open(method, url, headers, body or None) as response:
                 status = response.status
-                received_headers = {name.lower(): value for name, value in response.headers}
-                async for chunk in response.aiter_stream():
+                received_headers = {name.lower(): value for name, value in response.raw_headers}
+                async for chunk in response.content.iter_any():
                     received += chunk
                     if len(received) > MAX_RESPONSE_BYTES:
                         break
             if 300 <= status < 400:
                 error = "The server responded with a redirect. Redirects are not followed."
-        except TimeoutError:
-            error, is_timeout = f"No complete response within {limit:g} seconds.", True
-        except (OSError, httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException) as failure:
-            error = str(failure) or type(failure).__name__
-            # Plain OSErrors come from the lookup of the name.
-            could_connect = not isinstance(failure, OSError | httpcore2.ConnectError | httpcore2.ConnectTimeout)
-            is_unsent = not could_connect and not isinstance(failure, AddressRefused)
-        except (httpx2.InvalidURL, httpcore2.UnsupportedProtocol, ValueError) as failure:
+        except (httpx2.InvalidURL, aiohttp.InvalidURL, ValueError) as failure:
             error = f"Invalid URL: {failure}"
+        except (OSError, aiohttp.ClientError) as failure:  # with TimeoutError
+            is_unsent = isinstance(failure, NOT_CONNECTED) and not isinstance(_cause_of(failure), AddressRefused)
+            is_timeout = isinstance(failure, TimeoutError) and not is_unsent
+            error = f"No complete response within {limit:g} seconds." if is_timeout else _explain(failure)
         text, is_whole, problem = _read_body(bytes(received), received_headers)
         latency_ms = round((time.monotonic() - started) * 1000)
         return PostResult(
@@ -309,29 +248,37 @@ class OutboundClient:
         """
         partial = path.with_name(f"{path.name}.part")
         try:
-            async with (
-                asyncio.timeout(self._timeout_seconds),
-                self._pool.stream("GET", _target(url), headers=_all_headers(url, headers or {})) as response,
-            ):
+            async with asyncio.timeout(self._timeout_seconds), self._open("GET", url, headers or {}) as response:
                 if response.status != 200:
                     raise DownloadFailed(f"The server responded with status {response.status}.")
                 await _save(response, partial, max_bytes)
-        except TimeoutError as failure:
-            raise DownloadFailed(f"No complete response within {self._timeout_seconds:g} seconds.") from failure
-        except (AddressRefused, httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException) as failure:
-            raise DownloadFailed(str(failure) or type(failure).__name__) from failure
-        except (httpx2.InvalidURL, httpcore2.UnsupportedProtocol, ValueError) as failure:
+        except (httpx2.InvalidURL, aiohttp.InvalidURL, ValueError) as failure:
             raise DownloadFailed("Invalid URL.") from failure
+        except (AddressRefused, TimeoutError, aiohttp.ClientError) as failure:
+            is_timeout = isinstance(failure, TimeoutError) and not isinstance(failure, NOT_CONNECTED)
+            reason = (
+                f"No complete response within {self._timeout_seconds:g} seconds." if is_timeout else _explain(failure)
+            )
+            raise DownloadFailed(reason) from failure
         partial.replace(path)
 
+    def _open(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """Raises httpx2.InvalidURL and ValueError for a URL that cannot be requested."""
+        target, host = _target(url)
+        # The body is read up to a limit. A compressed one is unpacked up to the same limit.
+        all_headers = {"Host": host, **headers, "Accept-Encoding": "identity"}
+        return self._session.request(method, target, headers=all_headers, data=body, allow_redirects=False)
+
     async def aclose(self) -> None:
-        await self._pool.aclose()
+        await self._session.close()
 
 
-async def _save(response: httpcore2.Response, path: Path, max_bytes: int) -> None:
+async def _save(response: aiohttp.ClientResponse, path: Path, max_bytes: int) -> None:
     received = 0
     with await asyncio.to_thread(path.open, "wb") as file:
-        async for chunk in response.aiter_stream():
+        async for chunk in response.content.iter_any():
             received += len(chunk)
             if received > max_bytes:
                 raise DownloadFailed("The file is too large.")
@@ -353,24 +300,55 @@ def _read_body(received: bytes, headers: Mapping[bytes, bytes]) -> tuple[str, bo
     return response_text.decode(content, content_type, is_whole=is_whole), is_whole, problem
 
 
-def _target(url: str) -> httpcore2.URL:
+@lru_cache(maxsize=1024)
+def _target(url: str) -> tuple[yarl.URL, str]:
+    """The URL as it is requested, with the bytes that httpx2 makes of it, and the Host header."""
     parsed = httpx2.URL(url)
-    return httpcore2.URL(scheme=parsed.raw_scheme, host=parsed.raw_host, port=parsed.port, target=parsed.raw_path)
+    if parsed.scheme not in ("http", "https") or not parsed.raw_host:
+        raise ValueError("it must start with http:// or https:// and name a host.")
+    path, _, query = parsed.raw_path.decode("ascii").partition("?")
+    host = parsed.raw_host.decode("ascii")
+    target = yarl.URL.build(
+        scheme=parsed.scheme, host=host, port=parsed.port, path=path, query_string=query, encoded=True
+    )
+    return target, parsed.netloc.decode("ascii")
 
 
-def _all_headers(url: str, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    # The body is read up to a limit. A compressed one is unpacked up to the same limit.
-    own = [(name.encode("ascii"), value.encode()) for name, value in headers.items()]
-    return [(b"Host", httpx2.URL(url).netloc), *own, (b"Accept-Encoding", b"identity")]
+def _cause_of(failure: Exception) -> Exception:
+    """What aiohttp's errors about connections are about."""
+    if isinstance(failure, aiohttp.ClientConnectorCertificateError):
+        return failure.certificate_error
+    return failure.os_error if isinstance(failure, aiohttp.ClientConnectorError) else failure
 
 
-_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, OutboundClient] = WeakKeyDictionary()
+def _explain(failure: Exception) -> str:
+    """One sentence for the log of requests, without the URL."""
+    cause = _cause_of(failure)
+    match failure:
+        case aiohttp.ClientSSLError() | aiohttp.ClientConnectorDNSError():
+            return str(cause) or type(cause).__name__
+        case aiohttp.ClientConnectorError() if not isinstance(cause, AddressRefused):
+            return f"Connection to {failure.host} refused (port {failure.port})."
+        case aiohttp.ConnectionTimeoutError():
+            return f"No connection within {CONNECT_TIMEOUT_SECONDS:g} seconds."
+        case aiohttp.ServerDisconnectedError():
+            return "Server disconnected without sending a response."
+        case aiohttp.ClientPayloadError():
+            return "Server disconnected before the end of the response."
+        case aiohttp.ClientResponseError():
+            return f"The response is not valid HTTP: {failure.message.splitlines()[0].rstrip(':')}."
+    return str(cause) or type(cause).__name__
+
+
+_clients: dict[asyncio.AbstractEventLoop, OutboundClient] = {}
 
 
 def get_client() -> OutboundClient:
     """The running event loop's client, made on first use."""
     loop = asyncio.get_running_loop()
     if loop not in _clients:
+        for ended in [one for one in _clients if one.is_closed()]:
+            _clients.pop(ended, None)
         _clients[loop] = OutboundClient(timeout_seconds=TIMEOUT_SECONDS)
     return _clients[loop]
 
