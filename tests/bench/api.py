@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from tests.bench.system import System, cores, cpu_seconds, on_cores, tree
+from tests.bench.system import System, cores, cpu_seconds, on_cores, tree, trees
 
 NUMBER = "+14155550100"
 # A page of 25 calls, and two lists with a few rows.
@@ -40,9 +40,9 @@ async def measure_api(port: int, keys: Sequence[str], web: int, services: list[i
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", connector=aiohttp.TCPConnector(limit=200)) as http:
         sender = _Sender(http, keys)
         await sender.send_all(FIRST)
-        before = [cpu_seconds(tree(web)), cpu_seconds(_trees(services))]
+        before = [cpu_seconds(tree(web)), cpu_seconds(trees(services))]
         await sender.send_all(count)
-        after = [cpu_seconds(tree(web)), cpu_seconds(_trees(services))]
+        after = [cpu_seconds(tree(web)), cpu_seconds(trees(services))]
         latencies = sorted(await sender.send_at_rate(count))
     return ApiCost(
         web_ms=1000 * (after[0] - before[0]) / count,
@@ -50,10 +50,6 @@ async def measure_api(port: int, keys: Sequence[str], web: int, services: list[i
         p50_ms=1000 * latencies[len(latencies) // 2],
         p99_ms=1000 * latencies[len(latencies) * 99 // 100],
     )
-
-
-def _trees(pids: list[int]) -> list[int]:
-    return [one for pid in pids for one in tree(pid)]
 
 
 class _Sender:

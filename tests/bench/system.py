@@ -1,4 +1,4 @@
-"""Starts the platform's web process with PostgreSQL and Valkey, or a bare relay, and pins them to one core. Linux only."""
+"""Starts a process of the platform with PostgreSQL and Valkey, or a bare relay, and pins them to one core. Linux only."""
 
 import contextlib
 import json
@@ -52,6 +52,11 @@ def tree(pid: int) -> list[int]:
     return found
 
 
+def trees(pids: Iterable[int]) -> list[int]:
+    """Processes and all their descendants."""
+    return [one for pid in pids for one in tree(pid)]
+
+
 def cpu_seconds(pids: Iterable[int]) -> float:
     """User and system time of processes, including their threads and their exited children."""
     return sum(_own_seconds(pid) + sum(map(int, _stat(Path(f"/proc/{pid}"))[13:15])) / TICKS for pid in pids)
@@ -88,11 +93,10 @@ class System:
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
-    def start_platform(self, number: str, variables: Mapping[str, str]) -> tuple[int, list[int], int]:
-        """Returns the PID of the web process, the PIDs of the services, and the port."""
+    def start_services(self, variables: Mapping[str, str]) -> tuple[dict[str, str], list[int]]:
+        """Starts PostgreSQL and Valkey; returns the environment of the platform's processes, and the PIDs of both."""
         secrets_store = SecretsStore(self._home / "secrets.json")
-        port = find_free()
-        given = {"PATH": os.environ["PATH"], "PORT": str(port), "DEMO": "0", "LOG_LEVEL": "WARNING", **variables}
+        given = {"PATH": os.environ["PATH"], "PORT": str(find_free()), "DEMO": "0", "LOG_LEVEL": "WARNING", **variables}
         environment = base_environment(given, self._home, secrets_store)
         (self._home / "static").mkdir()
         services = []
@@ -105,15 +109,23 @@ class System:
             assert service.process is not None
             services.append(service.process.pid)
             self._reaper.watch(service.process.pid, signal.SIGINT)
-        command = [sys.executable, "-m", "tests.bench.rows", number]
-        made = subprocess.run(command, cwd=PROJECT, env=environment, check=True, stdout=subprocess.PIPE)
-        self.api_keys: list[str] = json.loads(made.stdout)
+        return environment, services
+
+    def start_platform(self, number: str, variables: Mapping[str, str]) -> tuple[int, list[int], int]:
+        """Returns the PID of the web process, the PIDs of the services, and the port."""
+        environment, services = self.start_services(variables)
+        self.api_keys: list[str] = json.loads(run_module("tests.bench.rows", environment, number))
+        port = int(environment["PORT"])
         web = self._start([sys.executable, "-m", "bubblyphone.serve"], environment)
         self._wait_for(web, lambda: _is_alive(port))
         # The web process loads models after it has seen no media process for a while. Wait, so that this is not measured.
         self._wait_for(web, lambda: len(tree(web.pid)) > 1)
         self._wait_for(web, lambda: _is_idle(web.pid))
         return web.pid, services, port
+
+    def start_command(self, name: str, environment: Mapping[str, str]) -> int:
+        """Starts `manage.py <name>` and returns its PID."""
+        return self._start([sys.executable, "manage.py", name], environment).pid
 
     def start_relay(self, module: str, model_url: str) -> tuple[int, int]:
         """Start `tests.bench.relay` or `tests.bench.floor`. Returns its PID and port."""
@@ -126,7 +138,7 @@ class System:
         """The last output of the measured processes."""
         return "".join(path.read_text() for path in self._home.glob("*.output"))[-4000:]
 
-    def _start(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    def _start(self, command: list[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
         with (self._home / f"{command[2]}.output").open("wb") as output:
             process = subprocess.Popen(
                 command, cwd=PROJECT, env=environment, stdout=output, stderr=output, start_new_session=True
@@ -142,6 +154,12 @@ class System:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"The process did not start:\n{self.log()}")
             time.sleep(0.1)
+
+
+def run_module(module: str, environment: Mapping[str, str], *arguments: str) -> bytes:
+    """Run a module to its end; returns what it printed."""
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(command, cwd=PROJECT, env=environment, check=True, stdout=subprocess.PIPE).stdout
 
 
 def _is_idle(pid: int) -> bool:

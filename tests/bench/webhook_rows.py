@@ -1,0 +1,24 @@
+"""`python -m tests.bench.webhook_rows URL…`: migrates, and makes an endpoint in an account of its own for each URL.
+
+Prints their ids and secrets as JSON.
+"""
+
+import json
+import sys
+
+import django
+from django.core.management import call_command
+
+
+def main() -> None:
+    django.setup()
+    call_command("migrate", interactive=False, verbosity=0)
+    # Models can be imported only now.
+    from tests.factories import make_developer, make_endpoint
+
+    made = [make_endpoint(make_developer(), url) for url in sys.argv[1:]]
+    sys.stdout.write(json.dumps([(endpoint.pk, secret) for endpoint, secret in made]))
+
+
+if __name__ == "__main__":
+    main()
