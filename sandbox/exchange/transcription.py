@@ -63,6 +63,11 @@ class Transcription:
         for track, listener in self._listeners.items():
             listener.hear(said if track == "inbound" else heard)
 
+    @property
+    def is_hearing_speech(self) -> bool:
+        """Whether somebody is in the middle of a sentence."""
+        return any(listener.is_hearing_speech for listener in self._listeners.values())
+
     def stop(self) -> None:
         """Stop immediately: an unfinished sentence is not reported."""
         for listener in self._listeners.values():
@@ -99,6 +104,10 @@ class _Listener:
             self._sentence.append(pcm)
         else:
             self._before.append(pcm)
+
+    @property
+    def is_hearing_speech(self) -> bool:
+        return self._sentence is not None
 
     def close(self) -> None:
         self._follower.cancel()

@@ -88,6 +88,7 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
                     call_scripts.change(self.account.sid, sid, _note_live)
                 yield from webhooks.status(params, state)
             case "partial":
+                call_scripts.change(self.account.sid, sid, lambda script: _note_caller(script, query.get("n", "")))
                 yield webhooks.caller_speaks(params, state)
             case "machine":
                 yield webhooks.machine(params, state)
@@ -161,7 +162,7 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
         def write(script: Script) -> None:
             nonlocal document
             script.number += 1
-            script.asked_at = ""
+            script.asked_at = script.heard_at = ""
             document = self._written(script, state or script.client_state)
             if token:
                 script.answered.append(token)
@@ -220,6 +221,11 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
 
 def _note_inbound(script: Script) -> None:
     script.is_inbound = True
+
+
+def _note_caller(script: Script, number: str) -> None:
+    if number == str(script.number):
+        script.heard_at = timezone.now().isoformat()
 
 
 def _note_live(script: Script) -> None:

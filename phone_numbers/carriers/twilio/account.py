@@ -1,16 +1,18 @@
 """One Twilio account: its REST client, its signatures, and the URLs that it reports to."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import QueryDict
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 from twilio.request_validator import RequestValidator
 
 from phone_numbers.carriers.base import CarrierError, InvalidSignature, WebhookRequest
-from phone_numbers.carriers.twilio.call_scripts import Script, change
+from phone_numbers.carriers.twilio import call_scripts
+from phone_numbers.carriers.twilio.call_scripts import Condition, Script
 from phone_numbers.carriers.twilio.client import make_client, refusals, unreadable
 
 # Twilio makes one attempt, unless the URL's fragment says otherwise. The fragment is neither sent nor signed:
@@ -100,11 +102,29 @@ class TwilioAccount:
             raise unreadable()
         return status in ALIVE
 
-    def wake(self, call_sid: str, script: Script) -> None:
-        """Have Twilio fetch the call's next document now. Before the answer it does so on its own. Raises CarrierError."""
-        if script.is_live and not script.is_being_asked:
+    def change(self, call_sid: str, edit: Callable[[Script], None], *, is_due: Condition) -> None:
+        """Edit a call's script and, if it `is_due` then, have Twilio fetch the next document now. Raises CarrierError.
+
+        Before the answer Twilio fetches documents on its own. Steps that follow each other share a document: a second one would cut off
+        the first, and with it what the caller is saying.
+        """
+        asked_at = ""
+
+        def claim(script: Script) -> None:
+            nonlocal asked_at
+            edit(script)
+            if script.is_live and is_due(script) and not script.is_being_asked:
+                script.asked_at = asked_at = timezone.now().isoformat()
+
+        script = call_scripts.change(self.sid, call_sid, claim)
+        if not asked_at:
+            return
+        try:
             with refusals():
                 self.rest.calls(call_sid).update(url=self.address("next", state=script.client_state), method="POST")
+        except CarrierError:
+            call_scripts.change(self.sid, call_sid, lambda script: script.withdraw(asked_at))
+            raise
 
     def move(self, call_sid: str, room: str) -> None:
         """Move a call into the conference with that name. Call it once: another document would end the conference. Raises CarrierError."""
@@ -112,6 +132,4 @@ class TwilioAccount:
         def enter(script: Script) -> None:
             script.room, script.listens, script.to_say = room, False, []
 
-        script = change(self.sid, call_sid, enter)
-        if not script.is_in_room:
-            self.wake(call_sid, script)
+        self.change(call_sid, enter, is_due=lambda script: not script.is_in_room)

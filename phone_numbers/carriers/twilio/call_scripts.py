@@ -16,6 +16,8 @@ from phone_numbers.models import CallScript, CarrierCommand
 Condition = Callable[["Script"], bool]
 KEPT = timedelta(days=2)
 ANSWER_TIME = timedelta(seconds=5)
+# Partial results arrive several times a second while the caller speaks; the document ends a second or two after the last.
+PARTIAL_TIME = timedelta(seconds=5)
 MAX_SAID = 200  # stored ids of pieces, so that a repeated command is spoken once
 
 MAX_ANSWERED = 20
@@ -58,12 +60,23 @@ class Script:
     hears: bool = False
     answered: list[str] = field(default_factory=list)
     document: str = ""
-    asked_at: str = ""  # when the document request in progress arrived
+    asked_at: str = ""  # when the next document was requested, by Twilio or by us from Twilio; empty once it is written
+    heard_at: str = ""  # when the caller was last heard while the current document listens
 
     @property
     def is_being_asked(self) -> bool:
         """Whether a document is about to be written, which will then include new steps."""
-        return bool(self.asked_at) and timezone.now() - datetime.fromisoformat(self.asked_at) < ANSWER_TIME
+        return _is_recent(self.asked_at, ANSWER_TIME)
+
+    @property
+    def is_hearing_caller(self) -> bool:
+        """Whether the caller is in the middle of a sentence: another document would lose it."""
+        return _is_recent(self.heard_at, PARTIAL_TIME)
+
+    def withdraw(self, asked_at: str) -> None:
+        """The request for a document that was made then has failed."""
+        if self.asked_at == asked_at:
+            self.asked_at = ""
 
     def has_answered(self, token: str) -> bool:
         """Whether a request got a document; all attempts of it share the `token`."""
@@ -80,6 +93,10 @@ class Script:
         kept = {name: value for name, value in state.items() if name in known}
         pieces = {name: [Piece(**piece) for piece in kept.get(name, [])] for name in ("to_say", "saying")}
         return cls(**{**kept, **pieces})
+
+
+def _is_recent(moment: str, span: timedelta) -> bool:
+    return bool(moment) and timezone.now() - datetime.fromisoformat(moment) < span
 
 
 def read(account_sid: str, call_sid: str) -> Script:

@@ -181,7 +181,7 @@ class TwilioCalls(CallControl):
         def connect(script: Script) -> None:
             script.stream = stream.url
 
-        self.account.wake(carrier_call_id, call_scripts.change(self.account.sid, carrier_call_id, connect))
+        self.account.change(carrier_call_id, connect, is_due=lambda _: True)
 
     def bridge(self, *, carrier_call_id: str, other_carrier_call_id: str, command_id: str) -> None:
         self.account.move(other_carrier_call_id, carrier_call_id)

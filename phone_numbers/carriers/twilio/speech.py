@@ -18,7 +18,7 @@ ANSWERED_WITHIN_SECONDS, ANSWERED_POLL_SECONDS = 4.0, 0.1
 
 
 class TwilioSpeech(Speech):
-    """Speech for an account. While a document speaks, later steps wait until Twilio requests the next one."""
+    """Speech for an account. While a document speaks, or hears the caller, later steps wait until Twilio requests the next one."""
 
     account: TwilioAccount
     # <Say> accepts 4,096 characters, and TwiML escapes some of them.
@@ -30,9 +30,10 @@ class TwilioSpeech(Speech):
                 script.said.append(command_id)
                 script.to_say.append(Piece(command_id, text, voice, language))
 
-        script = call_scripts.change(self.account.sid, carrier_call_id, add)
-        if script.to_say and not script.saying:
-            self.account.wake(carrier_call_id, script)
+        def is_due(script: Script) -> bool:
+            return bool(script.to_say) and not script.saying and not script.is_hearing_caller
+
+        self.account.change(carrier_call_id, add, is_due=is_due)
 
     def stop_speaking(self, *, carrier_call_id: str, command_id: str) -> None:
         """Twilio stops speaking when the caller speaks; a new document now would lose the caller's words."""
@@ -48,10 +49,8 @@ class TwilioSpeech(Speech):
         def listen(script: Script) -> None:
             script.listens, script.language = True, language
 
-        script = call_scripts.change(self.account.sid, carrier_call_id, listen)
-        # Not by the earlier request: that command may have failed.
-        if not script.hears and not script.saying:
-            self.account.wake(carrier_call_id, script)
+        # Whether it listened before does not count: that command may have failed.
+        self.account.change(carrier_call_id, listen, is_due=lambda script: not script.hears and not script.saying)
 
     def stop_transcription(self, *, carrier_call_id: str, command_id: str) -> None:
         def stop(script: Script) -> None:

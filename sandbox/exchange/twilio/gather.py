@@ -100,26 +100,34 @@ async def _listen(call: Call, element: Element, source: Source, found: _Input) -
         if prompting.done():
             prompting.result()
         prompting.cancel()
-        if not await _has_begun(element, found):
+        if not await _has_begun(call, element, found):
             return {}
         if found.digits and not found.sentences and not found.partials:
-            return await _finish_digits(element, found)
+            return await _finish_digits(call, element, found)
         return await _finish_speech(element, found)
     finally:
         prompting.cancel()
         changed.cancel()
 
 
-async def _has_begun(element: Element, found: _Input) -> bool:
+async def _has_begun(call: Call, element: Element, found: _Input) -> bool:
+    """Whether input comes within `timeout`. Words count from their beginning, although their first result comes later."""
+    if await _changes(found, number_of(element, "timeout", 5)):
+        return True
+    is_heard = call.leg.transcription is not None and call.leg.transcription.is_hearing_speech
+    return is_heard and await _changes(found, MAX_SPEECH_SECONDS)
+
+
+async def _changes(found: _Input, seconds: float) -> bool:
     try:
-        async with asyncio.timeout(number_of(element, "timeout", 5)):
+        async with asyncio.timeout(seconds):
             await found.changed.wait()
     except TimeoutError:
         return False
     return True
 
 
-async def _finish_digits(element: Element, found: _Input) -> dict[str, str]:
+async def _finish_digits(call: Call, element: Element, found: _Input) -> dict[str, str]:
     finish, count = element.get("finishOnKey", "#"), number_of(element, "numDigits", 0)
     while True:
         for key in finish:
@@ -128,7 +136,7 @@ async def _finish_digits(element: Element, found: _Input) -> dict[str, str]:
         if 0 < count <= len(found.digits):
             return {"Digits": found.digits[:count]}
         found.changed.clear()
-        if not await _has_begun(element, found):
+        if not await _has_begun(call, element, found):
             return {"Digits": found.digits}
 
 

@@ -20,7 +20,7 @@ from tests import carriers
 from tests.calls.control.test_twilio_calls import SID, TOKEN, speak
 from tests.calls.rows import make_account, make_streaming_number
 from tests.fakes.exchange_thread import ExchangeThread
-from tests.sandbox.exchange.twilio.test_gather import WORDS, Recognizer
+from tests.sandbox.exchange.twilio.test_gather import Recognizer
 from tests.waiting import eventually
 from webhooks.models import WebhookDelivery
 
@@ -104,7 +104,7 @@ def test_calls_to_a_number_at_each_carrier_are_answered_transcribed_and_ended(
     said = [
         list(TranscriptEntry.objects.filter(call=call).order_by("id").values_list("role", "text")) for call in calls
     ]
-    assert said == [[("model", "Good day to you."), ("user", WORDS)]] * 2
+    assert said == [[("model", "Good day to you."), ("user", "3.0 seconds")]] * 2
     assert at_telnyx == at_twilio
     assert (at_twilio["ended"], at_twilio["costs"]) == (
         ("completed", "normal_clearing", ""),

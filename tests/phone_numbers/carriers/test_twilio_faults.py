@@ -205,6 +205,36 @@ def test_a_failed_transcription_command_is_executed_when_repeated(settings: Any)
         assert len(server.asked) == 2
 
 
+def test_commands_share_a_document_and_wait_while_the_caller_speaks(settings: Any) -> None:
+    """Each further document would cut off the one before, with what the caller is saying."""
+
+    def say(text: str) -> None:
+        ours.speak(carrier_call_id=CALL, command_id=text, text=text, voice="", language="")
+
+    ask(settings, "voice", "IT1", CallStatus="ringing")
+    carrier().answer(carrier_call_id=CALL, client_state="1", command_id="a", stream=None)
+    ask(settings, "next", "IT2")
+    with RecordingServer([Answer(200, b'{"sid": "CA1"}')]) as server:
+        carriers.configure(settings, {"base_url": server.url}, "twilio")
+        ours = carrier()
+        say("Good day.")
+        ours.start_transcription(carrier_call_id=CALL, command_id="t", language="", interim=True)
+        assert len(server.asked) == 1
+        document = ask(settings, "next", "IT3")
+        assert "<Gather" in document
+        assert "Good day." in document
+        assert "Good day." not in ask(settings, "heard?n=2", "IT4")
+        ask(settings, "partial?n=2", "IT5")  # of the document before
+        say("Hello?")
+        assert len(server.asked) == 2
+        assert "Hello?" in ask(settings, "next", "IT6")
+        ask(settings, "heard?n=4", "IT7")
+        ask(settings, "partial?n=5", "IT8")
+        say("Still there?")
+        assert len(server.asked) == 2
+        assert "Still there?" in ask(settings, "heard?n=5", "IT9", SpeechResult="A table for two.")
+
+
 def test_a_mark_of_another_account_is_ignored(settings: Any) -> None:
     CarrierCommand.objects.create(command_id="c-1")
     for mark in ("c-1", f"c-1.{'0' * 20}", carrier(7).account.mark_of("c-1"), ""):

@@ -12,25 +12,23 @@ from sandbox.exchange.server import Exchange
 from tests.sandbox.exchange.twilio.conftest import ACCOUNT_SID, AUTH_TOKEN, OWNED
 from tests.sandbox.exchange.twilio.test_calls import ring
 
-WORDS = "a table for two"
-
 
 class SpeechListener:
-    """Speech starts with the first loud frame, and ends with the first silent one after more than ten loud frames."""
+    """Speech starts with the first loud frame and ends with the next silent one. The text is its length."""
 
     def __init__(self) -> None:
         self._events: asyncio.Queue[SpeechBegan | Utterance] = asyncio.Queue()
-        self._loud = 0
+        self._seconds = 0.0
 
     def feed(self, pcm16_16k: bytes) -> None:
         is_loud = any(pcm16_16k)
-        if is_loud and self._loud == 0:
+        if is_loud and self._seconds == 0:
             self._events.put_nowait(SpeechBegan())
-        if not is_loud and self._loud > 10:
-            self._events.put_nowait(Utterance(WORDS, 0.93, 200))
-            self._loud = -(10**6)
+        if not is_loud and self._seconds > 0:
+            self._events.put_nowait(Utterance(f"{self._seconds:.1f} seconds", 0.93, 200))
+            self._seconds = 0.0
         if is_loud:
-            self._loud += 1
+            self._seconds += len(pcm16_16k) / 32000
 
     async def events(self) -> AsyncIterator[SpeechBegan | Utterance]:
         while True:
@@ -89,10 +87,17 @@ async def test_speech_interrupts_the_prompt_and_is_reported_partially_and_finall
     voice = gather_twiml(platform, attributes, prompt)
     caller = await ring(listening, platform, WaitForSpeech(100), Say(pcm16=tone(300, 1.5)), Wait(0.2), voice=voice)
     heard = await platform.request("heard")
-    assert (heard["SpeechResult"], heard["Confidence"]) == (WORDS, "0.93")
+    assert (heard["SpeechResult"], heard["Confidence"]) == ("1.5 seconds", "0.93")
     part = await platform.request("part")
     assert (part["UnstableSpeechResult"], part["SequenceNumber"], part["CallSid"]) == ("a table", "0", heard["CallSid"])
     assert await caller.finished() == "normal_clearing"
+
+
+async def test_a_person_who_begins_in_the_last_moment_is_heard_to_the_end(listening, platform):
+    """The first partial result of what they say comes after the timeout."""
+    voice = gather_twiml(platform, "input='speech' timeout='1'")
+    await ring(listening, platform, Wait(0.8), Say(pcm16=tone(300, 1.0)), Wait(0.2), voice=voice)
+    assert (await platform.request("heard"))["SpeechResult"] == "1.0 seconds"
 
 
 async def test_without_a_recognizer_speech_is_refused(exchange, platform, twilio):
