@@ -8,7 +8,6 @@ the session continues over a new connection by its resumption handle. https://ai
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -271,7 +270,7 @@ class GeminiLiveSession(RealtimeSession):
         old = self._socket
         await self._wait_for_pause(max(seconds_left - SWAP_MARGIN_SECONDS, 0))
         try:
-            if time.monotonic() - self._reopened_at >= STABLE_SECONDS:
+            if asyncio.get_running_loop().time() - self._reopened_at >= STABLE_SECONDS:
                 await self._reopen()
                 # An answer that is longer than the wait is played to its end: the reader stays on the old connection.
                 await self._wait_for_pause(SWAP_MARGIN_SECONDS)
@@ -297,7 +296,7 @@ class GeminiLiveSession(RealtimeSession):
         if self._socket is not lost:
             return
         self._held_back = self._held_back or []
-        if time.monotonic() - self._reopened_at < STABLE_SECONDS:
+        if asyncio.get_running_loop().time() - self._reopened_at < STABLE_SECONDS:
             raise ProviderError(closed_message(VENDOR, error), retryable=True) from error
         await self._reopen()
 
@@ -312,7 +311,7 @@ class GeminiLiveSession(RealtimeSession):
             if isinstance(error, ModelSocketClosed):
                 raise ProviderError(closed_message(VENDOR, error), retryable=True) from error
             raise
-        self._reopened_at = time.monotonic()
+        self._reopened_at = asyncio.get_running_loop().time()
 
     async def _go_over_to(self, socket: ModelSocket) -> None:
         while self._held_back:

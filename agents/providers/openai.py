@@ -4,8 +4,8 @@ socket (model_socket), because the SDK's needs several times as much CPU for eac
 https://platform.openai.com/docs/guides/realtime
 """
 
+import asyncio
 import logging
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
@@ -237,7 +237,7 @@ class OpenAIRealtimeSession(RealtimeSession):
         return [SpeechStarted()]
 
     async def _on_speech_stopped(self, event: Event) -> list[ModelEvent]:
-        self._caller_finished_at = time.monotonic()
+        self._caller_finished_at = asyncio.get_running_loop().time()
         self._expect_words(text(event, "item_id"))
         return [SpeechStopped()]
 
@@ -358,7 +358,7 @@ class OpenAIRealtimeSession(RealtimeSession):
     def _is_callers_turn(self) -> bool:
         """Whether the caller is speaking, or has just spoken and is about to get an answer."""
         finished_at = self._caller_finished_at
-        is_waiting = finished_at is None or time.monotonic() - finished_at < ANSWER_SECONDS
+        is_waiting = finished_at is None or asyncio.get_running_loop().time() - finished_at < ANSWER_SECONDS
         return self._caller_has_the_turn and is_waiting
 
     async def _create_next_response(self) -> None:

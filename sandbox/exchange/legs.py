@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -134,7 +133,7 @@ class Leg:
     def _answered(self) -> None:
         self._cancel_timers()
         self.state = "answered"
-        self._answered_at = time.monotonic()
+        self._answered_at = asyncio.get_running_loop().time()
         self.report(
             "call.answered",
             start_time=self.start_time,
@@ -261,11 +260,11 @@ class Leg:
 
     async def _run_audio(self) -> None:
         """Exchange a frame in each direction every 20 ms from the answer. Deadlines are absolute, so delays do not add up."""
-        start = time.monotonic()
+        start = asyncio.get_running_loop().time()
         ticks = 0
         while True:
             ticks += 1
-            delay = start + ticks * FRAME_SECONDS - time.monotonic()
+            delay = start + ticks * FRAME_SECONDS - asyncio.get_running_loop().time()
             # Also if this leg is late, so that other tasks can run while it catches up.
             await asyncio.sleep(max(delay, 0))
             said = self.handset.next_frame() or SILENCE
@@ -331,7 +330,7 @@ class Leg:
         self.stop_stream()
         self.state = "ended"
         self.end_time = now_text()
-        self._ended_at = time.monotonic()
+        self._ended_at = asyncio.get_running_loop().time()
         if self._audio is not None:
             self._audio.cancel()
         self.report(
@@ -382,7 +381,7 @@ class Leg:
             "start_time": self.start_time,
         }
         if self._answered_at:
-            call["call_duration"] = int((self._ended_at or time.monotonic()) - self._answered_at)
+            call["call_duration"] = int((self._ended_at or asyncio.get_running_loop().time()) - self._answered_at)
         if self.end_time:
             call["end_time"] = self.end_time
         if self.client_state is not None:

@@ -1,6 +1,6 @@
 """REST: dialing, and commands for calls. 200 means that a command was accepted. Webhooks report its effect."""
 
-import time
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -115,7 +115,7 @@ class CallsApi:
 
     def _once(self, scope: str, body: Body, perform: Callable[[], Any]) -> web.Response:
         """Carry out a command, unless its command_id was seen in this scope in the last minute."""
-        now = time.monotonic()
+        now = asyncio.get_running_loop().time()
         self._answers = {key: entry for key, entry in self._answers.items() if entry[0] > now}
         command_id = body.get("command_id")
         if not command_id:

@@ -1,7 +1,6 @@
 """REST: searching, ordering, changing and releasing phone numbers."""
 
 import asyncio
-import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -66,7 +65,7 @@ class NumbersApi:
 
     async def search(self, request: web.Request) -> web.Response:
         found = inventory.search(_query(filters(request, SEARCH_FILTERS)), self._state.taken_numbers)
-        until = time.monotonic() + SEARCH_VALID_SECONDS
+        until = asyncio.get_running_loop().time() + SEARCH_VALID_SECONDS
         self._shown.update((number, until) for number, _ in found)
         rows = [_available(number, block) for number, block in found]
         meta = {"total_results": len(rows), "best_effort_results": 0}
@@ -130,7 +129,7 @@ class NumbersApi:
         }
         if number in self._state.taken_numbers or number in ordered:
             raise ApiError(422, "85001", "Number unavailable", "The number is no longer available.", pointer)
-        if self._shown.get(number, 0.0) < time.monotonic():
+        if self._shown.get(number, 0.0) < asyncio.get_running_loop().time():
             raise ApiError(422, "85000", "Number not found", "The number must be found by a search first.", pointer)
 
     def _order_line(self, wanted: Record) -> Record:

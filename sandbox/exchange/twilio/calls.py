@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -192,7 +191,7 @@ class Call:
             listener(event_type, about)
 
     def _on_answered(self) -> None:
-        self.started_at, self._answered_at = now(), time.monotonic()
+        self.started_at, self._answered_at = now(), asyncio.get_running_loop().time()
         self._tell("answered", status="in-progress")
         if self.detection is not None:
             self.detection.begin(self)
@@ -225,7 +224,7 @@ class Call:
         self.hangup_cause = cause
         self.ended_at = now()
         if self._answered_at:
-            self._seconds = round(time.monotonic() - self._answered_at)
+            self._seconds = round(asyncio.get_running_loop().time() - self._answered_at)
             self.final_status = "completed"
         else:
             self.final_status = "canceled" if self.is_canceled else FINAL_STATUS.get(cause, "completed")

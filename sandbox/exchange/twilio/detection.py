@@ -1,6 +1,6 @@
 """Twilio's answering machine detection: https://www.twilio.com/docs/voice/answering-machine-detection."""
 
-import time
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -37,12 +37,12 @@ class Detection:
 
     def begin(self, call: DetectedCall) -> None:
         """The call was answered. Without a verdict in time, it is "unknown"."""
-        self._since = time.monotonic()
+        self._since = asyncio.get_running_loop().time()
         call.leg.later(self.timeout_seconds, lambda: call.verdict("unknown", self.timeout_seconds * 1000))
 
     def heard(self, call: DetectedCall, event_type: str, about: dict[str, Any]) -> None:
         """Process a report of the leg's detection."""
-        milliseconds = round((time.monotonic() - self._since) * 1000)
+        milliseconds = round((asyncio.get_running_loop().time() - self._since) * 1000)
         result = about.get("result", "")
         if event_type.endswith("greeting.ended"):
             call.verdict(ENDS[result] if self.mode == "DetectMessageEnd" else "machine_start", milliseconds)

@@ -1,7 +1,6 @@
 """<Dial><Number> and <Dial><Conference>: https://www.twilio.com/docs/voice/twiml/dial."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -152,7 +151,7 @@ class _Dialing:
             return
         self._call.answer()
         self._call.leg.transfer_to = None
-        self._bridged_at = time.monotonic()
+        self._bridged_at = asyncio.get_running_loop().time()
         self._bridge = Bridge(self._call.leg, child.leg, is_first_parked=True)
         if channels := RECORDED.get(self._element.get("record", "")):
             self._call.recordings.start(self._record_request(channels))
@@ -196,5 +195,5 @@ class _Dialing:
             "DialBridged": str(bool(self._bridged_at)).lower(),
         }
         if self._bridged_at:
-            params["DialCallDuration"] = str(round(time.monotonic() - self._bridged_at))
+            params["DialCallDuration"] = str(round(asyncio.get_running_loop().time() - self._bridged_at))
         return params

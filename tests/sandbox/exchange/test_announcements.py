@@ -21,6 +21,8 @@ from tests.sandbox.exchange.platform import FakePlatform
 from tests.sandbox.exchange.test_calls import code_of
 from tests.sandbox.exchange.test_media_stream import RTP, until
 
+pytestmark = pytest.mark.virtual_time
+
 VOICE = "AWS.Polly.Joanna-Neural"
 PITCHES = {"One.": 300, "Two.": 600, "Three.": 900}
 

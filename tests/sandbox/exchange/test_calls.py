@@ -14,6 +14,8 @@ from sandbox.exchange.server import Exchange
 from tests.sandbox.exchange.conftest import OWNED
 from tests.sandbox.exchange.platform import FakePlatform
 
+pytestmark = pytest.mark.virtual_time
+
 CALLER = "+12025550123"
 STATE = base64.b64encode(b'{"call_id": 46}').decode()
 

@@ -20,6 +20,8 @@ from tests.sandbox.exchange.conftest import OWNED
 from tests.sandbox.exchange.platform import FakePlatform
 from tests.sandbox.exchange.specification import WEBHOOKS, Specification
 
+pytestmark = pytest.mark.virtual_time
+
 
 class Client:
     """An HTTP client that checks each request and response body."""

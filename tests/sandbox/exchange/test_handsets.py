@@ -31,6 +31,8 @@ from tests.sandbox.exchange.conftest import OWNED
 from tests.sandbox.exchange.handsets import ANSWER, answering
 from tests.sandbox.exchange.test_media_stream import RTP, until
 
+pytestmark = pytest.mark.virtual_time
+
 CALLER = "+12025550123"
 
 

@@ -11,6 +11,8 @@ from sandbox.exchange import inventory
 from sandbox.exchange.server import Exchange
 from tests.sandbox.exchange.conftest import OWNED
 
+pytestmark = pytest.mark.virtual_time
+
 
 def error_of(error: APIStatusError) -> tuple[int, str, str]:
     entry = error.body["errors"][0]

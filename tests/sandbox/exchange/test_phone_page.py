@@ -11,6 +11,8 @@ from sandbox.exchange.server import Exchange
 from tests.sandbox.exchange.conftest import OWNED
 from tests.sandbox.exchange.handsets import ANSWER, BROWSER, Browser, answering
 
+pytestmark = pytest.mark.virtual_time
+
 CALLER = "+12025550123"
 
 

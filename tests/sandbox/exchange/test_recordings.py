@@ -19,6 +19,8 @@ from tests.sandbox.exchange.conftest import OWNED
 from tests.sandbox.exchange.test_calls import code_of
 from tests.sandbox.exchange.test_media_stream import RTP, until
 
+pytestmark = pytest.mark.virtual_time
+
 LOW, HIGH = tone(300, 0.4), tone(900, 0.4)
 
 

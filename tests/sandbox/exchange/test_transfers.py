@@ -16,6 +16,8 @@ from tests.sandbox.exchange.platform import FakePlatform
 from tests.sandbox.exchange.test_calls import code_of
 from tests.sandbox.exchange.test_media_stream import RTP, until
 
+pytestmark = pytest.mark.virtual_time
+
 STATE_A, STATE_B = base64.b64encode(b"a").decode(), base64.b64encode(b"b").decode()
 LOW, HIGH = tone(300, 1.0), tone(900, 1.0)
 

@@ -10,6 +10,8 @@ from sandbox.exchange.server import Exchange
 from tests.sandbox.exchange.conftest import OWNED
 from tests.sandbox.exchange.platform import FakePlatform
 
+pytestmark = pytest.mark.virtual_time
+
 CALLER = "+12025550123"
 
 

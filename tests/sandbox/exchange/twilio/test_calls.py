@@ -21,6 +21,8 @@ from tests.sandbox.exchange.twilio.conftest import (
     Twilio,
 )
 
+pytestmark = pytest.mark.virtual_time
+
 ALL = ["initiated", "ringing", "answered", "completed"]
 STAY = "<Response><Pause length='60'/></Response>"
 

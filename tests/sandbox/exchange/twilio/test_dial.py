@@ -9,6 +9,8 @@ from tests.sandbox.exchange.test_media_stream import until
 from tests.sandbox.exchange.twilio.conftest import BUSY, CALLER, NOBODY, OWNED
 from tests.sandbox.exchange.twilio.test_calls import ALL, code_of, ring
 
+pytestmark = pytest.mark.virtual_time
+
 COLLEAGUE = "+12025550177"
 VOICE = tone(440, 0.4)
 

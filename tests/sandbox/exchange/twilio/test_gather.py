@@ -12,6 +12,8 @@ from sandbox.exchange.server import Exchange
 from tests.sandbox.exchange.twilio.conftest import ACCOUNT_SID, AUTH_TOKEN, OWNED
 from tests.sandbox.exchange.twilio.test_calls import ring
 
+pytestmark = pytest.mark.virtual_time
+
 
 class SpeechListener:
     """Speech starts with the first loud frame and ends with the next silent one. The text is its length."""

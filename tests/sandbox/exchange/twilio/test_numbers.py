@@ -7,6 +7,8 @@ from sandbox.exchange.state import State
 from tests.sandbox.exchange.twilio.conftest import ACCOUNT_SID, CALLER, OTHER_SID, OWNED, Twilio
 from tests.sandbox.exchange.twilio.test_calls import code_of
 
+pytestmark = pytest.mark.virtual_time
+
 
 async def test_an_account_can_be_fetched_with_its_credentials(twilio):
     account = await twilio(lambda client: client.api.accounts(ACCOUNT_SID).fetch())

@@ -12,6 +12,8 @@ from sandbox.exchange.handsets.steps import Say, Wait
 from tests.sandbox.exchange.twilio.conftest import ACCOUNT_SID, AUTH_TOKEN, CALLER, OTHER_SID, OWNED
 from tests.sandbox.exchange.twilio.test_calls import STAY, code_of
 
+pytestmark = pytest.mark.virtual_time
+
 COLLEAGUE = "+12025550177"
 
 

@@ -2,12 +2,16 @@
 
 import base64
 
+import pytest
+
 from bubblyphone.core.audio import pcm16_to_mulaw
 from sandbox.exchange.audio.tones import tone
 from sandbox.exchange.handsets.steps import HangUp, Press, Say, Wait, WaitForSpeech
 from tests.sandbox.exchange.test_media_stream import until
 from tests.sandbox.exchange.twilio.conftest import ACCOUNT_SID, CALLER, OWNED
 from tests.sandbox.exchange.twilio.platform import started
+
+pytestmark = pytest.mark.virtual_time
 
 
 async def connect(exchange, platform, *steps, then="", **parameters):
