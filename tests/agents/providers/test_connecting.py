@@ -14,6 +14,8 @@ from agents.providers.connecting import open_socket, proxy_for
 from tests.agents.providers.socket_servers import PATIENCE, connected, reach, server, silent, tcp_server
 from tests.fakes.tls import self_signed
 
+pytestmark = pytest.mark.virtual_time
+
 
 async def test_an_untrusted_certificate_is_refused(tmp_path: Path) -> None:
     tls, _ = self_signed(tmp_path)

@@ -20,6 +20,8 @@ from tests.agents.providers.gemini_sessions import SILENCE, config, open_session
 from tests.agents.providers.sounds import pcm_frames, tone
 from tests.fakes.gemini_live import FakeGemini, Reply, Script
 
+pytestmark = pytest.mark.virtual_time
+
 WEATHER = ToolSpec("get_weather", "Weather of a city", {"type": "object", "properties": {"city": {"type": "string"}}})
 
 SPEECH = pcm_frames(200, loud=True) + pcm_frames(300, loud=False)

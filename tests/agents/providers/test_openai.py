@@ -20,6 +20,8 @@ from tests.agents.providers.openai_sessions import open_session
 from tests.agents.providers.sounds import mulaw_frames, tone
 from tests.fakes.openai_realtime import FakeOpenAI, Reply, Script
 
+pytestmark = pytest.mark.virtual_time
+
 WEATHER = ToolSpec("get_weather", "Weather of a city", {"type": "object", "properties": {"city": {"type": "string"}}})
 SPEECH = mulaw_frames(200, loud=True) + mulaw_frames(300, loud=False)
 

@@ -8,6 +8,8 @@ from tests.agents.providers.openai_sessions import config, open_session
 from tests.agents.providers.sounds import mulaw_frames
 from tests.fakes.openai_realtime import FakeOpenAI, Script
 
+pytestmark = pytest.mark.virtual_time
+
 
 @pytest.mark.parametrize(("status", "retryable"), [(401, False), (403, False), (404, False), (429, True), (503, True)])
 async def test_refused_connection(status: int, retryable: bool) -> None:

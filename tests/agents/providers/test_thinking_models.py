@@ -13,6 +13,8 @@ from tests.fakes.gemini_live import FakeGemini
 from tests.fakes.openai_realtime import FakeOpenAI
 from tests.fakes.vendor import Reply, Script
 
+pytestmark = pytest.mark.virtual_time
+
 WEATHER = ToolSpec("get_weather", "Weather of a city", {"type": "object", "properties": {"city": {"type": "string"}}})
 THINKS = Capabilities(reasoning_efforts=("minimal", "low"))
 TODAYS = Capabilities(

@@ -22,6 +22,8 @@ from tests.fakes.gemini_live import FakeGemini
 from tests.fakes.openai_realtime import FakeOpenAI
 from tests.fakes.vendor import Reply, Script
 
+pytestmark = pytest.mark.virtual_time
+
 VENDORS = ["openai", "google"]
 MODELS = {"openai": "gpt-realtime-2", "google": "gemini-3.1-flash-live-preview"}
 TOOLS = tuple(
@@ -113,6 +115,7 @@ async def talk(vendor: str, script: Script) -> AsyncIterator[Talk]:
             ),
             greeting="Greet the caller.",
             limits=Limits(max_duration=60, silence=30),
+            now=asyncio.get_running_loop().time,
             run_tool=run_tool,
             observer=notes,
         )
