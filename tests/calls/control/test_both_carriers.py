@@ -85,7 +85,7 @@ def test_calls_to_a_number_at_each_carrier_are_answered_transcribed_and_ended(
 ) -> None:
     async def dial(person: str, number: str) -> ScriptedHandset:
         # Twilio reports the end of its speech after a second of silence.
-        steps = [WaitForSpeech(), Wait(2.5), Say(pcm16=tone(300, 3.0)), Wait(30)]
+        steps = [WaitForSpeech(), Wait(2.5), Say(pcm16=tone(300, 1.0)), Wait(30)]
         handset = exchange.exchange.handset(person, steps)
         assert await exchange.exchange.call(handset, number) is not None
         return handset
@@ -104,7 +104,7 @@ def test_calls_to_a_number_at_each_carrier_are_answered_transcribed_and_ended(
     said = [
         list(TranscriptEntry.objects.filter(call=call).order_by("id").values_list("role", "text")) for call in calls
     ]
-    assert said == [[("model", "Good day to you."), ("user", "3.0 seconds")]] * 2
+    assert said == [[("model", "Good day to you."), ("user", "1.0 seconds")]] * 2
     assert at_telnyx == at_twilio
     assert (at_twilio["ended"], at_twilio["costs"]) == (
         ("completed", "normal_clearing", ""),

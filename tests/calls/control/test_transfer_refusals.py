@@ -44,9 +44,10 @@ async def carrier(settings: Any) -> AsyncIterator[None]:
     async with serving("/v2/{command:.*}", accept_command) as url:
         carriers.configure(settings, {"api_key": "KEY", "base_url": url.partition("/{")[0]})
         yield
+        # Commands on their way are answered: one that the server leaves unanswered waits for ten seconds.
+        for threads in (commands.THREADS, database_threads.THREADS, WRITER.thread):
+            await asyncio.gather(*(asyncio.wrap_future(threads.submit(connections.close_all)) for _ in range(8)))
     forget_carriers()
-    for threads in (commands.THREADS, database_threads.THREADS, WRITER.thread):
-        await asyncio.gather(*(asyncio.wrap_future(threads.submit(connections.close_all)) for _ in range(8)))
     await sync_to_async(connections.close_all)()
 
 
