@@ -4,6 +4,7 @@ Stored in its row (`AIModel.capabilities`), which staff edit; code checks these 
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -32,7 +33,7 @@ class Capabilities(BaseModel):
         """Read the column. Fields of a later release are ignored. Raises pydantic.ValidationError."""
         known = {name: value for name, value in stored.items() if name in cls.model_fields}
         lists = {name: tuple(value) if isinstance(value, list) else value for name, value in known.items()}
-        return cls.model_validate(lists)
+        return _shared(cls.model_validate(lists))
 
     def find_voice(self, name: str) -> str | None:
         """The voice of that name in the vendor's spelling, ignoring case; None if the model has no such voice."""
@@ -52,3 +53,9 @@ class Capabilities(BaseModel):
     def session_language(self, language: str) -> str:
         """The vendor's code for a BCP-47 language; empty if it has none, which leaves the language to the model."""
         return nearest_code(language, self.languages)
+
+
+@lru_cache(maxsize=100)
+def _shared(capabilities: Capabilities) -> Capabilities:
+    """One object for all calls of a model: its lists of voices and languages are some KB."""
+    return capabilities

@@ -18,6 +18,8 @@ from agents.providers.model_socket import MAX_MESSAGE_BYTES, ModelSocket, ModelS
 CONNECT_TIMEOUT_SECONDS = 10.0
 # A peer that disappears is noticed within 30 s: a ping after 15 s without data, and as long for its answer.
 PING_SECONDS = 15.0
+# Room for 80 ms of the largest format. The buffer grows for longer messages; by default it has 16 KiB from the start.
+READ_BUFFER_BYTES = 6 * 1024
 # Unsupported data, invalid payload, policy violation (RFC 6455 §7.4.1); unauthorized, forbidden (IANA registry).
 REFUSAL_CODES = frozenset({1003, 1007, 1008, 3000, 3003})
 
@@ -61,6 +63,7 @@ async def open_socket(url: str, headers: Mapping[str, str]) -> ModelSocket:
             auto_ping_idle_timeout=PING_SECONDS,
             auto_ping_reply_timeout=PING_SECONDS,
             max_frame_size=MAX_MESSAGE_BYTES,
+            read_buffer_init_size=READ_BUFFER_BYTES,
             extra_headers=headers,
             max_redirects=0,
             proxy=proxy_for(url),

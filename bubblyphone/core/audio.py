@@ -10,6 +10,7 @@ import wave
 from binascii import a2b_base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -188,6 +189,7 @@ def _split_samples(data: bytes) -> tuple[Samples, bytes]:
     return np.frombuffer(data, np.int16, even // 2), data[even:]
 
 
+@cache  # the same for all streams: a copy for each would be a tenth of a call's memory
 def _filter_matrix(source_rate: int, target_rate: int, block: int, target_block: int) -> npt.NDArray[np.float32]:
     """Weights [input sample of a window, output sample of a block] of a windowed sinc with unit gain at 0 Hz."""
     lower_rate = min(source_rate, target_rate)
@@ -200,7 +202,9 @@ def _filter_matrix(source_rate: int, target_rate: int, block: int, target_block:
     distance = (output_times[np.newaxis, :] - input_times[:, np.newaxis]) / half_width
     window = np.i0(8.3 * np.sqrt(np.clip(1 - distance**2, 0, None))) * (np.abs(distance) <= 1)
     weights = np.sinc(lower_rate * half_width * distance) * window
-    return np.ascontiguousarray(weights / weights.sum(axis=0), np.float32)
+    matrix = np.ascontiguousarray(weights / weights.sum(axis=0), np.float32)
+    matrix.setflags(write=False)
+    return matrix
 
 
 def _mulaw_decoded() -> npt.NDArray[np.int16]:

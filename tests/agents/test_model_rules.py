@@ -319,3 +319,9 @@ def test_the_platform_s_key_cannot_pay_for_a_model_without_a_price(api: Api, slu
 def test_an_invalid_model_id_is_refused(api: Api, slug: str) -> None:
     body = {"name": "New", "model_slug": slug, "model_key_id": key(api, "openai")}
     assert api.refused("POST", "agents", body) == {"model_slug": ["This model does not exist. See GET /models."]}
+
+
+def test_calls_share_what_their_model_can_do() -> None:
+    first, second = (AIModel.objects.get(slug=GEMINI).can for _ in range(2))
+    assert first is second
+    assert first != AIModel.objects.get(slug=GPT).can

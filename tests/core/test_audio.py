@@ -3,6 +3,7 @@
 import binascii
 import importlib.util
 import itertools
+import tracemalloc
 import warnings
 from base64 import b64decode, b64encode
 
@@ -111,6 +112,17 @@ def test_pieces_of_any_size_give_the_same_stream(source: int, target: int) -> No
     in_pieces = resample(noise, source, target, 37)
     np.testing.assert_allclose(in_pieces, whole[: len(in_pieces)], atol=1)
     assert len(whole) - len(in_pieces) < target // 40
+
+
+def test_streams_share_their_filter() -> None:
+    Resampler(24000, 8000)
+    tracemalloc.start()
+    try:
+        streams = [Resampler(24000, 8000) for _ in range(100)]
+        memory, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert memory / len(streams) < 2000  # bytes; a filter alone has 4,608
 
 
 def test_overshoot_is_clipped() -> None:
