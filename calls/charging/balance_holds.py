@@ -21,7 +21,7 @@ from phone_numbers.models import CallMode
 AHEAD_SECONDS = 5
 BILL_FIELDS = (
     "answered_at", "telephony_rate", "model_rate", "transferred_at", "transfer_rate", "mode", "speech_transcribed",
-    "hangup_cause", "config", "end_requested_at", "status",
+    "hangup_cause", "config", "end_requested_at", "status", "demo",
 )  # fmt: skip
 
 

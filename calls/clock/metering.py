@@ -68,7 +68,7 @@ def _answered_calls_and_funds() -> tuple[dict[int, list[Call]], dict[int, Decima
     """Calls by account, and the funds of each account: read at one moment, because a call that ends in between would count twice."""
     with one_state():
         calls_of: dict[int, list[Call]] = defaultdict(list)
-        for call in Call.objects.filter(status=CallStatus.ANSWERED).only(*BILL_FIELDS, "developer_id", "demo"):
+        for call in Call.objects.filter(status=CallStatus.ANSWERED).only(*BILL_FIELDS, "developer_id"):
             calls_of[call.developer_id].append(call)
         funds, held = ledger.funds(calls_of), purchases.held_by(calls_of)
     return calls_of, {pk: amount - held.get(pk, ZERO) for pk, amount in funds.items()}

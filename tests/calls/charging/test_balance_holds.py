@@ -16,13 +16,14 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from billing import ledger, ledger_verification
 from bubblyphone.services.ports import find_free
 from calls.charging import balance_holds
 from calls.clock import metering
 from calls.models import Call
-from tests.calls.rows import KNOWN, make_account, make_streaming_number
+from tests.calls.rows import KNOWN, make_account, make_call, make_streaming_number
 from tests.factories import make_api_key
 from tests.long_runs import how_many
 
@@ -96,3 +97,12 @@ def test_many_calls_at_once_on_one_dollar(empty_redis: object) -> None:
     # 13 times $0.076. One second later the calls would have cost $1.001, more than the balance.
     assert ledger.balance(developer.pk) == 1 - 13 * Decimal("0.076")
     assert ledger_verification.find_problems() in ([], KNOWN)
+
+
+@pytest.mark.django_db
+def test_holds_of_many_calls_are_read_at_once(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    number = make_streaming_number(make_account("1"))
+    for _ in range(3):
+        make_call(number, timezone.now())
+    with django_assert_num_queries(1):
+        assert balance_holds.held(number.developer_id) == Decimal("0.24")
