@@ -5,20 +5,17 @@ from django.contrib import messages
 from django.contrib.auth import logout, update_session_auth_hash
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import account_deletion, browser_sessions, email_verification, passwords, selectors, services
 from accounts.access import signed_in
 from accounts.dashboard.forms import ChangePasswordForm, DeleteAccountForm, ProfileForm
 from accounts.models import Developer
 from bubblyphone.core.network.http import client_address
-from bubblyphone.core.pages.views import page, posted_from, refusals_on, reported
+from bubblyphone.core.pages.views import form_page, page_action, posted_from, refusals_on, reported
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@page
+@form_page
 def account(request: HttpRequest) -> HttpResponse:
     """The page; a POST saves name, company, and time zone."""
     developer = signed_in(request)
@@ -30,10 +27,8 @@ def account(request: HttpRequest) -> HttpResponse:
     return show_account(request, profile_form=form)
 
 
-@never_cache
 @sensitive_post_parameters("current_password", "password")
 @posted_from("account")
-@page
 def change_password(request: HttpRequest) -> HttpResponse:
     """Ends all other sessions; this one continues."""
     developer = signed_in(request)
@@ -49,8 +44,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
     return show_account(request, password_form=form)
 
 
-@require_POST
-@page
+@page_action
 def log_out_everywhere(request: HttpRequest) -> HttpResponse:
     services.close_all_sessions(developer=signed_in(request))
     logout(request)
@@ -58,26 +52,22 @@ def log_out_everywhere(request: HttpRequest) -> HttpResponse:
     return redirect("login")
 
 
-@require_POST
-@page
+@page_action
 def sign_out_browser(request: HttpRequest, pk: int) -> HttpResponse:
     browser_sessions.sign_out(developer=signed_in(request), pk=pk)
     messages.success(request, "Browser signed out.")
     return redirect("account")
 
 
-@require_POST
-@page
+@page_action
 def end_token(request: HttpRequest, pk: int) -> HttpResponse:
     services.close_session_by_id(developer=signed_in(request), pk=pk)
     messages.success(request, "API session signed out.")
     return redirect("account")
 
 
-@never_cache
 @sensitive_post_parameters("password")
 @posted_from("account")
-@page
 def delete_account(request: HttpRequest) -> HttpResponse:
     """Delete the account permanently, after checking the password."""
     form = DeleteAccountForm(request.POST)
@@ -92,8 +82,7 @@ def delete_account(request: HttpRequest) -> HttpResponse:
     return show_account(request, delete_form=form)
 
 
-@require_POST
-@page
+@page_action
 def send_verification(request: HttpRequest) -> HttpResponse:
     """Resend the email that confirms the address."""
     with reported(request, "Email sent."):

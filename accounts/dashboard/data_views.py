@@ -7,14 +7,12 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import account_export, retention, throttles
 from accounts.access import signed_in
 from accounts.models import Developer
 from bubblyphone.core.files.streamed_zip import in_threads
-from bubblyphone.core.pages.views import page
+from bubblyphone.core.pages.views import form_page, page
 
 EXPORTS_PER_HOUR = 10
 
@@ -35,9 +33,7 @@ class RetentionForm(forms.Form):
             )
 
 
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@page
+@form_page
 def data(request: HttpRequest) -> HttpResponse:
     developer = signed_in(request)
     form = RetentionForm(request.POST or None, developer=developer)
@@ -48,8 +44,6 @@ def data(request: HttpRequest) -> HttpResponse:
     return render(request, "accounts/data.html", {"form": form})
 
 
-@never_cache
-@require_safe
 @page
 def export(request: HttpRequest) -> HttpResponse:
     """The export, streamed while it is created."""

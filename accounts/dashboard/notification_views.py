@@ -8,13 +8,12 @@ from django.contrib import messages
 from django.forms import BoundField
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods
 
 from accounts import notifications
 from accounts.access import signed_in
 from accounts.models import Developer
 from accounts.notifications import Channel, NotificationKind
-from bubblyphone.core.pages.views import page
+from bubblyphone.core.pages.views import form_page
 
 
 class Row(NamedTuple):
@@ -50,8 +49,7 @@ class NotificationForm(forms.Form):
         return found
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@page
+@form_page
 def notification_settings(request: HttpRequest) -> HttpResponse:
     """The page; a POST saves it."""
     developer = signed_in(request)

@@ -14,7 +14,7 @@ from accounts.access import signed_in
 from accounts.dashboard.forms import ApiKeyForm, SignInForm, SignUpForm
 from bubblyphone.core.network.http import client_address
 from bubblyphone.core.pages.once import once, show_once, take_shown_once
-from bubblyphone.core.pages.views import next_page, page, refusals_on
+from bubblyphone.core.pages.views import form_page, next_page, page_action, refusals_on
 
 NEW_KEY = "api-key"  # values that the page after the POST shows once
 
@@ -59,9 +59,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     return redirect("login")
 
 
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@page
+@form_page
 def api_keys(request: HttpRequest) -> HttpResponse:
     """The list of keys, and creating one. Its plaintext is shown once, on the next page."""
     developer = signed_in(request)
@@ -80,8 +78,7 @@ def api_keys(request: HttpRequest) -> HttpResponse:
     return render(request, "accounts/api_keys.html", context)
 
 
-@require_POST
-@page
+@page_action
 def revoke_api_key(request: HttpRequest, key_id: int) -> HttpResponse:
     services.revoke_api_key(developer=signed_in(request), key_id=key_id)
     messages.success(request, "API key revoked.")

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
 
 from accounts.access import signed_in
 from accounts.models import Developer
@@ -18,14 +16,12 @@ from agents.models import Agent
 from agents.tools.openapi_import import Operation
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
 from bubblyphone.core.json.documents import InvalidJSON, parse_json
-from bubblyphone.core.pages.views import page, show_refusal
+from bubblyphone.core.pages.views import form_page, show_refusal
 
 ADD = "add"
 
 
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@page
+@form_page
 def import_tools(request: HttpRequest, pk: int) -> HttpResponse:
     """A POST shows the operations of a document; with `add`, it puts those that were chosen into the draft."""
     developer = signed_in(request)

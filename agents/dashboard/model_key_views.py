@@ -3,20 +3,16 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import signed_in
 from agents import selectors, services
 from agents.dashboard.forms import ModelKeyForm, ReplaceKeyForm
 from agents.model_catalog.key_check import check_model_key
 from bubblyphone.core.errors import ApplicationError, TooManyRequests
-from bubblyphone.core.pages.views import page, posted_from, reported, show_refusal
+from bubblyphone.core.pages.views import form_page, page_action, posted_from, reported, show_refusal
 
 
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@page
+@form_page
 def model_keys(request: HttpRequest) -> HttpResponse:
     """The list; POST adds one."""
     developer = signed_in(request)
@@ -37,8 +33,7 @@ def _show(
     return render(request, "model_keys/list.html", {"form": form or ModelKeyForm(), "rows": rows})
 
 
-@require_POST
-@page
+@page_action
 def check_key(request: HttpRequest, pk: int) -> HttpResponse:
     key = selectors.get_model_key(developer=signed_in(request), pk=pk)
     try:
@@ -53,7 +48,6 @@ def check_key(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @posted_from("model-keys")
-@page
 def replace_key(request: HttpRequest, pk: int) -> HttpResponse:
     key = selectors.get_model_key(developer=signed_in(request), pk=pk)
     form = ReplaceKeyForm(request.POST, key=key)
@@ -64,8 +58,7 @@ def replace_key(request: HttpRequest, pk: int) -> HttpResponse:
     return _show(request, refused=form)
 
 
-@require_POST
-@page
+@page_action
 def delete_key(request: HttpRequest, pk: int) -> HttpResponse:
     key = selectors.get_model_key(developer=signed_in(request), pk=pk)
     with reported(request, "Key deleted."):

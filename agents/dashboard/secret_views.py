@@ -3,18 +3,14 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import signed_in
 from agents import secrets
 from agents.dashboard.forms import ReplaceSecretForm, SecretForm
-from bubblyphone.core.pages.views import page, posted_from, refusals_on, reported
+from bubblyphone.core.pages.views import form_page, page_action, posted_from, refusals_on, reported
 
 
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@page
+@form_page
 def secrets_page(request: HttpRequest) -> HttpResponse:
     """The list; POST adds one."""
     form = SecretForm(request.POST or None)
@@ -39,7 +35,6 @@ def _show(
 
 
 @posted_from("secrets")
-@page
 def replace_secret(request: HttpRequest, pk: int) -> HttpResponse:
     secret = secrets.get_secret(developer=signed_in(request), pk=pk)
     form = ReplaceSecretForm(request.POST, secret=secret)
@@ -50,8 +45,7 @@ def replace_secret(request: HttpRequest, pk: int) -> HttpResponse:
     return _show(request, refused=form)
 
 
-@require_POST
-@page
+@page_action
 def delete_secret(request: HttpRequest, pk: int) -> HttpResponse:
     secret = secrets.get_secret(developer=signed_in(request), pk=pk)
     with reported(request, "Secret deleted."):

@@ -6,19 +6,15 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import signed_in
 from agents import selectors, services, versions
 from agents.models import AgentVersion
 from bubblyphone.core.errors import ApplicationError
-from bubblyphone.core.pages.views import page, show_refusal
+from bubblyphone.core.pages.views import page, page_action, show_refusal
 from bubblyphone.core.pagination import slice_of
 
 
-@never_cache
-@require_safe
 @page
 def agent_versions(request: HttpRequest, pk: int) -> HttpResponse:
     """Newest first, each with its author and what it changed."""
@@ -29,8 +25,6 @@ def agent_versions(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "agents/versions.html", {"agent": agent, "slice": found, "rows": rows})
 
 
-@never_cache
-@require_safe
 @page
 def agent_version(request: HttpRequest, pk: int, number: int) -> HttpResponse:
     """What a version changed; with `?to=live`, what is different in the live one."""
@@ -53,8 +47,7 @@ def agent_version(request: HttpRequest, pk: int, number: int) -> HttpResponse:
     return render(request, "agents/version.html", context)
 
 
-@require_POST
-@page
+@page_action
 def restore_version(request: HttpRequest, pk: int, number: int) -> HttpResponse:
     agent = selectors.get_agent(developer=signed_in(request), pk=pk)
     try:

@@ -6,8 +6,6 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import signed_in
 from agents import selectors, services, versions
@@ -16,13 +14,11 @@ from agents.extension_points import TEST_TERMS
 from agents.models import Agent
 from agents.providers.registry import expect_sessions
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
-from bubblyphone.core.pages.views import page, refusals_on, reported, show_refusal
+from bubblyphone.core.pages.views import form_page, page, page_action, refusals_on, reported, show_refusal
 
 RECENT_CALLS = 6
 
 
-@never_cache
-@require_safe
 @page
 def agents(request: HttpRequest) -> HttpResponse:
     models = {slug: model for model in selectors.list_models() for slug in (model.slug, *model.aliases)}
@@ -30,9 +26,7 @@ def agents(request: HttpRequest) -> HttpResponse:
     return render(request, "agents/list.html", {"rows": rows})
 
 
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@page
+@form_page
 def agent(request: HttpRequest, pk: int) -> HttpResponse:
     """The editor with its draft, or what is live; a POST publishes, or keeps a draft."""
     edited = selectors.get_agent(developer=signed_in(request), pk=pk)
@@ -76,9 +70,7 @@ def _published_text(before: Agent, published: Agent) -> str:
     return f"Version {published.version} is live, starting with the next call."
 
 
-@never_cache
-@require_POST
-@page
+@page_action
 def save_draft(request: HttpRequest, pk: int) -> HttpResponse:
     """The editor saves what is typed while it is typed. Answers with words for its state."""
     edited = selectors.get_agent(developer=signed_in(request), pk=pk)
@@ -91,8 +83,7 @@ def save_draft(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "agents/_draft_state.html", shown)
 
 
-@require_POST
-@page
+@page_action
 def discard_draft(request: HttpRequest, pk: int) -> HttpResponse:
     """Back to what is live."""
     edited = selectors.get_agent(developer=signed_in(request), pk=pk)
@@ -102,8 +93,7 @@ def discard_draft(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("draft-changes", pk)
 
 
-@require_POST
-@page
+@page_action
 def publish_draft(request: HttpRequest, pk: int) -> HttpResponse:
     """Make the draft live from the page that shows what it changes. One that cannot be published stays, and the page says why."""
     edited = selectors.get_agent(developer=signed_in(request), pk=pk)
@@ -115,8 +105,6 @@ def publish_draft(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("draft-changes", pk)
 
 
-@never_cache
-@require_safe
 @page
 def draft_changes(request: HttpRequest, pk: int) -> HttpResponse:
     """What publishing the draft would change."""
@@ -132,16 +120,14 @@ def draft_changes(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "agents/draft.html", context)
 
 
-@require_POST
-@page
+@page_action
 def duplicate_agent(request: HttpRequest, pk: int) -> HttpResponse:
     copy = services.duplicate_agent(agent=selectors.get_agent(developer=signed_in(request), pk=pk))
     messages.success(request, "Copied. No number uses this copy yet.")
     return redirect("agent", copy.pk)
 
 
-@require_POST
-@page
+@page_action
 def delete_agent(request: HttpRequest, pk: int) -> HttpResponse:
     found = selectors.get_agent(developer=signed_in(request), pk=pk)
     try:

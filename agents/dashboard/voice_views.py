@@ -1,7 +1,6 @@
 """Samples of voices, for the agent editor."""
 
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
 from agents import selectors, speech, voice_samples
@@ -12,7 +11,6 @@ from bubblyphone.core.pages.views import page
 ONE_DAY = 86_400  # seconds
 
 
-@require_safe
 @page
 def offline_voice(request: HttpRequest) -> HttpResponse:
     """The offline voice as a WAV file; 503 while it cannot speak."""
@@ -25,7 +23,6 @@ def offline_voice(request: HttpRequest) -> HttpResponse:
     return _sound(sample)
 
 
-@require_safe
 @page
 def vendor_voice(request: HttpRequest) -> HttpResponse:
     """A WAV file of the voice `voice` of the model `model`; else a sentence for the reader, with the refusal's status."""

@@ -10,15 +10,13 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
 
 from accounts.access import signed_in
 from accounts.models import Developer
 from billing import caps
 from billing.extension_points import CAP_OWNERS, SPENT_TODAY
 from bubblyphone.core.api.amounts import LEAST, MOST
-from bubblyphone.core.pages.views import page
+from bubblyphone.core.pages.views import form_page
 
 NO_LIMIT = {"placeholder": "No limit"}
 
@@ -95,9 +93,7 @@ def _plain(value: Any) -> Any:
     return f"{value.normalize():f}" if isinstance(value, Decimal) else value
 
 
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@page
+@form_page
 def limits(request: HttpRequest) -> HttpResponse:
     developer = signed_in(request)
     form = CapsForm(request.POST or None, developer=developer)

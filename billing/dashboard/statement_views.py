@@ -4,8 +4,6 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
 from billing import statements
@@ -18,8 +16,6 @@ SHOWN_MONTHS = 24
 MAX_SHOWN = 20  # characters of an invalid month that are shown
 
 
-@never_cache
-@require_safe
 @page
 def statement_list(request: HttpRequest) -> HttpResponse:
     """A row for each of the last months."""
@@ -28,7 +24,6 @@ def statement_list(request: HttpRequest) -> HttpResponse:
     return render(request, "billing/statements.html", {"statements": shown})
 
 
-@require_safe
 @page
 def statement_file(request: HttpRequest, month: str, extension: str) -> HttpResponse:
     developer = signed_in(request)

@@ -8,8 +8,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.dateparse import parse_date
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
 from billing.extension_points import USAGE_REPORT
@@ -27,8 +25,6 @@ TITLES = {
 }
 
 
-@never_cache
-@require_safe
 @page
 def usage(request: HttpRequest) -> HttpResponse:
     """Tiles, a chart by day, and tables by category, number, agent and model. An invalid month is reported as a message."""

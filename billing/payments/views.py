@@ -5,8 +5,6 @@ import uuid
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import signed_in
 from accounts.models import Developer
@@ -15,7 +13,7 @@ from billing.models import Payment
 from billing.payments import auto_topup, cards, checkout, receipts
 from billing.payments.forms import AutoTopUpForm, TopUpForm
 from bubblyphone.core.errors import ApplicationError
-from bubblyphone.core.pages.views import next_page, page, posted_from, reported, show_refusal
+from bubblyphone.core.pages.views import form_page, next_page, page, page_action, posted_from, reported, show_refusal
 from bubblyphone.core.pagination import slice_of
 
 # In the session: the checkout URL of the latest payment.
@@ -23,7 +21,6 @@ CHECKOUT = "checkout"
 
 
 @posted_from("billing")
-@page
 def top_up(request: HttpRequest) -> HttpResponse:
     """Redirect to Stripe's page; in test mode, add the credit immediately."""
     developer, form = signed_in(request), TopUpForm(request.POST)
@@ -46,8 +43,6 @@ def top_up(request: HttpRequest) -> HttpResponse:
     return redirect("to-checkout")
 
 
-@never_cache
-@require_safe
 @page
 def to_checkout(request: HttpRequest) -> HttpResponse:
     """On to Stripe. A page instead of a redirect, because our own content security policy lets forms lead only to us."""
@@ -59,9 +54,7 @@ def to_checkout(request: HttpRequest) -> HttpResponse:
     return answer
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
-@page
+@form_page
 def test_top_up(request: HttpRequest, reference: uuid.UUID) -> HttpResponse:
     """Target of the API's `checkout_url` in test mode: a button instead of a card."""
     developer = signed_in(request)
@@ -78,7 +71,6 @@ def test_top_up(request: HttpRequest, reference: uuid.UUID) -> HttpResponse:
 
 
 @posted_from("billing")
-@page
 def set_auto_top_up(request: HttpRequest) -> HttpResponse:
     form = AutoTopUpForm(request.POST)
     if not form.is_valid():
@@ -88,16 +80,14 @@ def set_auto_top_up(request: HttpRequest) -> HttpResponse:
     return redirect("billing")
 
 
-@require_POST
-@page
+@page_action
 def choose_card(request: HttpRequest, pk: int) -> HttpResponse:
     card = cards.choose(developer=signed_in(request), pk=pk)
     messages.success(request, f"{card} is now the default card.")
     return redirect("billing")
 
 
-@require_POST
-@page
+@page_action
 def remove_card(request: HttpRequest, pk: int) -> HttpResponse:
     with reported(request):
         card = cards.remove(developer=signed_in(request), pk=pk)
@@ -105,8 +95,6 @@ def remove_card(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("billing")
 
 
-@never_cache
-@require_safe
 @page
 def payments(request: HttpRequest) -> HttpResponse:
     """All payments."""
@@ -114,8 +102,6 @@ def payments(request: HttpRequest) -> HttpResponse:
     return render(request, "billing/payments.html", {"shown": shown})
 
 
-@never_cache
-@require_safe
 @page
 def receipt(request: HttpRequest, pk: int) -> HttpResponse:
     """The receipt of a successful payment as a PDF."""

@@ -9,14 +9,12 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import signed_in
 from billing.exports import csv_file, harmless
 from bubblyphone.core.api.views import format_time
 from bubblyphone.core.money import format_money
-from bubblyphone.core.pages.views import next_page, page
+from bubblyphone.core.pages.views import next_page, page, page_action
 from bubblyphone.core.pagination import PAGE_SIZE, Slice, in_pages, read_id, slice_of
 from calls import selectors
 from calls.after_call import deletion
@@ -35,8 +33,6 @@ COLUMNS = [
 KINDS = ("recordings", "transcripts")
 
 
-@never_cache
-@require_safe
 @page
 def calls(request: HttpRequest) -> HttpResponse:
     """All calls, newest first, filtered by the URL.
@@ -74,8 +70,6 @@ def calls(request: HttpRequest) -> HttpResponse:
     return render(request, "calls/list.html", context)
 
 
-@never_cache
-@require_safe
 @page
 def calls_csv(request: HttpRequest) -> HttpResponse:
     """The calls that match the filters in the URL, all pages of them, as a CSV file."""
@@ -90,8 +84,7 @@ def calls_csv(request: HttpRequest) -> HttpResponse:
     return csv_file("calls.csv", [*COLUMNS, *chosen], table)
 
 
-@require_POST
-@page
+@page_action
 def delete_kept(request: HttpRequest) -> HttpResponse:
     """Delete recordings, transcripts or both of the selected calls."""
     chosen = [pk for pk in map(read_id, request.POST.getlist("call")[:PAGE_SIZE]) if pk is not None]

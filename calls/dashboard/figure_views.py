@@ -10,8 +10,6 @@ from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
 from accounts.models import Developer
@@ -99,8 +97,6 @@ class Tile:
     change: str
 
 
-@never_cache
-@require_safe
 @page
 def call_figures(request: HttpRequest) -> HttpResponse:
     found = _measured(request)
@@ -116,8 +112,6 @@ def call_figures(request: HttpRequest) -> HttpResponse:
     return render(request, "calls/figures.html", context)
 
 
-@never_cache
-@require_safe
 @page
 def call_figures_csv(request: HttpRequest) -> HttpResponse:
     """The rows of the charts as a CSV file, each figure next to that of the previous period."""

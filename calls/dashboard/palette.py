@@ -16,8 +16,6 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.http import urlencode
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
 from accounts.models import Developer
@@ -91,8 +89,6 @@ PAGES = (
 ONLY_WITH_BILLING = {"billing", "payments"}
 
 
-@never_cache
-@require_safe
 @page
 def palette(request: HttpRequest) -> HttpResponse:
     """Matches for `q`, as options of the palette's list."""

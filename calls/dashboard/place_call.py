@@ -8,8 +8,6 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
 
 from accounts.access import signed_in
 from accounts.models import Developer
@@ -17,7 +15,7 @@ from agents.agent_settings import resolution
 from agents.dashboard.variable_fields import VariablesForm
 from agents.models import Agent
 from agents.selectors import agents_of
-from bubblyphone.core.pages.views import page, refusals_on
+from bubblyphone.core.pages.views import form_page, refusals_on
 from bubblyphone.core.pagination import read_id
 from bubblyphone.core.templatetags.ui import phone
 from calls.control import call_me_first, outbound, scheduled_calls
@@ -159,9 +157,7 @@ def _name_of(number: PhoneNumber) -> str:
     return f"{number.label} · {phone(number.e164)}" if number.label else phone(number.e164)
 
 
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@page
+@form_page
 def call_someone(request: HttpRequest) -> HttpResponse:
     """The form, prefilled from the URL's query; a POST places the call and redirects to its page, or to the scheduled calls."""
     developer = signed_in(request)

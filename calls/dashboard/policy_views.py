@@ -6,20 +6,16 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import signed_in
-from bubblyphone.core.pages.views import page, posted_from
+from bubblyphone.core.pages.views import form_page, page, page_action, posted_from
 from bubblyphone.core.pagination import slice_of
 from calls.dashboard.policy_forms import DoNotCallFileForm, DoNotCallForm, PolicyForm
 from calls.models import DoNotCallNumber
 from calls.policy import services
 
 
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@page
+@form_page
 def policy(request: HttpRequest) -> HttpResponse:
     developer = signed_in(request)
     form = PolicyForm(request.POST or None, policy=services.policy_of(developer))
@@ -30,9 +26,7 @@ def policy(request: HttpRequest) -> HttpResponse:
     return render(request, "calls/policy.html", {"form": form, "time_zone": developer.time_zone})
 
 
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@page
+@form_page
 def do_not_call(request: HttpRequest) -> HttpResponse:
     """The list, by digits of a number (`q`); POST adds one."""
     developer = signed_in(request)
@@ -66,7 +60,6 @@ def _show(request: HttpRequest, **forms_shown: forms.Form) -> HttpResponse:
 
 
 @posted_from("do-not-call")
-@page
 def import_numbers(request: HttpRequest) -> HttpResponse:
     form = DoNotCallFileForm(request.POST, request.FILES)
     if form.is_valid() and (counts := form.save(signed_in(request))):
@@ -77,15 +70,12 @@ def import_numbers(request: HttpRequest) -> HttpResponse:
     return _show(request, file_form=form)
 
 
-@never_cache
-@require_safe
 @page
 def export_numbers(request: HttpRequest) -> HttpResponse:
     return services.csv_of(services.numbers_of(signed_in(request)))
 
 
-@require_POST
-@page
+@page_action
 def remove_number(request: HttpRequest, pk: int) -> HttpResponse:
     services.remove(developer=signed_in(request), pk=pk)
     messages.success(request, "Number removed. It can be called again.")

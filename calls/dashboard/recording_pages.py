@@ -8,11 +8,11 @@ from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import cache_control, never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
 from bubblyphone.core.errors import ApplicationError, NotFound
-from bubblyphone.core.pages.views import page, show_refusal
+from bubblyphone.core.pages.views import page, page_action, show_refusal
 from calls import selectors
 from calls.after_call import recording_access, waveform
 from calls.after_call.byte_ranges import ranged_response
@@ -55,7 +55,6 @@ def _open_recording(token: str) -> tuple[Recording, IO[Any]]:
 
 
 @cache_control(private=True, max_age=86_400)
-@require_safe
 @page
 def drawing(request: HttpRequest, identifier: str) -> HttpResponse:
     """The loudness of the recording over time, as an SVG. Never changes."""
@@ -66,8 +65,6 @@ def drawing(request: HttpRequest, identifier: str) -> HttpResponse:
         raise Http404 from error
 
 
-@never_cache
-@require_safe
 @page
 def panel(request: HttpRequest, identifier: str, name: str) -> HttpResponse:
     """One part of a call's page, which reloads as long as it may change."""
@@ -78,8 +75,7 @@ def panel(request: HttpRequest, identifier: str, name: str) -> HttpResponse:
     return render(request, f"calls/_{name}.html", context)
 
 
-@require_POST
-@page
+@page_action
 def delete_recording(request: HttpRequest, identifier: str) -> HttpResponse:
     call = selectors.get_call(signed_in(request), identifier)
     try:

@@ -8,12 +8,11 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
-from django.views.decorators.http import require_POST
 
 from accounts.access import signed_in
 from accounts.models import Developer
 from bubblyphone.core.errors import Conflict, InvalidRequest
-from bubblyphone.core.pages.views import page, reported
+from bubblyphone.core.pages.views import page_action, reported
 from calls.dashboard.forms import CallFilterForm
 from calls.models import SavedView
 
@@ -78,8 +77,7 @@ def _checked(name: str) -> str:
     return name
 
 
-@require_POST
-@page
+@page_action
 def save_view(request: HttpRequest) -> HttpResponse:
     """The filters in `query`, as `name`."""
     query = request.POST.get("query", "")
@@ -88,8 +86,7 @@ def save_view(request: HttpRequest) -> HttpResponse:
     return redirect(f"{reverse('calls')}?{query}")
 
 
-@require_POST
-@page
+@page_action
 def change_view(request: HttpRequest, pk: int) -> HttpResponse:
     """Rename, choose as the default, or with `action=delete` delete."""
     view = get_object_or_404(SavedView, developer=signed_in(request), pk=pk)

@@ -10,13 +10,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.formats import date_format
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import signed_in
 from accounts.dashboard.forms import TIME_ZONES, LongSelect
 from accounts.models import Developer
-from bubblyphone.core.pages.views import page, reported
+from bubblyphone.core.pages.views import page, page_action, reported
 from bubblyphone.core.pagination import PAGE_SIZE, beyond, read_id, slice_of
 from calls.control import scheduled_calls
 from calls.models import ScheduledCall
@@ -85,8 +83,6 @@ class Line:
     speaker: str
 
 
-@never_cache
-@require_safe
 @page
 def scheduled(request: HttpRequest) -> HttpResponse:
     """Upcoming calls, next one first, or after the one with the id `after`; on the first page also past calls, newest first."""
@@ -113,8 +109,7 @@ def _upcoming(rows: QuerySet[ScheduledCall], after: int | None) -> tuple[list[Sc
     return found[:PAGE_SIZE], found[PAGE_SIZE - 1].pk if len(found) > PAGE_SIZE else None
 
 
-@require_POST
-@page
+@page_action
 def cancel(request: HttpRequest, pk: int) -> HttpResponse:
     with reported(request, "Scheduled call canceled."):
         scheduled_calls.cancel(developer=signed_in(request), pk=pk)

@@ -9,13 +9,11 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import signed_in
 from bubblyphone.core.json.documents import parse_json, parse_stored_json
 from bubblyphone.core.pages.once import show_once, take_shown_once
-from bubblyphone.core.pages.views import page, posted_from, reported
+from bubblyphone.core.pages.views import form_page, page, page_action, posted_from, reported
 from bubblyphone.core.pagination import read_id
 from calls import selectors
 from calls.control import running_calls
@@ -27,8 +25,6 @@ TRIAL = "tool-trial"  # values that the page after a test shows once
 LOOKUP_TRIAL = "lookup-trial"
 
 
-@never_cache
-@require_safe
 @page
 def call(request: HttpRequest, identifier: str) -> HttpResponse:
     """A call's page; its live part requests only itself."""
@@ -52,14 +48,12 @@ def _show(request: HttpRequest, found: Call, **refused: forms.Form) -> HttpRespo
     return render(request, "calls/detail.html", context)
 
 
-@require_POST
-@page
+@page_action
 def hang_up(request: HttpRequest, identifier: str) -> HttpResponse:
     return _act(request, identifier, running_calls.hang_up, "Hanging up.")
 
 
 @posted_from("call", "identifier")
-@page
 def whisper(request: HttpRequest, identifier: str) -> HttpResponse:
     """An instruction for the agent of a running call."""
     service = partial(running_calls.whisper, by=signed_in(request).email)
@@ -67,7 +61,6 @@ def whisper(request: HttpRequest, identifier: str) -> HttpResponse:
 
 
 @posted_from("call", "identifier")
-@page
 def transfer(request: HttpRequest, identifier: str) -> HttpResponse:
     return _act(
         request, identifier, running_calls.transfer, "Calling the number.", transfer_form=TransferForm(request.POST)
@@ -86,8 +79,7 @@ def _act(
     return redirect("call", identifier)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@page
+@form_page
 def try_tool(request: HttpRequest) -> HttpResponse:
     """A tool test from the agent editor: the button `tool` names the tool, and the whole editor is posted.
 
@@ -134,8 +126,7 @@ def _definition_with_url(tools: str, name: str) -> dict[str, Any] | None:
     return named[0] if named and named[0].get("url") else None
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@page
+@form_page
 def try_lookup(request: HttpRequest) -> HttpResponse:
     """A test of the lookup URL in an agent's or a number's form, shown like a tool test."""
     if request.method != "POST":

@@ -3,27 +3,22 @@
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import signed_in
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
-from bubblyphone.core.pages.views import add_errors, page, posted_from, refusals_on, reported, show_refusal
+from bubblyphone.core.pages.views import add_errors, page, page_action, posted_from, refusals_on, reported, show_refusal
 from phone_numbers import carrier_accounts, imports
 from phone_numbers.carriers.registry import settings_of
 from phone_numbers.dashboard.bring_forms import CarrierAccountForm, CredentialsForm, ImportForm
 from phone_numbers.dashboard.views import SHOW_SECRET_OF
 
 
-@never_cache
-@require_safe
 @page
 def bring(request: HttpRequest) -> HttpResponse:
     return _show(request)
 
 
 @posted_from("bring-number")
-@page
 def add_account(request: HttpRequest) -> HttpResponse:
     provider = request.POST.get("provider", "")
     if provider not in carrier_accounts.providers():
@@ -44,7 +39,6 @@ def add_account(request: HttpRequest) -> HttpResponse:
 
 
 @posted_from("bring-number")
-@page
 def import_number(request: HttpRequest) -> HttpResponse:
     developer = signed_in(request)
     form = ImportForm(request.POST, developer=developer)
@@ -57,8 +51,7 @@ def import_number(request: HttpRequest) -> HttpResponse:
     return _show(request, import_form=form)
 
 
-@require_POST
-@page
+@page_action
 def test_account(request: HttpRequest, pk: int) -> HttpResponse:
     account = carrier_accounts.get_account(developer=signed_in(request), pk=pk)
     try:
@@ -74,8 +67,7 @@ def test_account(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("bring-number")
 
 
-@require_POST
-@page
+@page_action
 def update_account(request: HttpRequest, pk: int) -> HttpResponse:
     account = carrier_accounts.get_account(developer=signed_in(request), pk=pk)
     form = CredentialsForm(account, request.POST)
@@ -89,8 +81,7 @@ def update_account(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("bring-number")
 
 
-@require_POST
-@page
+@page_action
 def delete_account(request: HttpRequest, pk: int) -> HttpResponse:
     account = carrier_accounts.get_account(developer=signed_in(request), pk=pk)
     with reported(request, "Account deleted."):

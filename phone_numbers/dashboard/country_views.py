@@ -3,12 +3,10 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access import signed_in
 from bubblyphone.core.errors import ApplicationError, InvalidRequest, NotFound, UpstreamFailed
-from bubblyphone.core.pages.views import page
+from bubblyphone.core.pages.views import form_page, page
 from phone_numbers.countries import (
     NOT_REQUIRED,
     UNVERIFIED,
@@ -32,8 +30,6 @@ SECTIONS = (
 )
 
 
-@never_cache
-@require_safe
 @page
 def countries(request: HttpRequest) -> HttpResponse:
     try:
@@ -54,9 +50,7 @@ def countries(request: HttpRequest) -> HttpResponse:
     return render(request, "countries/list.html", {"sections": [pair for pair in sections if pair[1]]})
 
 
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@page
+@form_page
 def country(request: HttpRequest, code: str, number_type: str) -> HttpResponse:
     """The requirements of a type of number, the status of its verification, and the form."""
     developer = signed_in(request)

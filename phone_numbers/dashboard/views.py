@@ -7,14 +7,12 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import signed_in
 from agents.selectors import agents_of, get_agent
 from billing.payments import checkout
 from bubblyphone.core.errors import ApplicationError
-from bubblyphone.core.pages.views import add_errors, page, refusals_on, reported, show_refusal
+from bubblyphone.core.pages.views import add_errors, form_page, page, page_action, refusals_on, reported, show_refusal
 from bubblyphone.core.pagination import read_id
 from bubblyphone.core.templatetags.ui import phone
 from phone_numbers import selectors, services
@@ -51,17 +49,13 @@ def _offer(number: AvailableNumber) -> Offer:
     )
 
 
-@never_cache
-@require_safe
 @page
 def numbers(request: HttpRequest) -> HttpResponse:
     owned = selectors.numbers_of(signed_in(request)).order_by("-pk")
     return render(request, "numbers/list.html", {"numbers": owned})
 
 
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@page
+@form_page
 def buy_number(request: HttpRequest) -> HttpResponse:
     """Search by the URL's query; POST buys one of the results."""
     developer = signed_in(request)
@@ -124,9 +118,7 @@ def _search(request: HttpRequest) -> dict[str, object]:
     }
 
 
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@page
+@form_page
 def number(request: HttpRequest, pk: int) -> HttpResponse:
     """One number and its configuration."""
     owned = selectors.get_number(developer=signed_in(request), pk=pk)
@@ -158,8 +150,7 @@ def _secret_to_show(request: HttpRequest, owned: PhoneNumber) -> str:
     return signing_keys(owned.signing_secret).current
 
 
-@require_POST
-@page
+@page_action
 def link_agent(request: HttpRequest, pk: int) -> HttpResponse:
     """From an agent's page: the agent answers another number."""
     agent = get_agent(developer=signed_in(request), pk=pk)
@@ -175,8 +166,7 @@ def link_agent(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("agent", pk)
 
 
-@require_POST
-@page
+@page_action
 def rotate_secret(request: HttpRequest, pk: int) -> HttpResponse:
     """The number's page then shows the new secret, once."""
     services.rotate_webhook_secret(number=selectors.get_number(developer=signed_in(request), pk=pk))
@@ -185,8 +175,7 @@ def rotate_secret(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("number", pk)
 
 
-@require_POST
-@page
+@page_action
 def test_webhook(request: HttpRequest, pk: int) -> HttpResponse:
     """Send a test event; the webhooks page shows the result."""
     owned = selectors.get_number(developer=signed_in(request), pk=pk)
@@ -199,8 +188,7 @@ def test_webhook(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(f"{reverse('webhooks')}?event=webhook.test")
 
 
-@require_POST
-@page
+@page_action
 def release_number(request: HttpRequest, pk: int) -> HttpResponse:
     owned = selectors.get_number(developer=signed_in(request), pk=pk)
     try:

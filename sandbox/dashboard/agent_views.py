@@ -3,23 +3,19 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import signed_in
 from agents import selectors, services
 from agents.dashboard.editor import Editor
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
 from bubblyphone.core.numbering.e164 import is_e164
-from bubblyphone.core.pages.views import page, show_refusal
+from bubblyphone.core.pages.views import form_page, page_action, show_refusal
 from sandbox import agent_tests
 from sandbox.agent_templates import BY_KEY, TEMPLATES, settings_of
 from sandbox.dashboard.views import connection_details
 
 
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@page
+@form_page
 def new_agent(request: HttpRequest) -> HttpResponse:
     """ "What should your agent do?": a POST names a template, creates an agent from it, and opens the editor."""
     template = BY_KEY.get(request.POST.get("template", ""))
@@ -35,9 +31,7 @@ def new_agent(request: HttpRequest) -> HttpResponse:
     return render(request, "agents/new.html", {"templates": TEMPLATES})
 
 
-@never_cache
-@require_POST
-@page
+@page_action
 def test_agent(request: HttpRequest, pk: int) -> JsonResponse:
     """Start a test with the current form; returns what the editor needs to connect, or `{"message"}`."""
     agent = selectors.get_agent(developer=signed_in(request), pk=pk)

@@ -4,13 +4,11 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import signed_in
 from accounts.models import Developer
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
-from bubblyphone.core.pages.views import page
+from bubblyphone.core.pages.views import page, page_action
 from bubblyphone.core.pagination import read_id
 from calls.dashboard.call_page import live_context
 from sandbox import prices, selectors, services
@@ -23,8 +21,6 @@ KEYS = (
 )  # fmt: skip
 
 
-@never_cache
-@require_safe
 @page
 def phone(request: HttpRequest) -> HttpResponse:
     """The browser as a phone at the built-in exchange."""
@@ -41,8 +37,6 @@ def phone(request: HttpRequest) -> HttpResponse:
     return render(request, "sandbox/phone.html", context)
 
 
-@never_cache
-@require_safe
 @page
 def phone_call(request: HttpRequest) -> HttpResponse:
     """The handset's newest call after the one with the id `after`, as a fragment; 204 while there is none."""
@@ -53,8 +47,6 @@ def phone_call(request: HttpRequest) -> HttpResponse:
     return render(request, "calls/_live_summary.html", live_context(call))
 
 
-@never_cache
-@require_safe
 @page
 def sandbox(request: HttpRequest) -> HttpResponse:
     """Talk to an agent without any phone."""
@@ -64,8 +56,6 @@ def sandbox(request: HttpRequest) -> HttpResponse:
     return render(request, "sandbox/sandbox.html", context)
 
 
-@never_cache
-@require_safe
 @page
 def sandbox_price(request: HttpRequest) -> HttpResponse:
     """The price of a call to the chosen agent, as a fragment."""
@@ -74,9 +64,7 @@ def sandbox_price(request: HttpRequest) -> HttpResponse:
     return render(request, "sandbox/_price.html", _price_context(developer, form))
 
 
-@never_cache
-@require_POST
-@page
+@page_action
 def sandbox_variables(request: HttpRequest) -> HttpResponse:
     """The variables of the chosen agent and the typed prompt, as a fragment. Typed values are kept."""
     typed = SandboxForm(request.POST, developer=signed_in(request))
@@ -90,8 +78,7 @@ def _price_context(developer: Developer, form: SandboxForm) -> dict[str, object]
     return {"price": prices.price_of(form.number)} if form.number else {"demos_left": prices.demos_left(developer)}
 
 
-@require_POST
-@page
+@page_action
 def start_sandbox(request: HttpRequest) -> JsonResponse:
     """Start a sandbox call; returns what its page needs to connect, or `{"message"}`."""
     developer = signed_in(request)

@@ -4,12 +4,10 @@ from django.contrib import messages
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import signed_in
 from bubblyphone.core.pages.once import show_once, take_shown_once
-from bubblyphone.core.pages.views import page, refusals_on
+from bubblyphone.core.pages.views import form_page, page_action, refusals_on
 from webhooks import account_endpoints
 from webhooks.dashboard.forms import EndpointForm
 from webhooks.models import WebhookDelivery
@@ -19,9 +17,7 @@ SHOWN_ONCE = "new-endpoint-key"  # what the page after creating or rotating show
 RECENT = 10
 
 
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@page
+@form_page
 def endpoints(request: HttpRequest) -> HttpResponse:
     """The list; POST adds one and shows its secret on its own page."""
     developer = signed_in(request)
@@ -39,9 +35,7 @@ def endpoints(request: HttpRequest) -> HttpResponse:
     return render(request, "webhooks/endpoints.html", {"form": form, "rows": rows})
 
 
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@page
+@form_page
 def endpoint(request: HttpRequest, pk: int) -> HttpResponse:
     """One endpoint with its recent deliveries; POST saves its settings."""
     developer = signed_in(request)
@@ -64,8 +58,7 @@ def endpoint(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "webhooks/endpoint.html", context)
 
 
-@require_POST
-@page
+@page_action
 def set_enabled(request: HttpRequest, pk: int, *, enabled: bool) -> HttpResponse:
     account_endpoints.update(developer=signed_in(request), pk=pk, enabled=enabled)
     text = "Endpoint enabled. It receives events from now on." if enabled else "Endpoint disabled."
@@ -73,16 +66,14 @@ def set_enabled(request: HttpRequest, pk: int, *, enabled: bool) -> HttpResponse
     return redirect("webhook-endpoint", pk)
 
 
-@require_POST
-@page
+@page_action
 def send_test(request: HttpRequest, pk: int) -> HttpResponse:
     account_endpoints.send_test(developer=signed_in(request), pk=pk)
     messages.success(request, "Test event sent. The response is under Recent deliveries.")
     return redirect("webhook-endpoint", pk)
 
 
-@require_POST
-@page
+@page_action
 def rotate_secret(request: HttpRequest, pk: int) -> HttpResponse:
     secret = account_endpoints.rotate_secret(developer=signed_in(request), pk=pk)[1]
     show_once(request, SHOWN_ONCE, secret)
@@ -90,8 +81,7 @@ def rotate_secret(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("webhook-endpoint", pk)
 
 
-@require_POST
-@page
+@page_action
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
     account_endpoints.delete(developer=signed_in(request), pk=pk)
     messages.success(request, "Endpoint deleted.")

@@ -8,8 +8,6 @@ from django.db.models import CharField, F, Value
 from django.db.models.functions import Left
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
 from bubblyphone.core.errors import InvalidRequest
@@ -26,8 +24,6 @@ TAIL_BATCH = 50
 _BEGINNING = Left(F("body"), Value(redelivery.SHOWN_CHARACTERS), output_field=CharField())
 
 
-@never_cache
-@require_safe
 @page
 def events_page(request: HttpRequest) -> HttpResponse:
     """Events newest first, by the filters of the URL; the first page follows what happens."""
@@ -56,8 +52,6 @@ def _show(request: HttpRequest, *, refused: ResendEventsForm | None = None) -> H
     return render(request, "webhooks/events.html", context)
 
 
-@never_cache
-@require_safe
 @page
 def tail(request: HttpRequest) -> HttpResponse:
     """What happened after the event `newest` and fits the filters, for the top of the list; the next request comes along."""
@@ -78,8 +72,6 @@ def tail(request: HttpRequest) -> HttpResponse:
     return render(request, "webhooks/_tail.html", context)
 
 
-@never_cache
-@require_safe
 @page
 def event(request: HttpRequest, public_id: str) -> HttpResponse:
     """One event: its body, and where it was sent."""
@@ -96,7 +88,6 @@ def event(request: HttpRequest, public_id: str) -> HttpResponse:
 
 
 @posted_from("events")
-@page
 def resend_events(request: HttpRequest) -> HttpResponse:
     developer = signed_in(request)
     form = ResendEventsForm(request.POST, developer=developer, auto_id="resend_%s")

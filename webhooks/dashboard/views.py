@@ -4,13 +4,11 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render, resolve_url
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import signed_in
 from accounts.models import Developer
 from bubblyphone.core.api.openapi import description
-from bubblyphone.core.pages.views import next_page, page, reported
+from bubblyphone.core.pages.views import next_page, page, page_action, reported
 from bubblyphone.core.pagination import slice_of
 from webhooks import account_endpoints
 from webhooks.extension_points import NUMBER_ADDRESSES
@@ -34,8 +32,6 @@ class DeliveryFilterForm(forms.Form):
         self.fields["endpoint"] = forms.ChoiceField(required=False, choices=[("", "All endpoints"), *endpoints])
 
 
-@never_cache
-@require_safe
 @page
 def webhooks(request: HttpRequest) -> HttpResponse:
     """URLs, and deliveries newest first, filtered by status, event, and account endpoint."""
@@ -60,8 +56,7 @@ def webhooks(request: HttpRequest) -> HttpResponse:
     return render(request, "webhooks/list.html", context)
 
 
-@require_POST
-@page
+@page_action
 def resend(request: HttpRequest, pk: int) -> HttpResponse:
     """Resend one delivery, and return to the requesting page (`next`)."""
     with reported(request, "Resending the webhook."):
@@ -69,8 +64,7 @@ def resend(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(_target(request))
 
 
-@require_POST
-@page
+@page_action
 def resend_failed(request: HttpRequest) -> HttpResponse:
     count = redelivery.resend_failed(developer=signed_in(request))
     messages.success(request, f"Resending {count} webhook{'' if count == 1 else 's'}.")

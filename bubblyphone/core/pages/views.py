@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec, TypeAlias
 from urllib.parse import urlsplit
 
 from django import forms
@@ -14,7 +14,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from bubblyphone.core.errors import ApplicationError, InvalidRequest, NotFound, TooManyRequests
 from bubblyphone.core.pages.once import act_once
@@ -22,11 +22,25 @@ from bubblyphone.core.pages.once import act_once
 P = ParamSpec("P")
 
 
-def page(
-    view: Callable[Concatenate[HttpRequest, P], HttpResponse],
-) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
-    """A view for signed-in users, in their time zone; objects that a service does not find are 404, too many requests are 429."""
+View: TypeAlias = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
+
+def page(view: View[P]) -> View[P]:
+    """A page for signed-in users, in their time zone; objects that a service does not find are 404, too many requests are 429."""
+    return require_safe(_for_account(view))
+
+
+def form_page(view: View[P]) -> View[P]:
+    """A page that also handles the POST of its form."""
+    return require_http_methods(["GET", "HEAD", "POST"])(_for_account(view))
+
+
+def page_action(view: View[P]) -> View[P]:
+    """A POST from a page, such as a button's, that renders no page."""
+    return require_POST(_for_account(view))
+
+
+def _for_account(view: View[P]) -> View[P]:
     @wraps(view)
     def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if not request.user.is_authenticated:
@@ -88,23 +102,19 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return render(request, "403_csrf.html", {"page": referring_page(request)}, status=403)
 
 
-def posted_from(
-    page_name: str, *parameters: str
-) -> Callable[
-    [Callable[Concatenate[HttpRequest, P], HttpResponse]], Callable[Concatenate[HttpRequest, P], HttpResponse]
-]:
+def posted_from(page_name: str, *parameters: str) -> Callable[[View[P]], View[P]]:
     """A view that handles the POST of a form on another page, and shows that page with the errors of a rejected form.
 
     A GET of its URL redirects to that page, whose URL has the view's `parameters`.
     """
 
-    def decorate(
-        view: Callable[Concatenate[HttpRequest, P], HttpResponse],
-    ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    def decorate(view: View[P]) -> View[P]:
+        for_account = _for_account(view)
+
         @wraps(view)
         def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             if request.method == "POST":
-                return view(request, *args, **kwargs)
+                return for_account(request, *args, **kwargs)
             return HttpResponseRedirect(reverse(page_name, kwargs={name: kwargs[name] for name in parameters}))
 
         return require_http_methods(["GET", "HEAD", "POST"])(wrapped)
