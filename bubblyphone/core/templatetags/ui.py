@@ -8,6 +8,7 @@ from typing import Any
 import phonenumbers
 from django import template
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
@@ -149,6 +150,44 @@ def icon(name: str) -> SafeString:
     """An icon from static/img/icons.svg; always next to a text with the same meaning."""
     return format_html(
         '<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', static("img/icons.svg"), name
+    )
+
+
+@register.simple_block_tag(takes_context=True)
+def dialog(
+    context: dict[str, Any],
+    content: str,
+    name: str,
+    url_name: str,
+    pk: int,
+    *,
+    title: str,
+    button: str,
+    of: object = "",
+    look: str = "danger",
+    in_list: bool = False,
+    discards: bool = False,
+) -> SafeString:
+    """A form in a dialog that a button with `popovertarget` opens: the id is `name`, in a list followed by the row's `pk`.
+
+    In `title`, {} is `of`. With `discards`, unsaved input on the page is discarded (static/js/forms.js).
+    """
+    key = f"{name}-{pk}" if in_list else name
+    return format_html(
+        '<dialog id="{key}" popover aria-labelledby="{key}-question">'
+        '<form class="body" method="post" action="{url}" novalidate{discards}>'
+        '<input type="hidden" name="csrfmiddlewaretoken" value="{token}"><h2 id="{key}-question">{title}</h2>{content}'
+        '<div class="row"><button class="button {look}">{button}</button>'
+        '<button class="button" type="button" popovertarget="{key}" popovertargetaction="hide">Cancel</button></div>'
+        "</form></dialog>",
+        key=key,
+        url=reverse(url_name, args=[pk]),
+        discards=SafeString(" data-discards" if discards else ""),
+        token=context.get("csrf_token", ""),
+        title=format_html(title, of) if of else title,
+        content=content,
+        look=look,
+        button=button,
     )
 
 
