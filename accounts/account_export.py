@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from accounts.api.responses import API_KEY, PROFILE
-from accounts.extension_points import EXPORT_FILES, EXPORT_TABLES, ExportTable
+from accounts.extension_points import EXPORT_FILES, EXPORT_TABLES, ExportTable, exported, owned
 from accounts.models import ApiKey, Developer
 from accounts.notifications import choices_of
 from accounts.retention import periods_of
 from bubblyphone.core.files.streamed_zip import StreamedArchive
-from bubblyphone.core.pagination import in_pages
 
 logger = logging.getLogger(__name__)
 
@@ -45,9 +44,4 @@ def _account(developer: Developer) -> Iterator[dict[str, Any]]:
     }
 
 
-def _api_keys(developer: Developer) -> Iterator[dict[str, Any]]:
-    for key in in_pages(ApiKey.objects.filter(developer=developer)):
-        yield API_KEY.of(key)
-
-
-TABLES = (ExportTable("account", _account), ExportTable("api_keys", _api_keys))
+TABLES = (ExportTable("account", _account), exported("api_keys", owned(ApiKey), API_KEY.of))

@@ -8,7 +8,10 @@ from datetime import datetime
 from enum import IntEnum
 from typing import IO, Any
 
+from django.db.models import Model, QuerySet
+
 from accounts.models import Developer
+from bubblyphone.core.pagination import in_pages
 from bubblyphone.core.registry import Registry
 
 ACCOUNT_OPENED: Registry[Callable[[int], None]] = Registry()
@@ -60,6 +63,18 @@ class ExportTable:
 
     name: str
     rows: Callable[[Developer], Iterator[Mapping[str, Any]]]
+
+
+def exported(
+    name: str, rows: Callable[[Developer], QuerySet[Any]], shown: Callable[[Any], Mapping[str, Any]]
+) -> ExportTable:
+    """A file with one line for each row."""
+    return ExportTable(name, lambda developer: map(shown, in_pages(rows(developer))))
+
+
+def owned(model: type[Model]) -> Callable[[Developer], QuerySet[Any]]:
+    """The rows of a model with a `developer`."""
+    return lambda developer: model._default_manager.filter(developer=developer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from accounts.extension_points import ExportFile, ExportTable
+from accounts.extension_points import ExportFile, ExportTable, exported, owned
 from accounts.models import Developer
 from bubblyphone.core.api.views import format_time
 from bubblyphone.core.pagination import in_pages
@@ -15,19 +15,25 @@ from calls.api.caps import caps_data
 from calls.api.policy_responses import DO_NOT_CALL, POLICY
 from calls.api.responses import CALL, EVENT, SPOKEN, TURN
 from calls.control.scheduled_calls import scheduled_of
-from calls.models import Call, CallEvent, CallTurn, Recording, SavedView, TranscriptEntry, Transcription, Transfer
+from calls.models import (
+    Call,
+    CallEvent,
+    CallTurn,
+    Recording,
+    SavedView,
+    ScheduledCall,
+    TranscriptEntry,
+    Transcription,
+    Transfer,
+)
 from calls.policy import services as policies
 
 BATCH = 100
 
 
-def _calls(developer: Developer) -> Iterator[dict[str, Any]]:
-    for call in in_pages(selectors.calls_of(developer)):
-        yield {
-            **CALL.of(call),
-            "system_prompt": call.settings.system_prompt,
-            "dynamic_variables": call.dynamic_variables,
-        }
+def _call(call: Call) -> dict[str, Any]:
+    prompt = call.settings.system_prompt
+    return {**CALL.of(call), "system_prompt": prompt, "dynamic_variables": call.dynamic_variables}
 
 
 def _rows(model: Any, developer: Developer) -> Iterator[Any]:
@@ -75,42 +81,35 @@ def _transfers(developer: Developer) -> Iterator[dict[str, Any]]:
         }
 
 
-def _scheduled(developer: Developer) -> Iterator[dict[str, Any]]:
-    for row in in_pages(scheduled_of(developer)):
-        yield {
-            "id": row.pk,
-            "from_number": row.phone_number.e164,
-            "to_number": row.to_number,
-            "agent_id": row.agent_id,
-            "dynamic_variables": row.dynamic_variables,
-            "due_at": format_time(row.due_at),
-            "status": row.status,
-            "call_id": row.call_id,
-            "reason": row.reason or None,
-            "detail": row.detail or None,
-        }
+def _scheduled(row: ScheduledCall) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "from_number": row.phone_number.e164,
+        "to_number": row.to_number,
+        "agent_id": row.agent_id,
+        "dynamic_variables": row.dynamic_variables,
+        "due_at": format_time(row.due_at),
+        "status": row.status,
+        "call_id": row.call_id,
+        "reason": row.reason or None,
+        "detail": row.detail or None,
+    }
 
 
-def _saved_views(developer: Developer) -> Iterator[dict[str, Any]]:
-    for view in in_pages(SavedView.objects.filter(developer=developer)):
-        yield {"name": view.name, "query": view.query, "is_default": view.is_default}
-
-
-def _do_not_call(developer: Developer) -> Iterator[dict[str, Any]]:
-    for number in in_pages(policies.numbers_of(developer)):
-        yield DO_NOT_CALL.of(number)
+def _saved_view(view: SavedView) -> dict[str, Any]:
+    return {"name": view.name, "query": view.query, "is_default": view.is_default}
 
 
 TABLES = (
-    ExportTable("calls", _calls),
+    exported("calls", selectors.calls_of, _call),
     ExportTable("transcripts", partial(_of_calls, TranscriptEntry, SPOKEN)),
     ExportTable("recording_transcriptions", _transcriptions),
     ExportTable("events", partial(_of_calls, CallEvent, EVENT)),
     ExportTable("turns", partial(_of_calls, CallTurn, TURN)),
     ExportTable("transfers", _transfers),
-    ExportTable("scheduled_calls", _scheduled),
-    ExportTable("saved_views", _saved_views),
+    exported("scheduled_calls", scheduled_of, _scheduled),
+    exported("saved_views", owned(SavedView), _saved_view),
     ExportTable("caps", _caps),
     ExportTable("policy", _policy),
-    ExportTable("do_not_call", _do_not_call),
+    exported("do_not_call", policies.numbers_of, DO_NOT_CALL.of),
 )
