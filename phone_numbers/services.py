@@ -12,7 +12,7 @@ from bubblyphone.core.api.views import format_time
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound, UpstreamFailed
 from bubblyphone.core.money import ZERO
 from phone_numbers import abilities, configuration, imports
-from phone_numbers.carriers.base import AvailableNumber, CarrierError
+from phone_numbers.carriers.base import AvailableNumber, CarrierError, NumberSearch
 from phone_numbers.carriers.registry import account_id_of, default_carrier
 from phone_numbers.charging import purchases
 from phone_numbers.models import CallMode, NumberPrice, PhoneNumber, Verification
@@ -41,7 +41,7 @@ def search_available(
     """
     price = get_price(country=country, number_type=number_type) if number_type else find_main_price(country=country)
     try:
-        found = abilities.inventory_of(carrier or default_carrier()).search_numbers(
+        search = NumberSearch(
             country=country,
             number_type=price.number_type,
             area_code=area_code,
@@ -49,6 +49,7 @@ def search_available(
             contains=contains,
             limit=limit,
         )
+        found = abilities.inventory_of(carrier or default_carrier()).search_numbers(search)
     except CarrierError as error:
         raise UpstreamFailed(f"The carrier could not search for numbers: {error}") from error
     return found[:limit], _price(carrier, price)

@@ -26,7 +26,7 @@ from calls.control import call_variables, commands, fallback, lifecycle
 from calls.models import Call, CallStatus, Direction, HangupCause
 from calls.policy import gate
 from phone_numbers import abilities
-from phone_numbers.carriers.base import CarrierError
+from phone_numbers.carriers.base import CarrierError, DialRequest
 from phone_numbers.carriers.capabilities import CallControl
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import CallMode, PhoneNumber
@@ -202,13 +202,15 @@ def dial(call: Call, *, is_repeated: bool = False) -> None:
 
 def _place_at_carrier(call: Call) -> str:
     """Have the call's carrier dial; returns its id of the call. Raises CarrierError."""
-    return get_carrier(call, CallControl).dial(
+    is_streaming = call.mode == CallMode.STREAMING
+    request = DialRequest(
         from_number=call.from_number,
         to_number=call.to_number,
         client_state=str(call.pk),
         command_id=commands.command_id(call, f"dial:{call.from_number}"),
-        stream=commands.issue_media_token(call) if call.mode == CallMode.STREAMING else None,
+        stream=commands.issue_media_token(call) if is_streaming else None,
         timeout_seconds=RING_SECONDS,
         time_limit_seconds=call.settings.max_call_duration + CARRIER_LIMIT_SLACK_SECONDS,
-        detect_voicemail=call.mode == CallMode.STREAMING,
+        detect_voicemail=is_streaming,
     )
+    return get_carrier(call, CallControl).dial(request)

@@ -22,7 +22,7 @@ from calls.charging.admission import admit_transfer
 from calls.control import carrier_recording, commands, speech
 from calls.control.session_messages import End, TransferBegun, TransferFailed, tell_session
 from calls.models import Call, CallStatus, CarrierEventRecord, Direction, HangupCause, Transfer
-from phone_numbers.carriers.base import CarrierError
+from phone_numbers.carriers.base import CarrierError, DialRequest
 from phone_numbers.carriers.capabilities import CallControl, Speech
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from phone_numbers.carriers.registry import get_carrier
@@ -103,30 +103,19 @@ def _is_done(transfer: Transfer, command: Callable[[Transfer], None]) -> bool:
 def _ring(transfer: Transfer) -> None:
     """Have the recipient called: for the caller directly, or for a briefing in a separate call."""
     call = transfer.call
-    from_number = own_number(call)
-    command_id = commands.command_id(call, f"transfer:{transfer.pk}")
-    leg_state = f"{call.pk}:transfer:{transfer.pk}"
-    limit = call.settings.max_call_duration + LIMIT_SLACK_SECONDS
-    if not transfer.briefing:
-        get_carrier(call, CallControl).transfer(
-            carrier_call_id=call.carrier_call_id or "",
-            command_id=command_id,
-            from_number=from_number,
-            to_number=transfer.to_number,
-            leg_state=leg_state,
-            timeout_seconds=RING_SECONDS,
-            time_limit_seconds=limit,
-        )
-        return
-    leg = get_carrier(call, CallControl).dial(
-        from_number=from_number,
+    carrier = get_carrier(call, CallControl)
+    request = DialRequest(
+        from_number=own_number(call),
         to_number=transfer.to_number,
-        client_state=leg_state,
-        command_id=command_id,
-        stream=None,
+        client_state=f"{call.pk}:transfer:{transfer.pk}",
+        command_id=commands.command_id(call, f"transfer:{transfer.pk}"),
         timeout_seconds=RING_SECONDS,
-        time_limit_seconds=limit,
+        time_limit_seconds=call.settings.max_call_duration + LIMIT_SLACK_SECONDS,
     )
+    if not transfer.briefing:
+        carrier.transfer(request, carrier_call_id=call.carrier_call_id or "")
+        return
+    leg = carrier.dial(request)
     Transfer.objects.filter(pk=transfer.pk).update(carrier_call_id=leg)
 
 

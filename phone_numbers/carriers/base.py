@@ -34,6 +34,18 @@ class InvalidSignature(Exception):
     """A webhook that is not from the carrier, or is too old."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberSearch:
+    """What a number for sale should be; empty fields do not matter."""
+
+    country: str
+    number_type: str = ""
+    area_code: str = ""
+    locality: str = ""
+    contains: str = ""
+    limit: int = 50
+
+
 @dataclass(frozen=True, slots=True)
 class AvailableNumber:
     """A number for sale, with the fields of GET /phone-numbers/available."""
@@ -95,6 +107,20 @@ class StreamSettings:
 
     url: str
     audio_format: AudioFormat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialRequest:
+    """A call to place. Its events carry `client_state`; with the same `command_id` it is the same call."""
+
+    from_number: str
+    to_number: str
+    client_state: str
+    command_id: str
+    timeout_seconds: int
+    time_limit_seconds: int
+    stream: StreamSettings | None = None
+    detect_voicemail: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,9 @@ from phone_numbers.carriers.base import (
     AvailableNumber,
     CallState,
     CarrierRequirement,
+    DialRequest,
     NumberOrder,
+    NumberSearch,
     RequirementAnswer,
     StreamSettings,
 )
@@ -27,18 +29,7 @@ class CallControl(ABC):
     takes_keys_as_sound: ClassVar[bool] = False  # in a call with a stream, instead of `send_dtmf`
 
     @abstractmethod
-    def dial(
-        self,
-        *,
-        from_number: str,
-        to_number: str,
-        client_state: str,
-        command_id: str,
-        stream: StreamSettings | None,
-        timeout_seconds: int,
-        time_limit_seconds: int,
-        detect_voicemail: bool = False,
-    ) -> str:
+    def dial(self, request: DialRequest) -> str:
         """Place a call; returns the carrier's id. A repeat of the command finds the call that it placed."""
 
     @abstractmethod
@@ -58,21 +49,8 @@ class CallControl(ABC):
     def start_stream(self, *, carrier_call_id: str, command_id: str, stream: StreamSettings) -> None: ...
 
     @abstractmethod
-    def transfer(
-        self,
-        *,
-        carrier_call_id: str,
-        command_id: str,
-        from_number: str,
-        to_number: str,
-        leg_state: str,
-        timeout_seconds: int,
-        time_limit_seconds: int,
-    ) -> None:
-        """Call somebody else and connect the caller to them.
-
-        If nobody answers, the call continues as before. Events of the new leg carry `leg_state` as their `client_state`.
-        """
+    def transfer(self, request: DialRequest, *, carrier_call_id: str) -> None:
+        """Call somebody else, without a stream, and connect the caller to them. If nobody answers, the call continues as before."""
 
     @abstractmethod
     def bridge(self, *, carrier_call_id: str, other_carrier_call_id: str, command_id: str) -> None:
@@ -126,16 +104,7 @@ class NumberInventory(ABC):
     """Numbers for sale, and the account's own numbers."""
 
     @abstractmethod
-    def search_numbers(
-        self,
-        *,
-        country: str,
-        number_type: str = "",
-        area_code: str = "",
-        locality: str = "",
-        contains: str = "",
-        limit: int = 50,
-    ) -> list[AvailableNumber]: ...
+    def search_numbers(self, search: NumberSearch) -> list[AvailableNumber]: ...
 
     @abstractmethod
     def order_number(self, *, e164: str, reference: str, requirement_group_id: str = "") -> NumberOrder:

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 from bubblyphone.core.audio import AudioFormat
-from phone_numbers.carriers.base import CallState, CarrierError, StreamSettings
+from phone_numbers.carriers.base import CallState, CarrierError, DialRequest, StreamSettings
 from phone_numbers.carriers.capabilities import CallControl
 from phone_numbers.carriers.telnyx import webhooks
 from phone_numbers.carriers.telnyx.account import TelnyxAccount
@@ -26,30 +26,15 @@ class TelnyxCalls(CallControl):
     detects_voicemail = True
     detects_screening = True
 
-    def dial(
-        self,
-        *,
-        from_number: str,
-        to_number: str,
-        client_state: str,
-        command_id: str,
-        stream: StreamSettings | None,
-        timeout_seconds: int,
-        time_limit_seconds: int,
-        detect_voicemail: bool = False,
-    ) -> str:
-        body: dict[str, Any] = {
+    def dial(self, request: DialRequest) -> str:
+        body: dict[str, Any] = _dial_fields(request) | {
             "connection_id": self.account.connection_id,
-            "from": from_number,
-            "to": to_number,
-            "client_state": webhooks.encode_client_state(client_state),
-            "command_id": command_id,
-            "timeout_secs": _within(timeout_seconds, RING_LIMITS),
-            "time_limit_secs": _within(time_limit_seconds, LENGTH_LIMITS),
+            "client_state": webhooks.encode_client_state(request.client_state),
+            "command_id": request.command_id,
         }
-        if stream is not None:
+        if (stream := request.stream) is not None:
             body |= _stream_fields(stream) | _sampling_rate(stream.audio_format) | {"send_silence_when_idle": True}
-        if detect_voicemail:
+        if request.detect_voicemail:
             body["answering_machine_detection"] = "premium_ios_call_screening_detection"
             body["answering_machine_detection_config"] = {"total_analysis_time_millis": MACHINE_ANALYSIS_MS}
         call = self.account.client.post("calls", body)
@@ -81,25 +66,9 @@ class TelnyxCalls(CallControl):
         body = _stream_fields(stream) | _sampling_rate(stream.audio_format)
         self.account.command(carrier_call_id, "streaming_start", command_id, body)
 
-    def transfer(
-        self,
-        *,
-        carrier_call_id: str,
-        command_id: str,
-        from_number: str,
-        to_number: str,
-        leg_state: str,
-        timeout_seconds: int,
-        time_limit_seconds: int,
-    ) -> None:
-        body = {
-            "to": to_number,
-            "from": from_number,
-            "timeout_secs": _within(timeout_seconds, RING_LIMITS),
-            "time_limit_secs": _within(time_limit_seconds, LENGTH_LIMITS),
-            "target_leg_client_state": webhooks.encode_client_state(leg_state),
-        }
-        self.account.command(carrier_call_id, "transfer", command_id, body)
+    def transfer(self, request: DialRequest, *, carrier_call_id: str) -> None:
+        body = _dial_fields(request) | {"target_leg_client_state": webhooks.encode_client_state(request.client_state)}
+        self.account.command(carrier_call_id, "transfer", request.command_id, body)
 
     def bridge(self, *, carrier_call_id: str, other_carrier_call_id: str, command_id: str) -> None:
         self.account.command(carrier_call_id, "bridge", command_id, {"call_control_id": other_carrier_call_id})
@@ -123,6 +92,15 @@ class TelnyxCalls(CallControl):
         except CarrierError as error:
             if error.reason != "call_ended":
                 raise
+
+
+def _dial_fields(request: DialRequest) -> dict[str, Any]:
+    return {
+        "from": request.from_number,
+        "to": request.to_number,
+        "timeout_secs": _within(request.timeout_seconds, RING_LIMITS),
+        "time_limit_secs": _within(request.time_limit_seconds, LENGTH_LIMITS),
+    }
 
 
 def _stream_fields(stream: StreamSettings) -> dict[str, Any]:

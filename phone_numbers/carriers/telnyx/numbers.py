@@ -10,7 +10,7 @@ from urllib.parse import quote
 import phonenumbers
 from phonenumbers import PhoneNumberType
 
-from phone_numbers.carriers.base import AvailableNumber, CarrierError, NumberOrder
+from phone_numbers.carriers.base import AvailableNumber, CarrierError, NumberOrder, NumberSearch
 from phone_numbers.carriers.capabilities import NumberInventory
 from phone_numbers.carriers.telnyx.account import TelnyxAccount, rows_of
 from phone_numbers.carriers.telnyx.client import TelnyxError
@@ -30,28 +30,19 @@ class TelnyxNumbers(NumberInventory):
 
     account: TelnyxAccount
 
-    def search_numbers(
-        self,
-        *,
-        country: str,
-        number_type: str = "",
-        area_code: str = "",
-        locality: str = "",
-        contains: str = "",
-        limit: int = 50,
-    ) -> list[AvailableNumber]:
+    def search_numbers(self, search: NumberSearch) -> list[AvailableNumber]:
         wanted: dict[str, str | int] = {
-            "filter[country_code]": country,
-            "filter[phone_number_type]": number_type,
-            "filter[national_destination_code]": area_code,
-            "filter[locality]": locality,
-            "filter[phone_number][contains]": contains,
-            "filter[limit]": limit,
+            "filter[country_code]": search.country,
+            "filter[phone_number_type]": search.number_type,
+            "filter[national_destination_code]": search.area_code,
+            "filter[locality]": search.locality,
+            "filter[phone_number][contains]": search.contains,
+            "filter[limit]": search.limit,
         }
         rows = self.account.client.get(
             "available_phone_numbers", {name: value for name, value in wanted.items() if value}
         )
-        return [_available_number(row, number_type) for row in rows_of(rows)]
+        return [_available_number(row, search.number_type) for row in rows_of(rows)]
 
     def order_number(self, *, e164: str, reference: str, requirement_group_id: str = "") -> NumberOrder:
         number = {"phone_number": e164}

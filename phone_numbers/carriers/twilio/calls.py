@@ -7,7 +7,7 @@ that it created, by the mark in the callback URLs or in the list of calls, and d
 import time
 from datetime import datetime, timedelta
 
-from phone_numbers.carriers.base import CallState, CarrierError, StreamSettings
+from phone_numbers.carriers.base import CallState, CarrierError, DialRequest, StreamSettings
 from phone_numbers.carriers.capabilities import CallControl
 from phone_numbers.carriers.twilio import call_scripts, given_commands, twiml
 from phone_numbers.carriers.twilio.account import TwilioAccount
@@ -29,101 +29,67 @@ class TwilioCalls(CallControl):
     detects_voicemail = True
     takes_keys_as_sound = True
 
-    def dial(
-        self,
-        *,
-        from_number: str,
-        to_number: str,
-        client_state: str,
-        command_id: str,
-        stream: StreamSettings | None,
-        timeout_seconds: int,
-        time_limit_seconds: int,
-        detect_voicemail: bool = False,
-    ) -> str:
-        address = self.account.address
-        first: dict[str, object] = {"url": address("next", state=client_state), "method": "POST"}
-        if stream is not None:
+    def dial(self, request: DialRequest) -> str:
+        address, state = self.account.address, request.client_state
+        first: dict[str, object] = {"url": address("next", state=state), "method": "POST"}
+        if request.stream is not None:
             # In the request itself, which saves a round trip after the answer.
-            first = {"twiml": twiml.stream(stream.url, address("next", state=client_state))}
-        if detect_voicemail:
+            first = {"twiml": twiml.stream(request.stream.url, address("next", state=state))}
+        if request.detect_voicemail:
             first |= {
                 "machine_detection": "Enable",
                 "async_amd": "true",
-                "async_amd_status_callback": address("machine", state=client_state),
+                "async_amd_status_callback": address("machine", state=state),
             }
-        return self._create_once(
-            from_number, to_number, client_state, command_id, timeout_seconds, time_limit_seconds, first
-        )
+        return self._create_once(request, first)
 
-    def transfer(
-        self,
-        *,
-        carrier_call_id: str,
-        command_id: str,
-        from_number: str,
-        to_number: str,
-        leg_state: str,
-        timeout_seconds: int,
-        time_limit_seconds: int,
-    ) -> None:
+    def transfer(self, request: DialRequest, *, carrier_call_id: str) -> None:
         """A separate call, which moves the caller into a conference once it is answered. <Dial> would end their stream immediately."""
-        joins = self.account.address("next", state=leg_state, joins=carrier_call_id)
-        first: dict[str, object] = {"url": joins, "method": "POST"}
-        self._create_once(from_number, to_number, leg_state, command_id, timeout_seconds, time_limit_seconds, first)
+        joins = self.account.address("next", state=request.client_state, joins=carrier_call_id)
+        self._create_once(request, {"url": joins, "method": "POST"})
 
-    def _create_once(
-        self,
-        from_number: str,
-        to_number: str,
-        client_state: str,
-        command_id: str,
-        ring_seconds: int,
-        limit_seconds: int,
-        first: dict[str, object],
-    ) -> str:
-        command, is_new = given_commands.begin(command_id)
+    def _create_once(self, request: DialRequest, first: dict[str, object]) -> str:
+        command, is_new = given_commands.begin(request.command_id)
         if command.result:
             return command.result
-        if not is_new and (found := self._made_before(from_number, to_number, command_id, command.created_at)):
+        if not is_new and (found := self._made_before(request, command.created_at)):
             return found
+        mark = self.account.mark_of(request.command_id)
         try:
             with refusals():
                 call = self.account.rest.calls.create(
-                    to=to_number,
-                    from_=from_number,
-                    status_callback=self.account.address(
-                        "status", state=client_state, mark=self.account.mark_of(command_id)
-                    ),
+                    to=request.to_number,
+                    from_=request.from_number,
+                    status_callback=self.account.address("status", state=request.client_state, mark=mark),
                     status_callback_event=["initiated", "ringing", "answered", "completed"],
                     status_callback_method="POST",
-                    timeout=_within(ring_seconds, RING_LIMITS),
-                    time_limit=_within(limit_seconds, LENGTH_LIMITS),
+                    timeout=_within(request.timeout_seconds, RING_LIMITS),
+                    time_limit=_within(request.time_limit_seconds, LENGTH_LIMITS),
                     **first,
                 )
                 made = sid_of(call)
         except CarrierError as error:
             if error.reason != "outcome_unknown":
-                given_commands.forget(command_id)
+                given_commands.forget(request.command_id)
                 raise
-            if found := self._look_for(from_number, to_number, command_id, command.created_at):
+            if found := self._look_for(request, command.created_at):
                 return found
             raise
-        given_commands.finish(command_id, made)
+        given_commands.finish(request.command_id, made)
         return made
 
-    def _made_before(self, from_number: str, to_number: str, command_id: str, since: datetime) -> str:
+    def _made_before(self, request: DialRequest, since: datetime) -> str:
         """The call that an earlier attempt created. Raises CarrierError, which never means that none was created."""
         try:
-            return self._find(from_number, to_number, command_id, since)
+            return self._find(request, since)
         except CarrierError as error:
             raise CarrierError(str(error), retryable=error.retryable, reason="outcome_unknown") from error
 
-    def _look_for(self, from_number: str, to_number: str, command_id: str, since: datetime) -> str:
+    def _look_for(self, request: DialRequest, since: datetime) -> str:
         deadline = time.monotonic() + LOOK_SECONDS
         while True:
             try:
-                if found := self._find(from_number, to_number, command_id, since):
+                if found := self._find(request, since):
                     return found
             except CarrierError:
                 pass  # the next attempt may succeed
@@ -131,15 +97,15 @@ class TwilioCalls(CallControl):
                 return ""
             time.sleep(0.25)
 
-    def _find(self, from_number: str, to_number: str, command_id: str, since: datetime) -> str:
+    def _find(self, request: DialRequest, since: datetime) -> str:
         """The call that a command created: by its mark, otherwise a later call between the two numbers that no other command created."""
-        command, _ = given_commands.begin(command_id)
+        command, _ = given_commands.begin(request.command_id)
         if command.result:
             return command.result
         earliest = since - CLOCKS_DIFFER
         with refusals():
             # Not filtered by time: a call that is still queued has no start time (Twilio's Call resource), and newest come first.
-            calls = self.account.rest.calls.list(to=to_number, from_=from_number, limit=50)
+            calls = self.account.rest.calls.list(to=request.to_number, from_=request.from_number, limit=50)
         made = [
             str(call.sid)
             for call in calls
@@ -147,9 +113,9 @@ class TwilioCalls(CallControl):
         ]
         unknown = sorted(set(made) - given_commands.results_among(made))
         if unknown:
-            given_commands.finish(command_id, unknown[0])
+            given_commands.finish(request.command_id, unknown[0])
         # Its callback may have stored the call in the meantime; then that result stays.
-        return given_commands.begin(command_id)[0].result
+        return given_commands.begin(request.command_id)[0].result
 
     def answer(
         self, *, carrier_call_id: str, client_state: str, command_id: str, stream: StreamSettings | None

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from bubblyphone.core.json.documents import parse_stored_json
-from phone_numbers.carriers.base import AvailableNumber, CarrierError, NumberOrder
+from phone_numbers.carriers.base import AvailableNumber, CarrierError, NumberOrder, NumberSearch
 from phone_numbers.carriers.capabilities import NumberInventory
 from phone_numbers.carriers.twilio.account import TwilioAccount
 from phone_numbers.carriers.twilio.client import refusals, sid_of
@@ -25,32 +25,23 @@ class TwilioNumbers(NumberInventory):
 
     account: TwilioAccount
 
-    def search_numbers(
-        self,
-        *,
-        country: str,
-        number_type: str = "",
-        area_code: str = "",
-        locality: str = "",
-        contains: str = "",
-        limit: int = 50,
-    ) -> list[AvailableNumber]:
-        wanted: dict[str, Any] = {"contains": contains, "in_locality": locality}
-        if area_code:
+    def search_numbers(self, search: NumberSearch) -> list[AvailableNumber]:
+        wanted: dict[str, Any] = {"contains": search.contains, "in_locality": search.locality}
+        if search.area_code:
             # Twilio supports area codes only in North America.
-            key = "area_code" if country in {"US", "CA"} else "contains"
-            wanted[key] = area_code if key == "area_code" or not contains else contains
-        offered = self.account.rest.available_phone_numbers(country)
+            key = "area_code" if search.country in {"US", "CA"} else "contains"
+            wanted[key] = search.area_code if key == "area_code" else search.contains or search.area_code
+        offered = self.account.rest.available_phone_numbers(search.country)
         kinds = {"mobile": offered.mobile, "toll_free": offered.toll_free, "national": offered.national}
-        rows: Any = kinds.get(number_type, offered.local)
+        rows: Any = kinds.get(search.number_type, offered.local)
         try:
             with refusals():
-                found = rows.list(limit=limit, **{name: value for name, value in wanted.items() if value})
+                found = rows.list(limit=search.limit, **{name: value for name, value in wanted.items() if value})
         except CarrierError as error:
             if error.reason == "call_ended":  # a 404: no numbers of this type in this country
                 return []
             raise
-        return [_available(row, number_type or "local") for row in found]
+        return [_available(row, search.number_type or "local") for row in found]
 
     def order_number(self, *, e164: str, reference: str, requirement_group_id: str = "") -> NumberOrder:
         with refusals():

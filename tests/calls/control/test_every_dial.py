@@ -11,7 +11,7 @@ from bubblyphone.core.errors import UpstreamFailed
 from calls.clock import sweeper
 from calls.control import outbound
 from calls.models import Call, CallEvent
-from phone_numbers.carriers.base import CarrierError
+from phone_numbers.carriers.base import CarrierError, DialRequest
 from phone_numbers.carriers.capabilities import CallControl
 from phone_numbers.carriers.registry import able
 from phone_numbers.models import PhoneNumber
@@ -134,10 +134,11 @@ def test_after_a_repeated_dial_is_refused_the_outcome_is_unknown(dialect: Dialec
 
 
 def dial(dialect: Dialect, command_id: str = "c-1") -> str:
-    return able(dialect.slug, CallControl).dial(
-        from_number=OURS, to_number=PERSON, client_state="0", command_id=command_id, stream=None,
+    request = DialRequest(
+        from_number=OURS, to_number=PERSON, client_state="0", command_id=command_id,
         timeout_seconds=30, time_limit_seconds=60,
     )  # fmt: skip
+    return able(dialect.slug, CallControl).dial(request)
 
 
 def test_a_repeated_dial_is_the_same_call(dialect: Dialect) -> None:

@@ -14,6 +14,7 @@ from twilio.request_validator import RequestValidator
 from calls.control import commands, outbound, running_calls
 from calls.models import Call, CallEvent, CarrierEventRecord, TranscriptEntry
 from calls.webhook_mode.call_replies import CallReplies
+from phone_numbers.carriers.base import DialRequest
 from phone_numbers.carriers.capabilities import CallControl
 from phone_numbers.carriers.registry import able, forget_carriers
 from phone_numbers.models import CallScript, CarrierCommand, PhoneNumber
@@ -205,20 +206,15 @@ def test_a_repeated_dial_returns_the_first_call(
     monkeypatch.setattr("sandbox.exchange.twilio.calls.BEGIN_DELAY_SECONDS", queued_seconds)
     owned(exchange, settings)
     plug_in_handset(exchange, PERSON, Wait(60))
-    wanted: dict[str, Any] = {
-        "from_number": NUMBER,
-        "to_number": PERSON,
-        "client_state": "0",
-        "command_id": "c-1",
-        "stream": None,
-        "timeout_seconds": 30,
-        "time_limit_seconds": 60,
-    }
+    request = DialRequest(
+        from_number=NUMBER, to_number=PERSON, client_state="0", command_id="c-1",
+        timeout_seconds=30, time_limit_seconds=60,
+    )  # fmt: skip
     control = able("twilio", CallControl)
-    made = control.dial(**wanted)
-    assert control.dial(**wanted) == made
+    made = control.dial(request)
+    assert control.dial(request) == made
     CarrierCommand.objects.update(result="")  # as if the process had died before it stored the result
-    assert control.dial(**wanted) == made
+    assert control.dial(request) == made
     assert len(exchange.exchange.twilio.accounts[SID].calls) == 1
     assert control.call_state(carrier_call_id=made).is_alive
     control.hang_up(carrier_call_id=made, command_id="h")

@@ -16,6 +16,7 @@ from phone_numbers.carriers.base import (
     CallState,
     Carrier,
     CarrierError,
+    DialRequest,
     InvalidSignature,
     StreamSettings,
     WebhookRequest,
@@ -50,19 +51,11 @@ class SmallCarrier(Carrier, CallControl):
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError("Not a report of this carrier's.") from error
 
-    def dial(
-        self,
-        *,
-        from_number: str,
-        to_number: str,
-        client_state: str,
-        command_id: str,
-        stream: StreamSettings | None,
-        timeout_seconds: int,
-        time_limit_seconds: int,
-        detect_voicemail: bool = False,
-    ) -> str:
-        placed = self._tell("calls", command_id, to=to_number, state=client_state, stream=stream.url if stream else "")
+    def dial(self, request: DialRequest) -> str:
+        stream = request.stream.url if request.stream else ""
+        placed = self._tell(
+            "calls", request.command_id, to=request.to_number, state=request.client_state, stream=stream
+        )
         return str(placed["id"])
 
     def answer(
@@ -83,18 +76,9 @@ class SmallCarrier(Carrier, CallControl):
     def start_stream(self, *, carrier_call_id: str, command_id: str, stream: StreamSettings) -> None:
         self._tell(f"calls/{carrier_call_id}/stream", command_id, stream=stream.url)
 
-    def transfer(
-        self,
-        *,
-        carrier_call_id: str,
-        command_id: str,
-        from_number: str,
-        to_number: str,
-        leg_state: str,
-        timeout_seconds: int,
-        time_limit_seconds: int,
-    ) -> None:
-        self._tell(f"calls/{carrier_call_id}/transfer", command_id, to=to_number, state=leg_state)
+    def transfer(self, request: DialRequest, *, carrier_call_id: str) -> None:
+        path = f"calls/{carrier_call_id}/transfer"
+        self._tell(path, request.command_id, to=request.to_number, state=request.client_state)
 
     def bridge(self, *, carrier_call_id: str, other_carrier_call_id: str, command_id: str) -> None:
         self._tell(f"calls/{carrier_call_id}/bridge", command_id, to=other_carrier_call_id)

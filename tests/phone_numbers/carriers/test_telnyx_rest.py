@@ -12,7 +12,7 @@ from telnyx.types.calls import action_answer_params, action_start_streaming_para
 from telnyx.types.number_order_create_params import NumberOrderCreateParams
 
 from bubblyphone.core.audio import PCM16_16K, PCMA_8K, PCMU_8K, AudioFormat
-from phone_numbers.carriers.base import CallState, CarrierError, StreamSettings
+from phone_numbers.carriers.base import CallState, CarrierError, DialRequest, NumberSearch, StreamSettings
 from phone_numbers.carriers.telnyx import TelnyxCarrier
 from phone_numbers.carriers.telnyx.client import TelnyxError
 from tests.fakes.recording_server import Answer, Asked, RecordingServer
@@ -59,7 +59,7 @@ def dial(carrier: TelnyxCarrier, **changes: Any) -> str:
         "timeout_seconds": 30,
         "time_limit_seconds": 3660,
     }
-    return carrier.dial(**{**arguments, **changes})
+    return carrier.dial(DialRequest(**{**arguments, **changes}))
 
 
 def hang_up(carrier: TelnyxCarrier) -> None:
@@ -75,15 +75,15 @@ def speak(carrier: TelnyxCarrier, voice: str = "", language: str = "") -> None:
 
 
 def transfer(carrier: TelnyxCarrier) -> None:
-    carrier.transfer(
-        carrier_call_id=CALL_ID,
-        command_id="t",
+    request = DialRequest(
         from_number="+14155940554",
         to_number="+12025559999",
-        leg_state="46:transfer:7",
+        client_state="46:transfer:7",
+        command_id="t",
         timeout_seconds=30,
         time_limit_seconds=3660,
     )
+    carrier.transfer(request, carrier_call_id=CALL_ID)
 
 
 DIALLED = answer({"call_control_id": CALL_ID, "is_alive": False})
@@ -264,7 +264,7 @@ def test_a_transfer_leg_is_identified_by_its_client_state() -> None:
 def test_search_filters() -> None:
     found, asked = ask(
         lambda carrier: carrier.search_numbers(
-            country="US", number_type="local", area_code="415", contains="55", limit=5
+            NumberSearch(country="US", number_type="local", area_code="415", contains="55", limit=5)
         ),
         answer([{"phone_number": "+14155550100", "features": [{"name": "voice"}]}]),
     )
@@ -277,7 +277,7 @@ def test_search_filters() -> None:
 
 def test_without_a_type_filter_the_type_is_derived_from_the_number() -> None:
     rows = [{"phone_number": number} for number in ("+18335550100", "+447400123456", "+14155550100", "nonsense")]
-    found, _ = ask(lambda carrier: carrier.search_numbers(country="US"), answer(rows))
+    found, _ = ask(lambda carrier: carrier.search_numbers(NumberSearch(country="US")), answer(rows))
     assert [number.phone_number_type for number in found] == ["toll_free", "mobile", "local", "local"]
 
 

@@ -10,7 +10,7 @@ from twilio.request_validator import RequestValidator
 
 from bubblyphone.core.audio import PCMU_8K
 from phone_numbers.carriers import twilio
-from phone_numbers.carriers.base import CarrierError, StreamSettings
+from phone_numbers.carriers.base import CarrierError, DialRequest, StreamSettings
 from phone_numbers.carriers.registry import carrier_of
 from phone_numbers.carriers.twilio import TwilioCarrier
 from phone_numbers.models import CallScript, CarrierCommand
@@ -43,10 +43,11 @@ def carrier(account_id: int = 0, token: str = TOKEN) -> TwilioCarrier:
 
 
 def dial(twilio_carrier: TwilioCarrier) -> str:
-    return twilio_carrier.dial(
-        from_number="+14155550100", to_number="+12025550123", client_state="1", command_id="c-1", stream=None,
+    request = DialRequest(
+        from_number="+14155550100", to_number="+12025550123", client_state="1", command_id="c-1",
         timeout_seconds=30, time_limit_seconds=60,
     )  # fmt: skip
+    return twilio_carrier.dial(request)
 
 
 @pytest.mark.parametrize(
