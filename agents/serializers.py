@@ -6,6 +6,7 @@ What they may be together is decided in `agents.agent_settings.resolution`.
 from collections.abc import Mapping
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from agents.agent_settings import kinds
@@ -60,6 +61,7 @@ class ModelSlugField(ClearableText):
         return slug
 
 
+@extend_schema_field({"type": "string", "maxLength": 20, "pattern": r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$"})
 class LanguageField(ClearableText):
     """A BCP-47 tag, kept as given; each vendor gets the nearest code that it takes."""
 
@@ -70,6 +72,7 @@ class LanguageField(ClearableText):
         return tag
 
 
+@extend_schema_field({"type": "string", "pattern": r"^\+[1-9][0-9]{6,14}$"})
 class PhoneNumberField(ClearableText):
     def to_internal_value(self, data: Any) -> str:
         number = super().to_internal_value(data)
@@ -86,6 +89,13 @@ class TransferNumberField(PhoneNumberField):
         return text if has_variables(text) else super().to_internal_value(data)
 
 
+@extend_schema_field(
+    {
+        "type": "object",
+        "propertyNames": {"pattern": f"^{NAME.pattern}$"},
+        "additionalProperties": {"type": "string", "maxLength": MAX_VALUE_CHARACTERS},
+    }
+)
 class VariablesField(serializers.DictField):
     """`{name: text}`: values for the `{{name}}` placeholders in prompts, greetings and URLs."""
 

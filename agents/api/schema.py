@@ -1,9 +1,6 @@
 """The API description of the model catalog, model keys and agents."""
 
-from typing import Any
-
-from drf_spectacular.extensions import OpenApiSerializerFieldExtension
-from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import extend_schema_field
 
 from accounts.admin_keys import CAP_ERRORS, ERRORS
 from agents.agent_settings.declarations import SETTINGS
@@ -18,7 +15,14 @@ from agents.api.responses import (
     SECRET,
     SETTING_SCHEMAS,
 )
-from agents.serializers import AgentSerializer, ModelKeySerializer, SecretSerializer, SecretValueSerializer
+from agents.serializers import (
+    AgentSerializer,
+    AnalysisSchemaField,
+    ModelKeySerializer,
+    SecretSerializer,
+    SecretValueSerializer,
+    ToolsField,
+)
 from agents.tools import definitions, http_tools
 from bubblyphone.core.api.json_schema import Schema, data_of, data_with_warnings, listing, page_of
 from bubblyphone.core.api.openapi import Operation
@@ -128,21 +132,6 @@ FIELDS = {
 }
 
 
-class PhoneNumberExtension(OpenApiSerializerFieldExtension):
-    target_class = "agents.serializers.PhoneNumberField"
-    match_subclasses = True
-
-    def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> Schema:
-        return {"type": "string", "pattern": r"^\+[1-9][0-9]{6,14}$"}
-
-
-class LanguageExtension(OpenApiSerializerFieldExtension):
-    target_class = "agents.serializers.LanguageField"
-
-    def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> Schema:
-        return {"type": "string", "maxLength": 20, "pattern": r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$"}
-
-
 TOOL_PROPERTIES: Schema = {
     "type": {"const": "function"},
     "name": {
@@ -185,24 +174,24 @@ TOOL_PROPERTIES: Schema = {
 }
 
 
-class ToolsExtension(OpenApiSerializerFieldExtension):
-    target_class = "agents.serializers.ToolsField"
-
-    def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> Schema:
-        tool = {"type": "object", "properties": TOOL_PROPERTIES, "required": ["name"], "additionalProperties": False}
-        return {
-            "type": "array",
-            "maxItems": definitions.MAX_TOOLS,
-            "items": tool,
-            "examples": [SETTING_SCHEMAS["tools"]["examples"][0]],
-        }
-
-
-class AnalysisSchemaExtension(OpenApiSerializerFieldExtension):
-    target_class = "agents.serializers.AnalysisSchemaField"
-
-    def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> Schema:
-        one = {
+extend_schema_field(
+    {
+        "type": "array",
+        "maxItems": definitions.MAX_TOOLS,
+        "items": {
+            "type": "object",
+            "properties": TOOL_PROPERTIES,
+            "required": ["name"],
+            "additionalProperties": False,
+        },
+        "examples": [SETTING_SCHEMAS["tools"]["examples"][0]],
+    }
+)(ToolsField)
+extend_schema_field(
+    {
+        "type": "object",
+        "propertyNames": {"pattern": f"^{analysis_schema.NAME.pattern}$"},
+        "additionalProperties": {
             "type": "object",
             "properties": {
                 "type": {"type": "string", "enum": list(analysis_schema.FIELD_TYPES)},
@@ -218,11 +207,8 @@ class AnalysisSchemaExtension(OpenApiSerializerFieldExtension):
             },
             "required": ["type", "description"],
             "additionalProperties": False,
-        }
-        return {
-            "type": "object",
-            "propertyNames": {"pattern": f"^{analysis_schema.NAME.pattern}$"},
-            "additionalProperties": one,
-            "maxProperties": analysis_schema.MAX_FIELDS,
-            "examples": [ANALYSIS_EXAMPLE],
-        }
+        },
+        "maxProperties": analysis_schema.MAX_FIELDS,
+        "examples": [ANALYSIS_EXAMPLE],
+    }
+)(AnalysisSchemaField)

@@ -3,14 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
-from drf_spectacular.extensions import OpenApiSerializerFieldExtension
-from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from bubblyphone.core.api.json_schema import Schema
 from calls.metadata import MAX_KEY_CHARACTERS, MAX_KEYS, MAX_VALUE_CHARACTERS, metadata_problems
 
 
+@extend_schema_field(
+    {
+        "type": "object",
+        "maxProperties": MAX_KEYS,
+        "propertyNames": {"minLength": 1, "maxLength": MAX_KEY_CHARACTERS},
+        "additionalProperties": {"type": "string", "maxLength": MAX_VALUE_CHARACTERS},
+    }
+)
 class MetadataField(serializers.Field[Any, Any, Any, Any]):
     """`{key: text}`. Null and {}: none."""
 
@@ -45,16 +51,3 @@ class MetadataFilter(MetadataField):
         if not isinstance(data, Mapping):
             raise serializers.ValidationError(f"Must name a key: {self.field_name}[key]=value.")
         return super().to_internal_value(data)
-
-
-class MetadataExtension(OpenApiSerializerFieldExtension):
-    target_class = "calls.api.metadata.MetadataField"
-    match_subclasses = True
-
-    def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> Schema:
-        return {
-            "type": "object",
-            "maxProperties": MAX_KEYS,
-            "propertyNames": {"minLength": 1, "maxLength": MAX_KEY_CHARACTERS},
-            "additionalProperties": {"type": "string", "maxLength": MAX_VALUE_CHARACTERS},
-        }

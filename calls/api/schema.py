@@ -1,12 +1,6 @@
 """The API description of calls."""
 
-from typing import Any
-
-from drf_spectacular.extensions import OpenApiSerializerFieldExtension
-from drf_spectacular.openapi import AutoSchema
-
-from agents.variables import MAX_VALUE_CHARACTERS, NAME
-from bubblyphone.core.api.json_schema import Schema, choice, data_of, page_of, record
+from bubblyphone.core.api.json_schema import choice, data_of, page_of, record
 from bubblyphone.core.api.openapi import Operation
 from calls.api import caps_schema, policy_schema
 from calls.api.recording_views import RecordingRetentionSerializer
@@ -176,14 +170,3 @@ FIELDS = {
     "message": "Message for the model.",
     "RecordingRetentionSerializer.days": "Number of days, or null to keep recordings until you delete them.",
 }
-
-
-class VariablesExtension(OpenApiSerializerFieldExtension):
-    target_class = "calls.api.serializers.VariablesField"
-
-    def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> Schema:
-        return {
-            "type": "object",
-            "propertyNames": {"pattern": f"^{NAME.pattern}$"},
-            "additionalProperties": {"type": "string", "maxLength": MAX_VALUE_CHARACTERS},
-        }

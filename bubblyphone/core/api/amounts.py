@@ -3,8 +3,7 @@
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from drf_spectacular.extensions import OpenApiSerializerFieldExtension
-from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from bubblyphone.core.money import format_money, round_half_up
@@ -14,6 +13,15 @@ MOST = Decimal(100_000)
 SIX_PLACES = Decimal("0.000001")
 
 
+@extend_schema_field(
+    {
+        "anyOf": [
+            {"type": "string", "pattern": r"^[0-9]{1,6}(\.[0-9]{1,6})?$"},
+            {"type": "number", "minimum": float(LEAST), "maximum": int(MOST)},
+        ],
+        "examples": ["0.50"],
+    }
+)
 class AmountField(serializers.Field[Any, Any, Any, Any]):
     """USD, as a text ("0.50") or a JSON number, from $0.01 to $100,000; kept to six decimals. Gives a Decimal."""
 
@@ -31,16 +39,3 @@ class AmountField(serializers.Field[Any, Any, Any, Any]):
 
     def to_representation(self, value: Decimal) -> str:
         return format_money(value)
-
-
-class AmountExtension(OpenApiSerializerFieldExtension):
-    target_class = "bubblyphone.core.api.amounts.AmountField"
-
-    def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
-        return {
-            "anyOf": [
-                {"type": "string", "pattern": r"^[0-9]{1,6}(\.[0-9]{1,6})?$"},
-                {"type": "number", "minimum": float(LEAST), "maximum": int(MOST)},
-            ],
-            "examples": ["0.50"],
-        }
