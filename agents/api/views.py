@@ -11,7 +11,7 @@ from agents.api.responses import AGENT, AGENT_VERSION, KEY_CHECK, MODEL, MODEL_K
 from agents.model_catalog.key_check import check_model_key
 from agents.models import Agent
 from agents.serializers import AgentSerializer, ModelKeySerializer
-from bubblyphone.core.api.views import data, page_of
+from bubblyphone.core.api.views import data, page_of, validated
 
 
 class ModelList(APIView):
@@ -24,9 +24,8 @@ class ModelKeyList(APIView):
         return page_of(request, selectors.model_keys_of(_developer(request)), MODEL_KEY.of)
 
     def post(self, request: Request) -> Response:
-        body = ModelKeySerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        key = services.create_model_key(developer=_developer(request), **body.validated_data)
+        body = validated(ModelKeySerializer, request)
+        key = services.create_model_key(developer=_developer(request), **body)
         return data(MODEL_KEY.of(key), status=201)
 
 
@@ -48,12 +47,9 @@ class AgentList(APIView):
         return page_of(request, selectors.agents_of(_developer(request)), AGENT.of)
 
     def post(self, request: Request) -> Response:
-        body = AgentSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        require_admin_key_to_change(services.CAP_FIELDS, Agent(), body.validated_data, request)
-        agent = services.create_agent(
-            developer=_developer(request), changes=body.validated_data, api_key=api_key_of(request)
-        )
+        body = validated(AgentSerializer, request)
+        require_admin_key_to_change(services.CAP_FIELDS, Agent(), body, request)
+        agent = services.create_agent(developer=_developer(request), changes=body, api_key=api_key_of(request))
         return data(AGENT.of(agent), status=201)
 
 
@@ -63,10 +59,9 @@ class AgentDetail(APIView):
 
     def patch(self, request: Request, pk: int) -> Response:
         agent = selectors.get_agent(developer=_developer(request), pk=pk)
-        body = AgentSerializer(data=request.data, partial=True)
-        body.is_valid(raise_exception=True)
-        require_admin_key_to_change(services.CAP_FIELDS, agent, body.validated_data, request)
-        services.update_agent(agent=agent, changes=body.validated_data, api_key=api_key_of(request))
+        body = validated(AgentSerializer, request, partial=True)
+        require_admin_key_to_change(services.CAP_FIELDS, agent, body, request)
+        services.update_agent(agent=agent, changes=body, api_key=api_key_of(request))
         changed = selectors.get_agent(developer=_developer(request), pk=pk)
         return data(AGENT.of(changed), warnings=services.variable_warnings(changed))
 

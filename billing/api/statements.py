@@ -15,7 +15,7 @@ from billing.api.responses import METERED_STATEMENT, MONTH, STATEMENT
 from billing.periods import Period, read_month
 from billing.statement_files import statement_csv, statement_pdf
 from billing.statements import Statement
-from bubblyphone.core.api.views import data
+from bubblyphone.core.api.views import data, validated_query
 from bubblyphone.core.errors import InvalidRequest, NotFound
 
 
@@ -44,12 +44,11 @@ class StatementView(APIView):
     """GET /billing/statements/{id}: `id` is the month."""
 
     def get(self, request: Request, month_id: str) -> HttpResponseBase:
-        query = FormatQuerySerializer(data=request.query_params.dict())
-        query.is_valid(raise_exception=True)
+        query = validated_query(FormatQuerySerializer, request)
         developer = cast(Developer, request.user)
         statement = find_statement(developer, month_id)
         files = {"pdf": statement_pdf, "csv": statement_csv}
-        if make := files.get(query.validated_data["format"]):
+        if make := files.get(query["format"]):
             return make(developer, statement)
         return data((STATEMENT if billing_switch.is_on() else METERED_STATEMENT).of(statement))
 

@@ -14,7 +14,7 @@ from billing.api.responses import BALANCE, TRANSACTION
 from billing.api.serializers import TransactionsQuerySerializer, UsageQuerySerializer
 from billing.extension_points import USAGE_REPORT
 from billing.periods import read_month
-from bubblyphone.core.api.views import NewestFirstPagination, data, page_of
+from bubblyphone.core.api.views import NewestFirstPagination, data, page_of, validated_query
 
 
 class BalanceView(APIView):
@@ -28,9 +28,7 @@ class TransactionsView(APIView):
     """GET /billing/transactions, newest first; all of what was asked for as a CSV file with `?format=csv`."""
 
     def get(self, request: Request) -> HttpResponseBase:
-        query = TransactionsQuerySerializer(data=request.query_params.dict())
-        query.is_valid(raise_exception=True)
-        wanted = query.validated_data
+        wanted = validated_query(TransactionsQuerySerializer, request)
         entries = selectors.entries_of(
             cast(Developer, request.user).pk,
             movement=wanted.get("type", ""),
@@ -50,9 +48,7 @@ class UsageView(APIView):
     """GET /billing/usage: a month by category, day, number, agent and model."""
 
     def get(self, request: Request) -> Response:
-        query = UsageQuerySerializer(data=request.query_params.dict())
-        query.is_valid(raise_exception=True)
-        period = read_month(query.validated_data.get("period"), timezone.now())
+        period = read_month(validated_query(UsageQuerySerializer, request).get("period"), timezone.now())
         return data(USAGE_REPORT.get()(cast(Developer, request.user), period))
 
 

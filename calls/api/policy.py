@@ -16,7 +16,7 @@ from agents.serializers import PhoneNumberField
 from bubblyphone.core.api.known_parameters import KnownParameters
 from bubblyphone.core.api.raw_files import RawFileParser
 from bubblyphone.core.api.readable_body import ReadableBody
-from bubblyphone.core.api.views import StrictSerializer, data, page_of, validated
+from bubblyphone.core.api.views import StrictSerializer, data, page_of, validated, validated_query
 from bubblyphone.core.errors import InvalidRequest
 from calls.api.policy_responses import DO_NOT_CALL, POLICY
 from calls.api.views import developer_of
@@ -103,9 +103,7 @@ class DoNotCallView(APIView):
     """GET and POST /do-not-call."""
 
     def get(self, request: Request) -> Response | HttpResponse:
-        filters = DoNotCallFilters(data=request.query_params.dict())
-        filters.is_valid(raise_exception=True)
-        chosen = dict(filters.validated_data)
+        chosen = validated_query(DoNotCallFilters, request)
         is_file = chosen.pop("format", "json") == "csv"
         rows = services.numbers_of(developer_of(request)).filter(**chosen)
         if is_file:

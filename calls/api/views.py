@@ -10,7 +10,14 @@ from rest_framework.views import APIView
 from accounts.admin_keys import api_key_of, name_of
 from accounts.models import ApiKey, Developer
 from agents.selectors import get_agent, get_model_key
-from bubblyphone.core.api.views import NewestFirstPagination, OldestFirstPagination, data, page_of, validated
+from bubblyphone.core.api.views import (
+    NewestFirstPagination,
+    OldestFirstPagination,
+    data,
+    page_of,
+    validated,
+    validated_query,
+)
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound
 from calls import diagnosis, selectors
 from calls.api.responses import ATTEMPT, CALL, CALL_DETAIL, DIAGNOSIS, EVENT, TRANSCRIPT, TURN
@@ -32,20 +39,18 @@ class CallsView(APIView):
     """POST /calls, GET /calls."""
 
     def get(self, request: Request) -> Response:
-        filters = CallFilters(data=request.query_params.dict())
-        filters.is_valid(raise_exception=True)
+        filters = validated_query(CallFilters, request)
         every = selectors.calls_of(developer_of(request))
-        calls = apply_filters(every, filters.validated_data)
+        calls = apply_filters(every, filters)
         # For a period, PostgreSQL finds calls by their start; by id it would scan back from the newest one.
-        is_period = not filters.validated_data.keys().isdisjoint(("date_from", "date_to"))
+        is_period = not filters.keys().isdisjoint(("date_from", "date_to"))
         paginator = NewestFirstPagination("started_at" if is_period else "", every)
         # A call has about sixty columns, its number and agent as many again; the list needs none of the latter.
         return page_of(request, calls.select_related(None).only(*LISTED), CALL.of, paginator)
 
     def post(self, request: Request) -> Response:
-        body = CallSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        call = create_call(developer_of(request), dict(body.validated_data), api_key_of(request))
+        body = validated(CallSerializer, request)
+        call = create_call(developer_of(request), body, api_key_of(request))
         return data(CALL.of(call), status=201)
 
 

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import Developer
-from bubblyphone.core.api.views import WHOLE_BODY, AnyJSONParser, StrictSerializer, data
+from bubblyphone.core.api.views import WHOLE_BODY, AnyJSONParser, StrictSerializer, data, validated_query
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
 from phone_numbers import countries
 from phone_numbers.api.responses import COUNTRY, SUBMISSION, VERIFICATION
@@ -99,9 +99,7 @@ class VerificationView(APIView):
 
 
 def _number_type(request: Request) -> str:
-    query = NumberTypeQuery(data=request.query_params.dict())
-    query.is_valid(raise_exception=True)
-    return str(query.validated_data["number_type"])
+    return str(validated_query(NumberTypeQuery, request)["number_type"])
 
 
 def _read_form(request: Request) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """PATCH /phone-numbers/{id}: only the named fields change; null clears."""
 
-from typing import Any
-
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -9,7 +7,7 @@ from rest_framework.response import Response
 from accounts.admin_keys import require_admin_key_to_change
 from agents.serializers import MAX_ID, AgentSettingsSerializer, EmptyableText, ModelSlugField, WebhookUrlField
 from bubblyphone.core.api.amounts import AmountField
-from bubblyphone.core.api.views import data
+from bubblyphone.core.api.views import data, validated
 from phone_numbers.api.responses import NUMBER_DETAIL
 from phone_numbers.configuration import CAP_FIELDS, update_number, variable_warnings
 from phone_numbers.models import CallMode, PhoneNumber
@@ -34,9 +32,7 @@ class NumberUpdateSerializer(AgentSettingsSerializer):
 
 def patch_number(request: Request, number: PhoneNumber) -> Response:
     """Handle PATCH for one of the developer's numbers. Raises InvalidRequest, NotFound and Forbidden."""
-    body = NumberUpdateSerializer(data=request.data, partial=True)
-    body.is_valid(raise_exception=True)
-    changes: dict[str, Any] = body.validated_data
+    changes = validated(NumberUpdateSerializer, request, partial=True)
     require_admin_key_to_change(CAP_FIELDS, number, changes, request)
     changed = update_number(number=number, changes=changes)
     return data(NUMBER_DETAIL.of(changed), warnings=variable_warnings(changed))

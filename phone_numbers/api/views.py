@@ -7,7 +7,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import Developer
-from bubblyphone.core.api.views import data, page_of, validated
+from bubblyphone.core.api.views import data, page_of, validated, validated_query
 from phone_numbers import carrier_accounts, selectors, services
 from phone_numbers.api.responses import AVAILABLE_NUMBER, BOUGHT_NUMBER, COST, NUMBER, NUMBER_DETAIL, PRICE
 from phone_numbers.api.serializers import (
@@ -27,9 +27,8 @@ class AvailableNumbersView(APIView):
     """GET /phone-numbers/available."""
 
     def get(self, request: Request) -> Response:
-        query = NumberSearchSerializer(data=request.query_params.dict())
-        query.is_valid(raise_exception=True)
-        numbers, price = services.search_available(**_at_carrier(request, query.validated_data))
+        query = validated_query(NumberSearchSerializer, request)
+        numbers, price = services.search_available(**_at_carrier(request, query))
         return Response({"data": [AVAILABLE_NUMBER.of(number) for number in numbers], "pricing": COST.of(price)})
 
 
@@ -74,9 +73,8 @@ class PricingView(APIView):
     """GET /number-pricing."""
 
     def get(self, request: Request) -> Response:
-        query = PricingQuerySerializer(data=request.query_params.dict())
-        query.is_valid(raise_exception=True)
-        return data([PRICE.of(price) for price in selectors.list_prices(**query.validated_data)])
+        query = validated_query(PricingQuerySerializer, request)
+        return data([PRICE.of(price) for price in selectors.list_prices(**query)])
 
 
 def _at_carrier(request: Request, fields: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 from accounts.admin_keys import api_key_of
 from agents.agent_settings.declarations import KINDS
 from agents.serializers import MAX_ID, ModelSlugField, VariablesField, body_field
-from bubblyphone.core.api.views import StrictSerializer, data
+from bubblyphone.core.api.views import StrictSerializer, data, validated
 from bubblyphone.core.errors import InvalidRequest
 from calls.api.metadata import MetadataField
 from calls.api.views import developer_of
@@ -40,24 +40,23 @@ class SandboxCallsView(APIView):
     """POST /sandbox/calls."""
 
     def post(self, request: Request) -> Response:
-        body = SandboxCallSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = validated(SandboxCallSerializer, request)
         developer = developer_of(request)
         number = (
             PhoneNumber.objects.select_related("agent")
-            .filter(developer=developer, pk=body.validated_data["phone_number_id"])
+            .filter(developer=developer, pk=body["phone_number_id"])
             .exclude(status=PhoneNumber.Status.RELEASED)
             .first()
         )
         if number is None:
             raise InvalidRequest({"phone_number_id": ["This phone number does not exist."]})
-        overrides: dict[str, Any] = body.validated_data.get("overrides") or {}
+        overrides: dict[str, Any] = body.get("overrides") or {}
         started = services.start_sandbox_call(
             developer=developer,
             number=number,
             overrides=overrides,
-            dynamic_variables=body.validated_data.get("dynamic_variables"),
-            metadata=body.validated_data.get("metadata"),
+            dynamic_variables=body.get("dynamic_variables"),
+            metadata=body.get("metadata"),
             api_key=api_key_of(request),
         )
         return data(STARTED.of(started), status=201)

@@ -11,7 +11,7 @@ from accounts.admin_keys import ChangesNeedAdminKey
 from accounts.models import Developer
 from bubblyphone.core.api.known_parameters import KnownParameters
 from bubblyphone.core.api.readable_body import ReadableBody
-from bubblyphone.core.api.views import NewestFirstPagination, data, page_of, validated
+from bubblyphone.core.api.views import NewestFirstPagination, data, page_of, validated, validated_query
 from webhooks import account_endpoints, event_feed
 from webhooks.api.responses import ENDPOINT, EVENT, NEW_ENDPOINT, WEBHOOK_LOG
 from webhooks.api.serializers import EndpointSerializer, EventFilters
@@ -22,9 +22,7 @@ class EventsView(APIView):
     """GET /events: oldest first; `after` an id reads on from there, and so does the cursor of a page, which is one."""
 
     def get(self, request: Request) -> Response:
-        filters = EventFilters(data=request.query_params.dict())
-        filters.is_valid(raise_exception=True)
-        chosen = filters.validated_data
+        chosen = validated_query(EventFilters, request)
         size = NewestFirstPagination().read_size(request)
         last_read = request.query_params.get("cursor", chosen.get("after"))
         developer = cast(Developer, request.user)

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import Developer
-from bubblyphone.core.api.views import data, page_of
+from bubblyphone.core.api.views import data, page_of, validated_query
 from webhooks.api.responses import WEBHOOK_LOG
 from webhooks.models import WebhookAttempt, WebhookDelivery
 from webhooks.sending import redelivery
@@ -28,9 +28,8 @@ class WebhookLogsView(APIView):
     """GET /webhook-logs."""
 
     def get(self, request: Request) -> Response:
-        filters = WebhookLogFilters(data=request.query_params.dict())
-        filters.is_valid(raise_exception=True)
-        rows = redelivery.deliveries_of(cast(Developer, request.user)).filter(**filters.validated_data)
+        filters = validated_query(WebhookLogFilters, request)
+        rows = redelivery.deliveries_of(cast(Developer, request.user)).filter(**filters)
         return page_of(request, rows.prefetch_related(_ATTEMPTS), WEBHOOK_LOG.of)
 
 

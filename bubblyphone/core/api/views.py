@@ -139,6 +139,13 @@ def validated(serializer_class: type[serializers.Serializer[Any]], request: Requ
     return dict(serializer.validated_data)
 
 
+def validated_query(serializer_class: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
+    """The same for the query parameters."""
+    serializer = serializer_class(data=request.query_params.dict())
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
+
+
 def format_time(moment: datetime | None) -> str | None:
     """ISO 8601 in UTC to the second, with `Z`; None stays None."""
     return None if moment is None else f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
