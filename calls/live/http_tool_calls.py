@@ -36,6 +36,7 @@ class Sender:
     signing_secret_id: int
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class HttpTools:
     """Runs HTTP tools.
 
@@ -43,36 +44,26 @@ class HttpTools:
     `facts.variables`.
     """
 
-    def __init__(
-        self,
-        *,
-        facts: CallFacts,
-        tools: Mapping[str, HttpTool],
-        sender: Sender,
-        secrets: SecretValues,
-        values: dict[str, str],
-        others: ToolRunner,
-    ) -> None:
-        self._facts = facts
-        self._tools = tools
-        self._sender = sender
-        self._secrets = secrets
-        self._values = values
-        self._others = others
+    facts: CallFacts
+    tools: Mapping[str, HttpTool]
+    sender: Sender
+    secrets: SecretValues
+    values: dict[str, str]
+    others: ToolRunner
 
     async def __call__(self, name: str, arguments: Mapping[str, Any], call_id: str) -> Mapping[str, Any]:
-        tool = self._tools.get(name)
+        tool = self.tools.get(name)
         if tool is None:
-            return await self._others(name, arguments, call_id)
+            return await self.others(name, arguments, call_id)
         return (await self._send(tool, arguments, call_id)).result
 
     async def _send(self, tool: HttpTool, arguments: Mapping[str, Any], call_id: str) -> ToolAnswer:
         now = timezone.now()
-        event = tool_call_body(self._facts, tool.name, arguments, at=now)
+        event = tool_call_body(self.facts, tool.name, arguments, at=now)
         logged = LoggedRequest(
-            developer_id=self._sender.developer_id,
-            signing_secret_id=self._sender.signing_secret_id,
-            subject=f"call:{self._facts.call_id}",
+            developer_id=self.sender.developer_id,
+            signing_secret_id=self.sender.signing_secret_id,
+            subject=f"call:{self.facts.call_id}",
             event_type=EVENT,
             webhook_id=str(uuid.uuid4()),
             url=tool.url,
@@ -82,15 +73,15 @@ class HttpTools:
             method=tool.method,
         )
         try:
-            shown = build_request(tool, arguments, self._values, lambda _: MASK, event=event)
-            sent = build_request(tool, arguments, self._values, self._secrets.value, event=event)
+            shown = build_request(tool, arguments, self.values, lambda _: MASK, event=event)
+            sent = build_request(tool, arguments, self.values, self.secrets.value, event=event)
         except UnusableRequest as error:
             return _not_sent(logged, str(error))
         except KeyError as error:
             return _not_sent(logged, f"The secret {error.args[0]} does not exist.")
         logged = replace(logged, url=readable_url(shown), body=shown.body)
-        key = f"{self._facts.call_id}:{call_id}"
-        outgoing = tool_requests.Outgoing(sent, tool.timeout_seconds, key, self._secrets)
+        key = f"{self.facts.call_id}:{call_id}"
+        outgoing = tool_requests.Outgoing(sent, tool.timeout_seconds, key, self.secrets)
 
         async def judge(response: PostResult, _: ToolAnswer) -> ToolAnswer:
             answer, document = read_document(response, tool.result_path)
@@ -98,14 +89,14 @@ class HttpTools:
                 self._save(saved_values(tool, document))
             return answer
 
-        return await tool_requests.send(logged, self._sender.keys, judge, outgoing)
+        return await tool_requests.send(logged, self.sender.keys, judge, outgoing)
 
     def _save(self, saved: dict[str, str]) -> None:
         if not saved:
             return
-        self._values.update(saved)
-        self._facts.variables.update(saved)
-        call_id, at = int(self._facts.call_id), timezone.now()
+        self.values.update(saved)
+        self.facts.variables.update(saved)
+        call_id, at = int(self.facts.call_id), timezone.now()
         WRITER.put(lambda: save_variables(call_id, saved, at=at))
 
 

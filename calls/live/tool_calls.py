@@ -78,23 +78,15 @@ class CallFacts:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class ToolWebhook:
     """Runs the tools of one call concurrently; each is recorded in the call's webhook log (`calls.live.tool_requests`)."""
 
-    def __init__(
-        self,
-        *,
-        facts: CallFacts,
-        url: str,
-        keys: SigningKeys,
-        developer_id: int,
-        signing_secret_id: int,
-    ) -> None:
-        self._facts = facts
-        self._url = url
-        self._keys = keys
-        self._developer_id = developer_id
-        self._signing_secret_id = signing_secret_id
+    facts: CallFacts
+    url: str
+    keys: SigningKeys
+    developer_id: int
+    signing_secret_id: int
 
     async def __call__(self, name: str, arguments: Mapping[str, Any], call_id: str = "") -> Mapping[str, Any]:
         return (await self.send(name, arguments)).result
@@ -105,16 +97,16 @@ class ToolWebhook:
         """The same; `judge` can reject the response."""
         now = timezone.now()
         request = LoggedRequest(
-            developer_id=self._developer_id,
-            signing_secret_id=self._signing_secret_id,
-            subject=f"call:{self._facts.call_id}",
+            developer_id=self.developer_id,
+            signing_secret_id=self.signing_secret_id,
+            subject=f"call:{self.facts.call_id}",
             event_type=EVENT,
             webhook_id=str(uuid.uuid4()),
-            url=self._url,
-            body=tool_call_body(self._facts, name, arguments, at=now),
+            url=self.url,
+            body=tool_call_body(self.facts, name, arguments, at=now),
             started_at=now,
         )
-        return await tool_requests.send(request, self._keys, judge)
+        return await tool_requests.send(request, self.keys, judge)
 
 
 def tool_call_body(facts: CallFacts, name: str, arguments: Mapping[str, Any], *, at: datetime) -> str:

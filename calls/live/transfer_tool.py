@@ -42,33 +42,25 @@ class Destination:
     refusal: Refusal | None = None
 
 
+@dataclass(eq=False, repr=False)
 class TransferRouter:
     """Determines the destination of the model's transfer (calls.session.interfaces.TransferRequester)."""
 
-    def __init__(
-        self,
-        call_id: int,
-        *,
-        webhook: ToolWebhook | None,
-        transfer_number: str,
-        values: Mapping[str, str],
-        unusable_number: str,
-    ) -> None:
-        self._call_id = call_id
-        self._webhook = webhook
-        self._transfer_number = transfer_number
-        self._values = values
-        self._unusable_number = unusable_number
+    call_id: int
+    webhook: ToolWebhook | None
+    transfer_number: str
+    values: Mapping[str, str]
+    unusable_number: str
 
     async def __call__(self, arguments: Mapping[str, Any], may_call: Callable[[], bool]) -> str:
         have_called = partial(self._have_called, may_call)
         refusal: Refusal | None = Refusal("no_destination", "No transfer number is set for this call.")
-        if self._webhook is not None:
-            refusal = await self._ask_server(self._webhook, arguments, have_called)
-        if refusal is not None and self._unusable_number and not refusal.is_final:
-            refusal = unusable(self._unusable_number)
-            await in_database(self._note, self._unusable_number, refusal, "system")
-        if refusal is not None and self._transfer_number and not refusal.is_final:
+        if self.webhook is not None:
+            refusal = await self._ask_server(self.webhook, arguments, have_called)
+        if refusal is not None and self.unusable_number and not refusal.is_final:
+            refusal = unusable(self.unusable_number)
+            await in_database(self._note, self.unusable_number, refusal, "system")
+        if refusal is not None and self.transfer_number and not refusal.is_final:
             refusal = await self._ask_configured(_briefing(arguments), have_called)
         if refusal is None:
             return ""
@@ -76,7 +68,7 @@ class TransferRouter:
 
     async def _ask_configured(self, briefing: str, have_called: HaveCalled) -> Refusal | None:
         """The configured number, which can contain variables that tools set during the call."""
-        number = expand(self._transfer_number, self._values).strip()
+        number = expand(self.transfer_number, self.values).strip()
         if is_e164(number):
             return await have_called(number, briefing)
         refusal = unusable(number)
@@ -106,12 +98,12 @@ class TransferRouter:
     async def _have_called(self, may_call: Callable[[], bool], to: str, briefing: str) -> Refusal | None:
         if not may_call():
             return UNWANTED
-        refusal: Refusal | None = await in_database(ask, self._call_id, to, source="streaming", briefing=briefing)
+        refusal: Refusal | None = await in_database(ask, self.call_id, to, source="streaming", briefing=briefing)
         return refusal
 
     def _note(self, to: str, refusal: Refusal, source: str) -> None:
         with transaction.atomic():
-            note(Call.objects.locked(self._call_id), to, refusal, source=source)
+            note(Call.objects.locked(self.call_id), to, refusal, source=source)
 
 
 def unusable(text: str) -> Refusal:

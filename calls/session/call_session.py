@@ -199,7 +199,7 @@ class CallSession(SessionOrders):
 
     def _watch(self, limits: Limits) -> LimitWatch:
         return LimitWatch(
-            limits,
+            limits=limits,
             silence=self._silence,
             dead_air=self._dead_air,
             link=self.link,

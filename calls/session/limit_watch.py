@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from agents.cues import Cue
 from calls.session.agent_output import AgentOutput
@@ -24,113 +25,97 @@ LOOK_SECONDS = 0.25
 PAUSE_SECONDS = 0.7
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class LimitWatch:
     """Ends a call through `end`, or prompts the model: `prompt` returns the cue for a model that should have spoken on its own."""
 
-    def __init__(
-        self,
-        limits: Limits,
-        *,
-        silence: SilenceClock,
-        dead_air: DeadAir,
-        link: ModelLink,
-        caller_input: CallerInput,
-        agent_output: AgentOutput,
-        conversation: ConversationHistory,
-        spoken: BothSides,
-        transfer: TransferState,
-        answering: Answering,
-        voicemail: Voicemail,
-        farewell: Farewell,
-        tools: ToolExecutor,
-        take_over: TakeOver,
-        observer: Observer,
-        prompt: Callable[[], str],
-        end: Callable[[str], None],
-        now: Callable[[], float],
-    ) -> None:
-        self._silence = silence
-        self._dead_air = dead_air
-        self._link = link
-        self._caller_input = caller_input
-        self._vad = caller_input.vad
-        self._agent_output = agent_output
-        self._conversation = conversation
-        self._spoken = spoken
-        self._transfer = transfer
-        self._answering = answering
-        self._voicemail = voicemail
-        self._farewell = farewell
-        self._tools = tools
-        self._take_over = take_over
-        self._observer = observer
-        self._prompt, self._end, self._now = prompt, end, now
-        self._ends_at = now() + limits.max_duration
-        self._silence_limit = SilenceLimit(limits.silence, asks=limits.asks, now=now)
+    limits: Limits
+    silence: SilenceClock
+    dead_air: DeadAir
+    link: ModelLink
+    caller_input: CallerInput
+    agent_output: AgentOutput
+    conversation: ConversationHistory
+    spoken: BothSides
+    transfer: TransferState
+    answering: Answering
+    voicemail: Voicemail
+    farewell: Farewell
+    tools: ToolExecutor
+    take_over: TakeOver
+    observer: Observer
+    prompt: Callable[[], str]
+    end: Callable[[str], None]
+    now: Callable[[], float]
+
+    def __post_init__(self) -> None:
+        self._vad = self.caller_input.vad
+        self._ends_at = self.now() + self.limits.max_duration
+        self._silence_limit = SilenceLimit(self.limits.silence, asks=self.limits.asks, now=self.now)
 
     async def run(self) -> None:
         """Runs until a limit is reached."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            now = self._now()
+            now = self.now()
             if now >= self._ends_at:
-                self._end("max_duration")
+                self.end("max_duration")
                 return
-            heard_at = now if self._take_over.is_on else max(self._vad.heard_at, self._caller_input.acted_at)
+            heard_at = now if self.take_over.is_on else max(self._vad.heard_at, self.caller_input.acted_at)
             is_excused = self._is_excused
             silent_for = self._silent_seconds(is_excused=is_excused)
             match self._silence_limit.due(silent_for, heard_at=heard_at, may_ask=self.may_speak, is_excused=is_excused):
                 case Due.END:
-                    self._end("silence_timeout")
+                    self.end("silence_timeout")
                     return
                 case Due.QUESTION:
-                    self._observer.event("silence.asked")
-                    await self._link.tell(lambda session: session.generate_reply(Cue.ASK_IF_THERE))
-            self._conversation.release_overdue()
-            self._spoken.settle()
+                    self.observer.event("silence.asked")
+                    await self.link.tell(lambda session: session.generate_reply(Cue.ASK_IF_THERE))
+            self.conversation.release_overdue()
+            self.spoken.settle()
             await self._mend_dead_air(now)
 
     @property
     def may_speak(self) -> bool:
         """Whether the model is with the caller and is not heard."""
         is_elsewhere = (
-            self._take_over.is_on
-            or self._transfer.is_ringing
-            or self._voicemail.is_greeting
-            or not self._answering.is_decided
+            self.take_over.is_on
+            or self.transfer.is_ringing
+            or self.voicemail.is_greeting
+            or not self.answering.is_decided
         )
-        is_away = self._link.session is None or self._agent_output.is_line_broken or self._farewell.has_begun
-        return not (is_elsewhere or is_away or self._agent_output.is_audible or self._tools.is_busy)
+        is_away = self.link.session is None or self.agent_output.is_line_broken or self.farewell.has_begun
+        return not (is_elsewhere or is_away or self.agent_output.is_audible or self.tools.is_busy)
 
     @property
     def is_quiet(self) -> bool:
         """Whether the model may speak and the caller has been silent for a moment."""
-        return self.may_speak and self._now() - self._vad.heard_at >= PAUSE_SECONDS
+        return self.may_speak and self.now() - self._vad.heard_at >= PAUSE_SECONDS
 
     @property
     def _is_excused(self) -> bool:
         """Whether somebody waits for a model, a verdict, a tool or a person, which is nobody's silence."""
-        is_waiting = self._transfer.is_under_way or not self._answering.is_decided or not self._link.connections
-        return is_waiting or self._tools.is_busy
+        is_waiting = self.transfer.is_under_way or not self.answering.is_decided or not self.link.connections
+        return is_waiting or self.tools.is_busy
 
     def _silent_seconds(self, *, is_excused: bool) -> float:
         """Since the last sound. Ringing is one.
 
         A person who has taken the call over may be silent for as long as they like; then a new silence begins.
         """
-        is_elsewhere = self._transfer.is_ringing or self._answering.is_machine or self._take_over.is_on
-        self._silence.heard(max(self._agent_output.sound_ends_at, self._vad.heard_at, self._caller_input.acted_at))
-        return self._silence.check(is_sound=is_elsewhere or self._agent_output.is_audible, is_excused=is_excused)
+        is_elsewhere = self.transfer.is_ringing or self.answering.is_machine or self.take_over.is_on
+        self.silence.heard(max(self.agent_output.sound_ends_at, self._vad.heard_at, self.caller_input.acted_at))
+        return self.silence.check(is_sound=is_elsewhere or self.agent_output.is_audible, is_excused=is_excused)
 
     async def _mend_dead_air(self, now: float) -> None:
-        if self._vad.voiced_ms >= self._dead_air.spoken_ms and self._vad.voice_at > (self._dead_air.since or 0.0):
-            self._dead_air.expect(self._vad.voice_at)
-        if not self.may_speak or (remedy := self._dead_air.due(now)) is None:
+        if self._vad.voiced_ms >= self.dead_air.spoken_ms and self._vad.voice_at > (self.dead_air.since or 0.0):
+            self.dead_air.expect(self._vad.voice_at)
+        if not self.may_speak or (remedy := self.dead_air.due(now)) is None:
             return
-        self._observer.event("dead_air", {"remedy": remedy.value})
-        if self._agent_output.is_on:  # an inaudible answer, before which nothing else would be heard
-            await self._agent_output.fall_silent()
+        self.observer.event("dead_air", {"remedy": remedy.value})
+        if self.agent_output.is_on:  # an inaudible answer, before which nothing else would be heard
+            await self.agent_output.fall_silent()
         if remedy is Remedy.PROMPT:
-            await self._link.tell(lambda session: session.generate_reply(self._prompt()))
+            await self.link.tell(lambda session: session.generate_reply(self.prompt()))
         else:
-            await self._link.drop(for_good=remedy is not Remedy.RECONNECT)
+            await self.link.drop(for_good=remedy is not Remedy.RECONNECT)

@@ -41,30 +41,21 @@ class ScreeningPlan:
 NOT_SCREENED = ScreeningPlan()
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Screening:
     """While screening is on, the model hears nothing and only its message is heard. `greet` is called when a person joins."""
 
-    def __init__(
-        self,
-        *,
-        plan: ScreeningPlan,
-        caller_input: CallerInput,
-        answering: Answering,
-        voicemail: Voicemail,
-        agent_output: AgentOutput,
-        link: ModelLink,
-        greet: Callable[[], Awaitable[None]],
-        end: Callable[[str], None],
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._plan = plan
-        self._answering = answering
-        self._voicemail = voicemail
-        self._agent_output = agent_output
-        self._link = link
-        self._greet = greet
-        self._end = end
-        self._now = now
+    plan: ScreeningPlan
+    caller_input: CallerInput
+    answering: Answering
+    voicemail: Voicemail
+    agent_output: AgentOutput
+    link: ModelLink
+    greet: Callable[[], Awaitable[None]]
+    end: Callable[[str], None]
+    now: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
         self._before = ""  # the answer in progress when the phone asked
         self._item_id = ""  # the message, once part of it was heard
         self._is_asked = False
@@ -72,11 +63,13 @@ class Screening:
         self._words = ""  # since the answer
         self.is_on = False
         self._transcriber = (
-            ScreeningTranscriber(link.first_engine, caller_input.audio_format, self._overhear) if plan.report else None
+            ScreeningTranscriber(self.link.first_engine, self.caller_input.audio_format, self._overhear)
+            if self.plan.report
+            else None
         )
-        caller_input.transcriber = self._transcriber
+        self.caller_input.transcriber = self._transcriber
         if self._transcriber is not None:
-            voicemail.is_in_doubt, voicemail.records = self._is_in_doubt, self._transcriber.close
+            self.voicemail.is_in_doubt, self.voicemail.records = self._is_in_doubt, self._transcriber.close
         self.has_begun = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
 
@@ -95,13 +88,13 @@ class Screening:
         return self._transcriber is not None and (self._transcriber.owes_words or asks_who_calls(self._words))
 
     async def _overhear(self, words: str) -> None:
-        assert self._plan.report is not None
+        assert self.plan.report is not None
         if self.task is None:
             self._words = f"{self._words} {words}"
             if asks_who_calls(self._words):
-                await self._plan.report("screening")
+                await self.plan.report("screening")
         elif self._is_spoken.is_set() and (speaker := speaker_of(words)) is not Speaker.PHONE:
-            await self._plan.report("person" if speaker is Speaker.PERSON else "machine")
+            await self.plan.report("person" if speaker is Speaker.PERSON else "machine")
 
     async def begin(self, *, says_who: bool = True) -> None:
         """The carrier reports a phone that asks. `says_who`: nobody has told it yet."""
@@ -109,10 +102,10 @@ class Screening:
             return
         self.is_on = True
         self.has_begun.set()
-        self._voicemail.stop()
-        self._answering.machine()
-        self._before = self._agent_output.item_id
-        await self._agent_output.fall_silent()
+        self.voicemail.stop()
+        self.answering.machine()
+        self._before = self.agent_output.item_id
+        await self.agent_output.fall_silent()
         self.task = asyncio.create_task(self._wait(says_who=says_who))
 
     def takes(self, item_id: str) -> bool:
@@ -136,29 +129,29 @@ class Screening:
         self.is_on = False
         if self.task is not None:
             self.task.cancel()
-        self._answering.is_machine = False
-        await self._agent_output.fall_silent()
-        await self._greet()
+        self.answering.is_machine = False
+        await self.agent_output.fall_silent()
+        await self.greet()
 
     async def _wait(self, *, says_who: bool) -> None:
         if says_who:
             await self._say_who()
         self._is_spoken.set()
         await asyncio.sleep(DECISION_SECONDS)
-        self._end("normal_clearing")
+        self.end("normal_clearing")
 
     async def _say_who(self) -> None:
         """Say it once; again if the model is lost in the middle of it."""
-        give_up_at = self._now() + MESSAGE_SECONDS
+        give_up_at = self.now() + MESSAGE_SECONDS
         asked: RealtimeSession | None = None
-        while self._now() < give_up_at and not (self._is_spoken.is_set() and not self._agent_output.is_on):
-            if self._link.session not in {None, asked} and not self._is_spoken.is_set():
-                asked, self._item_id, self._is_asked = self._link.session, "", True
-                await self._link.tell(self._tell_message)
+        while self.now() < give_up_at and not (self._is_spoken.is_set() and not self.agent_output.is_on):
+            if self.link.session not in {None, asked} and not self._is_spoken.is_set():
+                asked, self._item_id, self._is_asked = self.link.session, "", True
+                await self.link.tell(self._tell_message)
             await asyncio.sleep(POLL_SECONDS)
 
     async def _tell_message(self, session: RealtimeSession) -> None:
-        if self._plan.is_ours:
-            await session.generate_reply(introduce(self._plan.message))
+        if self.plan.is_ours:
+            await session.generate_reply(introduce(self.plan.message))
         else:
-            await session.say(self._plan.message)
+            await session.say(self.plan.message)

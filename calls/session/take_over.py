@@ -56,37 +56,25 @@ MakeLineTranscriber = Callable[[AudioFormat, Callable[[str], None]], LineTranscr
 Transcribers = tuple[LineTranscriber | None, LineTranscriber | None]  # of the caller, of the person
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class TakeOver:
     """Who has the call instead of its agent, if anybody."""
 
-    def __init__(
-        self,
-        *,
-        audio_format: AudioFormat,
-        agent_output: AgentOutput,
-        caller_input: CallerInput,
-        barge_in: BargeIn,
-        dead_air: DeadAir,
-        conversation: ConversationHistory,
-        link: ModelLink,
-        spoken: BothSides,
-        transfer: TransferState,
-        answering: Answering,
-        farewell: Farewell,
-        observer: Observer,
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._format = audio_format
-        self._agent_output = agent_output
-        self._caller_input = caller_input
-        self._barge_in = barge_in
-        self._dead_air = dead_air
-        self._conversation = conversation
-        self._link = link
-        self._spoken = spoken
-        self._transfer = transfer
-        self._answering, self._farewell = answering, farewell
-        self._observer, self._now = observer, now
+    audio_format: AudioFormat
+    agent_output: AgentOutput
+    caller_input: CallerInput
+    barge_in: BargeIn
+    dead_air: DeadAir
+    conversation: ConversationHistory
+    link: ModelLink
+    spoken: BothSides
+    transfer: TransferState
+    answering: Answering
+    farewell: Farewell
+    observer: Observer
+    now: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
         self.make_line_transcriber: MakeLineTranscriber = lambda audio_format, said: None
         # Called with the person who had the call, and the reason for the end; returns immediately.
         self.has_ended: Callable[[Person, str], None] = lambda person, reason: None
@@ -109,9 +97,9 @@ class TakeOver:
         """Why this person cannot take over now; "" if they can."""
         if self.person is not None and self.person.id != person.id:
             return f"{self.person.name} has taken over this call."
-        if self._transfer.leaves_agent:
+        if self.transfer.leaves_agent:
             return "The call is being transferred."
-        if self._answering.is_machine:
+        if self.answering.is_machine:
             return "No person has answered this call yet."
         return ""
 
@@ -124,27 +112,27 @@ class TakeOver:
             return refusal
         self.person, self._is_ending, self._said = person, False, []
         self._over.clear()
-        self._began_at = self._heard_at = self._now()
-        self._to_caller = make_transcoder(PCM16_16K, self._format)
-        self._observer.event("takeover.started", {"by": person.name}, source="api")
-        self._farewell.withdraw()
-        self._agent_output.is_taken = True
-        self._caller_input.give_elsewhere(self._caller_heard)
-        await self._barge_in.make_way()
+        self._began_at = self._heard_at = self.now()
+        self._to_caller = make_transcoder(PCM16_16K, self.audio_format)
+        self.observer.event("takeover.started", {"by": person.name}, source="api")
+        self.farewell.withdraw()
+        self.agent_output.is_taken = True
+        self.caller_input.give_elsewhere(self._caller_heard)
+        await self.barge_in.make_way()
         if self.person is not person:
             return "This call has ended."
-        self._spoken.agent_is("human")
+        self.spoken.agent_is("human")
         self._agent_is_not_expected()
         self._transcribers = (
-            self.make_line_transcriber(self._format, self._caller_said),
+            self.make_line_transcriber(self.audio_format, self._caller_said),
             self.make_line_transcriber(PCM16_16K, self._person_said),
         )
         self.task = asyncio.create_task(self._watch_person())
         return ""
 
     def _agent_is_not_expected(self) -> None:
-        self._caller_input.vad.forget()
-        self._dead_air.nothing_due()
+        self.caller_input.vad.forget()
+        self.dead_air.nothing_due()
 
     def _caller_heard(self, payload: str) -> None:
         """The caller's next piece of audio, which the model must not hear."""
@@ -155,29 +143,29 @@ class TakeOver:
         """The next piece from the person's microphone: PCM16, 16 kHz."""
         if self.person is None or self.person.id != person_id or self._is_ending:
             return
-        self._heard_at = self._now()
+        self._heard_at = self.now()
         if transcriber := self._transcribers[1]:
             transcriber.take(payload)
-        if not self._transfer.is_ringing:
-            await self._agent_output.relay(self._to_caller(payload) if self._to_caller else payload)
+        if not self.transfer.is_ringing:
+            await self.agent_output.relay(self._to_caller(payload) if self._to_caller else payload)
 
     async def end(self, person_id: str, reason: str) -> bool:
         """Return the call to the agent, which continues from what was said. False if this person does not have it."""
         if self.person is None or self.person.id != person_id or self._is_ending:
             return False
         self._is_ending = True
-        self._caller_input.give_elsewhere(self._caller_input.hold_back)
+        self.caller_input.give_elsewhere(self.caller_input.hold_back)
         await self.finish()
         if self.person is None:  # the call has ended meanwhile
             return True
         self.leave(reason)
         self._agent_is_not_expected()
         notice = model_notices.given_back(self._said)
-        if self._transfer.is_ringing:
-            is_told = await self._link.tell(lambda session: session.send_notice(notice))
+        if self.transfer.is_ringing:
+            is_told = await self.link.tell(lambda session: session.send_notice(notice))
         else:
-            self._dead_air.expect(self._now())
-            is_told = await self._link.tell(lambda session: session.advise(notice, Cue.CALL_GIVEN_BACK))
+            self.dead_air.expect(self.now())
+            is_told = await self.link.tell(lambda session: session.advise(notice, Cue.CALL_GIVEN_BACK))
         self._untold = "" if is_told else notice
         return True
 
@@ -196,11 +184,11 @@ class TakeOver:
         person, self.person = self.person, None
         if person is None:
             return
-        seconds = round(self._now() - self._began_at)
-        self._observer.event("takeover.ended", {"by": person.name, "reason": reason, "seconds": seconds}, source="api")
-        self._spoken.agent_is("model")
-        self._agent_output.is_taken = False
-        self._caller_input.give_elsewhere(None)
+        seconds = round(self.now() - self._began_at)
+        self.observer.event("takeover.ended", {"by": person.name, "reason": reason, "seconds": seconds}, source="api")
+        self.spoken.agent_is("model")
+        self.agent_output.is_taken = False
+        self.caller_input.give_elsewhere(None)
         self._over.set()
         self.has_ended(person, reason)
 
@@ -213,17 +201,17 @@ class TakeOver:
 
     def _caller_said(self, text: str) -> None:
         self._said.append(f"Caller: {text}")
-        self._conversation.caller_said(text)
+        self.conversation.caller_said(text)
 
     def _person_said(self, text: str) -> None:
         self._said.append(f"Colleague: {text}")
-        self._conversation.person_said(text)
+        self.conversation.person_said(text)
 
     async def _watch_person(self) -> None:
         """The browser may vanish without notice."""
         person = self.person
         while person is not None and self.person is person:
             await asyncio.sleep(LOOK_SECONDS)
-            if self.person is person and self._now() - self._heard_at >= LOST_SECONDS:
+            if self.person is person and self.now() - self._heard_at >= LOST_SECONDS:
                 await self.end(person.id, "connection_lost")
                 return

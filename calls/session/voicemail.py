@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from agents.cues import Cue
 from calls.session.agent_output import AgentOutput
@@ -23,39 +24,28 @@ POLL_SECONDS = 0.05
 MESSAGE_SECONDS = 120.0
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Voicemail:
     """Leaves one message, in the voice of the model behind `link`.
 
     `drop` drops pending audio, `end` ends the call. The machine records from the end of its greeting, so only answers that start after it
-    are played, and only an answer that was played to its end counts as a message (`voicemail.message_left`).
+    are played, and only an answer that was played to its end counts as a message (`voicemail.message_left`). Without
+    `leaves_message`, the call ends with the greeting.
     """
 
-    def __init__(
-        self,
-        *,
-        answering: Answering,
-        agent_output: AgentOutput,
-        vad: VoiceActivityDetector,
-        link: ModelLink,
-        drop: Callable[[], Awaitable[None]],
-        dead_air: DeadAir,
-        end: Callable[[str], None],
-        observer: Observer,
-        leaves_message: bool = True,
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Without `leaves_message`, the call ends with the greeting."""
-        self._leaves_message = leaves_message
-        self._answering = answering
-        self._agent_output = agent_output
-        self._vad = vad
-        self._link = link
-        self._drop = drop
-        self._dead_air = dead_air
-        self._end = end
-        self._observer = observer
-        self._now = now
-        self._quiet_since = now()
+    answering: Answering
+    agent_output: AgentOutput
+    vad: VoiceActivityDetector
+    link: ModelLink
+    drop: Callable[[], Awaitable[None]]
+    dead_air: DeadAir
+    end: Callable[[str], None]
+    observer: Observer
+    leaves_message: bool = True
+    now: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        self._quiet_since = self.now()
         self._too_early: set[str] = set()  # answers that started before the recording
         self._item_id = ""  # the message, once part of it was heard
         self._is_spoken = asyncio.Event()  # the model has nothing to add to the message
@@ -67,20 +57,20 @@ class Voicemail:
     @property
     def is_greeting(self) -> bool:
         """Whether a machine answered and is not recording yet: the model neither speaks nor is expected to."""
-        return self._answering.is_machine and not self.is_recording
+        return self.answering.is_machine and not self.is_recording
 
     async def begin(self) -> None:
         """The carrier reports a machine that should get a message: answers meant for a person are dropped."""
-        if not self._answering.machine():
+        if not self.answering.machine():
             return
-        if self._agent_output.is_on:
-            self._too_early.add(self._agent_output.item_id)
-        await self._drop()
+        if self.agent_output.is_on:
+            self._too_early.add(self.agent_output.item_id)
+        await self.drop()
         self.task = asyncio.create_task(self._leave_message())
 
     def takes(self, item_id: str) -> bool:
         """Whether a piece of this answer should be played."""
-        if not self._answering.is_machine:
+        if not self.answering.is_machine:
             return True
         if not self.is_recording:
             self._too_early.add(item_id)
@@ -102,18 +92,18 @@ class Voicemail:
 
     async def _leave_message(self) -> None:
         reason = await self._greeting_over()
-        if not self._leaves_message:
-            self._end("voicemail")
+        if not self.leaves_message:
+            self.end("voicemail")
             return
-        self._observer.event("voicemail.recording", {"reason": reason}, source="system")
-        began_at, self.is_recording = self._now(), True
+        self.observer.event("voicemail.recording", {"reason": reason}, source="system")
+        began_at, self.is_recording = self.now(), True
         self.records()
         is_reported = reason == "greeting_ended"
         await self._ask()
         while not self._is_left():
-            if self._now() - began_at >= MESSAGE_SECONDS:
+            if self.now() - began_at >= MESSAGE_SECONDS:
                 break
-            greeting_ended_at = self._answering.greeting_ended_at
+            greeting_ended_at = self.answering.greeting_ended_at
             if not is_reported and greeting_ended_at is not None:
                 is_reported = True
                 if (
@@ -122,34 +112,34 @@ class Voicemail:
                     await self._start_over()
             await asyncio.sleep(POLL_SECONDS)
         else:
-            self._observer.event("voicemail.message_left", source="system")
-        self._end("normal_clearing")
+            self.observer.event("voicemail.message_left", source="system")
+        self.end("normal_clearing")
 
     def _is_left(self) -> bool:
-        return self._is_spoken.is_set() and not self._agent_output.is_on
+        return self._is_spoken.is_set() and not self.agent_output.is_on
 
     async def _ask(self) -> None:
-        await self._link.tell_when_connected(lambda session: session.generate_reply(Cue.LEAVE_MESSAGE))
-        self._dead_air.expect(self._now())
+        await self.link.tell_when_connected(lambda session: session.generate_reply(Cue.LEAVE_MESSAGE))
+        self.dead_air.expect(self.now())
 
     async def _start_over(self) -> None:
         if self._item_id:
             self._too_early.add(self._item_id)
         self._item_id = ""
         self._is_spoken.clear()
-        await self._drop()
+        await self.drop()
         await self._ask()
 
     async def _greeting_over(self) -> str:
         """Wait for the end of the greeting; returns why it counts as over."""
-        began_at = self._now()
+        began_at = self.now()
         while True:
-            now = self._now()
-            if self._answering.greeting_ended_at is not None:
+            now = self.now()
+            if self.answering.greeting_ended_at is not None:
                 return "greeting_ended"
-            if self._agent_output.is_line_broken:
+            if self.agent_output.is_line_broken:
                 self._quiet_since = now
-            silent = now - max(self._quiet_since, self._vad.sound_at)
+            silent = now - max(self._quiet_since, self.vad.sound_at)
             if silent >= (DOUBT_SECONDS if self.is_in_doubt() else SILENCE_SECONDS):
                 return "silence"
             if now - began_at >= GREETING_SECONDS:
