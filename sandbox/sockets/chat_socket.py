@@ -5,21 +5,17 @@ browser ← ready · text (item, text: a piece of an answer) · transcript · to
 """
 
 import asyncio
-import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from calls.control import lifecycle
 from calls.live import chat_runner
-from calls.live.database_threads import in_database
-from calls.live.event_writer import EventWriter
 from calls.live.live_call import LiveCall
 from calls.models import HangupCause
 from calls.session.chat_session import ChatSession
-from sandbox.sockets.browser_connection import BrowserConnection, Receive, Send, read_frame
+from sandbox.sockets.browser_connection import BrowserConnection, Receive, Send, read_frame, run_call
 from sandbox.sockets.browser_observer import BrowserObserver
 
-logger = logging.getLogger(__name__)
 MAX_FRAME_KIBIBYTES = 16
 MAX_TEXT = 2000  # characters per message
 MAX_MESSAGES = 200  # messages per conversation, valid or not
@@ -63,31 +59,21 @@ def read_text(message: Mapping[str, Any]) -> tuple[str, str]:
 async def converse(call: LiveCall, receive: Receive, send: Send) -> None:
     """Run a text call over an accepted connection, until the `ended` frame."""
     browser = ChatBrowser(receive, send)
-    recorder = EventWriter(call.call_id)
-    observer = BrowserObserver(recorder, browser)
+    observer = BrowserObserver(call.call_id, browser)
     readers: list[asyncio.Task[None]] = []
-
-    async def on_end(cause: str) -> None:
-        await in_database(lifecycle.end_call, call.call_id, cause or HangupCause.NORMAL_CLEARING)
-
+    run = partial(
+        chat_runner.run_chat,
+        call,
+        observer=observer,
+        show=lambda item, text: observer.show({"type": "text", "item": item, "text": text}),
+        begun=lambda session: readers.append(asyncio.create_task(browser.read(session))),
+    )
     try:
-        cause = await chat_runner.run_chat(
-            call,
-            on_end,
-            observer,
-            show=lambda item, text: observer.show({"type": "text", "item": item, "text": text}),
-            begun=lambda session: readers.append(asyncio.create_task(browser.read(session))),
-        )
-    except Exception:
-        logger.exception("A written call's session failed")
-        cause = HangupCause.MODEL_FAILED
-        await on_end(cause)
+        cause = await run_call(call.call_id, run)
     finally:
         for reader in readers:
             reader.cancel()
         await asyncio.gather(*readers, return_exceptions=True)
     await observer.finish()
-    await recorder.drained()
-    reason = "completed" if cause in {"", HangupCause.NORMAL_CLEARING} else cause
-    await browser.send_json({"type": "ended", "reason": reason})
-    await browser.close()
+    await observer.drained()
+    await browser.end(cause)

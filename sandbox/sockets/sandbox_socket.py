@@ -3,29 +3,25 @@
 import asyncio
 import base64
 import binascii
-import logging
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
 from structlog.contextvars import bind_contextvars
 
 from bubblyphone.core.audio import PCM16_16K, PCM16_24K, AudioFormat, make_transcoder
-from calls.control import lifecycle
 from calls.live import session_runner
 from calls.live.database_threads import in_database
-from calls.live.event_writer import EventWriter
 from calls.live.live_call import claim_media_token
-from calls.models import HangupCause
 from calls.session.pacing import Pacer, paced
 from calls.session.transport import CallerFrame
 from sandbox.answering import answer
 from sandbox.sockets import chat_socket
-from sandbox.sockets.browser_connection import BrowserConnection, Receive, Send, read_frame
+from sandbox.sockets.browser_connection import BrowserConnection, Receive, Send, read_frame, run_call
 from sandbox.sockets.browser_observer import BrowserObserver
 
-logger = logging.getLogger(__name__)
 MAX_FRAME_KIBIBYTES = 128
 # This many malformed frames within this many seconds each get an error response; one more ends the call as a flood.
 TOLERATED_ERRORS, FLOOD_SECONDS = 50, 10.0
@@ -117,19 +113,8 @@ async def sandbox_socket(scope: dict[str, Any], receive: Receive, send: Send) ->
     if call.is_text:
         await chat_socket.converse(call, receive, send)
         return
-    observer = BrowserObserver(EventWriter(call.call_id), transport)
-
-    async def on_end(cause: str) -> None:
-        await in_database(lifecycle.end_call, call.call_id, cause or HangupCause.NORMAL_CLEARING)
-
-    try:
-        cause = await session_runner.run_session(call, transport, on_end, observer)
-    except Exception:
-        logger.exception("A sandbox call's session failed")
-        cause = HangupCause.MODEL_FAILED
-        await on_end(cause)
+    observer = BrowserObserver(call.call_id, transport)
+    run = partial(session_runner.run_session, call, transport, observer=observer)
+    cause = await run_call(call.call_id, run)
     await observer.finish()
-    await transport.send_json(
-        {"type": "ended", "reason": "completed" if cause in {"", HangupCause.NORMAL_CLEARING} else cause}
-    )
-    await transport.close()
+    await transport.end(cause)
