@@ -1,12 +1,13 @@
-"""The signed-in developer of a page request."""
+"""The developer of a request."""
 
 from django.http import HttpRequest
+from rest_framework.request import Request
 
 from accounts.models import Developer
 
 
-def signed_in(request: HttpRequest) -> Developer:
-    """The developer who is signed in. Only for views that require it (`bubblyphone.core.pages.views.page`)."""
+def signed_in(request: HttpRequest | Request) -> Developer:
+    """The developer who is signed in, or whose key the request has. Only for views that require one: pages, and most of the API."""
     if not isinstance(request.user, Developer):
         raise TypeError("This view requires a signed-in developer.")
     return request.user

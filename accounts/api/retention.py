@@ -1,6 +1,6 @@
 """/api/v1/retention: how many days the account keeps each kind of data."""
 
-from typing import Any, cast
+from typing import Any
 
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -8,8 +8,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import retention
+from accounts.access import signed_in
 from accounts.admin_keys import ChangesNeedAdminKey
-from accounts.models import Developer
 from bubblyphone.core.api.known_parameters import KnownParameters
 from bubblyphone.core.api.readable_body import ReadableBody
 from bubblyphone.core.api.views import StrictSerializer, data, validated
@@ -31,9 +31,9 @@ class RetentionView(APIView):
     permission_classes = [ChangesNeedAdminKey, KnownParameters, ReadableBody]
 
     def get(self, request: Request) -> Response:
-        return data(retention.periods_of(cast(Developer, request.user)))
+        return data(retention.periods_of(signed_in(request)))
 
     def put(self, request: Request) -> Response:
-        developer = cast(Developer, request.user)
+        developer = signed_in(request)
         retention.set_periods(developer, validated(RetentionSerializer, request))
         return data(retention.periods_of(developer))

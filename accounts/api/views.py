@@ -1,13 +1,12 @@
 """/api/v1/auth/… and /api/v1/api-keys."""
 
-from typing import cast
-
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import passwords, services
+from accounts.access import signed_in
 from accounts.admin_keys import ChangesNeedAdminKey, require_session
 from accounts.api.responses import API_KEY, DEVELOPER, NEW_API_KEY, PROFILE, SIGNED_IN
 from accounts.api.serializers import (
@@ -68,7 +67,7 @@ class ResetPasswordView(APIView):
 
 class MeView(APIView):
     def get(self, request: Request) -> Response:
-        return data(PROFILE.of(cast(Developer, request.user)))
+        return data(PROFILE.of(signed_in(request)))
 
 
 class LogoutView(APIView):
@@ -83,7 +82,7 @@ class LogoutAllView(APIView):
     permission_classes = [ChangesNeedAdminKey, KnownParameters, ReadableBody]
 
     def post(self, request: Request) -> Response:
-        services.close_all_sessions(developer=cast(Developer, request.user))
+        services.close_all_sessions(developer=signed_in(request))
         return Response(status=204)
 
 
@@ -91,13 +90,13 @@ class ApiKeysView(APIView):
     permission_classes = [ChangesNeedAdminKey, KnownParameters, ReadableBody]
 
     def get(self, request: Request) -> Response:
-        return page_of(request, active_api_keys(cast(Developer, request.user)), API_KEY.of)
+        return page_of(request, active_api_keys(signed_in(request)), API_KEY.of)
 
     def post(self, request: Request) -> Response:
         body = validated(NewApiKeySerializer, request)
         if body["is_admin"]:
             require_session(request)
-        key, plaintext = services.issue_api_key(developer=cast(Developer, request.user), **body)
+        key, plaintext = services.issue_api_key(developer=signed_in(request), **body)
         return data(NEW_API_KEY.of(key, key=plaintext), status=201)
 
 
@@ -106,11 +105,11 @@ class ApiKeyView(APIView):
 
     def patch(self, request: Request, key_id: int) -> Response:
         changes = validated(ApiKeySerializer, request, partial=True)
-        key = services.update_api_key(developer=cast(Developer, request.user), key_id=key_id, **changes)
+        key = services.update_api_key(developer=signed_in(request), key_id=key_id, **changes)
         return data(API_KEY.of(key))
 
     def delete(self, request: Request, key_id: int) -> Response:
-        services.revoke_api_key(developer=cast(Developer, request.user), key_id=key_id)
+        services.revoke_api_key(developer=signed_in(request), key_id=key_id)
         return Response(status=204)
 
 

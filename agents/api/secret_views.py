@@ -1,13 +1,11 @@
 """/api/v1/secrets: values that tools send. Responses never contain them."""
 
-from typing import cast
-
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.access import signed_in
 from accounts.admin_keys import ChangesNeedAdminKey
-from accounts.models import Developer
 from agents import secrets
 from agents.api.responses import SECRET
 from agents.serializers import SecretSerializer, SecretValueSerializer
@@ -24,10 +22,10 @@ class SecretList(APIView):
     permission_classes = PERMISSIONS
 
     def get(self, request: Request) -> Response:
-        return page_of(request, secrets.secrets_of(cast(Developer, request.user)), SECRET.of)
+        return page_of(request, secrets.secrets_of(signed_in(request)), SECRET.of)
 
     def post(self, request: Request) -> Response:
-        secret = secrets.create_secret(developer=cast(Developer, request.user), **validated(SecretSerializer, request))
+        secret = secrets.create_secret(developer=signed_in(request), **validated(SecretSerializer, request))
         return data(SECRET.of(secret), status=201)
 
 
@@ -37,10 +35,10 @@ class SecretDetail(APIView):
     permission_classes = PERMISSIONS
 
     def patch(self, request: Request, pk: int) -> Response:
-        secret = secrets.get_secret(developer=cast(Developer, request.user), pk=pk)
+        secret = secrets.get_secret(developer=signed_in(request), pk=pk)
         secrets.replace_secret(secret=secret, **validated(SecretValueSerializer, request))
         return data(SECRET.of(secret))
 
     def delete(self, request: Request, pk: int) -> Response:
-        secrets.delete_secret(secret=secrets.get_secret(developer=cast(Developer, request.user), pk=pk))
+        secrets.delete_secret(secret=secrets.get_secret(developer=signed_in(request), pk=pk))
         return Response(status=204)

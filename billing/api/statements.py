@@ -1,6 +1,6 @@
 """/api/v1/billing/statements: a month as JSON, PDF or CSV."""
 
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from django.http import HttpResponseBase
 from django.utils import timezone
@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.access import signed_in
 from accounts.models import Developer
 from billing import billing_switch, statements
 from billing.api.responses import METERED_STATEMENT, MONTH, STATEMENT
@@ -36,7 +37,7 @@ class StatementsView(APIView):
     """GET /billing/statements: all months, newest first; a whole list."""
 
     def get(self, request: Request) -> Response:
-        developer, now = cast(Developer, request.user), timezone.now()
+        developer, now = signed_in(request), timezone.now()
         return data([MONTH.of(Month(month, month.end <= now)) for month in statements.months_of(developer.pk, now)])
 
 
@@ -45,7 +46,7 @@ class StatementView(APIView):
 
     def get(self, request: Request, month_id: str) -> HttpResponseBase:
         query = validated_query(FormatQuerySerializer, request)
-        developer = cast(Developer, request.user)
+        developer = signed_in(request)
         statement = find_statement(developer, month_id)
         files = {"pdf": statement_pdf, "csv": statement_csv}
         if make := files.get(query["format"]):

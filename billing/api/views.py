@@ -1,14 +1,12 @@
 """/api/v1/billing/…"""
 
-from typing import cast
-
 from django.http import HttpResponseBase
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.models import Developer
+from accounts.access import signed_in
 from billing import exports, ledger, selectors
 from billing.api.responses import BALANCE, TRANSACTION
 from billing.api.serializers import TransactionsQuerySerializer, UsageQuerySerializer
@@ -21,7 +19,7 @@ class BalanceView(APIView):
     """GET /billing/balance. `held` is as good as spent, `available` what can still be spent."""
 
     def get(self, request: Request) -> Response:
-        return data(BALANCE.of(ledger.balance_summary(cast(Developer, request.user).pk)))
+        return data(BALANCE.of(ledger.balance_summary(signed_in(request).pk)))
 
 
 class TransactionsView(APIView):
@@ -30,7 +28,7 @@ class TransactionsView(APIView):
     def get(self, request: Request) -> HttpResponseBase:
         wanted = validated_query(TransactionsQuerySerializer, request)
         entries = selectors.entries_of(
-            cast(Developer, request.user).pk,
+            signed_in(request).pk,
             movement=wanted.get("type", ""),
             kind=wanted.get("kind", ""),
             first_day=wanted.get("from"),
@@ -40,7 +38,7 @@ class TransactionsView(APIView):
         moment = "created_at" if {"from", "to"} & wanted.keys() else ""
         if wanted.get("format") == "csv" or ("format" not in wanted and _asks_for_csv(request)):
             return exports.transactions_csv(entries, moment)
-        every = selectors.entries_of(cast(Developer, request.user).pk)
+        every = selectors.entries_of(signed_in(request).pk)
         return page_of(request, entries, TRANSACTION.of, NewestFirstPagination(moment, every))
 
 
@@ -49,7 +47,7 @@ class UsageView(APIView):
 
     def get(self, request: Request) -> Response:
         period = read_month(validated_query(UsageQuerySerializer, request).get("period"), timezone.now())
-        return data(USAGE_REPORT.get()(cast(Developer, request.user), period))
+        return data(USAGE_REPORT.get()(signed_in(request), period))
 
 
 def _asks_for_csv(request: Request) -> bool:

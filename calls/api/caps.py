@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.access import signed_in
 from accounts.admin_keys import ChangesNeedAdminKey
 from accounts.models import Developer
 from billing import caps
@@ -17,7 +18,6 @@ from bubblyphone.core.api.readable_body import ReadableBody
 from bubblyphone.core.api.views import StrictSerializer, data, validated
 from bubblyphone.core.money import ZERO
 from calls.api.responses import CAPS
-from calls.api.views import developer_of
 from calls.charging import balance_holds
 from calls.charging.daily_caps import DailyCap, Scope, all_daily_caps
 
@@ -38,10 +38,10 @@ class CapsView(APIView):
     permission_classes = [ChangesNeedAdminKey, KnownParameters, ReadableBody]
 
     def get(self, request: Request) -> Response:
-        return data(caps_data(developer_of(request)))
+        return data(caps_data(signed_in(request)))
 
     def put(self, request: Request) -> Response:
-        developer = developer_of(request)
+        developer = signed_in(request)
         caps.set_limits(developer=developer, changes=validated(CapsSerializer, request))
         return data(caps_data(developer))
 

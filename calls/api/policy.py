@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.access import signed_in
 from accounts.admin_keys import ChangesNeedAdminKey, require_admin_key
 from agents.serializers import PhoneNumberField
 from bubblyphone.core.api.known_parameters import KnownParameters
@@ -19,7 +20,6 @@ from bubblyphone.core.api.readable_body import ReadableBody
 from bubblyphone.core.api.views import StrictSerializer, data, page_of, validated, validated_query
 from bubblyphone.core.errors import InvalidRequest
 from calls.api.policy_responses import DO_NOT_CALL, POLICY
-from calls.api.views import developer_of
 from calls.models import DoNotCallNumber
 from calls.policy import services
 from calls.policy.calling_hours import DAYS
@@ -92,11 +92,11 @@ class PolicyView(APIView):
     permission_classes = [ChangesNeedAdminKey, KnownParameters, ReadableBody]
 
     def get(self, request: Request) -> Response:
-        return data(POLICY.of(services.policy_of(developer_of(request))))
+        return data(POLICY.of(services.policy_of(signed_in(request))))
 
     def put(self, request: Request) -> Response:
         changes = validated(PolicySerializer, request)
-        return data(POLICY.of(services.set_policy(developer=developer_of(request), changes=changes)))
+        return data(POLICY.of(services.set_policy(developer=signed_in(request), changes=changes)))
 
 
 class DoNotCallView(APIView):
@@ -105,14 +105,14 @@ class DoNotCallView(APIView):
     def get(self, request: Request) -> Response | HttpResponse:
         chosen = validated_query(DoNotCallFilters, request)
         is_file = chosen.pop("format", "json") == "csv"
-        rows = services.numbers_of(developer_of(request)).filter(**chosen)
+        rows = services.numbers_of(signed_in(request)).filter(**chosen)
         if is_file:
             return services.csv_of(rows)
         return page_of(request, rows, DO_NOT_CALL.of)
 
     def post(self, request: Request) -> Response:
         body = validated(DoNotCallSerializer, request)
-        entry = services.add(developer_id=developer_of(request).pk, source=_SOURCE, **body)
+        entry = services.add(developer_id=signed_in(request).pk, source=_SOURCE, **body)
         return data(DO_NOT_CALL.of(entry), status=201)
 
 
@@ -121,7 +121,7 @@ class DoNotCallEntryView(APIView):
 
     def delete(self, request: Request, pk: int) -> Response:
         require_admin_key(request)
-        services.remove(developer=developer_of(request), pk=pk)
+        services.remove(developer=signed_in(request), pk=pk)
         return Response(status=204)
 
 
@@ -135,4 +135,4 @@ class DoNotCallImportView(APIView):
         if file is None or isinstance(file, str):  # a form field that is not a file
             raise InvalidRequest({"file": ["Send CSV as the body (text/csv), or as the file of a multipart form."]})
         content = file if isinstance(file, bytes) else file.read(services.MAX_FILE_BYTES + 1)
-        return data(services.import_csv(developer=developer_of(request), content=content, source=_SOURCE))
+        return data(services.import_csv(developer=signed_in(request), content=content, source=_SOURCE))

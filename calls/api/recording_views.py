@@ -8,12 +8,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import retention
+from accounts.access import signed_in
 from bubblyphone.core.api.views import StrictSerializer, data, validated
 from bubblyphone.core.errors import Conflict, NotFound
 from calls import selectors
 from calls.after_call import analysis, recording_access
 from calls.api.responses import ANALYSIS, RECORDING
-from calls.api.views import developer_of
 from calls.models import Analysis, Call
 
 
@@ -21,12 +21,12 @@ class RecordingView(APIView):
     """GET, DELETE /calls/{id}/recording."""
 
     def get(self, request: Request, identifier: str) -> Response:
-        recording = recording_access.get_recording(selectors.get_call(developer_of(request), identifier))
+        recording = recording_access.get_recording(selectors.get_call(signed_in(request), identifier))
         signed = recording_access.signed_url(recording)
         return data(RECORDING.of(recording, recording_url=signed.url, expires_at=signed.expires_at))
 
     def delete(self, request: Request, identifier: str) -> Response:
-        recording_access.delete(selectors.get_call(developer_of(request), identifier))
+        recording_access.delete(selectors.get_call(signed_in(request), identifier))
         return Response(status=204)
 
 
@@ -34,7 +34,7 @@ class AnalysisView(APIView):
     """GET /calls/{id}/analysis."""
 
     def get(self, request: Request, identifier: str) -> Response:
-        return data(analysis_data(selectors.get_call(developer_of(request), identifier)))
+        return data(analysis_data(selectors.get_call(signed_in(request), identifier)))
 
 
 def analysis_data(call: Call) -> dict[str, Any]:
@@ -59,9 +59,9 @@ class RecordingRetentionView(APIView):
     """GET, PUT /recording-retention."""
 
     def get(self, request: Request) -> Response:
-        return data({"days": retention.periods_of(developer_of(request))["recordings"]})
+        return data({"days": retention.periods_of(signed_in(request))["recordings"]})
 
     def put(self, request: Request) -> Response:
         body = validated(RecordingRetentionSerializer, request)
-        retention.set_periods(developer_of(request), {"recordings": body["days"]})
+        retention.set_periods(signed_in(request), {"recordings": body["days"]})
         return data({"days": body["days"]})

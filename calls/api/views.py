@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.access import signed_in
 from accounts.admin_keys import api_key_of, name_of
 from accounts.models import ApiKey, Developer
 from agents.selectors import get_agent, get_model_key
@@ -40,7 +41,7 @@ class CallsView(APIView):
 
     def get(self, request: Request) -> Response:
         filters = validated_query(CallFilters, request)
-        every = selectors.calls_of(developer_of(request))
+        every = selectors.calls_of(signed_in(request))
         calls = apply_filters(every, filters)
         # For a period, PostgreSQL finds calls by their start; by id it would scan back from the newest one.
         is_period = not filters.keys().isdisjoint(("date_from", "date_to"))
@@ -50,7 +51,7 @@ class CallsView(APIView):
 
     def post(self, request: Request) -> Response:
         body = validated(CallSerializer, request)
-        call = create_call(developer_of(request), body, api_key_of(request))
+        call = create_call(signed_in(request), body, api_key_of(request))
         return data(CALL.of(call), status=201)
 
 
@@ -58,14 +59,14 @@ class CallView(APIView):
     """GET /calls/{id}."""
 
     def get(self, request: Request, identifier: str) -> Response:
-        return data(CALL_DETAIL.of(selectors.get_call(developer_of(request), identifier)))
+        return data(CALL_DETAIL.of(selectors.get_call(signed_in(request), identifier)))
 
 
 class DiagnosisView(APIView):
     """GET /calls/{id}/diagnosis."""
 
     def get(self, request: Request, identifier: str) -> Response:
-        call = selectors.get_call(developer_of(request), identifier)
+        call = selectors.get_call(signed_in(request), identifier)
         return data(DIAGNOSIS.of(diagnosis.explain(call)))
 
 
@@ -73,7 +74,7 @@ class HangupView(APIView):
     """POST /calls/{id}/hangup."""
 
     def post(self, request: Request, identifier: str) -> Response:
-        call = selectors.get_call(developer_of(request), identifier)
+        call = selectors.get_call(signed_in(request), identifier)
         running_calls.hang_up(call=call)
         call.refresh_from_db()
         return data(CALL.of(call))
@@ -84,7 +85,7 @@ class SpeakView(APIView):
 
     def post(self, request: Request, identifier: str) -> Response:
         body = validated(SpeakSerializer, request)
-        call = selectors.get_call(developer_of(request), identifier)
+        call = selectors.get_call(signed_in(request), identifier)
         running_calls.speak(call=call, text=body["text"])
         return data(CALL.of(call))
 
@@ -94,7 +95,7 @@ class TransferView(APIView):
 
     def post(self, request: Request, identifier: str) -> Response:
         body = validated(TransferSerializer, request)
-        call = selectors.get_call(developer_of(request), identifier)
+        call = selectors.get_call(signed_in(request), identifier)
         running_calls.transfer(call=call, to=body["to"], briefing=body["briefing"])
         return data(CALL.of(call))
 
@@ -105,7 +106,7 @@ class ContextView(APIView):
     def post(self, request: Request, identifier: str) -> Response:
         body = validated(ContextSerializer, request)
         running_calls.inject_context(
-            call=selectors.get_call(developer_of(request), identifier), message=body["message"], by=name_of(request)
+            call=selectors.get_call(signed_in(request), identifier), message=body["message"], by=name_of(request)
         )
         return Response({"status": "delivered"})
 
@@ -114,7 +115,7 @@ class TranscriptView(APIView):
     """GET /calls/{id}/transcript: after the call has ended."""
 
     def get(self, request: Request, identifier: str) -> Response:
-        call = selectors.get_call(developer_of(request), identifier)
+        call = selectors.get_call(signed_in(request), identifier)
         if not call.is_over:
             raise Conflict("The transcript is available after the call ends.", code="call_running")
         work = Transcription.objects.filter(call=call).first() or Transcription(call=call)
@@ -125,7 +126,7 @@ class EventsView(APIView):
     """GET /calls/{id}/events, oldest first."""
 
     def get(self, request: Request, identifier: str) -> Response:
-        call = selectors.get_call(developer_of(request), identifier)
+        call = selectors.get_call(signed_in(request), identifier)
         return page_of(request, call.events.all(), EVENT.of, OldestFirstPagination("event_timestamp"))
 
 
@@ -133,7 +134,7 @@ class TurnsView(APIView):
     """GET /calls/{id}/turns, oldest first."""
 
     def get(self, request: Request, identifier: str) -> Response:
-        call = selectors.get_call(developer_of(request), identifier)
+        call = selectors.get_call(signed_in(request), identifier)
         return page_of(request, call.turns.all(), TURN.of, OldestFirstPagination("answered_at"))
 
 
@@ -141,14 +142,8 @@ class WebhookLogsView(APIView):
     """GET /calls/{id}/webhook-logs, oldest first: every attempt."""
 
     def get(self, request: Request, identifier: str) -> Response:
-        call = selectors.get_call(developer_of(request), identifier)
+        call = selectors.get_call(signed_in(request), identifier)
         return page_of(request, selectors.webhook_attempts(call), ATTEMPT.of, OldestFirstPagination("created_at"))
-
-
-def developer_of(request: Request) -> Developer:
-    """The authenticated account."""
-    assert isinstance(request.user, Developer)
-    return request.user
 
 
 def apply_filters(calls: QuerySet[Call], chosen: dict[str, Any]) -> QuerySet[Call]:

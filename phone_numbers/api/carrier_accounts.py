@@ -1,14 +1,14 @@
 """/api/v1/carrier-accounts: developers' own accounts at carriers, and POST /phone-numbers/import."""
 
-from typing import Any, cast
+from typing import Any
 
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.access import signed_in
 from accounts.admin_keys import ChangesNeedAdminKey, require_admin_key_to_change
-from accounts.models import Developer
 from agents.serializers import MAX_ID, PhoneNumberField
 from bubblyphone.core.api.known_parameters import KnownParameters
 from bubblyphone.core.api.readable_body import ReadableBody
@@ -32,11 +32,11 @@ class CarrierAccountsView(_AccountView):
     """GET and POST /carrier-accounts."""
 
     def get(self, request: Request) -> Response:
-        return page_of(request, carrier_accounts.accounts_of(cast(Developer, request.user)), CARRIER_ACCOUNT.of)
+        return page_of(request, carrier_accounts.accounts_of(signed_in(request)), CARRIER_ACCOUNT.of)
 
     def post(self, request: Request) -> Response:
         body = validated(CarrierAccountSerializer, request)
-        account = carrier_accounts.create_account(developer=cast(Developer, request.user), **body)
+        account = carrier_accounts.create_account(developer=signed_in(request), **body)
         return data(CARRIER_ACCOUNT.of(account), status=201)
 
 
@@ -44,16 +44,16 @@ class CarrierAccountView(_AccountView):
     """GET, PATCH and DELETE /carrier-accounts/{id}."""
 
     def get(self, request: Request, pk: int) -> Response:
-        account = carrier_accounts.get_account(developer=cast(Developer, request.user), pk=pk)
+        account = carrier_accounts.get_account(developer=signed_in(request), pk=pk)
         return data(CARRIER_ACCOUNT.of(account))
 
     def patch(self, request: Request, pk: int) -> Response:
-        account = carrier_accounts.get_account(developer=cast(Developer, request.user), pk=pk)
+        account = carrier_accounts.get_account(developer=signed_in(request), pk=pk)
         changes = validated(CarrierAccountUpdateSerializer, request)
         return data(CARRIER_ACCOUNT.of(carrier_accounts.update_account(account, **changes)))
 
     def delete(self, request: Request, pk: int) -> Response:
-        carrier_accounts.delete_account(carrier_accounts.get_account(developer=cast(Developer, request.user), pk=pk))
+        carrier_accounts.delete_account(carrier_accounts.get_account(developer=signed_in(request), pk=pk))
         return Response(status=204)
 
 
@@ -61,7 +61,7 @@ class CheckCarrierAccountView(_AccountView):
     """POST /carrier-accounts/{id}/test."""
 
     def post(self, request: Request, pk: int) -> Response:
-        account = carrier_accounts.get_account(developer=cast(Developer, request.user), pk=pk)
+        account = carrier_accounts.get_account(developer=signed_in(request), pk=pk)
         return data(CARRIER_ACCOUNT.of(carrier_accounts.check_account(account)))
 
 
@@ -80,7 +80,7 @@ class ImportView(APIView):
         fields: dict[str, Any] = validated(NumberImportSerializer, request)
         place = {name: fields.pop(name) for name in ("phone_number", "carrier", "carrier_account_id") if name in fields}
         require_admin_key_to_change(CAP_FIELDS, PhoneNumber(), fields, request)
-        developer = cast(Developer, request.user)
+        developer = signed_in(request)
         number = imports.import_number(developer=developer, configuration_fields=fields, **place)
         shown = BOUGHT_NUMBER.of(number, webhook_secret=signing_keys(number.signing_secret).current)
         return data(shown, status=201, warnings=variable_warnings(number))

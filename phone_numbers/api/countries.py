@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.models import Developer
+from accounts.access import signed_in
 from bubblyphone.core.api.views import WHOLE_BODY, AnyJSONParser, StrictSerializer, data, validated_query
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
 from phone_numbers import countries
@@ -53,9 +53,7 @@ class CountriesView(APIView):
     """GET /countries, not paginated."""
 
     def get(self, request: Request) -> Response:
-        return data(
-            [COUNTRY.of(eligibility) for eligibility in countries.list_eligibilities(cast(Developer, request.user))]
-        )
+        return data([COUNTRY.of(eligibility) for eligibility in countries.list_eligibilities(signed_in(request))])
 
 
 class RequirementsView(APIView):
@@ -74,7 +72,7 @@ class VerifyView(APIView):
         body = SubmissionSerializer(data=_read_form(request))
         body.is_valid(raise_exception=True)
         submitted = submissions.submit(
-            developer=cast(Developer, request.user),
+            developer=signed_in(request),
             country=code.upper(),
             number_type=body.validated_data["number_type"],
             answers=[
@@ -89,7 +87,7 @@ class VerificationView(APIView):
     """GET /countries/{code}/verification."""
 
     def get(self, request: Request, code: str) -> Response:
-        developer = cast(Developer, request.user)
+        developer = signed_in(request)
         number_type = _number_type(request)
         return data(
             VERIFICATION.of(

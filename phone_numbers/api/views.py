@@ -1,12 +1,12 @@
 """/api/v1/phone-numbers and /api/v1/number-pricing."""
 
-from typing import Any, cast
+from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.models import Developer
+from accounts.access import signed_in
 from bubblyphone.core.api.views import data, page_of, validated, validated_query
 from phone_numbers import carrier_accounts, selectors, services
 from phone_numbers.api.responses import AVAILABLE_NUMBER, BOUGHT_NUMBER, COST, NUMBER, NUMBER_DETAIL, PRICE
@@ -36,12 +36,12 @@ class NumbersView(APIView):
     """POST /phone-numbers, GET /phone-numbers."""
 
     def get(self, request: Request) -> Response:
-        numbers = selectors.numbers_of(cast(Developer, request.user))
+        numbers = selectors.numbers_of(signed_in(request))
         # The list shows nothing of the linked agent, and one column of its version.
         return page_of(request, numbers.select_related(None).select_related("agent_version").only(*LISTED), NUMBER.of)
 
     def post(self, request: Request) -> Response:
-        developer = cast(Developer, request.user)
+        developer = signed_in(request)
         body = _at_carrier(request, validated(NumberPurchaseSerializer, request))
         number = services.buy_number(developer=developer, **body)
         return _with_secret(number, signing_keys(number.signing_secret).current, status=201)
@@ -51,13 +51,13 @@ class NumberView(APIView):
     """GET, PATCH and DELETE /phone-numbers/{id}."""
 
     def get(self, request: Request, pk: int) -> Response:
-        return data(NUMBER_DETAIL.of(selectors.get_number(developer=cast(Developer, request.user), pk=pk)))
+        return data(NUMBER_DETAIL.of(selectors.get_number(developer=signed_in(request), pk=pk)))
 
     def patch(self, request: Request, pk: int) -> Response:
-        return patch_number(request, selectors.get_number(developer=cast(Developer, request.user), pk=pk))
+        return patch_number(request, selectors.get_number(developer=signed_in(request), pk=pk))
 
     def delete(self, request: Request, pk: int) -> Response:
-        services.release_number(number=selectors.get_number(developer=cast(Developer, request.user), pk=pk))
+        services.release_number(number=selectors.get_number(developer=signed_in(request), pk=pk))
         return Response(status=204)
 
 
@@ -65,7 +65,7 @@ class SecretRotationView(APIView):
     """POST /phone-numbers/{id}/rotate-secret."""
 
     def post(self, request: Request, pk: int) -> Response:
-        number = selectors.get_number(developer=cast(Developer, request.user), pk=pk)
+        number = selectors.get_number(developer=signed_in(request), pk=pk)
         return _with_secret(number, services.rotate_webhook_secret(number=number), status=200)
 
 
@@ -81,7 +81,7 @@ def _at_carrier(request: Request, fields: dict[str, Any]) -> dict[str, Any]:
     """The fields with the carrier's key instead of its slug and the developer's account there."""
     place = {name: fields[name] for name in ("carrier", "carrier_account_id") if name in fields}
     others = {name: value for name, value in fields.items() if name not in place}
-    return {**others, "carrier": carrier_accounts.carrier_key(developer=cast(Developer, request.user), **place)}
+    return {**others, "carrier": carrier_accounts.carrier_key(developer=signed_in(request), **place)}
 
 
 def _with_secret(number: PhoneNumber, secret: str, *, status: int) -> Response:

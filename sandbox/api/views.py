@@ -7,13 +7,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.access import signed_in
 from accounts.admin_keys import api_key_of
 from agents.agent_settings.declarations import KINDS
 from agents.serializers import MAX_ID, ModelSlugField, VariablesField, body_field
 from bubblyphone.core.api.views import StrictSerializer, data, validated
 from bubblyphone.core.errors import InvalidRequest
 from calls.api.metadata import MetadataField
-from calls.api.views import developer_of
 from phone_numbers.models import PhoneNumber
 from sandbox import services
 from sandbox.api.responses import DEMO, STARTED
@@ -41,7 +41,7 @@ class SandboxCallsView(APIView):
 
     def post(self, request: Request) -> Response:
         body = validated(SandboxCallSerializer, request)
-        developer = developer_of(request)
+        developer = signed_in(request)
         number = (
             PhoneNumber.objects.select_related("agent")
             .filter(developer=developer, pk=body["phone_number_id"])
@@ -66,5 +66,5 @@ class SandboxDemoView(APIView):
     """POST /sandbox/demo."""
 
     def post(self, request: Request) -> Response:
-        started, left = services.start_demo_call(developer=developer_of(request))
+        started, left = services.start_demo_call(developer=signed_in(request))
         return data(DEMO.of(started, demos_remaining=left), status=201)

@@ -1,14 +1,14 @@
 """/api/v1/events and /api/v1/webhook-endpoints."""
 
-from typing import Any, cast
+from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
+from accounts.access import signed_in
 from accounts.admin_keys import ChangesNeedAdminKey
-from accounts.models import Developer
 from bubblyphone.core.api.known_parameters import KnownParameters
 from bubblyphone.core.api.readable_body import ReadableBody
 from bubblyphone.core.api.views import NewestFirstPagination, data, page_of, validated, validated_query
@@ -25,7 +25,7 @@ class EventsView(APIView):
         chosen = validated_query(EventFilters, request)
         size = NewestFirstPagination().read_size(request)
         last_read = request.query_params.get("cursor", chosen.get("after"))
-        developer = cast(Developer, request.user)
+        developer = signed_in(request)
         found = event_feed.after(developer.pk, last_read, chosen.get("type", ()))
         if since := chosen.get("since"):
             found = found.filter(created_at__gte=since)
@@ -52,25 +52,25 @@ class EndpointsView(_EndpointView):
     """GET and POST /webhook-endpoints."""
 
     def get(self, request: Request) -> Response:
-        return page_of(request, account_endpoints.endpoints_of(cast(Developer, request.user)), ENDPOINT.of)
+        return page_of(request, account_endpoints.endpoints_of(signed_in(request)), ENDPOINT.of)
 
     def post(self, request: Request) -> Response:
         body = validated(EndpointSerializer, request)
-        return _with_secret(*account_endpoints.create(developer=cast(Developer, request.user), **body), status=201)
+        return _with_secret(*account_endpoints.create(developer=signed_in(request), **body), status=201)
 
 
 class EndpointView(_EndpointView):
     """GET, PATCH and DELETE /webhook-endpoints/{id}."""
 
     def get(self, request: Request, pk: int) -> Response:
-        return data(ENDPOINT.of(account_endpoints.get_endpoint(developer=cast(Developer, request.user), pk=pk)))
+        return data(ENDPOINT.of(account_endpoints.get_endpoint(developer=signed_in(request), pk=pk)))
 
     def patch(self, request: Request, pk: int) -> Response:
         changes: dict[str, Any] = validated(EndpointSerializer, request, partial=True)
-        return data(ENDPOINT.of(account_endpoints.update(developer=cast(Developer, request.user), pk=pk, **changes)))
+        return data(ENDPOINT.of(account_endpoints.update(developer=signed_in(request), pk=pk, **changes)))
 
     def delete(self, request: Request, pk: int) -> Response:
-        account_endpoints.delete(developer=cast(Developer, request.user), pk=pk)
+        account_endpoints.delete(developer=signed_in(request), pk=pk)
         return Response(status=204)
 
 
@@ -78,14 +78,14 @@ class TestEndpointView(_EndpointView):
     """POST /webhook-endpoints/{id}/test."""
 
     def post(self, request: Request, pk: int) -> Response:
-        return data(WEBHOOK_LOG.of(account_endpoints.send_test(developer=cast(Developer, request.user), pk=pk)))
+        return data(WEBHOOK_LOG.of(account_endpoints.send_test(developer=signed_in(request), pk=pk)))
 
 
 class RotateEndpointSecretView(_EndpointView):
     """POST /webhook-endpoints/{id}/rotate-secret."""
 
     def post(self, request: Request, pk: int) -> Response:
-        return _with_secret(*account_endpoints.rotate_secret(developer=cast(Developer, request.user), pk=pk))
+        return _with_secret(*account_endpoints.rotate_secret(developer=signed_in(request), pk=pk))
 
 
 def _with_secret(endpoint: WebhookEndpoint, secret: str, *, status: int = 200) -> Response:

@@ -1,6 +1,6 @@
 """/api/v1/webhook-logs: every message to the developer's servers, and sending one again."""
 
-from typing import Any, cast
+from typing import Any
 
 from django.db.models import Prefetch
 from rest_framework import serializers
@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.models import Developer
+from accounts.access import signed_in
 from bubblyphone.core.api.views import data, page_of, validated_query
 from webhooks.api.responses import WEBHOOK_LOG
 from webhooks.models import WebhookAttempt, WebhookDelivery
@@ -29,7 +29,7 @@ class WebhookLogsView(APIView):
 
     def get(self, request: Request) -> Response:
         filters = validated_query(WebhookLogFilters, request)
-        rows = redelivery.deliveries_of(cast(Developer, request.user)).filter(**filters)
+        rows = redelivery.deliveries_of(signed_in(request)).filter(**filters)
         return page_of(request, rows.prefetch_related(_ATTEMPTS), WEBHOOK_LOG.of)
 
 
@@ -37,11 +37,11 @@ class ResendView(APIView):
     """POST /webhook-logs/{id}/resend."""
 
     def post(self, request: Request, pk: int) -> Response:
-        return data(WEBHOOK_LOG.of(redelivery.resend(developer=cast(Developer, request.user), delivery_id=pk)))
+        return data(WEBHOOK_LOG.of(redelivery.resend(developer=signed_in(request), delivery_id=pk)))
 
 
 class ResendFailedView(APIView):
     """POST /webhook-logs/resend-failed."""
 
     def post(self, request: Request) -> Response:
-        return data({"resent": redelivery.resend_failed(developer=cast(Developer, request.user))})
+        return data({"resent": redelivery.resend_failed(developer=signed_in(request))})
