@@ -14,15 +14,11 @@ import orjson
 
 from bubblyphone.core.json.documents import InvalidJSON, parse_foreign_json
 from bubblyphone.core.monitoring import tracing
-from bubblyphone.core.network.waiting import http_client
 from phone_numbers.carriers.base import CarrierError
+from phone_numbers.carriers.bounded_http import TOTAL_SECONDS, carrier_client, exchange
 
-CONNECT_SECONDS = 3.0
-# From the first attempt to the last byte of the last one.
-TOTAL_SECONDS = 10.0
 MAX_RETRIES = 2
 FIRST_PAUSE_SECONDS = 0.25
-MAX_ANSWER_BYTES = 8 * 1024 * 1024
 
 # https://developers.telnyx.com/docs/overview/errors
 REASONS: Mapping[str, str] = {
@@ -40,9 +36,9 @@ Query = Mapping[str, str | int]
 
 
 class TelnyxError(CarrierError):
-    """A CarrierError with the response's HTTP status; 0 without a response."""
+    """A refusal, with the response's HTTP status."""
 
-    def __init__(self, message: str, *, status: int, retryable: bool, reason: str, retry_after: float = 0.0) -> None:
+    def __init__(self, message: str, *, status: int, retryable: bool, reason: str, retry_after: float) -> None:
         super().__init__(message, retryable=retryable, reason=reason)
         self.status = status
         self.retry_after = retry_after
@@ -53,12 +49,8 @@ class TelnyxClient:
 
     def __init__(self, api_key: str, base_url: str) -> None:
         url = httpx2.URL(base_url.rstrip("/") + "/")
-        self._http = http_client(
-            url,
-            base_url=url,
-            headers={"Authorization": f"Bearer {api_key}", "Accept": "application/json"},
-            limits=httpx2.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=30.0),
-        )
+        headers = {"Authorization": f"Bearer {api_key}", "Accept": "application/json"}
+        self._http = carrier_client(url, base_url=url, headers=headers)
 
     def get(self, path: str, query: Query | None = None) -> Any:
         """The `data` of the response, or the whole response without this envelope. Raises CarrierError, like the other methods."""
@@ -82,9 +74,10 @@ class TelnyxClient:
         for retries_left in range(MAX_RETRIES, -1, -1):
             try:
                 return self._attempt(method, path, deadline, query=query, body=body)
-            except TelnyxError as error:
+            except CarrierError as error:
                 may_be_done = may_be_done or (method != "GET" and error.reason == "outcome_unknown")
-                pause = error.retry_after or FIRST_PAUSE_SECONDS * 2 ** (MAX_RETRIES - retries_left)
+                asked = error.retry_after if isinstance(error, TelnyxError) else 0.0
+                pause = asked or FIRST_PAUSE_SECONDS * 2 ** (MAX_RETRIES - retries_left)
                 pause *= random.uniform(1.0, 1.25)  # noqa: S311  (so that many do not come back at once)
                 if not error.retryable or not retries_left or time.monotonic() + pause >= deadline:
                     if may_be_done and error.reason in SAYS_NOT_DONE:
@@ -94,35 +87,12 @@ class TelnyxClient:
         raise AssertionError("unreachable")
 
     def _attempt(self, method: str, path: str, deadline: float, *, query: Query | None = None, body: Any = None) -> Any:
-        left = max(0.1, deadline - time.monotonic())
         content = None if body is None else orjson.dumps(body)
+        headers = {} if content is None else {"Content-Type": "application/json"}
+        options = {"params": query, "content": content, "headers": headers}
         about = {"http.request.method": method, "bubblyphone.command": path.rpartition("/")[2]}
-        try:
-            with (
-                tracing.span("telnyx", tracing.CLIENT, about),
-                self._http.stream(
-                    method,
-                    path.lstrip("/"),
-                    params=query,
-                    content=content,
-                    headers={} if content is None else {"Content-Type": "application/json"},
-                    timeout=httpx2.Timeout(left, connect=min(left, CONNECT_SECONDS)),
-                ) as response,
-            ):
-                return _read(response, _receive(response, deadline))
-        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
-            raise _failure("The carrier could not be reached.", reason="unreachable") from error
-        except (httpx2.TransportError, httpx2.DecodingError) as error:
-            raise _failure("The carrier did not respond.", reason="outcome_unknown") from error
-
-
-def _receive(response: httpx2.Response, deadline: float) -> bytes:
-    received = bytearray()
-    for chunk in response.iter_bytes():
-        received += chunk
-        if len(received) > MAX_ANSWER_BYTES or time.monotonic() > deadline:
-            raise _failure("The carrier's response was incomplete.", reason="outcome_unknown")
-    return bytes(received)
+        with tracing.span("telnyx", tracing.CLIENT, about):
+            return _read(*exchange(self._http, method, path.lstrip("/"), deadline=deadline, **options))
 
 
 def _read(response: httpx2.Response, content: bytes) -> Any:
@@ -134,7 +104,7 @@ def _read(response: httpx2.Response, content: bytes) -> Any:
     if response.status_code >= 400:
         raise _refusal(response, answer)
     if not isinstance(answer, dict | list) or not 200 <= response.status_code < 300:
-        raise _failure("The carrier's response is not JSON.", response.status_code, "outcome_unknown")
+        raise CarrierError("The carrier's response is not JSON.", retryable=True, reason="outcome_unknown")
     return answer.get("data", answer) if isinstance(answer, dict) else answer
 
 
@@ -151,10 +121,6 @@ def _refusal(response: httpx2.Response, answer: Any) -> TelnyxError:
         reason=reason,
         retry_after=_retry_after(response) if status in {429, 503} else 0.0,
     )
-
-
-def _failure(message: str, status: int = 0, reason: str = "unreachable") -> TelnyxError:
-    return TelnyxError(message, status=status, retryable=True, reason=reason)
 
 
 def _retry_after(response: httpx2.Response) -> float:

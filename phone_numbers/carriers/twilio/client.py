@@ -11,21 +11,17 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx2
 from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
 from twilio.http import HttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
 from bubblyphone.core.monitoring import tracing
-from bubblyphone.core.network.waiting import http_client
 from phone_numbers.carriers.base import CarrierError
+from phone_numbers.carriers.bounded_http import TOTAL_SECONDS, carrier_client, exchange
 
-CONNECT_SECONDS = 3.0
-TOTAL_SECONDS = 10.0
 TRIES = 3
 PAUSE_SECONDS = 0.25
-MAX_ANSWER_BYTES = 8 * 1024 * 1024
 API_HOST = "api.twilio.com"  # in every URL of the SDK
 
 # https://www.twilio.com/docs/api/errors
@@ -45,8 +41,7 @@ class BoundedHttp(HttpClient):  # type: ignore[misc]  # the SDK has no types
     def __init__(self, base_url: str) -> None:
         super().__init__(logging.getLogger(__name__), is_async=False, timeout=TOTAL_SECONDS)
         self._base_url = base_url.rstrip("/")
-        limits = httpx2.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=30.0)
-        self._http = http_client(self._base_url, limits=limits)
+        self._http = carrier_client(self._base_url)
 
     def request(
         self,
@@ -65,10 +60,11 @@ class BoundedHttp(HttpClient):  # type: ignore[misc]  # the SDK has no types
             uri.replace(f"{parts.scheme}://{parts.netloc}", self._base_url, 1) if parts.netloc == API_HOST else uri
         )
         deadline = time.monotonic() + TOTAL_SECONDS
+        sent = {"params": params, "data": data, "headers": headers, "auth": auth}
         for tries_left in range(TRIES - 1, -1, -1):
             try:
                 with tracing.span("twilio", tracing.CLIENT, {"http.request.method": method}):
-                    answer = self._attempt(method, address, params, data, headers, auth, deadline)
+                    answer, body = exchange(self._http, method, address, deadline=deadline, **sent)
             except CarrierError as error:
                 is_harmless = method in {"GET", "DELETE"} or error.reason == "unreachable"
                 if not tries_left or not is_harmless or time.monotonic() + PAUSE_SECONDS >= deadline:
@@ -76,43 +72,9 @@ class BoundedHttp(HttpClient):  # type: ignore[misc]  # the SDK has no types
             else:
                 is_repeated = method in {"GET", "DELETE"} and (answer.status_code == 429 or answer.status_code >= 500)
                 if not tries_left or not is_repeated or time.monotonic() + PAUSE_SECONDS >= deadline:
-                    return answer
+                    return Response(answer.status_code, body.decode(errors="replace"), answer.headers)
             time.sleep(PAUSE_SECONDS)
         raise AssertionError("unreachable")
-
-    def _attempt(
-        self,
-        method: str,
-        url: str,
-        params: Any,
-        data: Any,
-        headers: Any,
-        auth: tuple[str, str] | None,
-        deadline: float,
-    ) -> Response:
-        left = max(0.1, deadline - time.monotonic())
-        try:
-            with self._http.stream(
-                method,
-                url,
-                params=params,
-                data=data,
-                headers=headers,
-                auth=auth,
-                timeout=httpx2.Timeout(left, connect=min(left, CONNECT_SECONDS)),
-            ) as response:
-                received = bytearray()
-                for chunk in response.iter_bytes():
-                    received += chunk
-                    if len(received) > MAX_ANSWER_BYTES or time.monotonic() > deadline:
-                        raise CarrierError(
-                            "The carrier's response was incomplete.", retryable=True, reason="outcome_unknown"
-                        )
-        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
-            raise CarrierError("The carrier could not be reached.", retryable=True, reason="unreachable") from error
-        except (httpx2.TransportError, httpx2.DecodingError) as error:
-            raise CarrierError("The carrier did not respond.", retryable=True, reason="outcome_unknown") from error
-        return Response(response.status_code, received.decode(errors="replace"), response.headers)
 
 
 def make_client(account_sid: str, auth_token: str, base_url: str) -> Client:
