@@ -38,15 +38,19 @@ TIMED_GROUPS = {
 # Fixtures that start a platform for the duration of a group.
 PLATFORMS = {"platform", "vendor_platform"}
 
-# The other tests that share a server: each file is a group.
-SHARING = ("services/", "agents/brain/test_scripted.py", "agents/providers/test_aimock.py")
+# The other tests that share a server: each file is a group. Those of the services mostly wait for processes that they start. They are one
+# group, so that one worker waits while the others use the processors.
+SHARING = ("agents/brain/test_scripted.py", "agents/providers/test_aimock.py")
+SERVICES = "services"
 
 
 def group_of(nodeid: str) -> str:
     """The name of a test's group. Other tests are a group of their own."""
     path = _path_of(nodeid)
-    if path.startswith(SHARING):
+    if path in SHARING:
         return path
+    if path.startswith(f"{SERVICES}/"):
+        return SERVICES
     return TIMED_GROUPS.get(path) or TIMED_GROUPS.get(path.partition("/")[0]) or nodeid
 
 
@@ -70,13 +74,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups | Non
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run groups in the order above. Then slow tests come first, because one started last would run alone at the end."""
+    """Run groups in the order above. Then what takes long comes first, because started last it would run alone at the end."""
     order = {group: place for place, group in enumerate(dict.fromkeys(TIMED_GROUPS.values()))}
 
-    def place(item: pytest.Item) -> tuple[int, bool]:
-        group = order.get(group_of(item.nodeid), len(order))
-        is_long = item.get_closest_marker("slow") is not None or _path_of(item.nodeid).startswith(SHARING)
-        return group, group == len(order) and not is_long
+    def place(item: pytest.Item) -> tuple[int, bool, bool]:
+        group = group_of(item.nodeid)
+        is_long = item.get_closest_marker("slow") is not None or group in SHARING
+        timed = order.get(group, len(order))
+        return timed, group != SERVICES, timed == len(order) and not is_long
 
     items.sort(key=place)
     started = {
