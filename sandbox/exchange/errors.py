@@ -1,5 +1,6 @@
 """Refusals in the carrier's format: a numbered error with its HTTP status."""
 
+from functools import partial
 from typing import Any
 
 
@@ -27,8 +28,18 @@ class ApiError(Exception):
         return {"errors": [error]}
 
 
-def unauthenticated() -> ApiError:
-    return ApiError(401, "10009", "Authentication failed", "The API key looks malformed or is unknown.")
+unauthenticated = partial(ApiError, 401, "10009", "Authentication failed", "The API key looks malformed or is unknown.")
+call_ended = partial(
+    ApiError, 422, "90018", "Call has already ended", "This call is no longer active and can't receive commands."
+)
+not_answered = partial(
+    ApiError, 422, "90034", "Call not answered yet", "This command can only be used on an answered call."
+)
+answer_on_outbound = partial(ApiError, 422, "90102", "Cannot answer an outbound call", "answer is for incoming calls.")
+not_streaming = partial(ApiError, 422, "90048", "Media streaming is not in use", "There is no media stream to stop.")
+already_transcribing = partial(
+    ApiError, 422, "90054", "Call transcription is already in progress", "Stop the current transcription first."
+)
 
 
 def not_authorized(detail: str) -> ApiError:
@@ -62,26 +73,6 @@ def invalid_client_state(pointer: str) -> ApiError:
 
 def unknown_call(status: int = 422) -> ApiError:
     return ApiError(status, "90015", "Invalid Call Control ID", "The call_control_id provided is not known.")
-
-
-def call_ended() -> ApiError:
-    return ApiError(422, "90018", "Call has already ended", "This call is no longer active and can't receive commands.")
-
-
-def not_answered() -> ApiError:
-    return ApiError(422, "90034", "Call not answered yet", "This command can only be used on an answered call.")
-
-
-def answer_on_outbound() -> ApiError:
-    return ApiError(422, "90102", "Cannot answer an outbound call", "answer is for incoming calls.")
-
-
-def not_streaming() -> ApiError:
-    return ApiError(422, "90048", "Media streaming is not in use", "There is no media stream to stop.")
-
-
-def already_transcribing() -> ApiError:
-    return ApiError(422, "90054", "Call transcription is already in progress", "Stop the current transcription first.")
 
 
 def speak_length() -> ApiError:

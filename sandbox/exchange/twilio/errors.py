@@ -1,5 +1,6 @@
 """Errors in Twilio's format (https://www.twilio.com/docs/api/errors)."""
 
+from functools import partial
 from typing import Any
 
 
@@ -21,16 +22,21 @@ class TwilioError(Exception):
         }
 
 
-def unauthenticated() -> TwilioError:
-    return TwilioError(401, 20003, "Authenticate")
+unauthenticated = partial(TwilioError, 401, 20003, "Authenticate")
+method_not_allowed = partial(TwilioError, 405, 20004, "Method not allowed")
+missing_to = partial(TwilioError, 400, 21201, "No 'To' number is specified")
+missing_from = partial(TwilioError, 400, 21213, "No 'From' number is specified")
+missing_url = partial(TwilioError, 400, 21205, "Url parameter is required.")
+not_in_progress = partial(TwilioError, 400, 21220, "Call is not in-progress. Cannot redirect.")
+invalid_status = partial(
+    TwilioError, 400, 21218, "Status must be canceled or completed, and canceled only before the answer."
+)
+not_recordable = partial(TwilioError, 400, 21220, "Requested resource is not eligible for recording")
+number_missing = partial(TwilioError, 400, 21421, "PhoneNumber is invalid")
 
 
 def not_found(path: str) -> TwilioError:
     return TwilioError(404, 20404, f"The requested resource {path} was not found")
-
-
-def method_not_allowed() -> TwilioError:
-    return TwilioError(405, 20004, "Method not allowed")
 
 
 def invalid(name: str, detail: str) -> TwilioError:
@@ -46,40 +52,12 @@ def invalid_url(name: str) -> TwilioError:
     return TwilioError(400, 21205, f"{name} is not a valid URL.")
 
 
-def missing_to() -> TwilioError:
-    return TwilioError(400, 21201, "No 'To' number is specified")
-
-
-def missing_from() -> TwilioError:
-    return TwilioError(400, 21213, "No 'From' number is specified")
-
-
-def missing_url() -> TwilioError:
-    return TwilioError(400, 21205, "Url parameter is required.")
-
-
 def invalid_to(number: str) -> TwilioError:
     return TwilioError(400, 21211, f"The phone number you are attempting to call, {number}, is not valid.")
 
 
 def foreign_from(number: str) -> TwilioError:
     return TwilioError(400, 21210, f"The source phone number provided, {number}, is not yet verified for your account.")
-
-
-def not_in_progress() -> TwilioError:
-    return TwilioError(400, 21220, "Call is not in-progress. Cannot redirect.")
-
-
-def invalid_status() -> TwilioError:
-    return TwilioError(400, 21218, "Status must be canceled or completed, and canceled only before the answer.")
-
-
-def not_recordable() -> TwilioError:
-    return TwilioError(400, 21220, "Requested resource is not eligible for recording")
-
-
-def number_missing() -> TwilioError:
-    return TwilioError(400, 21421, "PhoneNumber is invalid")
 
 
 def number_taken(number: str) -> TwilioError:
