@@ -167,7 +167,8 @@ Q_CLUSTER = {
     "bulk": 5,
     "max_attempts": 1,
     "ack_failures": True,
-    "save_limit": 100,
+    # No limit: to keep one, django-q2 reads and locks that many rows for each job. `delete_old_logs` deletes them.
+    "save_limit": 0,
     "catch_up": False,
     "label": "Background jobs",
 }

@@ -2,7 +2,7 @@ from django import forms
 from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 
-from bubblyphone.core.background.schedules import DAY_MINUTES, SCHEDULED_JOBS, ScheduledJob, apply_schedules
+from bubblyphone.core.background.schedules import SCHEDULED_JOBS, ScheduledJob, apply_schedules
 
 
 class CoreConfig(AppConfig):
@@ -25,7 +25,7 @@ class CoreConfig(AppConfig):
         metric_files.keep_in(settings.DATA_DIR / "metrics")
         _shorten_form_errors()
         CLOCK_TASKS.register(health.beat)
-        SCHEDULED_JOBS.register(ScheduledJob("delete old job logs", delete_old_logs, DAY_MINUTES))
+        SCHEDULED_JOBS.register(ScheduledJob("delete old job logs", delete_old_logs, 60))
 
 
 def _shorten_form_errors() -> None:

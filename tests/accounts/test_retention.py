@@ -246,8 +246,13 @@ def test_a_long_run_continues_in_another_job(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_old_job_logs_are_deleted(settings: Any) -> None:
     settings.JOB_LOG_DAYS = 30
-    for days in (29, 31):
-        stopped = timezone.now() - timedelta(days=days)
-        Task.objects.create(id=uuid4().hex, name=str(days), func="f", started=stopped, stopped=stopped, success=False)
+    for name, success, age in (
+        ("failed", False, timedelta(days=29)),
+        ("failed long ago", False, timedelta(days=31)),
+        ("done", True, timedelta(minutes=59)),
+        ("done long ago", True, timedelta(minutes=61)),
+    ):
+        stopped = timezone.now() - age
+        Task.objects.create(id=uuid4().hex, name=name, func="f", started=stopped, stopped=stopped, success=success)
     delete_old_logs()
-    assert list(Task.objects.values_list("name", flat=True)) == ["29"]
+    assert set(Task.objects.values_list("name", flat=True)) == {"failed", "done"}

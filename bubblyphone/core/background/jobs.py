@@ -16,6 +16,8 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from bubblyphone.core.monitoring import tracing
 
+SUCCESS_LOGGED = timedelta(hours=1)
+
 
 def enqueue(function: Callable[..., Any], *ids: int | str) -> None:
     """Run `function(*ids)` in the worker, at least once. Jobs take ids and may be repeated without harm."""
@@ -23,8 +25,10 @@ def enqueue(function: Callable[..., Any], *ids: int | str) -> None:
 
 
 def delete_old_logs() -> None:
-    """The nightly job: delete the log of jobs from before settings.JOB_LOG_DAYS. (django-q2 keeps the last hundred successful ones.)"""
-    Task.objects.filter(stopped__lt=timezone.now() - timedelta(days=settings.JOB_LOG_DAYS)).delete()
+    """The hourly job: delete the log of successful jobs after an hour, and of failed ones after settings.JOB_LOG_DAYS."""
+    now = timezone.now()
+    Task.objects.filter(success=True, stopped__lt=now - SUCCESS_LOGGED).delete()
+    Task.objects.filter(stopped__lt=now - timedelta(days=settings.JOB_LOG_DAYS)).delete()
 
 
 def name_in_log(sender: object, func: Callable[..., Any], task: Mapping[str, Any], **_: Any) -> None:
