@@ -190,6 +190,25 @@ async def test_one_url_cannot_use_all_slots(monkeypatch: pytest.MonkeyPatch) -> 
         assert 20 <= len([one for one in receiver.received if one.path == "/hang"]) < 30
 
 
+@pytest.mark.parametrize("limit", ["MAX_PER_URL", "MAX_IN_FLIGHT"])
+async def test_a_response_makes_room_for_the_next_message(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without waiting for the next poll."""
+    monkeypatch.setattr(f"webhooks.sending.delivery.{limit}", 4)
+    monkeypatch.setattr("webhooks.sending.delivery.BATCH", 4)
+    monkeypatch.setattr("webhooks.sending.delivery.POLL_SECONDS", 3600.0)
+    secret, _ = await sync_to_async(make_secret_for)()
+
+    def put_together(url: str) -> None:
+        with transaction.atomic():
+            for number in range(20):
+                put(secret, url, number=number)
+
+    async with Receiver() as receiver, dispatching():
+        await sync_to_async(put_together)(f"{receiver.url}/slow")
+        received = await receiver.wait_for(20)
+    assert len({one.body for one in received}) == 20
+
+
 @pytest.mark.slow
 async def test_the_real_timeout_and_first_retry() -> None:
     """A timeout after 10 s and a retry after 5 s, accurate to a second, while 20 other endpoints hang."""

@@ -42,6 +42,8 @@ LEASE_SECONDS = 15.0
 # NOTIFY wakes us; polling covers what another process left behind, and clocks that differ.
 POLL_SECONDS = 2.0
 PAUSE_AFTER_ERROR_SECONDS = 1.0
+# Under load, claims and records each run this far apart and take many rows at once. After a quiet moment they run at once.
+GATHER_SECONDS = 0.01
 # Requests in flight, in total and per URL, so that one hanging server cannot take all sockets.
 MAX_IN_FLIGHT = 2000
 MAX_PER_URL = 100
@@ -149,9 +151,12 @@ class Dispatcher:
         self._endpoint_retry_delays = endpoint_retry_delays
         self._lease_seconds = lease_seconds
         self._wake = asyncio.Event()
-        self._in_flight: dict[asyncio.Task[None], WebhookDelivery] = {}
+        self._in_flight: dict[asyncio.Task[bool], WebhookDelivery] = {}
+        # What the last claim had no room for: these URLs, or anything.
+        self._busy_urls: frozenset[str] = frozenset()
+        self._is_full = False
         # The latest attempt by subject and URL, and whether its turn has come.
-        self._newest: dict[tuple[str, str], tuple[asyncio.Task[None], asyncio.Event]] = {}
+        self._newest: dict[tuple[str, str], tuple[asyncio.Task[bool], asyncio.Event]] = {}
         # Separate threads, so that many outcomes at once do not delay the first attempts of others.
         self._claims = _DatabaseThread("webhook-claims")
         self._outcomes = _DatabaseThread("webhook-outcomes")
@@ -195,8 +200,10 @@ class Dispatcher:
             loop.remove_reader(socket)
 
     async def _dispatch(self) -> None:
+        now = asyncio.get_running_loop().time
         while True:
             self._wake.clear()
+            started = now()
             try:
                 pause = await self._start_due()
             except DatabaseError:
@@ -207,15 +214,17 @@ class Dispatcher:
                     await self._wake.wait()
             except TimeoutError:
                 pass
+            await asyncio.sleep(max(0.0, started + GATHER_SECONDS - now()))
 
     async def _start_due(self) -> float:
         """Start deliveries that are due. Returns the seconds until the next check."""
         limit = min(BATCH, MAX_IN_FLIGHT - len(self._in_flight))
-        if limit <= 0:
+        self._is_full = limit <= 0
+        if self._is_full:
             return POLL_SECONDS
         per_url = Counter(delivery.url for delivery in self._in_flight.values())
-        busy_urls = [url for url, count in per_url.items() if count >= MAX_PER_URL]
-        due, next_due = await self._claims.call(claim_due, busy_urls, limit, self._lease_seconds)
+        self._busy_urls = frozenset(url for url, count in per_url.items() if count >= MAX_PER_URL)
+        due, next_due = await self._claims.call(claim_due, self._busy_urls, limit, self._lease_seconds)
         for delivery in due:
             line = delivery.subject, delivery.url
             begun = asyncio.Event()
@@ -229,13 +238,15 @@ class Dispatcher:
             return POLL_SECONDS
         return min(POLL_SECONDS, max(0.0, (next_due - timezone.now()).total_seconds()))
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Task[bool]) -> None:
         delivery = self._in_flight.pop(task)
         line = delivery.subject, delivery.url
         if line in self._newest and self._newest[line][0] is task:
             del self._newest[line]
-        # A retry may need scheduling, or a waiting delivery now has room.
-        self._wake.set()
+        has_arrived = not task.cancelled() and task.exception() is None and task.result()
+        # A retry needs scheduling, or a waiting delivery now has room.
+        if not has_arrived or self._is_full or delivery.url in self._busy_urls:
+            self._wake.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("A webhook delivery failed unexpectedly", exc_info=error)
 
@@ -257,8 +268,9 @@ class Dispatcher:
         return False
 
     async def _attempt_in_turn(
-        self, delivery: WebhookDelivery, begun: asyncio.Event, before: tuple[asyncio.Task[None], asyncio.Event] | None
-    ) -> None:
+        self, delivery: WebhookDelivery, begun: asyncio.Event, before: tuple[asyncio.Task[bool], asyncio.Event] | None
+    ) -> bool:
+        """Returns whether it arrived and that is recorded."""
         try:
             if before is not None:
                 task, has_begun = before
@@ -266,13 +278,13 @@ class Dispatcher:
                 await asyncio.wait([task], timeout=ORDER_SECONDS)
         finally:
             begun.set()
-        await self._attempt(delivery)
+        return await self._attempt(delivery)
 
-    async def _attempt(self, delivery: WebhookDelivery) -> None:
+    async def _attempt(self, delivery: WebhookDelivery) -> bool:
         kind, _, pk = delivery.subject.partition(":")
         bind_contextvars(delivery_id=delivery.pk, account_id=delivery.developer_id, **{f"{kind}_id": pk})
         if not await self._is_still_wanted(delivery):
-            return
+            return False
         retry_delays = self._retry_delays if delivery.endpoint_id is None else self._endpoint_retry_delays
         started_at = timezone.now()
         with tracing.span(delivery.event_type, call_id=int(pk) if kind == "call" else None):
@@ -287,11 +299,11 @@ class Dispatcher:
                     await self._record_arrival(Arrival(delivery, result, started_at))
                 else:
                     await self._outcomes.call(record_failure, delivery, result, started_at, retry_delays)
-                return
+                return result.is_success
             except DatabaseError:
                 logger.warning("Recording a webhook attempt failed", exc_info=True)
             if time.monotonic() > deadline:
-                return
+                return False
             await asyncio.sleep(PAUSE_AFTER_ERROR_SECONDS)
 
     async def _record_arrival(self, arrival: Arrival) -> None:
@@ -303,9 +315,12 @@ class Dispatcher:
         await recorded
 
     async def _record_arrivals(self) -> None:
+        now = asyncio.get_running_loop().time
         while self._arrivals:
+            started = now()
             batch, self._arrivals = self._arrivals[:BATCH], self._arrivals[BATCH:]
             await self._record(batch)
+            await asyncio.sleep(max(0.0, started + GATHER_SECONDS - now()))
 
     async def _record(self, batch: Sequence[tuple[Arrival, asyncio.Future[None]]]) -> None:
         """If one of them cannot be stored, the others are: otherwise all of them would be sent again."""

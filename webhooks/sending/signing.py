@@ -4,7 +4,9 @@ import hashlib
 import hmac
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -52,8 +54,18 @@ def rotate_signing_secret(*, secret_id: int) -> str:
 
 def signing_keys(secret: SigningSecret) -> SigningKeys:
     """Decrypt. Raises cryptography.fernet.InvalidToken when ENCRYPTION_KEYS has lost the key."""
-    previous = decrypt(secret.previous_encrypted) if secret.previous_encrypted else ""
-    return SigningKeys(decrypt(secret.encrypted), previous, secret.previous_valid_until)
+    previous = _decrypt(secret.previous_encrypted) if secret.previous_encrypted else ""
+    return SigningKeys(_decrypt(secret.encrypted), previous, secret.previous_valid_until)
+
+
+def _decrypt(token: str) -> str:
+    return _decrypt_once(token, tuple(settings.ENCRYPTION_KEYS))
+
+
+@lru_cache(maxsize=1000)
+def _decrypt_once(token: str, keys: tuple[str, ...]) -> str:
+    """Each message is signed, and decrypting took a tenth of the time of sending one."""
+    return decrypt(token)
 
 
 def signature_headers(keys: SigningKeys, body: str, webhook_id: str, timestamp: int) -> dict[str, str]:

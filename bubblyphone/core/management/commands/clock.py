@@ -7,6 +7,7 @@ import signal
 from collections.abc import Sequence
 from typing import Any
 
+import uvloop
 from django.core.management.base import BaseCommand
 from django.db import connections
 
@@ -24,7 +25,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         _allow_many_sockets()
         _keep_connections()
-        asyncio.run(run_until_stopped(list(CLOCK_TASKS)))
+        uvloop.run(run_until_stopped(list(CLOCK_TASKS)))
 
 
 async def run_until_stopped(functions: Sequence[ClockTask]) -> None:
