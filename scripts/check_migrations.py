@@ -1,10 +1,10 @@
-"""Rejects migrations that code of the release before cannot run beside: during an upgrade both are at work on one database.
+"""Rejects migrations that are incompatible with the previous release: during an upgrade, old and new code use the same database.
 
-What old code reads or writes must stay: no column or table goes away, gets another name or becomes narrower, and a new column has a
-value where old code inserts a row without it (`null=True` or `db_default`). docs/upgrading.md says how to do each in two releases.
+Old code must find what it reads and writes: no column or table is removed, renamed or narrowed, and a new column has a value when old
+code inserts a row without it (`null=True` or `db_default`). docs/upgrading.md describes how to make each change in two releases.
 
-A migration that does such a thing in good order says why it is safe: `safe_beside_old_code = "…"`. So does one with RunSQL or
-RunPython. Needs settings, like `manage.py`. Prints each migration that is rejected, exits 1 if there is any.
+A migration that does one of these safely states why: `safe_with_old_code = "…"`. So does one with RunSQL or RunPython. Requires
+settings, like `manage.py`. Prints each problem and exits 1 if there are any.
 """
 
 import os
@@ -30,7 +30,7 @@ from django.db.migrations.state import ProjectState  # noqa: E402
 from django.db.models import Field, ManyToManyField  # noqa: E402
 from django.db.models.fields import NOT_PROVIDED  # noqa: E402
 
-MARK = "safe_beside_old_code"
+MARK = "safe_with_old_code"
 GONE = {
     operations.RemoveField: "removes a column",
     operations.DeleteModel: "removes a table",
@@ -38,18 +38,18 @@ GONE = {
     operations.RenameModel: "renames a table",
     operations.AlterModelTable: "renames a table",
     operations.AddConstraint: "forbids rows that old code may write",
-    operations.RunSQL: "runs SQL of its own",
-    operations.RunPython: "runs code of its own",
+    operations.RunSQL: "runs custom SQL",
+    operations.RunPython: "runs custom code",
 }
 
 
 def problems_of(migration: Migration, state: ProjectState) -> Iterator[str]:
-    """What old code cannot live with; `state` is that before the migration, and is brought forward."""
+    """What is incompatible with old code. `state` is the state before the migration, and is advanced past it."""
     made = set()
     for operation in migration.operations:
         if isinstance(operation, operations.CreateModel):
             made.add(operation.name_lower)
-        elif _model_of(operation) not in made:  # a table that is new, old code does not know
+        elif _model_of(operation) not in made:  # old code does not use new tables
             yield from _problems(operation, migration.app_label, state)
         operation.state_forwards(migration.app_label, state)
 
@@ -81,7 +81,7 @@ def _narrowing(old: Field, new: Field) -> str:
     if old.null and not new.null:
         return "forbids null where old code may write it"
     if _has_value(old) and not _has_value(new):
-        return "takes away the value of a column that old code leaves out"
+        return "removes the default of a column that old code leaves out"
     if new.unique and not old.unique:
         return "forbids rows that old code may write"
     for limit in ("max_length", "max_digits", "decimal_places"):
@@ -92,10 +92,10 @@ def _narrowing(old: Field, new: Field) -> str:
 
 
 def check() -> Iterator[str]:
-    """A line for each problem of our own apps' migrations. No older code can run beside the initial ones, so these are left out."""
+    """One line for each problem in our own apps' migrations, except in initial ones, because no older code runs with them."""
     graph = MigrationLoader(None).graph
     state = ProjectState()
-    # In an order in which each comes after those it depends on.
+    # Each migration comes after those that it depends on.
     for key in dict.fromkeys(key for leaf in sorted(graph.leaf_nodes()) for key in graph.forwards_plan(leaf)):
         migration = graph.nodes[key]
         if migration.initial or not _is_ours(key[0]) or hasattr(migration, MARK):
@@ -114,5 +114,5 @@ if __name__ == "__main__":
     for line in found:
         print(line)
     if found:
-        print(f"{len(found)} problems. See docs/upgrading.md, “Migrations”.")
+        print(f"{len(found)} problems. See “Migrations” in docs/upgrading.md.")
     sys.exit(bool(found))

@@ -1,7 +1,7 @@
-"""Rejects tests that reach for a private name: one with a leading underscore that another file defines.
+"""Rejects tests that use private names: those with a leading underscore that are defined in another file.
 
-A test that does so holds the code to how it is written, not to what it does. Go through what is public, or make public what a test
-rightly asks for. Prints file:line of each, exits 1 if there is any.
+Such a test checks how the code is written, not what it does. Use the public interface, or make a name public if tests have a good reason
+to use it. Prints the file and line of each and exits 1 if there are any.
 """
 
 import ast
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-# Underscored, but documented for everybody: Model._meta, namedtuple._replace, os._exit.
+# Documented despite the underscore: Model._meta, namedtuple._replace, os._exit.
 PUBLIC = {"_meta", "_replace", "_exit"}
 OWN = {"self", "cls", "super"}
 SETTERS = {"setattr", "delattr", "getattr"}

@@ -1,7 +1,7 @@
-"""Rejects what a reader could not look up: citations of documents outside the repository, and names of modules and files that do not exist.
+"""Rejects what readers cannot look up: citations of documents outside the repository, and names of modules and files that do not exist.
 
 State the reason in a clause instead, or link to a page in docs/. Module names are checked in docstrings, comments and Markdown. Prints
-file:line of each, exits 1 if there is any.
+the file and line of each and exits 1 if there are any.
 """
 
 import ast
@@ -16,10 +16,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SUFFIXES = {".py", ".html", ".txt", ".md", ".js", ".css", ".toml", ".in", ".yml", ".yaml", ".json", ".sh", ""}
-# Generated, or not ours to word.
+# Generated, or not written by us.
 SKIPPED_FOLDERS = {"var", "node_modules", "__pycache__", "data"}
 SKIPPED_FILES = {"LICENSE", "check_references.py", "test_check_references.py"}
-# The changelog says how things were called.
+# The changelog uses old names.
 UNCHECKED_NAMES = {"CHANGELOG.md"}
 CITATIONS = re.compile(
     r"""
@@ -39,7 +39,7 @@ CITATIONS = re.compile(
 PACKAGES = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
 MODULE = re.compile(rf"(?<![\w./-])(?:{'|'.join(PACKAGES)})(?:\.[A-Za-z_]\w*)+(?![\w/-])")
 FILE = re.compile(r"(?<![\w./<>{}:-])(?:[\w-]+/)+[\w-]+\.(?:py|html|js|css|md)\b")
-# Webhook events, and names that other programs give.
+# Webhook events, and names from other programs.
 OTHER_NAMES = re.compile(
     r"billing\.(cap|auto_topup)\.|bubblyphone\.(tar|target|command|call_id)\b|\w+\.(md|py|example)\b"
 )
@@ -94,7 +94,7 @@ def module_exists(name: str) -> bool:
 
 @cache
 def file_exists(name: str) -> bool:
-    """Whether a file has this path, from the root or any other folder on."""
+    """Whether a file has this path, relative to the root or to any other folder."""
     return any(path.endswith(f"/{name}") for path in paths())
 
 
@@ -104,7 +104,7 @@ def paths() -> list[str]:
 
 
 def files() -> Iterator[Path]:
-    """Our own text files. By suffix and not by git, so that the check also works on a copy without history."""
+    """Our own text files. Found by suffix instead of with git, so that the check also works on a copy without history."""
     for folder, folders, names in os.walk(ROOT):
         folders[:] = sorted(
             name for name in folders if (name == ".github" or name[0] != ".") and name not in SKIPPED_FOLDERS

@@ -1,7 +1,7 @@
-"""Rejects files of more than 400 lines (Python, templates, stylesheets, scripts) and functions of more than 40 in our Python.
+"""Rejects files of more than 400 lines (Python, templates, stylesheets, scripts) and Python functions of more than 40.
 
-A unit that does not fit one look is hard to change safely. Prints file:line of each, exits 1 if there is any, or if an exception is
-no longer needed.
+Longer units are hard to change safely. Prints the file and line of each and exits 1 if there are any, or if an exception is no longer
+needed.
 """
 
 import ast
@@ -26,18 +26,19 @@ CODE = (
 PAGES = {"static/css": "*.css", "static/js": "*.js", "templates": "*.html"}
 FILE_LINES = 400
 FUNCTION_LINES = 40
-# A test may list every field of an object, line by line, or follow a call from its first event to its bill: pieces are harder to read.
+# A test may list every field of an object, one per line, or follow a call from its first event to its charge. Splitting it would make it
+# harder to read.
 TEST_FUNCTION_LINES = 65
-# Django writes migrations. One that has been released cannot be split: installations know it by its name.
+# Django generates migrations. A released one cannot be split, because installations record its name.
 GENERATED = "migrations"
-# file, or file:function → why it may be longer.
+# File, or file:function → why it may be longer.
 EXCEPTIONS = {
-    "calls/session/call_session.py:__init__": "Takes a session's nineteen parts, and joins them: one line for each.",
+    "calls/session/call_session.py:__init__": "Takes a session's nineteen parameters and connects its components, one line for each.",
 }
 
 
 def problems(path: Path) -> Iterator[tuple[str, int, int, int]]:
-    """(file or file:function, line, lines it has, lines it may have) of what is too long."""
+    """(file or file:function, first line, number of lines, maximum) of each that is too long."""
     source, name = path.read_text(), path.relative_to(ROOT).as_posix()
     lines = source.count("\n")
     if lines > FILE_LINES:
@@ -70,7 +71,7 @@ def main() -> int:
             print(f"{path.relative_to(ROOT)}:{line}: {name.rpartition(':')[2]} has {lines} lines, more than {bound}")
             found += 1
     for name in sorted(EXCEPTIONS.keys() - excused):
-        print(f"scripts/check_sizes.py: {name} fits now: remove its exception")
+        print(f"scripts/check_sizes.py: {name} is no longer too long: remove its exception")
         found += 1
     return 1 if found else 0
 

@@ -1,6 +1,7 @@
 """Rejects words that plain US English would not use.
 
-Looks at templates, JavaScript, and the strings, docstrings and comments of Python code. Prints file:line of each, exits 1 if there is any.
+Checks templates, JavaScript, the strings, docstrings and comments of Python code, and the docstrings and comments of tests and scripts.
+Prints the file and line of each and exits 1 if there are any.
 """
 
 import ast
@@ -13,6 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 CODE = ("accounts", "agents", "billing", "bubblyphone", "calls", "phone_numbers", "sandbox", "staff", "webhooks")
+# Only docstrings and comments: their strings include what callers say.
+PROSE_ONLY = ("scripts", "tests")
 # Word lists and patterns that recognize what callers say, and passwords.
 SKIPPED = ("agents/brain/", "agents/analysis/rules.py", "accounts/common_passwords.py", "/migrations/")
 # Pattern → what to write instead.
@@ -49,6 +52,7 @@ BANNED = {
     r"lies (above|below|behind|in|on|under|between)": "is",
     r"in vain|for ever|in mid-\w+": "without success, forever, mid-sentence",
     r"dearer|what is (yet )?to be|in good order": "costs more, pending, cleanly",
+    r"likewise|brought forward|takes? away|goes? away|(is|are) at work": "also, advanced, removes, disappears, is running",
 }
 PATTERN = re.compile("|".join(rf"(?P<g{index}>\b(?:{banned})\b)" for index, banned in enumerate(BANNED)), re.IGNORECASE)
 _ADVICE = list(BANNED.values())
@@ -71,6 +75,18 @@ def python_texts(source: str) -> Iterator[tuple[int, str]]:
             text = _TEMPLATE_CODE.sub("", node.value)
             if " " in text.strip():  # anything else is a name or a code
                 yield node.lineno, text
+    yield from _comments(source)
+
+
+def prose(source: str) -> Iterator[tuple[int, str]]:
+    """(line number, text) of each docstring and comment."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node.lineno, node.value.value
+    yield from _comments(source)
+
+
+def _comments(source: str) -> Iterator[tuple[int, str]]:
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             yield token.start[0], token.string
@@ -93,6 +109,9 @@ def texts() -> Iterator[tuple[Path, int, str]]:
         for path in sorted(ROOT.joinpath(folder).rglob("*.py")):
             if not any(skipped in path.relative_to(ROOT).as_posix() for skipped in SKIPPED):
                 yield from ((path, *found) for found in python_texts(path.read_text()))
+    for folder in PROSE_ONLY:
+        for path in sorted(ROOT.joinpath(folder).rglob("*.py")):
+            yield from ((path, *found) for found in prose(path.read_text()))
     for path in sorted(ROOT.joinpath("templates").rglob("*")):
         if path.is_file():
             yield from ((path, *found) for found in template_texts(path.read_text()))

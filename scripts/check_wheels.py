@@ -1,4 +1,4 @@
-"""`make check-wheels`: whether every package of the image has a wheel for amd64 and arm64. Asks the package index; installs nothing."""
+"""`make check-wheels`: whether every package in the image has a wheel for amd64 and arm64. Queries the package index, installs nothing."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
 def wheels(machine: str) -> list[str]:
-    """The file names that pip would install. Raises CalledProcessError where it finds no wheel with a locked hash."""
+    """The names of the files that pip would install. Raises CalledProcessError if there is no wheel with a locked hash."""
     platforms = [f"manylinux_2_{minor}_{machine}" for minor in reversed(GLIBC)] + [f"manylinux2014_{machine}"]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
@@ -35,7 +35,7 @@ def main() -> None:
         found = wheels(machine)
         built = sum(machine in file for file in found)
         sys.stdout.write(
-            f"{name}: {len(found)} packages, {built} of them built for it, {len(found) - built} in Python only\n"
+            f"{name}: {len(found)} packages, {built} of them for this architecture, {len(found) - built} for any\n"
         )
 
 

@@ -45,7 +45,7 @@ SERVICES = "services"
 
 
 def group_of(nodeid: str) -> str:
-    """The name of a test's group. Other tests are a group of their own."""
+    """The name of a test's group. Each other test is its own group."""
     path = _path_of(nodeid)
     if path in SHARING:
         return path

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests import chromium
 from tests.browser.conftest import sign_in
-from tests.browser.pages import DOORS, OFFICE, PAGES, seed
+from tests.browser.pages import PAGES, SIGNED_OUT_PAGES, STAFF_PAGES, seed
 from tests.browser.test_accessibility import complaints
 from tests.flows.platform import Platform
 
@@ -55,7 +55,7 @@ def take(
         color_scheme="dark" if scheme == "dark" else "light",
     )
     page = context.new_page()
-    for name, url in DOORS.items():
+    for name, url in SIGNED_OUT_PAGES.items():
         shoot(page, name, url, wanted, f"{width}-{scheme}")
     sign_in(page, platform)
     for name, url in PAGES.items():
@@ -63,7 +63,7 @@ def take(
     if width == LOOKS[0][0]:
         context.clear_cookies()
         enter_office(page, platform)
-        for name, url in OFFICE.items():
+        for name, url in STAFF_PAGES.items():
             shoot(page, name, url.format(**seeded), wanted, f"{width}-{scheme}")
     context.close()
 

@@ -38,8 +38,8 @@ def answering(answer: Answer) -> Iterator[dict[str, Any]]:
 
 # Each yields an entry for STORAGES.
 AWAY: dict[str, Callable[[Path], Any]] = {
-    "a file for a folder": no_folder,
-    "nobody listens": closed_port,
+    "a file instead of the folder": no_folder,
+    "closed port": closed_port,
     "503": lambda tmp_path: answering(Answer(503, b"")),
     "403": lambda tmp_path: answering(Answer(403, b"")),
     "closes the connection": lambda tmp_path: answering(Answer(None)),

@@ -15,7 +15,7 @@ from billing.models import Notice
 from bubblyphone.core.api.openapi import description
 from tests.factories import bearer, make_developer
 from tests.jobs import run_jobs
-from tests.pages.signed_in import assert_sound, signed_in_client
+from tests.pages.signed_in import assert_valid_page, signed_in_client
 from webhooks import account_endpoints
 from webhooks.models import Event, WebhookDelivery
 from webhooks.outbox import publish
@@ -74,7 +74,7 @@ def test_the_api_shows_and_sets_each_kind(developer: Developer) -> None:
 def test_the_page_saves_each_checkbox(developer: Developer) -> None:
     client = signed_in_client(developer)
     html = client.get(PAGE).content.decode()
-    assert_sound(html)
+    assert_valid_page(html)
     assert html.count("checked") == 12
     assert "You cannot turn off security emails" in html
     form = {

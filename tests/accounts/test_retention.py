@@ -25,7 +25,7 @@ from tests.calls.conftest import recordings_folder
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import bearer, make_developer
 from tests.jobs import run_jobs
-from tests.pages.signed_in import assert_sound, signed_in_client
+from tests.pages.signed_in import assert_valid_page, signed_in_client
 from tests.phone_numbers.conftest import documents
 from webhooks.models import WebhookAttempt, WebhookDelivery
 
@@ -90,7 +90,7 @@ def test_the_page_explains_and_saves_each_kind() -> None:
     developer = make_developer()
     client = signed_in_client(developer)
     html = client.get("/account/data").content.decode()
-    assert_sound(html)
+    assert_valid_page(html)
     assert all(kind.title in html and kind.text[:20] in html for kind in RETENTION_KINDS)
     assert client.post("/account/data", {"transcripts": "90", "documents": ""})["Location"] == "/account/data"
     assert retention.periods_of(developer) == {**NOTHING_SET, "transcripts": 90}

@@ -80,7 +80,7 @@ def second_factor(developer: Developer, address: str, password: str) -> Any:
     return client.post("/admin/second-factor/", {"code": code}, headers={"X-Forwarded-For": address})
 
 
-DOORS: dict[str, tuple[Callable[..., Any], int]] = {
+ATTEMPTS: dict[str, tuple[Callable[..., Any], int]] = {
     "API login": (api_login, 20),
     "page login": (page_login, 20),
     "staff login": (staff_login, 20),
@@ -89,9 +89,9 @@ DOORS: dict[str, tuple[Callable[..., Any], int]] = {
 }
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_wrong_secrets_lock_out_one_account_at_one_address(door: str) -> None:
-    attempt, limit = DOORS[door]
+@pytest.mark.parametrize("form", ATTEMPTS)
+def test_wrong_secrets_lock_out_one_account_at_one_address(form: str) -> None:
+    attempt, limit = ATTEMPTS[form]
     victim, other = (make_developer(is_staff=True, is_superuser=True) for _ in range(2))
     for _ in range(limit):
         assert not is_refused(attempt(victim, HERE, "wrong-password"))

@@ -81,7 +81,7 @@ def test_an_import_adds_and_changes_rates_and_is_logged(client: Client) -> None:
     count = TelephonyRate.objects.count()
     page = upload(
         client,
-        f"\ufeff{HEADER}\n44,outbound,0.055,United Kingdom,2026-01-01T00:00:00Z\n+44,outbound,0.07,Dearer,2027-01-01T00:00:00Z\n",
+        f"\ufeff{HEADER}\n44,outbound,0.055,United Kingdom,2026-01-01T00:00:00Z\n+44,outbound,0.07,UK from 2027,2027-01-01T00:00:00Z\n",
     )
     assert "2 rates added or updated." in page
     rates = TelephonyRate.objects.filter(prefix="44", direction="outbound").order_by("valid_from")

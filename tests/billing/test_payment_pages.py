@@ -16,7 +16,7 @@ from tests.billing.payments import begin_top_up, deliver_all, enable_auto_top_up
 from tests.factories import bearer, make_developer
 from tests.fakes.stripe_server import FakeStripe
 from tests.jobs import run_jobs
-from tests.pages.signed_in import assert_sound
+from tests.pages.signed_in import assert_valid_page
 from tests.staff.sign_in import staff_client
 
 
@@ -70,7 +70,7 @@ def test_invalid_amounts_are_refused(
     answer = page.post("/billing/top-up", form)
     assert (answer.status_code, answer.context["top_up_form"].errors) == (200, {field: [text]})
     html = answer.content.decode()
-    assert_sound(html)
+    assert_valid_page(html)
     assert "Fix the field marked below." in html
     if field == "other_amount":
         assert '<a href="#id_other_amount">Other amount (USD)</a>' in html

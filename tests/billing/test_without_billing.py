@@ -32,7 +32,7 @@ from tests.factories import bearer, make_developer
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.fakes.recording_server import RecordingServer
 from tests.fakes.stripe_server import FakeStripe
-from tests.pages.signed_in import assert_sound, signed_in_client
+from tests.pages.signed_in import assert_valid_page, signed_in_client
 from tests.pages.world import World as PageWorld
 from tests.pages.world import patterns
 from tests.phone_numbers.conftest import configure_carrier, documents, exchange
@@ -270,7 +270,7 @@ def _parameters(name: str) -> set[str]:
 
 def test_a_new_account_is_led_to_its_first_call_without_credit() -> None:
     html = signed_in_client(make_developer()).get("/").content.decode()
-    assert_sound(html)
+    assert_valid_page(html)
     assert "Talk to your agent" in html
     assert "Add credit" not in html
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[2]
-DOORS = {"landing": "/", "sign-in": "/login", "sign-up": "/signup", "forgot-password": "/password/forgot"}
+SIGNED_OUT_PAGES = {"landing": "/", "sign-in": "/login", "sign-up": "/signup", "forgot-password": "/password/forgot"}
 PAGES = {
     "overview": "/",
     "numbers": "/numbers",
@@ -55,7 +55,7 @@ PAGES = {
     "docs-webhooks": "/docs/webhooks",
 }
 # Pages for staff, with the documents that `seed(…, "documents")` submits.
-OFFICE = {
+STAFF_PAGES = {
     "admin": "/admin/",
     "admin-status": "/admin/status/",
     "admin-account": "/admin/accounts/developer/{developer}/change/",
@@ -67,7 +67,7 @@ OFFICE = {
 
 
 def seed(data_dir: Path, *also: str) -> dict[str, Any]:
-    """Fill a running platform's demo account. Returns the IDs in PAGES (and in OFFICE with "documents")."""
+    """Fill a running platform's demo account. Returns the IDs in PAGES (and in STAFF_PAGES with "documents")."""
     environment = json.loads((data_dir / "environment.json").read_text())
     command = [sys.executable, "-m", "tests.browser.seed", *also]
     done = subprocess.run(

@@ -8,7 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import sign_in
-from tests.browser.pages import DOORS, PAGES
+from tests.browser.pages import PAGES, SIGNED_OUT_PAGES
 from tests.flows.platform import Platform
 
 pytestmark = pytest.mark.browser
@@ -42,7 +42,7 @@ def test_all_pages_are_accessible(
 ) -> None:
     page = open_page(width=width, dark=dark)
     found: dict[str, list[str]] = {}
-    for name, path in DOORS.items():
+    for name, path in SIGNED_OUT_PAGES.items():
         page.goto(path)
         found[name] = complaints(page)
     sign_in(page, platform)

@@ -37,16 +37,16 @@ STATES = {
     "discarding a draft": ("/agents/{agent}/draft/changes", ["[popovertarget=discard] >> nth=0"]),
     "buying a number": (SHOP, ["[data-open=buy] >> nth=0"]),
     "releasing a number": ("/numbers/{number}", ["[popovertarget=release] >> nth=0"]),
-    "calling nobody": ("/calls/new", ["#place-call .form-foot .button"]),
+    "call without a number": ("/calls/new", ["#place-call .form-foot .button"]),
     "saving a view": ("/calls?direction=inbound", ["[popovertarget=save-view] >> nth=0"]),
     "deleting from calls": ("/calls", [".pick input:not([disabled]) >> nth=1", "[popovertarget=delete-kept] >> nth=0"]),
     "palette": ("/numbers", ["[data-open=palette] >> nth=0"]),
     "account menu": ("/numbers", ["[popovertarget=account-menu] >> nth=0"]),
     "figures of a chart": ("/calls/charts", [EVERYTHING]),
-    "no such page": ("/calls/0", []),
+    "page not found": ("/calls/0", []),
 }
 NEWCOMER = {"first steps": ("/", []), "no calls": ("/calls", [])}
-OFFICE = {
+STAFF_PAGES = {
     name: (path, [])
     for name, path in {
         "home": "/admin/",
@@ -151,5 +151,5 @@ def test_no_state_has_problems(ids: dict[str, Any], live_server: Any, chromium_p
         with open_page(browser, live_server.url, newcomer) as page:
             found |= look(page, NEWCOMER, ids, rules={}, looks=LOOKS)
         with open_page(browser, live_server.url, staff) as page:
-            found |= look(page, OFFICE, ids, rules=DJANGO, looks=LOOKS[1:])
+            found |= look(page, STAFF_PAGES, ids, rules=DJANGO, looks=LOOKS[1:])
     assert found == {}

@@ -34,8 +34,8 @@ def problems(*operations: Operation) -> list[str]:
         (migrations.DeleteModel("ModelKey"), "removes a table"),
         (migrations.AlterModelTable("agent", "assistants"), "renames a table"),
         (migrations.AddConstraint("agent", UNIQUE), "forbids rows that old code may write"),
-        (migrations.RunSQL("SELECT 1"), "runs SQL of its own"),
-        (migrations.RunPython(migrations.RunPython.noop), "runs code of its own"),
+        (migrations.RunSQL("SELECT 1"), "runs custom SQL"),
+        (migrations.RunPython(migrations.RunPython.noop), "runs custom code"),
         (
             migrations.AddField("agent", "mood", models.CharField(max_length=9, default="")),
             "adds a column without a value",
@@ -44,7 +44,7 @@ def problems(*operations: Operation) -> list[str]:
         (migrations.AlterField("agent", "name", models.IntegerField()), "changes a column's type"),
         (migrations.AlterField("aimodel", "retires_on", models.DateField()), "forbids null"),
         (migrations.AlterField("agent", "name", models.CharField(max_length=500, unique=True)), "forbids rows"),
-        (migrations.AlterField("agent", "version", models.PositiveIntegerField(default=1)), "takes away the value"),
+        (migrations.AlterField("agent", "version", models.PositiveIntegerField(default=1)), "removes the default"),
     ],
     ids=lambda value: value.__class__.__name__ if isinstance(value, Operation) else value,
 )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.check_text import javascript_texts, problems, python_texts, template_texts
+from scripts.check_text import javascript_texts, problems, prose, python_texts, template_texts
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,7 @@ from scripts.check_text import javascript_texts, problems, python_texts, templat
         ("None where there is none.", "where there is none"),
         ("Each has a name of its own.", "of its own"),
         ("The old secret signs beside it.", "beside"),
+        ("The release takes away a column.", "takes away"),
     ],
 )
 def test_a_banned_word_is_found(text: str, words: str) -> None:
@@ -38,5 +39,6 @@ def test_plain_english_passes(text: str) -> None:
 def test_only_texts_are_checked() -> None:
     code = '"""Said anew."""\nSTATUS = "cancelled"\ntext = f"{name} was told"  # hence\n'
     assert list(python_texts(code)) == [(1, "Said anew."), (3, " was told"), (3, "# hence")]
+    assert list(prose(code)) == [(1, "Said anew."), (3, "# hence")]
     assert list(template_texts('{# anew #}\n<p class="papers">Hello</p>')) == [(1, " "), (2, "<p  >Hello</p>")]
     assert list(javascript_texts('// anew\nconst text = "Call ended";\n')) == [(2, '"Call ended"')]

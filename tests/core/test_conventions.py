@@ -164,10 +164,10 @@ def test_invalid_list_parameters_are_422(client: Client, query: str, field: str)
 def test_a_key_can_send_exactly_100_requests_per_minute(empty_redis: "redis.Redis") -> None:
     results: list[int] = []
 
-    def knock() -> None:
+    def send_requests() -> None:
         results.extend(hit("key:1", limit=100).remaining for _ in range(25))
 
-    threads = [threading.Thread(target=knock) for _ in range(8)]
+    threads = [threading.Thread(target=send_requests) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -180,7 +180,7 @@ def test_a_key_can_send_exactly_100_requests_per_minute(empty_redis: "redis.Redi
 
 
 # Only the settings that the rate limit needs, so that a process starts quickly.
-KNOCKING = """
+REQUESTS_CODE = """
 import sys
 from django.conf import settings
 settings.configure(REDIS_URL=sys.argv[1])
@@ -190,7 +190,7 @@ print(sum(not hit("key:shared", limit=100).is_exceeded for _ in range(40)))
 
 
 def test_8_processes_share_one_key_s_limit_of_100(empty_redis: "redis.Redis", settings: Any) -> None:
-    command = [sys.executable, "-c", KNOCKING, settings.REDIS_URL]
+    command = [sys.executable, "-c", REQUESTS_CODE, settings.REDIS_URL]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(8)]
     passed = [int(process.communicate(timeout=60)[0]) for process in processes]
     assert sum(passed) == 100
@@ -252,7 +252,7 @@ def test_nested_errors_have_paths() -> None:
         words = serializers.ListField(child=serializers.IntegerField())
 
         def validate(self, attrs: Any) -> Any:
-            raise serializers.ValidationError("As a whole it is wrong.")
+            raise serializers.ValidationError("The fields contradict each other.")
 
     body = Body(data={"tools": [{"name": "a"}, {"nam": "b"}], "words": [1, "x"], "extra": 1})
     assert not body.is_valid()
@@ -264,7 +264,7 @@ def test_nested_errors_have_paths() -> None:
     }
     body = Body(data={"tools": [], "words": []})
     assert not body.is_valid()
-    assert flatten_errors(body.errors) == {"body": ["As a whole it is wrong."]}
+    assert flatten_errors(body.errors) == {"body": ["The fields contradict each other."]}
 
 
 @pytest.mark.parametrize(

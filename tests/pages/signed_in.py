@@ -41,7 +41,7 @@ class Outline(HTMLParser):
         self.blocked += [name for name in values if name.startswith("on")]
 
 
-def assert_sound(html: str) -> None:
+def assert_valid_page(html: str) -> None:
     outline = Outline(html)
     assert outline.h1 == 1
     assert set(outline.inputs) <= outline.labelled

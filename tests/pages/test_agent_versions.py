@@ -19,7 +19,7 @@ from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from phone_numbers.configuration import update_number
 from phone_numbers.models import PhoneNumber
 from tests.factories import bearer, make_agent, make_developer, make_phone_number
-from tests.pages.signed_in import assert_sound, signed_in_client
+from tests.pages.signed_in import assert_valid_page, signed_in_client
 from tests.pages.test_agents import agent_form
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
@@ -63,7 +63,7 @@ def test_only_publishing_creates_a_version_with_its_author(client: Client) -> No
     ]
     assert first.values["max_cost_per_call"] == "0.5"
     html = page.get(f"/agents/{agent.pk}/versions").content.decode()
-    assert_sound(html)
+    assert_valid_page(html)
     assert "Version 3" in html
     assert "Voice" in html
     refused = client.generic("PATCH", f"/api/v1/agents/{agent.pk}", b'{"language": "!"}', headers=headers)
@@ -91,12 +91,12 @@ def test_a_version_shows_its_changes_and_can_be_restored() -> None:
     agent = update_agent(agent=agent, changes={"system_prompt": prompt, **cleared})
     client = signed_in_client(developer)
     html = client.get(f"/agents/{agent.pk}/versions/2").content.decode()
-    assert_sound(html)
+    assert_valid_page(html)
     assert '<del><span class="visually-hidden">Removed: </span>We open at 9.</del>' in html
     assert '<ins><span class="visually-hidden">Added: </span>We open at &lt;8&gt;.</ins>' in html
     assert "Greeting" not in html
     assert re.findall(r">(Cleared\.[^<]*)<", html) == ["Cleared.", "Cleared. The default applies: Off", "Cleared."]
-    assert_sound(client.get(f"/agents/{agent.pk}/versions/1?to=live").content.decode())
+    assert_valid_page(client.get(f"/agents/{agent.pk}/versions/1?to=live").content.decode())
     assert client.post(f"/agents/{agent.pk}/versions/1/restore")["Location"] == f"/agents/{agent.pk}/versions"
     agent.refresh_from_db()
     assert (agent.version, versions.snapshot(agent)) == (3, first)

@@ -15,7 +15,7 @@ from agents.secrets import create_secret
 from agents.services import create_model_key
 from tests.factories import make_agent, make_developer, make_phone_number
 from tests.fakes.recording_server import Answer, RecordingServer
-from tests.pages.signed_in import assert_sound, signed_in_client
+from tests.pages.signed_in import assert_valid_page, signed_in_client
 from webhooks.sending.signing import signature_headers, signing_keys
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
@@ -57,9 +57,9 @@ def agent_form(*rows: dict[str, str], **changes: str) -> dict[str, str]:
 
 def test_no_agents_yet(client: Client) -> None:
     html = client.get("/agents").content.decode()
-    assert_sound(html)
+    assert_valid_page(html)
     assert "No agents yet" in html
-    assert_sound(client.get("/agents/new").content.decode())
+    assert_valid_page(client.get("/agents/new").content.decode())
 
 
 def test_an_agent_can_be_changed(client: Client, developer: Developer) -> None:
@@ -89,7 +89,7 @@ def test_an_agent_can_be_changed(client: Client, developer: Developer) -> None:
         "outcome": {"type": "selector", "description": "How it ended", "options": ["sold", "later, perhaps"]},
     }
     shown = client.get(f"/agents/{agent.pk}").content.decode()
-    assert_sound(shown)
+    assert_valid_page(shown)
     assert "later, perhaps" in shown
     assert "Offline" in client.get("/agents").content.decode()
     row = {"name": "qualified", "type": "boolean", "description": "Wants to buy?"}
@@ -121,7 +121,7 @@ def test_an_invalid_agent_shows_errors_and_changes_nothing(
     response = client.post(f"/agents/{agent.pk}", agent_form(*rows, **changes))
     assert response.status_code == 200
     assert text in response.content.decode()
-    assert_sound(response.content.decode())
+    assert_valid_page(response.content.decode())
     agent.refresh_from_db()
     assert agent.name == "Before"
 
@@ -148,7 +148,7 @@ def test_schema_rows_can_be_added_and_removed(client: Client, developer: Develop
     more = client.post(path, agent_form(row, action="add-field")).content.decode()
     assert more.count("data-row>") == 2
     assert 'value="outcome"' in more
-    assert_sound(more)
+    assert_valid_page(more)
     fewer = client.post(path, agent_form(row, action="remove-field-0")).content.decode()
     assert 'value="outcome"' not in fewer
 
@@ -239,7 +239,7 @@ def test_a_tool_test_shows_what_the_model_would_receive(client: Client, answer: 
         assert response["Location"] == "/agents/try-tool"
         html = client.get("/agents/try-tool").content.decode()
         assert client.get("/agents/try-tool")["Location"] == "/agents"
-        assert_sound(html)  # without JavaScript it is a full page
+        assert_valid_page(html)  # without JavaScript it is a full page
         assert told in html
         assert reason in html
         assert "not signed" in html

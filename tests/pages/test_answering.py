@@ -18,7 +18,7 @@ from tests import carriers
 from tests.calls.control.dialects import PUBLIC_KEY, signed_by_telnyx, telnyx_event
 from tests.factories import bearer, make_agent, make_developer, make_phone_number
 from tests.pages.rows import number_form
-from tests.pages.signed_in import assert_sound, signed_in_client
+from tests.pages.signed_in import assert_valid_page, signed_in_client
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis", "carrier_key")]
 SERVER = "http://127.0.0.1:9/hook"
@@ -74,7 +74,7 @@ WAYS: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
         "webhook",
     ),
     "a first prompt": ({}, {"system_prompt": "You sell bread.", "model": "local-offline"}, "streaming"),
-    "a prompt beside a server": (
+    "a prompt in addition to a server": (
         {"webhook_url": SERVER},
         {"mode": "webhook", "webhook_url": SERVER, "system_prompt": "For later."},
         "webhook",
@@ -96,7 +96,7 @@ def test_a_saved_number_is_answered(client: Client, developer: Developer, agent:
     assert (call.mode, call.status, call.hangup_cause or "") == (mode, "ringing", "")
     assert call.agent == number.agent
     html = client.get(f"/numbers/{number.pk}").content.decode()
-    assert_sound(html)
+    assert_valid_page(html)
     assert "Not answered" not in html
 
 

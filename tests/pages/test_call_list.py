@@ -19,7 +19,7 @@ from phone_numbers.models import PhoneNumber
 from tests.calls.rows import make_account, make_streaming_number
 from tests.factories import make_agent, make_developer
 from tests.pages.rows import make_call
-from tests.pages.signed_in import assert_sound, signed_in_client
+from tests.pages.signed_in import assert_valid_page, signed_in_client
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis", "recordings_folder")]
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -56,7 +56,7 @@ def test_calls_are_found_by_number_and_by_transcript(
 
     def found(text: str) -> list[int]:
         html = client.get("/calls", {"q": text}).content.decode()
-        assert_sound(html)
+        assert_valid_page(html)
         return [place for place, call in enumerate(calls) if f'href="/calls/{call.pk}"' in html]
 
     for text, places in {
@@ -203,7 +203,7 @@ def test_analysis_results_have_their_own_columns(client: Client, number: PhoneNu
     call_of(number, analysis_result={"wants_cake": True, "guests": 1200})
     call_of(number, analysis_result={"guests": None})
     html = client.get("/calls?columns=wants_cake&columns=guests&columns=password").content.decode()
-    assert_sound(html)
+    assert_valid_page(html)
     assert '<th class="wide-only result">Wants cake</th><th class="wide-only result">Guests</th>' in html
     assert [
         cell for cell in ("Yes", "1,200", "–") if f'<td class="wide-only small break result">{cell}</td>' not in html
@@ -223,7 +223,7 @@ def test_saved_views(client: Client, number: PhoneNumber) -> None:
     view = SavedView.objects.get()
     assert (view.name, view.query, view.is_default) == ("Busy lines", "direction=outbound&ending=busy", False)
     html = saved.content.decode()
-    assert_sound(html)
+    assert_valid_page(html)
     assert 'href="/calls?direction=outbound&amp;ending=busy" aria-current="page">Busy lines</a>' in html
     assert "Edit view" in html and client.get("/calls").status_code == 200
     # Saving under the same name changes the filters. Later, the view becomes the default.
@@ -254,7 +254,7 @@ def test_a_view_with_a_deleted_agent_or_column_can_be_changed_and_deleted(client
     opened = client.get("/calls", follow=True).content.decode()
     assert "Correct the filters above" in opened
     for html in (opened, client.get("/calls?columns=guests").content.decode()):
-        assert_sound(html)
+        assert_valid_page(html)
         assert "Edit view" in html and "Save view" not in html
     for view in SavedView.objects.all():
         client.post(f"/calls/views/{view.pk}", {"action": "delete"})

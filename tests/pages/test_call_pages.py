@@ -14,7 +14,7 @@ from calls.models import Analysis, Call, CallEvent, CallTurn, SpeechTime, Transc
 from phone_numbers.models import PhoneNumber
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import make_agent, make_developer
-from tests.pages.signed_in import assert_sound, signed_in_client
+from tests.pages.signed_in import assert_valid_page, signed_in_client
 from webhooks.models import WebhookAttempt, WebhookDelivery
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
@@ -46,7 +46,7 @@ def test_everything_with_a_time_is_on_one_timeline(client: Client, number: Phone
         call=call, event_type="stream.failed", source="telephony", event_timestamp=NOON + timedelta(seconds=40.25)
     )
     html = client.get(f"/calls/{call.pk}").content.decode()
-    assert_sound(html)
+    assert_valid_page(html)
     assert 'data-seconds="80.0"' in html
     assert f'<li class="user" id="said-{said.pk}" data-at="20.0">' in html
     assert f'<a href="#said-{said.pk}" data-at="20.0" tabindex="-1"><rect class="user" x="226.0" width="24.0"' in html
@@ -78,7 +78,7 @@ def test_tools_show_request_response_and_latency(client: Client, number: PhoneNu
         success=True,
     )  # fmt: skip
     html = client.get(f"/calls/{call.pk}").content.decode()
-    assert_sound(html)
+    assert_valid_page(html)
     section = html.partition('id="tools-title"')[2].partition("</section>")[0]
     assert section.count("<details") == 2  # the server's tool is not shown twice
     assert section.index("check") < section.index("end_call")
@@ -122,7 +122,7 @@ def test_a_webhook_can_be_resent_from_the_call(client: Client, number: PhoneNumb
 def test_a_failed_call_says_why(client: Client, number: PhoneNumber) -> None:
     call = ended_call(number, status="failed", hangup_cause="busy", direction="outbound", answered_at=None)
     html = client.get(f"/calls/{call.pk}").content.decode()
-    assert_sound(html)
+    assert_valid_page(html)
     assert 'Cause: <span class="fault">The callee</span>' in html
     assert 'id="timeline-chart"' not in html  # nobody spoke
 
@@ -134,7 +134,7 @@ def running_call(number: PhoneNumber, **fields: Any) -> Call:
 def test_a_running_call_can_be_controlled(client: Client, number: PhoneNumber) -> None:
     call = running_call(number)
     html = client.get(f"/calls/{call.pk}").content.decode()
-    assert_sound(html)
+    assert_valid_page(html)
     for path in ("whisper", "transfer", "hang-up"):
         assert f'action="/calls/{call.pk}/{path}"' in html
     nobody = client.post(f"/calls/{call.pk}/whisper", {"text": "The refund is approved."}, follow=True)
@@ -174,7 +174,7 @@ def test_the_list_can_be_filtered(client: Client, number: PhoneNumber) -> None:
 
     def shown(query: str) -> int:
         html = client.get(f"/calls?{query}").content.decode()
-        assert_sound(html)
+        assert_valid_page(html)
         return html.count('class="linked"')
 
     assert shown("") == 2
@@ -219,7 +219,7 @@ def test_an_invalid_filter_shows_an_error_and_no_calls(
     response = client.get(f"/calls?{query}")
     assert response.status_code == 200
     html = response.content.decode()
-    assert_sound(html)
+    assert_valid_page(html)
     summary = re.findall(r'<div class="form-errors"(.*?)</div>', html, re.DOTALL)[0]
     assert re.findall(r'href="#id_(\w+)"', summary) == fields
     assert 'class="linked"' not in html
@@ -244,7 +244,7 @@ def test_bars_are_where_someone_spoke(client: Client, number: PhoneNumber) -> No
         began_at, ended_at = (NOON + timedelta(seconds=at) for at in (begin, end))
         SpeechTime.objects.create(call=call, role=role, began_at=began_at, ended_at=ended_at)
     html = client.get(f"/calls/{call.pk}").content.decode()
-    assert_sound(html)
+    assert_valid_page(html)
     bars = re.findall(
         r'<a href="#([^"]+)" data-at="([\d.]+)"[^>]*><rect class="(\w+)" x="([\d.]+)" width="([\d.]+)"', html
     )

@@ -17,7 +17,7 @@ from calls.models import Call
 from sandbox.agent_templates import TEMPLATES
 from sandbox.demo_tool import answer
 from tests.factories import make_agent, make_developer
-from tests.pages.signed_in import assert_sound, signed_in_client
+from tests.pages.signed_in import assert_valid_page, signed_in_client
 from tests.pages.test_agents import TOOLS, agent_form
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
@@ -54,7 +54,7 @@ def test_a_template_creates_an_agent_that_can_be_tested(client: Client, template
     for tool in agent.tools or []:
         assert "error" not in answer(tool["name"], dict.fromkeys(tool["parameters"]["properties"], "2026-12-24"))
     html = client.get(f"/agents/{agent.pk}").content.decode()
-    assert_sound(html)
+    assert_valid_page(html)
     assert "The offline model answers." in html
     started = client.post(f"/agents/{agent.pk}/test", {**typed(html), "test-mode": "chat"})
     assert started.status_code == 200, started.content
@@ -109,7 +109,7 @@ def test_a_draft_is_saved_as_typed_and_published_as_a_whole(client: Client, agen
     state = client.post(f"{path}/draft", {**form, "action": "draft"}).content.decode()
     assert "Draft saved" in state
     html = client.get(path).content.decode()
-    assert_sound(html)
+    assert_valid_page(html)
     kept = typed(html)
     assert (kept["system_prompt"], kept["tools"]) == ("Half a {{", "[{")
     assert "Not published" in html
@@ -121,7 +121,7 @@ def test_a_draft_is_saved_as_typed_and_published_as_a_whole(client: Client, agen
     form |= {"tools": json.dumps(TOOLS), "tool_webhook_url": "http://127.0.0.1:9/tools"}
     client.post(path, {**form, "action": "draft"})
     changes = client.get(f"{path}/draft/changes").content.decode()
-    assert_sound(changes)
+    assert_valid_page(changes)
     assert "<ins>" in changes
     assert client.post(path, {**form, "action": "save"})["Location"] == path
     agent.refresh_from_db()
@@ -277,7 +277,7 @@ def test_voices_and_features_of_the_selected_model_are_shown(client: Client, age
         assert f'id="{place}"' in html
     chosen = {**typed(html), "action": "look", "model_slug": "gpt-realtime-1.5", "voice": "Cedar"}
     looked = client.post(f"/agents/{agent.pk}", chosen).content.decode()
-    assert_sound(looked)
+    assert_valid_page(looked)
     assert 'data-voice="cedar" aria-pressed="true"' in looked
     assert "Add your OpenAI key</a> to hear samples" in looked
     assert "data-listen" not in looked

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import Developer
 from tests.factories import make_developer, make_endpoint
-from tests.pages.signed_in import assert_sound, signed_in_client
+from tests.pages.signed_in import assert_valid_page, signed_in_client
 from webhooks import event_feed
 from webhooks.models import Event, WebhookDelivery, WebhookEndpoint
 from webhooks.outbox import publish
@@ -63,7 +63,7 @@ def test_events_are_listed_newest_first_and_filtered(client: Client, developer: 
     assert shown(text_of(client, f"/events?since={yesterday}")) == ids[:2]
     assert shown(text_of(client, f"/events?until={yesterday}")) == ids[2:]
     wrong = text_of(client, f"/events?type=x&call=y&since={yesterday}&until={yesterday}")
-    assert_sound(wrong)
+    assert_valid_page(wrong)
     assert shown(wrong) == []
     assert set(re.findall(r'<a href="#id_(\w+)">', wrong)) == {"type", "call", "until"}
 
@@ -88,7 +88,7 @@ def test_an_event_shows_its_body_and_deliveries(client: Client, developer: Devel
     make_endpoint(developer, URL)
     sent, foreign = put(developer, cost=0.1), put(make_developer())
     page = text_of(client, f"/events/{sent.public_id}")
-    assert_sound(page)
+    assert_valid_page(page)
     assert "&quot;cost&quot;: 0.1" in page
     assert page.count('id="delivery-') == 1
     assert 'href="/calls/42"' in page
@@ -108,7 +108,7 @@ def test_an_endpoint_can_be_added_and_changed_and_its_secret_is_shown_once(
     assert (endpoint.url, endpoint.event_types, endpoint.enabled) == (URL, ["call.hangup", "call.ended"], True)
     first = signing_keys(endpoint.signing_secret).current
     page = text_of(client, path)
-    assert_sound(page)
+    assert_valid_page(page)
     assert first in page and first not in text_of(client, path)
     assert client.post(f"{path}/rotate-secret")["Location"] == path
     second = signing_keys(WebhookEndpoint.objects.get().signing_secret).current
@@ -174,7 +174,7 @@ def test_too_many_events_and_other_accounts_endpoints_are_refused(
     form = {"since": "2026-01-01T00:00", "until": "2126-01-01T00:00"}
     many = client.post("/events/resend", {**form, "endpoint": endpoint.pk}).content.decode()
     assert "Choose a shorter time" in many
-    assert_sound(many)
+    assert_valid_page(many)
     assert 'href="#resend_endpoint"' in client.post("/events/resend", {**form, "endpoint": foreign.pk}).content.decode()
     assert not WebhookDelivery.objects.filter(status="pending").exists()
 

@@ -9,7 +9,7 @@ from django.test import Client
 from accounts.models import Developer
 from agents.services import create_model_key
 from tests.factories import make_agent, make_developer, make_phone_number
-from tests.pages.signed_in import assert_sound, signed_in_client
+from tests.pages.signed_in import assert_valid_page, signed_in_client
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_errors_are_summarized_with_links_to_their_fields(
     response = client.post(path_of(page, developer), form)
     assert response.status_code == 200
     html = response.content.decode()
-    assert_sound(html)
+    assert_valid_page(html)
     summary = summary_of(html)
     anchors = re.findall(r'<a href="#([^"]+)">', summary)
     assert {name for name in fields if any(name in anchor for anchor in anchors)} == set(fields)

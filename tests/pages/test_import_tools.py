@@ -12,7 +12,7 @@ from agents.dashboard.editor import Editor
 from agents.models import Agent
 from tests.agents.test_openapi_import import ROOMS, SERVER
 from tests.factories import make_agent, make_developer
-from tests.pages.signed_in import assert_sound, signed_in_client
+from tests.pages.signed_in import assert_valid_page, signed_in_client
 from tests.pages.test_agents import TOOLS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
@@ -35,7 +35,7 @@ def full_agent() -> Agent:
 
 
 def shown_tools(content: bytes) -> list[str]:
-    assert_sound(content.decode())
+    assert_valid_page(content.decode())
     return [
         html.unescape(value) for value in re.findall(r'name="tool" id="tool-\d+" value="([^"]+)"', content.decode())
     ]

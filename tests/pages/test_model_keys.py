@@ -11,7 +11,7 @@ from agents.services import create_model_key
 from bubblyphone.core.crypto import decrypt
 from tests.factories import make_agent, make_developer, make_phone_number
 from tests.fakes.recording_server import Answer, RecordingServer
-from tests.pages.signed_in import assert_sound, signed_in_client
+from tests.pages.signed_in import assert_valid_page, signed_in_client
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 SECRET, OTHER = "sk-proj-abc123r4nk", "sk-proj-another9zzz"
@@ -36,7 +36,7 @@ def test_a_key_is_added_and_never_shown(client: Client) -> None:
     assert "No model keys" in client.get("/model-keys").content.decode()
     form = {"provider": "openai", "api_key": SECRET, "label": "Production"}
     html = client.post("/model-keys", form, follow=True).content.decode()
-    assert_sound(html)
+    assert_valid_page(html)
     assert "Production" in html
     assert "…r4nk" in html
     assert SECRET not in html

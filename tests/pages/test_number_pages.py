@@ -6,7 +6,7 @@ from django.test import Client
 from accounts.models import Developer
 from tests.factories import make_developer
 from tests.pages.rows import make_number, number_form
-from tests.pages.signed_in import assert_sound, signed_in_client
+from tests.pages.signed_in import assert_valid_page, signed_in_client
 from webhooks.models import WebhookDelivery
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
@@ -24,7 +24,7 @@ def client(developer: Developer) -> Client:
 
 def test_a_number_can_be_configured(client: Client, developer: Developer) -> None:
     number = make_number(developer)
-    assert_sound(client.get(f"/numbers/{number.pk}").content.decode())
+    assert_valid_page(client.get(f"/numbers/{number.pk}").content.decode())
     form = number_form(
         mode="streaming",
         model="local-offline",
@@ -45,7 +45,7 @@ def test_a_number_can_be_configured(client: Client, developer: Developer) -> Non
     assert number.silence_timeout == 20
     assert number.recording_enabled is True
     assert number.transcription_enabled is None  # not set
-    assert_sound(client.get(f"/numbers/{number.pk}").content.decode())
+    assert_valid_page(client.get(f"/numbers/{number.pk}").content.decode())
 
 
 @pytest.mark.parametrize(

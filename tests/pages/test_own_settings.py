@@ -9,7 +9,7 @@ from agents.versions import get_version
 from phone_numbers.dashboard.own_settings import OwnSetting, own_settings
 from tests.factories import make_agent, make_developer, make_phone_number
 from tests.pages.rows import number_form
-from tests.pages.signed_in import assert_sound, signed_in_client
+from tests.pages.signed_in import assert_valid_page, signed_in_client
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 
@@ -39,7 +39,7 @@ def test_settings_are_shown_next_to_the_agent_s_values() -> None:
     assert sorted(own_settings(number), key=str) == sorted(expected, key=str)
     client = signed_in_client(developer)
     html = client.get(f"/numbers/{number.pk}").content.decode()
-    assert_sound(html)
+    assert_valid_page(html)
     assert "<s>Sell cake.</s>" in html
     assert '<details class="own" id="own-settings"><summary>' in html
     refused = client.post(

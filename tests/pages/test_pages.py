@@ -21,7 +21,7 @@ from calls.models import CallEvent, TranscriptEntry
 from phone_numbers.models import NumberPrice
 from tests.factories import PASSWORD, make_agent, make_developer
 from tests.pages.rows import make_call, make_number
-from tests.pages.signed_in import assert_sound, signed_in_client
+from tests.pages.signed_in import assert_valid_page, signed_in_client
 from webhooks.models import WebhookAttempt, WebhookDelivery
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
@@ -61,7 +61,7 @@ def client(developer: Developer) -> Client:
 def test_empty_pages_are_valid_and_require_sign_in(client: Client, path: str) -> None:
     response = client.get(path)
     assert response.status_code == 200
-    assert_sound(response.content.decode())
+    assert_valid_page(response.content.decode())
     assert "no-store" in response["Cache-Control"]
     assert (
         "script-src" in response["Content-Security-Policy"]
@@ -76,12 +76,12 @@ def test_empty_pages_are_valid_and_require_sign_in(client: Client, path: str) ->
 def test_public_pages_are_valid(path: str) -> None:
     response = Client().get(path)
     assert response.status_code == 200
-    assert_sound(response.content.decode())
+    assert_valid_page(response.content.decode())
 
 
 def test_the_overview_is_valid_and_redirects_to_sign_in_when_the_session_ends(client: Client) -> None:
     html = client.get("/").content.decode()
-    assert_sound(html)
+    assert_valid_page(html)
     assert 'href="/docs/quick-start"' in html
     polled = Client().get("/", headers={"HX-Request": "true"})
     assert (polled.status_code, polled["Location"]) == (302, "/login?next=/")
@@ -99,7 +99,7 @@ def test_visitors_see_the_catalog_s_prices(settings: LazySettings) -> None:
     assert "United States" in html
     settings.BILLING = False
     without = Client().get("/").content.decode()
-    assert_sound(without)
+    assert_valid_page(without)
     assert re.findall(r"\$[0-9.]+|rices|billing", without) == []
 
 
@@ -218,7 +218,7 @@ def test_a_call_shows_transcript_timeline_cost_and_webhooks(client: Client, deve
         delivery=delivery, number=1, response_status=500, response_body="oops", latency_ms=12, success=False
     )
     html = client.get(f"/calls/{call.pk}").content.decode()
-    assert_sound(html)
+    assert_valid_page(html)
     for text in (
         "Are you &lt;open&gt;?", "interrupted", "Tool called: check", "2 min × $0.04", "95 s × $0.04/min", "$0.143", "Ended normally.",
         "1:35", "HTTP 500", "oops", "&quot;call.hangup&quot;", "You sell &lt;b&gt;bread&lt;/b&gt;.",
@@ -275,7 +275,7 @@ def test_an_invalid_before_parameter_shows_a_message_instead_of_a_list(
     make_call(developer, make_number(developer))
     ledger.test_credit(developer_id=developer.pk, amount=Decimal(25), key="before")
     html = client.get(path, {"before": before}).content.decode()
-    assert_sound(html)
+    assert_valid_page(html)
     assert "This page does not exist" in html and f'<a class="button" href="{path}">Show the newest</a>' in html
     assert 'class="linked"' not in html and "No calls yet" not in html and "?before=" not in html
     assert "This page does not exist" not in client.get(path, {"before": "1"}).content.decode()
@@ -284,9 +284,9 @@ def test_an_invalid_before_parameter_shows_a_message_instead_of_a_list(
 def test_error_pages_are_our_own(client: Client) -> None:
     missing = client.get("/nothing-here")
     assert missing.status_code == 404
-    assert_sound(missing.content.decode())
+    assert_valid_page(missing.content.decode())
     strict = Client(enforce_csrf_checks=True)
     refused = strict.post("/login", {"email": "jane@example.com", "password": PASSWORD})
     assert refused.status_code == 403
     assert "Page expired" in refused.content.decode()
-    assert_sound(render_to_string("500.html"))
+    assert_valid_page(render_to_string("500.html"))

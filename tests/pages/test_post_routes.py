@@ -15,7 +15,7 @@ from tests.fakes.exchange_thread import ExchangeThread
 from tests.fakes.recording_server import RecordingServer
 from tests.fakes.stripe_server import FakeStripe
 from tests.pages.rows import number_form
-from tests.pages.signed_in import assert_sound, signed_in_client
+from tests.pages.signed_in import assert_valid_page, signed_in_client
 from tests.pages.test_agents import agent_form
 from tests.pages.test_form_errors import summary_of
 from tests.pages.world import OWNED, World, changed, digest, patterns
@@ -257,7 +257,7 @@ def test_a_refused_form_changes_nothing_and_keeps_its_values(world: World, case:
     response = send(client, path, form)
     assert response.status_code == 200
     html = response.content.decode()
-    assert_sound(html)
+    assert_valid_page(html)
     anchors = re.findall(r'<a href="#([^"]+)">', summary_of(html))
     for name in case.fields:
         assert [anchor for anchor in anchors if name in anchor], f"{name} is not in the summary"
@@ -303,7 +303,7 @@ def test_a_form_sent_after_the_session_ended_does_nothing_and_returns_to_its_pag
             form["press"] = "another"
     assert changed(before, digest()) == set()
     html = client.get("/login?next=%2Fnumbers&unsaved=1").content.decode()
-    assert_sound(html)
+    assert_valid_page(html)
     assert "You were signed out, so your changes were not saved. Sign in to continue." in html
 
 
@@ -311,4 +311,4 @@ def test_a_form_from_before_another_sign_in_links_back_to_its_page(world: World)
     response = send(world.client, "/api-keys", {"label": "Server"}, Referer="http://testserver/api-keys")
     assert response.status_code == 403
     assert 'href="/api-keys"' in response.content.decode()
-    assert_sound(response.content.decode())
+    assert_valid_page(response.content.decode())

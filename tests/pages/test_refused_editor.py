@@ -8,7 +8,7 @@ import pytest
 from agents.models import Agent
 from tests.factories import make_agent, make_developer
 from tests.fakes.recording_server import RecordingServer
-from tests.pages.signed_in import assert_sound, signed_in_client
+from tests.pages.signed_in import assert_valid_page, signed_in_client
 from tests.pages.test_agents import agent_form, trial
 from tests.pages.test_form_errors import summary_of
 from tests.pages.world import digest
@@ -44,7 +44,7 @@ def test_an_invalid_schema(row: dict[str, str], errors: dict[str, str]) -> None:
     response = client.post(f"/agents/{agent.pk}", agent_form(GOOD, row, name="After"))
     html = response.content.decode()
     assert response.status_code == 200
-    assert_sound(html)
+    assert_valid_page(html)
     anchors = set(re.findall(r'<a href="#id_analysis-1-(\w+)">', summary_of(html)))
     found = {
         name: re.findall(rf'id="id_analysis-1-{name}_error"[^>]*>\s*(?:<li>)?(.*?)</', html, re.DOTALL)

@@ -101,7 +101,7 @@ def world(
         spare_key_id=keys[1],
         secret_ids=[create_secret(developer=developer, name=name, value="s3cret").pk for name in ("ONE", "OTHER")],
         card_id=Card.objects.create(developer=developer, stripe_id="pm_schema", brand="visa", last_four="4242").pk,
-        ended_call=_worked_up(
+        ended_call=_add_results(
             _call(
                 number, status="completed", hangup_cause="normal_clearing", ended_at=timezone.now(), duration_seconds=95
             )
@@ -137,7 +137,7 @@ def _failed_webhook(number: PhoneNumber) -> int:
     return sent.pk
 
 
-def _worked_up(call: Call) -> Call:
+def _add_results(call: Call) -> Call:
     """Add a recording, a transcription and an analysis."""
     done: dict[str, Any] = {"call": call, "status": "ready", "next_attempt_at": None, "finished_at": timezone.now()}
     segment = {"start": 0.0, "end": 2.48, "text": "We are open from nine.", "role": "model"}

@@ -23,13 +23,13 @@ SEQUENCES = 8
 ROOT = Path(__file__).parents[2]
 # The status for an unreachable vendor is 502, as the document describes.
 CONFIGURATION = """
-# On a busy machine an answer may take longer than the 10 seconds that it waits otherwise, which says nothing about the answer.
+# On a busy machine a response may take longer than the default of 10 seconds, which does not make it wrong.
 request-timeout = 60
 
 [checks.not_a_server_error]
 expected-statuses = ["2xx", "3xx", "4xx", 502]
 
-# Sequences along the document's links are what may find something that a single request does not.
+# Sequences that follow the document's links can find problems that single requests cannot.
 [phases.stateful.generation]
 max-examples = {sequences}
 """
@@ -70,7 +70,7 @@ def test_every_response_matches_the_document(world: World, tmp_path: Path) -> No
     run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout[-20_000:] + run.stderr[-2000:]
     assert json.loads((tmp_path / "errors.json").read_text()) == []
-    print(run.stdout[-1500:])  # noqa: T201  (shown with -s: how many there were)
+    print(run.stdout[-1500:])  # noqa: T201  (the number of requests, shown with -s)
     followed = re.search(r"API Links: +(\d+) covered", run.stdout)
     # If the run's key stopped working, no links would be followed.
     assert followed and int(followed[1]) > 0, run.stdout

@@ -35,7 +35,7 @@ def reaper() -> Iterator[OrphanReaper]:
 def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "nothing happened in time"
+        assert time.monotonic() < deadline, "The condition did not become true in time."
         time.sleep(0.02)
 
 

@@ -1,4 +1,4 @@
-"""Clients that send something and reset the connection before the server reads it. It is closed immediately, and nothing fails."""
+"""Clients that send something and reset the connection before the server reads it: the connection is closed, and nothing fails."""
 
 import os
 import signal
@@ -63,7 +63,7 @@ STAGES = [
     (b"GET /frame" + UPGRADE, FRAME),
     (b"GET /half-a-frame" + UPGRADE, FRAME[:3]),
 ]
-TOLD = ["/first", "/first", "/form", "/frame", "/half-a-frame", "/handshake", "/open", "/page", "/second"]
+EXPECTED_PATHS = ["/first", "/first", "/form", "/frame", "/half-a-frame", "/handshake", "/open", "/page", "/second"]
 
 
 @pytest.fixture
@@ -104,4 +104,4 @@ def test_a_reset_connection_ends_at_every_stage(server: tuple[int, int, Path]) -
         client.close()
     os.kill(pid, signal.SIGCONT)
     eventually(lambda: len(list(descriptors.iterdir())) == at_rest)
-    eventually(lambda: sorted(log.read_text().split()) == TOLD)
+    eventually(lambda: sorted(log.read_text().split()) == EXPECTED_PATHS)

@@ -195,7 +195,7 @@ def wait_until_ready(port: int) -> None:
                 return
         except OSError:
             pass
-        assert time.monotonic() < deadline, "not ready again in time"
+        assert time.monotonic() < deadline, "The platform did not become ready again in time."
         time.sleep(0.2)
 
 

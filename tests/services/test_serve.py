@@ -18,7 +18,7 @@ from django.conf import settings
 from agents import speech
 from bubblyphone.services.ports import find_free
 from tests import databases
-from tests.services.web import beside_media
+from tests.services.web import add_healthy_media_process
 from tests.waiting import eventually
 
 CONNECTIONS = 3
@@ -67,7 +67,7 @@ class Web:
 
 @pytest.fixture
 def web(tmp_path: Path) -> Iterator[Web]:
-    port, database = find_free(), beside_media(databases.make_copy(databases.template()))
+    port, database = find_free(), add_healthy_media_process(databases.make_copy(databases.template()))
     variables = {"PORT": str(port), "DATABASE_URL": database, "DATABASE_POOL_SIZE": str(CONNECTIONS)}
     command, environment = [sys.executable, "-m", "bubblyphone.serve"], {**os.environ, **variables}
     log = tmp_path / "web.log"

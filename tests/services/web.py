@@ -18,7 +18,7 @@ from tests import databases
 START_SECONDS = 180
 
 
-def beside_media(database: str) -> str:
+def add_healthy_media_process(database: str) -> str:
     """Record a healthy media process, valid for an hour, in this database, so that its web process does not load models."""
     with psycopg.connect(database) as connection:
         connection.execute(
@@ -31,7 +31,7 @@ def beside_media(database: str) -> str:
 @contextmanager
 def running(*, descriptors: tuple[int, int] | None = None, **variables: str) -> Iterator[tuple[str, str, int]]:
     """Yields its address, its database URL and its PID. `descriptors`: soft and hard limit."""
-    port, database = find_free(), beside_media(databases.make_copy(databases.template()))
+    port, database = find_free(), add_healthy_media_process(databases.make_copy(databases.template()))
     limit = partial(resource.setrlimit, resource.RLIMIT_NOFILE, descriptors) if descriptors else None
     environment = {**os.environ, "PORT": str(port), "DATABASE_URL": database, **variables}
     with subprocess.Popen([sys.executable, "-m", "bubblyphone.serve"], env=environment, preexec_fn=limit) as process:

@@ -55,7 +55,9 @@ class Reading:
                 while not condition():
                     await asyncio.sleep(0.005)
         except TimeoutError:
-            raise AssertionError(f"not within {seconds} s; events: {self.events}; failure: {self.failure!r}") from None
+            raise AssertionError(
+                f"The condition did not become true in {seconds} s. Events: {self.events}. Failure: {self.failure!r}"
+            ) from None
 
     async def until_seen(self, kind: type[ModelEvent], count: int = 1, seconds: float = 30) -> None:
         await self.until(lambda: len(self.of(kind)) >= count, seconds)

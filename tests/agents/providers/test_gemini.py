@@ -157,13 +157,13 @@ async def test_barge_in_drops_the_rest() -> None:
 
 
 async def test_unfinished_speech_is_known_when_the_session_closes() -> None:
-    script = Script([Reply(tone(24000, 3000), "It rains and it will rain for long.")], speed=2)
+    script = Script([Reply(tone(24000, 3000), "It is raining and will rain all day.")], speed=2)
     async with FakeGemini(script) as fake, await open_session(fake) as reading:
         await reading.session.generate_reply("Tell a story.")
         await reading.until_seen(AudioDelta, 3)
         await reading.session.close()
         ((said),) = reading.session.unfinished()
-        assert (said.item_id, said.text[:12]) == ("turn_1", "It rains and")
+        assert (said.item_id, said.text[:13]) == ("turn_1", "It is raining")
         assert (reading.of(OutputTranscript), reading.session.unfinished()) == ([], [])
 
 

@@ -59,29 +59,29 @@ def pay(developer: Developer) -> None:
     start_top_up(developer=developer, amount=Decimal(20), saves_card=False)
 
 
-DOORS: dict[str, Callable[[Developer], object]] = {
+ACTIONS: dict[str, Callable[[Developer], object]] = {
     "the carrier": ask_carrier,
     "a key's provider": test_key,
     "a developer's server": try_a_tool,
-    "the transcription": transcribe,
+    "transcription": transcribe,
     "a name server": look_up,
     "Stripe": pay,
-    "e-mail": lambda developer: emails.send(developer, "email_changed", {"old": "old@example.com"}),
+    "email": lambda developer: emails.send(developer, "email_changed", {"old": "old@example.com"}),
     "a live session": lambda developer: tell_session(1, End("")),
     "a live session's answer": lambda developer: ask_session(1, Speak("")),
     "documents, written": lambda developer: storages["documents"].save("a", ContentFile(b"")),
     "documents, read": lambda developer: storages["documents"].open("a"),
-    "recordings, looked for": lambda developer: storages["recordings"].exists("a"),
+    "recordings, existence": lambda developer: storages["recordings"].exists("a"),
     "recordings, deleted": lambda developer: storages["recordings"].delete("a"),
 }
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("door", DOORS)
-def test_nothing_waits_in_a_transaction(door: str, stripe: FakeStripe) -> None:
+@pytest.mark.parametrize("action", ACTIONS)
+def test_nothing_waits_in_a_transaction(action: str, stripe: FakeStripe) -> None:
     developer = make_developer()
     with transaction.atomic(), pytest.raises(WaitInTransaction):
-        DOORS[door](developer)
+        ACTIONS[action](developer)
     assert stripe.account.of_kind("checkout.session") == []
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from tests.doors.routes import filled, page_routes
 from tests.factories import bearer, make_developer
+from tests.invalid_requests.routes import filled, page_routes
 from tests.pages.signed_in import signed_in_client
 from tests.schema.test_document import routes
 

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.test import Client
 
 from tests.described import check_against
-from tests.doors.nasty import (
+from tests.invalid_requests.values import (
     BROKEN_BODIES,
     HEADERS,
     RAW_VALUES,
@@ -34,7 +34,7 @@ __all__ = ["configure_carrier", "exchange", "world"]
 PARTS, VALUE_PARTS, WHOLE_PARTS = (5, 3, 2) if IS_LONG else (10, 6, 4)
 
 
-class Door:
+class RequestSender:
     """Sends requests and records unexpected responses."""
 
     def __init__(self, world: World, redis: Any) -> None:
@@ -89,16 +89,16 @@ def _fault_of(answer: Any) -> str:
 
 
 @pytest.fixture
-def door(world: World, empty_redis: Any, settings: Any) -> Iterator[Door]:
+def sender(world: World, empty_redis: Any, settings: Any) -> Iterator[RequestSender]:
     """Fails the test afterwards if there was any fault."""
     settings.FAIL_ON_WAIT_IN_TRANSACTION = False  # caused by the transaction that undoes a request
-    door = Door(world, empty_redis)
-    yield door
-    assert not door.faults, "\n".join(door.faults)
+    sender = RequestSender(world, empty_redis)
+    yield sender
+    assert not sender.faults, "\n".join(sender.faults)
 
 
 @pytest.fixture
-def unchanged(door: Door) -> Iterator[None]:
+def unchanged(sender: RequestSender) -> Iterator[None]:
     before = rows()
     yield
     assert rows() == before
@@ -115,80 +115,80 @@ def examples(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 @pytest.mark.usefixtures("unchanged")
-def test_paths(door: Door) -> None:
-    for place, (method, path) in enumerate(door.routes()):
+def test_paths(sender: RequestSender) -> None:
+    for place, (method, path) in enumerate(sender.routes()):
         if "{" in path:
             for text in TEXTS[place % VALUE_PARTS :: VALUE_PARTS]:
-                door.send(method, path.replace("{id}", text).replace("{code}", text), text)
+                sender.send(method, path.replace("{id}", text).replace("{code}", text), text)
 
 
 @pytest.mark.usefixtures("unchanged")
-def test_queries(door: Door) -> None:
+def test_queries(sender: RequestSender) -> None:
     """One filter at a time, because the first refused one hides the others."""
     for method, path, operation in operations():
         if method == "GET":
-            url = door.path_of(method, path)
+            url = sender.path_of(method, path)
             names = [found["name"] for found in operation.get("parameters", []) if found.get("in") == "query"]
             for place, name in enumerate(names):
                 for text in TEXTS[place % VALUE_PARTS :: VALUE_PARTS]:
-                    door.send(method, f"{url}?{name}={text}", text)
+                    sender.send(method, f"{url}?{name}={text}", text)
             for text in TEXTS[len(path) % PARTS :: PARTS]:
-                door.send(method, f"{url}?{text}=1&{text}", text)
+                sender.send(method, f"{url}?{text}=1&{text}", text)
 
 
 @pytest.mark.usefixtures("unchanged")
-def test_bodies_that_are_not_json_objects(door: Door) -> None:
+def test_bodies_that_are_not_json_objects(sender: RequestSender) -> None:
     bodies = [*{**BROKEN_BODIES, **TOO_LARGE}.items()]
-    for place, (method, path) in enumerate(door.routes()):
+    for place, (method, path) in enumerate(sender.routes()):
         if method != "GET":
             for what, body in bodies[place % VALUE_PARTS :: VALUE_PARTS]:
-                door.expect_refusal(method, door.path_of(method, path), what, body)
+                sender.expect_refusal(method, sender.path_of(method, path), what, body)
 
 
-def test_unknown_fields(door: Door) -> None:
+def test_unknown_fields(sender: RequestSender) -> None:
     """In addition to valid fields, or alone if no body is expected. Skips file uploads."""
-    bodies = {(method, path): body for method, path, body in examples(door.world)}
+    bodies = {(method, path): body for method, path, body in examples(sender.world)}
     before = rows()
     for method, route, operation in operations():
-        path = door.path_of(method, route)
+        path = sender.path_of(method, route)
         is_json = "application/json" in operation.get("requestBody", {"content": "application/json"})["content"]
         if method != "GET" and is_json:
             body = {**bodies.get((method, path), {}), "surprise": 1}
-            door.expect_refusal(method, path, "a surprise", json.dumps(body).encode())
-            if b'"surprise"' not in door.answer:
-                door.faults.append(f"{method} {path} does not name the field: {door.answer[:200]!r}")
+            sender.expect_refusal(method, path, "a surprise", json.dumps(body).encode())
+            if b'"surprise"' not in sender.answer:
+                sender.faults.append(f"{method} {path} does not name the field: {sender.answer[:200]!r}")
     assert rows() == before
 
 
 @pytest.mark.usefixtures("unchanged")
-def test_headers(door: Door) -> None:
+def test_headers(sender: RequestSender) -> None:
     """The same code reads headers for all routes, so each route gets some of them, and together they get all."""
-    for place, (method, path) in enumerate(door.routes()):
+    for place, (method, path) in enumerate(sender.routes()):
         for name, value in HEADERS[place % PARTS :: PARTS]:
             body = b"" if method == "GET" else b"{"
-            status = door.send(method, door.path_of(method, path), f"{name}: {value}", body, **{name: value})
+            status = sender.send(method, sender.path_of(method, path), f"{name}: {value}", body, **{name: value})
             if method != "GET" and status < 400:
-                door.faults.append(f"{method} {path} with {name}: {value}: {status}")
+                sender.faults.append(f"{method} {path} with {name}: {value}: {status}")
 
 
-def test_values_in_all_fields_at_once(door: Door) -> None:
-    for place, (method, path, example) in enumerate(examples(door.world)):
+def test_values_in_all_fields_at_once(sender: RequestSender) -> None:
+    for place, (method, path, example) in enumerate(examples(sender.world)):
         for value in VALUES[place % WHOLE_PARTS :: WHOLE_PARTS]:
-            door.try_out(method, path, f"everywhere: {value}", json.dumps(dict.fromkeys(example, value)).encode())
+            sender.try_out(method, path, f"everywhere: {value}", json.dumps(dict.fromkeys(example, value)).encode())
         for raw in RAW_VALUES:
             pairs = ", ".join(f"{json.dumps(name)}: {raw}" for name in example)
-            door.try_out(method, path, f"everywhere: {raw}", f"{{{pairs}}}".encode())
+            sender.try_out(method, path, f"everywhere: {raw}", f"{{{pairs}}}".encode())
 
 
-def test_values_in_one_field(door: Door) -> None:
+def test_values_in_one_field(sender: RequestSender) -> None:
     """The other fields are valid, so that checks of the whole body are reached. Refused requests change nothing."""
     pieces, place = [*map(json.dumps, TELLING_VALUES), *RAW_VALUES], 0
-    requests = [*examples(door.world)]
+    requests = [*examples(sender.world)]
     before = rows()
     for method, path, example in requests:
         for name in example:
             place += 1
             for piece in pieces[place % VALUE_PARTS :: VALUE_PARTS]:
-                door.try_out(method, path, f"{name}: {piece}", with_field(example, name, piece))
-            door.try_out(method, path, f"{name}: twice", doubled(example, name, "[]"))
+                sender.try_out(method, path, f"{name}: {piece}", with_field(example, name, piece))
+            sender.try_out(method, path, f"{name}: twice", doubled(example, name, "[]"))
     assert rows() == before

@@ -9,8 +9,8 @@ import pytest
 from django.db import transaction
 from django.test import Client
 
-from tests.doors.nasty import BROKEN_BODIES, RAW_VALUES, VALUES, rows
-from tests.doors.routes import filled, page_routes
+from tests.invalid_requests.routes import filled, page_routes
+from tests.invalid_requests.values import BROKEN_BODIES, RAW_VALUES, VALUES, rows
 from tests.long_runs import IS_LONG
 from tests.pages.signed_in import signed_in_client
 from tests.schema.conftest import World, configure_carrier, exchange, world

@@ -86,8 +86,8 @@ def test_a_different_order_of_keys_is_a_change(client: Client, developer: Develo
     assert list(agent.analysis_schema) == [*reversed(SCHEMA)]
     assert (json.dumps(agent.tools), json.dumps(number.tools)) == (tools, tools)
     headers = bearer(developer)
-    for door, row in ((f"agents/{agent.pk}", agent), (f"phone-numbers/{number.pk}", number)):
-        Client().patch(f"/api/v1/{door}", {"tools": TOOLS}, content_type="application/json", headers=headers)
+    for path, row in ((f"agents/{agent.pk}", agent), (f"phone-numbers/{number.pk}", number)):
+        Client().patch(f"/api/v1/{path}", {"tools": TOOLS}, content_type="application/json", headers=headers)
         row.refresh_from_db()
         assert json.dumps(row.tools) == json.dumps(TOOLS)
 
