@@ -10,7 +10,7 @@ Answer = tuple[int, bytes]
 # Pause before retrying after a 409. A shorter pause would use up the CPU.
 PAUSE_SECONDS = 0.5
 # Timeout for a response, and for the other clients of a turn. A busy machine has needed more than a minute.
-PATIENCE_SECONDS = 300
+TIMEOUT_SECONDS = 300
 
 
 def post_repeatedly(
@@ -23,11 +23,11 @@ def post_repeatedly(
     address = url.removeprefix("http://")
     keys = list(bodies)
     answers: dict[str, list[Answer]] = {key: [] for key in keys}
-    barrier = threading.Barrier(threads, timeout=PATIENCE_SECONDS)
+    barrier = threading.Barrier(threads, timeout=TIMEOUT_SECONDS)
 
     def connect() -> http.client.HTTPConnection:
         # One after another, because the test server has a short connection queue.
-        connection = http.client.HTTPConnection(address, timeout=PATIENCE_SECONDS)
+        connection = http.client.HTTPConnection(address, timeout=TIMEOUT_SECONDS)
         connection.request("GET", "/healthz")
         connection.getresponse().read()
         return connection

@@ -62,13 +62,13 @@ def take(
         shoot(page, name, url.format(**seeded), wanted, f"{width}-{scheme}")
     if width == LOOKS[0][0]:
         context.clear_cookies()
-        enter_office(page, platform)
+        sign_in_to_admin(page, platform)
         for name, url in STAFF_PAGES.items():
             shoot(page, name, url.format(**seeded), wanted, f"{width}-{scheme}")
     context.close()
 
 
-def enter_office(page: Page, platform: Platform) -> None:
+def sign_in_to_admin(page: Page, platform: Platform) -> None:
     """Sign in as the demo's staff, without two-factor authentication."""
     page.goto("/admin/")
     page.get_by_label("Email").fill(platform.demo["staff_email"])

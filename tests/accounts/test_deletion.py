@@ -37,7 +37,7 @@ KEPT = {
     "numbers.PhoneNumber", "numbers.Verification", "numbers.VerificationEvent", "webhooks.SigningSecret",
 }  # fmt: skip
 # Other tests show that these are deleted: sessions, cards. Staff accounts are not deleted.
-ELSEWHERE = {
+TESTED_ELSEWHERE = {
     "accounts.BrowserSession", "accounts.SessionToken", "admin.LogEntry", "billing.Card", "staff.Authenticator", "staff.RecoveryCodes",
 }  # fmt: skip
 
@@ -59,7 +59,7 @@ def release(developer: Developer) -> None:
     PhoneNumber.objects.filter(developer=developer).update(**left)
 
 
-def mark_more(developer: Developer, mark: str) -> None:
+def mark_other_texts(developer: Developer, mark: str) -> None:
     """Add the marker to texts that a full account does not set by default."""
     call = Call.objects.get(developer=developer)
     config = {"system_prompt": {"value": f"You are {mark}.", "source": "number"}}
@@ -106,10 +106,10 @@ def test_only_billing_records_remain_and_another_account_keeps_everything() -> N
             developer=account, day=day, calls=1, answered=1, voicemail=0, unanswered=0, failed=0, minutes=1, cost=1
         )
     before, others = rows_of(developer), rows_of(other)
-    assert before.keys() == GONE | KEPT | ELSEWHERE
+    assert before.keys() == GONE | KEPT | TESTED_ELSEWHERE
     assert {label for label in GONE if not before[label]} == set()
     for account, mark in ((developer, "ADA"), (other, "EVE")):
-        mark_more(account, mark)
+        mark_other_texts(account, mark)
     release(developer)
     account_deletion.close_account(developer=developer, password=PASSWORD, address="192.0.2.1")
     account_deletion.finish(developer.pk)

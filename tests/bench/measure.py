@@ -12,7 +12,7 @@ from tests.bench.system import cpu_seconds, tree
 
 SETTLE_SECONDS = 1.0
 # A frame that takes longer than this is lost.
-PATIENCE_SECONDS = 2.0
+LOST_AFTER_SECONDS = 2.0
 # Between the starts of two calls.
 STAGGER_SECONDS = 0.1
 
@@ -74,7 +74,7 @@ async def measure(open_line: OpenLine, calls: int, seconds: float, watched: Sequ
         cpu = [cpu_seconds(group) - before for group, before in zip(processes, cpu_before, strict=True)]
         for line in lines:
             await line.silence()
-        await asyncio.sleep(PATIENCE_SECONDS)
+        await asyncio.sleep(LOST_AFTER_SECONDS)
     finally:
         await asyncio.gather(*(line.close() for line in lines))
     trips = [trip for line, start, end in zip(lines, first, last, strict=True) for trip in line.round_trips[start:end]]
@@ -101,7 +101,7 @@ async def measure_interruptions(
             for position, line in enumerate(lines)
         ]
         reported = await asyncio.gather(*talks)
-        await asyncio.sleep(PATIENCE_SECONDS)
+        await asyncio.sleep(LOST_AFTER_SECONDS)
     finally:
         await asyncio.gather(*(line.close() for line in lines))
     delays, missing = [], 0

@@ -1,4 +1,4 @@
-"""Many endpoints in one process, a few of which never answer. It takes little time, since it shares a core with PostgreSQL."""
+"""Many endpoints in one process, a few of which never respond. Uses little CPU time, because it shares a core with PostgreSQL."""
 
 import asyncio
 import time
@@ -11,18 +11,18 @@ ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    headers: dict[str, str]  # names in lower case
+    headers: dict[str, str]  # lowercase names
     body: bytes
     at: float  # Unix time
 
 
 @dataclass(slots=True)
 class Endpoints:
-    """`count` addresses of 127.0.0.0/8, the first `hanging` of which accept requests and never answer."""
+    """`count` addresses in 127.0.0.0/8. The first `hanging` of them accept requests and never respond."""
 
     count: int
     hanging: int
-    arrivals: list[Arrival] = field(default_factory=list)  # at those that answer
+    arrivals: list[Arrival] = field(default_factory=list)  # at endpoints that respond
     unanswered: int = 0
     _servers: list[asyncio.Server] = field(default_factory=list)
     _came: asyncio.Event = field(default_factory=asyncio.Event)
@@ -58,7 +58,7 @@ class Endpoints:
         self._came.set()
 
     async def wait_for(self, count: int, seconds: float) -> None:
-        """Until so many have arrived at endpoints that answer. Raises TimeoutError."""
+        """Wait until `count` messages have arrived at endpoints that respond. Raises TimeoutError."""
         async with asyncio.timeout(seconds):
             while len(self.arrivals) < count:
                 self._came.clear()
@@ -66,7 +66,7 @@ class Endpoints:
 
 
 class _Connection(asyncio.Protocol):
-    """HTTP/1.1 requests with a Content-Length, one after the other."""
+    """Reads HTTP/1.1 requests with a Content-Length, one after another."""
 
     def __init__(self, endpoints: Endpoints, is_hanging: bool) -> None:
         self._endpoints = endpoints
@@ -74,7 +74,7 @@ class _Connection(asyncio.Protocol):
         self._pending = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is not a subclass
 
     def data_received(self, data: bytes) -> None:
         self._pending += data

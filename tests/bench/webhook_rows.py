@@ -1,6 +1,6 @@
-"""`python -m tests.bench.webhook_rows URL…`: migrates, and makes an endpoint in an account of its own for each URL.
+"""`python -m tests.bench.webhook_rows URL…`: migrates. Then, for each URL, creates an account with one endpoint.
 
-Prints their ids and secrets as JSON.
+Prints the IDs and secrets of the endpoints as JSON.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""`python -m tests.bench.webhooks`: how many webhooks one clock process sends, while 3 of 50 endpoints never answer.
+"""`python -m tests.bench.webhooks`: how many webhooks one clock process sends while 3 of 50 endpoints never respond.
 
-`manage.py clock` runs on one core, as in production. PostgreSQL, the endpoints and the insertion of messages are on the other, where
-there is one. Ends with 1 if a message is lost, is sent twice, or has an invalid signature.
+`manage.py clock` runs on one core, as in production. PostgreSQL, the endpoints and the insertion of messages run on the other, if there
+is one. Exits with 1 if a message is lost, is sent twice or has an invalid signature.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from tests.bench.webhook_receiver import Arrival, Endpoints
 ENDPOINTS, HANGING = 50, 3
 FEEDS_A_SECOND = 20
 PATIENCE_SECONDS = 60.0
-# A message as large as `call.ended` usually is. Two of each endpoint are about one call, of consecutive rounds.
+# Messages have the usual size of `call.ended`. Each endpoint's messages from two consecutive rounds are about the same call.
 INSERT = """
 INSERT INTO webhooks_webhookdelivery (webhook_id, developer_id, signing_secret_id, endpoint_id, subject, event_type, url, body,
     wants_reply, status, attempt_count, next_attempt_at, created_at)
@@ -47,7 +47,7 @@ class Outcome:
     seconds: float  # from the first message until the last arrival
     clock_ms: float  # CPU time per message
     services_ms: float
-    p50_ms: float  # from the insertion to the arrival
+    p50_ms: float  # from insertion to arrival
     p99_ms: float
     unanswered: int
     overtaken: int  # calls
@@ -62,7 +62,7 @@ class Outcome:
 
 
 class Feeder:
-    """Writes messages as a transaction of the platform would: rows, and the notification that wakes the clock."""
+    """Writes messages like the platform's transactions do: rows, and the notification that wakes the clock."""
 
     def __init__(self, database: psycopg.AsyncConnection, endpoint_ids: Sequence[int]) -> None:
         self._database = database
@@ -87,7 +87,7 @@ class Feeder:
 
 
 def answering(first: int, count: int) -> int:
-    """How many of consecutive messages go to endpoints that answer."""
+    """How many of `count` consecutive messages go to endpoints that respond."""
     return sum(number % ENDPOINTS >= HANGING for number in range(first, first + count))
 
 
@@ -96,7 +96,7 @@ def number_of(arrival: Arrival) -> int:
 
 
 def find_faults(arrivals: Sequence[Arrival], written: Mapping[int, float], secrets: Sequence[str]) -> list[str]:
-    """What was promised and not kept."""
+    """Messages that are lost, sent twice or not signed."""
     numbers = [number_of(one) for one in arrivals]
     expected = {number for number in written if number % ENDPOINTS >= HANGING}
     repeated = [number for number, times in Counter(numbers).items() if times > 1]
@@ -106,7 +106,7 @@ def find_faults(arrivals: Sequence[Arrival], written: Mapping[int, float], secre
 
 
 def count_overtaken(arrivals: Sequence[Arrival]) -> int:
-    """Calls whose second message came before the first: it waits only 10 ms for the response to that one."""
+    """The number of calls whose second message arrived before the first. It waits only 10 ms for the response to the first."""
     place = {number_of(one): at for at, one in enumerate(arrivals)}
     firsts = [number for number in place if number // ENDPOINTS % 2 == 0 and number + ENDPOINTS in place]
     return sum(place[number] > place[number + ENDPOINTS] for number in firsts)
@@ -118,7 +118,7 @@ def is_signed(arrival: Arrival, secret: str) -> bool:
 
 
 async def until_listening(database: psycopg.AsyncConnection) -> None:
-    """Until the clock waits for messages."""
+    """Wait until the clock listens for messages."""
     query = "SELECT FROM pg_stat_activity WHERE state = 'idle' AND query LIKE 'LISTEN %'"
     async with asyncio.timeout(START_SECONDS):
         while not (await database.execute(query)).rowcount:
@@ -126,7 +126,7 @@ async def until_listening(database: psycopg.AsyncConnection) -> None:
 
 
 async def measure(rates: Sequence[int], seconds: float, backlog: int) -> list[Outcome]:
-    """A rate after the other, and then a backlog as fast as it can be sent."""
+    """Measure one rate after another, then a backlog that is sent as fast as possible."""
     measured, own = cores()
     os.sched_setaffinity(0, own)
     outcomes = []
@@ -159,7 +159,7 @@ async def _one(
     clock: Sequence[int],
     services: Sequence[int],
 ) -> Outcome:
-    """Write the messages, wait until all that can arrive have arrived, and look at them."""
+    """Write the messages, wait until all that can arrive have arrived, and check them."""
     first = feeder.position
     feeder.written_at.clear()
     endpoints.arrivals.clear()
@@ -187,10 +187,10 @@ async def _one(
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.webhooks", description=__doc__)
     parser.add_argument(
-        "--rates", type=int, nargs="*", default=[200, 1000], help="messages a second, one rate after the other"
+        "--rates", type=int, nargs="*", default=[200, 1000], help="messages per second, one rate after another"
     )
     parser.add_argument("--seconds", type=float, default=10.0, help="how long each rate is held")
-    parser.add_argument("--backlog", type=int, default=10_000, help="messages that are written at once in the end")
+    parser.add_argument("--backlog", type=int, default=10_000, help="messages that are written all at once at the end")
     options = parser.parse_args()
     outcomes = uvloop.run(measure(options.rates, options.seconds, options.backlog))
     faults = [fault for outcome in outcomes for fault in outcome.faults]

@@ -10,7 +10,7 @@ from accounts.models import Developer
 from billing import ledger
 from billing.models import AutoTopUp, Card, Payment, StripeCustomer
 from billing.payments import auto_topup, checkout
-from tests.fakes.stripe_objects import GOOD, Thing
+from tests.fakes.stripe_objects import GOOD, StripeObject
 from tests.fakes.stripe_server import KEY, SECRET, FakeStripe, signed
 from tests.jobs import run_jobs
 
@@ -22,13 +22,13 @@ def stripe_settings(stripe: FakeStripe) -> dict[str, str]:
     return {"secret_key": KEY, "webhook_secret": SECRET, "api_base": stripe.url}
 
 
-def deliver(client: Client, event: Thing) -> int:
+def deliver(client: Client, event: StripeObject) -> int:
     """Deliver an event. Returns the status of our response."""
     body, headers = signed(event)
     return client.post(WEBHOOK, body, content_type="application/json", headers=headers).status_code
 
 
-def deliver_all(client: Client, events: Iterable[Thing]) -> None:
+def deliver_all(client: Client, events: Iterable[StripeObject]) -> None:
     for event in list(events):
         assert deliver(client, event) == 200
 
@@ -63,7 +63,7 @@ def spend(developer: Developer, amount: str, key: str = "number:1:2027-01") -> N
     run_jobs()
 
 
-def post_signed(url: str, event: Thing) -> int:
+def post_signed(url: str, event: StripeObject) -> int:
     """Deliver an event over a real connection."""
     body, headers = signed(event)
     return httpx2.post(

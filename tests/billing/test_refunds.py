@@ -11,7 +11,7 @@ from billing.models import AutoTopUp, LedgerEntry
 from billing.payments import sweep
 from tests.billing.payments import begin_top_up, deliver_all, enable_auto_top_up, spend
 from tests.factories import make_developer
-from tests.fakes.stripe_objects import Thing
+from tests.fakes.stripe_objects import StripeObject
 from tests.fakes.stripe_server import FakeStripe
 from tests.jobs import run_jobs
 
@@ -35,7 +35,7 @@ def entries(developer: Developer) -> list[tuple[str, Decimal, str]]:
     return list(rows.values_list("kind", "amount", "description"))
 
 
-def of_kinds(stripe: FakeStripe, *kinds: str) -> list[Thing]:
+def of_kinds(stripe: FakeStripe, *kinds: str) -> list[StripeObject]:
     return [event for event in stripe.account.events if event["type"] in kinds]
 
 

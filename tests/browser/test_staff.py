@@ -13,7 +13,7 @@ from tests.flows.platform import Platform
 from tests.phone_numbers.requirement_answers import PDF
 
 pytestmark = pytest.mark.browser
-PATIENCE_MS = 20_000
+TIMEOUT_MS = 20_000
 
 
 def code_of(key: str) -> str:
@@ -22,16 +22,16 @@ def code_of(key: str) -> str:
     return f"{TOTP(base64.b32decode(key + '=' * (-len(key) % 8))).token():06d}"
 
 
-def enter_admin(page: Page, platform: Platform) -> None:
+def sign_in_to_admin(page: Page, platform: Platform) -> None:
     """Sign in as the demo's staff, and set up two-factor authentication."""
     page.goto("/admin/")
     page.get_by_label("Email").fill(platform.demo["staff_email"])
     page.get_by_label("Password").fill(platform.demo["staff_password"])
     page.get_by_role("button", name="Sign in").click()
-    expect(page.locator(".qr-code svg")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator(".qr-code svg")).to_be_visible(timeout=TIMEOUT_MS)
     page.get_by_label("Code from the app").fill(code_of(page.locator("#key").inner_text()))
     page.get_by_role("button", name="Turn on").click()
-    expect(page.locator(".recovery-codes li")).to_have_count(10, timeout=PATIENCE_MS)
+    expect(page.locator(".recovery-codes li")).to_have_count(10, timeout=TIMEOUT_MS)
     page.get_by_role("link", name="I saved my recovery codes").click()
 
 
@@ -40,30 +40,30 @@ def test_documents_are_submitted_and_approved_and_the_number_bought(
 ) -> None:
     bill = tmp_path / "bill.pdf"
     bill.write_bytes(PDF)
-    page, office = open_page(), open_page()
+    page, staff_page = open_page(), open_page()
     platform.credit(20)
     sign_in(page, platform)
     page.goto("/numbers/buy?country=GB&number_type=local&area_code=&contains=")
-    expect(page.locator("main a[href='/countries/GB/local']").first).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator("main a[href='/countries/GB/local']").first).to_be_visible(timeout=TIMEOUT_MS)
     page.goto("/countries/GB/local")
     page.locator("input[type=file]").first.set_input_files(bill)
     page.get_by_role("button", name="Submit documents").click()
-    expect(page.get_by_text("Documents submitted.")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("Documents submitted.")).to_be_visible(timeout=TIMEOUT_MS)
 
-    enter_admin(office, platform)
-    office.get_by_role("link", name="Verifications", exact=True).first.click()
-    expect(office.locator(".oldest")).to_contain_text("1 pending", timeout=PATIENCE_MS)
-    office.get_by_role("link", name="Review oldest").click()
-    expect(office.locator(".document-file iframe")).to_be_visible(timeout=PATIENCE_MS)
-    office.get_by_role("button", name="Approve").click()
-    expect(office.get_by_text("Approved. We are notifying the developer.")).to_be_visible(timeout=PATIENCE_MS)
+    sign_in_to_admin(staff_page, platform)
+    staff_page.get_by_role("link", name="Verifications", exact=True).first.click()
+    expect(staff_page.locator(".oldest")).to_contain_text("1 pending", timeout=TIMEOUT_MS)
+    staff_page.get_by_role("link", name="Review oldest").click()
+    expect(staff_page.locator(".document-file iframe")).to_be_visible(timeout=TIMEOUT_MS)
+    staff_page.get_by_role("button", name="Approve").click()
+    expect(staff_page.get_by_text("Approved. We are notifying the developer.")).to_be_visible(timeout=TIMEOUT_MS)
 
     page.goto("/countries/GB/local")
-    expect(page.get_by_text("You are verified")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("You are verified")).to_be_visible(timeout=TIMEOUT_MS)
     page.goto("/numbers/buy?country=GB&number_type=local&area_code=&contains=")
     row = page.locator("tbody tr").first
     shown = row.locator("strong").inner_text()
     row.get_by_role("link", name="Buy +44").click()
     page.get_by_role("dialog").get_by_label("Who answers?").select_option("nobody")
     page.get_by_role("dialog").get_by_role("button", name="Buy for").click()
-    expect(page.locator("h1")).to_have_text(shown, timeout=PATIENCE_MS)
+    expect(page.locator("h1")).to_have_text(shown, timeout=TIMEOUT_MS)

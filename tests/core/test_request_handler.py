@@ -24,20 +24,20 @@ begun, may_end = Event(), Event()
 ended: list[str] = []
 
 
-def leaves_things(request: HttpRequest) -> HttpResponse:
+def changes_thread_state(request: HttpRequest) -> HttpResponse:
     translation.activate("de")
     timezone.activate("Asia/Tokyo")
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
-    return shows_things(request)
+    return shows_thread_state(request)
 
 
-def shows_things(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(_things())
+def shows_thread_state(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(_thread_state())
 
 
 async def asks_asynchronously(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(f"{await sync_to_async(_things)()} {request.body.decode()}")
+    return HttpResponse(f"{await sync_to_async(_thread_state)()} {request.body.decode()}")
 
 
 def fails(request: HttpRequest) -> HttpResponse:
@@ -56,10 +56,10 @@ def waits(request: HttpRequest) -> HttpResponse:
 
 
 def streams(request: HttpRequest) -> StreamingHttpResponse:
-    return NotingItsEnd(_pieces())
+    return RecordsItsEnd(_pieces())
 
 
-class NotingItsEnd(StreamingHttpResponse):
+class RecordsItsEnd(StreamingHttpResponse):
     def close(self) -> None:
         super().close()
         ended.append("response")
@@ -67,7 +67,7 @@ class NotingItsEnd(StreamingHttpResponse):
 
 async def _pieces() -> AsyncIterator[str]:
     try:
-        yield _things()
+        yield _thread_state()
         while "endless" in get_contextvars()["request_id"]:
             yield "more"
             await asyncio.sleep(0.01)
@@ -75,11 +75,11 @@ async def _pieces() -> AsyncIterator[str]:
         ended.append("pieces")
 
 
-def _things() -> str:
+def _thread_state() -> str:
     return f"{translation.get_language()} {timezone.get_current_timezone_name()} {get_contextvars()['request_id']}"
 
 
-VIEWS = (leaves_things, shows_things, asks_asynchronously, fails, waits, streams)
+VIEWS = (changes_thread_state, shows_thread_state, asks_asynchronously, fails, waits, streams)
 urlpatterns = [path(view.__name__, view) for view in VIEWS]
 
 
@@ -129,15 +129,15 @@ def has_connection() -> bool:
 @pytest.mark.django_db
 async def test_a_request_leaves_nothing_in_its_thread(thread: ThreadPoolExecutor) -> None:
     """No language, time zone, log context or connection, whether it succeeds or fails."""
-    assert await answer(leaves_things, "1") == (200, "de Asia/Tokyo 1")
+    assert await answer(changes_thread_state, "1") == (200, "de Asia/Tokyo 1")
     assert not thread.submit(has_connection).result(WAIT)
-    assert await answer(shows_things, "2") == (200, "en-us UTC 2")
+    assert await answer(shows_thread_state, "2") == (200, "en-us UTC 2")
     assert await answer(asks_asynchronously, "3", b"in ", b"pieces") == (200, "en-us UTC 3 in pieces")
     assert (await answer(fails, "4"))[0] == 500
     assert not thread.submit(has_connection).result(WAIT)
     assert await answer(streams, "5") == (200, "en-us UTC 5")
     assert ended == ["pieces", "response"]
-    assert await answer(shows_things, "6") == (200, "en-us UTC 6")
+    assert await answer(shows_thread_state, "6") == (200, "en-us UTC 6")
 
 
 @pytest.mark.django_db

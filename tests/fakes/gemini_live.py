@@ -157,12 +157,12 @@ class _Connection:
     async def _answer_speech(self) -> None:
         reply = self._fake.next_reply()
         if self._script.words_after_seconds:
-            self._run(self._write_down(reply.hears))
+            self._run(self._send_transcript(reply.hears))
         else:
-            await self._write_down(reply.hears)
+            await self._send_transcript(reply.hears)
         self._start_turn(reply)
 
-    async def _write_down(self, transcript: str) -> None:
+    async def _send_transcript(self, transcript: str) -> None:
         await asyncio.sleep(self._script.words_after_seconds)
         for piece in _fragments(transcript):
             await self._emit({"serverContent": {"inputTranscription": {"text": piece}}})

@@ -204,13 +204,13 @@ class _Conversation:
         if not reply.hears:
             return
         if not self._script.words_after_seconds:
-            await self._write_down(item_id, reply.hears)
+            await self._send_transcript(item_id, reply.hears)
             return
-        task = asyncio.create_task(self._write_down(item_id, reply.hears))
+        task = asyncio.create_task(self._send_transcript(item_id, reply.hears))
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
 
-    async def _write_down(self, item_id: str, transcript: str) -> None:
+    async def _send_transcript(self, item_id: str, transcript: str) -> None:
         await asyncio.sleep(self._script.words_after_seconds)
         usage = {"type": "duration", "seconds": 1.0}
         done = {"item_id": item_id, "content_index": 0, "transcript": transcript, "usage": usage}

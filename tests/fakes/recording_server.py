@@ -83,7 +83,7 @@ class RecordingServer:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
 
-class ForgetfulProxy(RecordingServer):
+class LossyProxy(RecordingServer):
     """Forwards everything, but drops the responses to `lost` requests ("POST number_orders")."""
 
     def __init__(self, target: str, lost: set[str]) -> None:

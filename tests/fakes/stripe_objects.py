@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-Thing = dict[str, Any]
+StripeObject = dict[str, Any]
 GOOD, DECLINES_LATER, ASKS_FOR_AUTHENTICATION = "4242424242424242", "4000000000000341", "4000002760003184"
 NO_FUNDS = "4000000000009995"
 BRANDS = {"4": "visa", "5": "mastercard"}
@@ -30,16 +30,16 @@ def missing(what: str, name: str, param: str) -> Refused:
 class StripeAccount:
     """Calls `tell(event)` for each event, right after the change that it reports."""
 
-    tell: Callable[[Thing], None]
-    things: dict[str, Thing] = field(default_factory=dict)
+    tell: Callable[[StripeObject], None]
+    things: dict[str, StripeObject] = field(default_factory=dict)
     numbers: dict[str, str] = field(default_factory=dict)  # payment method → card number
-    events: list[Thing] = field(default_factory=list)
+    events: list[StripeObject] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._count = itertools.count(1)
 
     # --- objects ------------------------------------------------------------------------------------------------------
-    def make(self, prefix: str, kind: str, **content: Any) -> Thing:
+    def make(self, prefix: str, kind: str, **content: Any) -> StripeObject:
         number = f"{next(self._count):04}"
         thing = {
             "id": f"{prefix}_{number}fake{number}",
@@ -51,18 +51,18 @@ class StripeAccount:
         self.things[thing["id"]] = thing
         return thing
 
-    def find(self, name: str, kind: str, param: str = "id") -> Thing:
+    def find(self, name: str, kind: str, param: str = "id") -> StripeObject:
         thing = self.things.get(name)
         if thing is None or thing["object"] != kind:
             raise missing(kind.replace(".", "_"), name, param)
         return thing
 
-    def of_kind(self, kind: str, **fields: Any) -> list[Thing]:
+    def of_kind(self, kind: str, **fields: Any) -> list[StripeObject]:
         """Newest first, as in Stripe's lists."""
         found = [one for one in self.things.values() if one["object"] == kind]
         return [one for one in reversed(found) if all(one.get(name) == value for name, value in fields.items())]
 
-    def announce(self, kind: str, thing: Thing) -> Thing:
+    def announce(self, kind: str, thing: StripeObject) -> StripeObject:
         event = {
             "id": f"evt_{next(self._count):06}fake",
             "object": "event",
@@ -78,14 +78,14 @@ class StripeAccount:
         self.tell(event)
         return event
 
-    def add_card(self, number: str, customer: str | None = None) -> Thing:
+    def add_card(self, number: str, customer: str | None = None) -> StripeObject:
         card = {"brand": BRANDS[number[0]], "last4": number[-4:], "exp_month": 3, "exp_year": 2031, "country": "US"}
         method = self.make("pm", "payment_method", type="card", card=card, customer=customer, metadata={})
         self.numbers[method["id"]] = number
         return method
 
     # --- Checkout -----------------------------------------------------------------------------------------------------
-    def open_session(self, wanted: Thing, page: Callable[[str], str]) -> Thing:
+    def open_session(self, wanted: StripeObject, page: Callable[[str], str]) -> StripeObject:
         if customer := wanted.get("customer"):
             self.find(customer, "customer", "customer")
         lines = wanted["line_items"]
@@ -102,7 +102,7 @@ class StripeAccount:
         self.things[f"wanted:{session['id']}"] = {"object": "wanted", **wanted.get("payment_intent_data", {})}
         return session
 
-    def pay_session(self, session_id: str, number: str = GOOD, *, later: bool = False) -> Thing:
+    def pay_session(self, session_id: str, number: str = GOOD, *, later: bool = False) -> StripeObject:
         """Pay as the customer does on the page. `later`: by bank transfer, which `finish_session` completes."""
         session = self.find(session_id, "checkout.session")
         if session["status"] != "open":
@@ -140,7 +140,7 @@ class StripeAccount:
         self.announce("checkout.session.expired", session)
 
     # --- payment intents ----------------------------------------------------------------------------------------------
-    def charge_off_session(self, wanted: Thing) -> Thing:
+    def charge_off_session(self, wanted: StripeObject) -> StripeObject:
         """Create and confirm a payment, as an automatic top-up does."""
         self.find(wanted["customer"], "customer", "customer")
         method = self.find(wanted["payment_method"], "payment_method", "payment_method")
@@ -165,7 +165,7 @@ class StripeAccount:
         self.announce("payment_intent.payment_failed", intent)
         raise Refused(402, "card_error", "Your card was declined.", **error, payment_intent=intent)
 
-    def _succeed(self, intent: Thing) -> None:
+    def _succeed(self, intent: StripeObject) -> None:
         charge = self.make(
             "ch", "charge", amount=intent["amount"], amount_refunded=0, refunded=False, paid=True, status="succeeded",
             currency=intent["currency"], customer=intent["customer"], payment_intent=intent["id"],
@@ -176,7 +176,7 @@ class StripeAccount:
         self.announce("payment_intent.succeeded", intent)
 
     # --- refunds and disputes -----------------------------------------------------------------------------------------
-    def refund(self, intent_id: str, amount: int | None = None) -> Thing:
+    def refund(self, intent_id: str, amount: int | None = None) -> StripeObject:
         intent = self.find(intent_id, "payment_intent", "payment_intent")
         charge = self.things[intent["latest_charge"]]
         amount = amount or charge["amount"] - charge["amount_refunded"]
@@ -198,7 +198,7 @@ class StripeAccount:
         self.things[refund["charge"]]["amount_refunded"] -= refund["amount"]
         self.announce("refund.failed", refund)
 
-    def dispute(self, intent_id: str, status: str = "needs_response") -> Thing:
+    def dispute(self, intent_id: str, status: str = "needs_response") -> StripeObject:
         intent = self.find(intent_id, "payment_intent")
         dispute = self.make(
             "dp", "dispute", amount=intent["amount"], charge=intent["latest_charge"], payment_intent=intent_id,

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx2
 
-from tests.fakes.stripe_objects import GOOD, Refused, StripeAccount, Thing
+from tests.fakes.stripe_objects import GOOD, Refused, StripeAccount, StripeObject
 
 KEY, SECRET = "sk_test_" + "4eC39HqLyjWDarjtT1zdp7dc", "whsec_" + "fake_stripe_webhook_secret"
 RETRY_SECONDS = (0.2, 0.5, 1, 2)
@@ -27,9 +27,9 @@ PAGE = """<!doctype html><html lang="en"><title>Checkout</title><h1>Pay {amount}
 <button>Pay</button></form><a href="{back}">Back</a></html>"""
 
 
-def read_form(text: str) -> Thing:
+def read_form(text: str) -> StripeObject:
     """Parse `a[b][0][c]=1` as `{"a": {"b": [{"c": "1"}]}}`, as Stripe parses bodies and queries."""
-    found: Thing = {}
+    found: StripeObject = {}
     for name, value in parse_qsl(text, keep_blank_values=True):
         keys = re.findall(r"[^\[\]]+", name)
         place = found
@@ -47,7 +47,7 @@ def _with_lists(value: Any) -> Any:
     return {key: _with_lists(item) for key, item in value.items()}
 
 
-def signed(event: Thing, *, secret: str = SECRET, at: float | None = None) -> tuple[str, dict[str, str]]:
+def signed(event: StripeObject, *, secret: str = SECRET, at: float | None = None) -> tuple[str, dict[str, str]]:
     """An event's body and headers, as Stripe delivers them at this time."""
     body, timestamp = json.dumps(event, indent=2), int(time.time() if at is None else at)
     digest = hmac.new(secret.encode(), f"{timestamp}.{body}".encode(), hashlib.sha256).hexdigest()
@@ -60,12 +60,12 @@ class FakeStripe:
     def __init__(self, *, webhook_url: str = "", repeats: int = 1, port: int = 0) -> None:
         self.account = StripeAccount(tell=self._queue_event)
         self.webhook_url, self.repeats = webhook_url, repeats
-        self.asked: list[tuple[str, str, Thing]] = []
-        self.answers: dict[str, tuple[str, int, Thing]] = {}  # idempotency key → request, status, response
+        self.asked: list[tuple[str, str, StripeObject]] = []
+        self.answers: dict[str, tuple[str, int, StripeObject]] = {}  # idempotency key → request, status, response
         self.broken: set[str] = set()
         self.delivered: list[tuple[str, int]] = []  # event type, status
         self._lock = threading.RLock()
-        self._waiting: queue.Queue[Thing | None] = queue.Queue()
+        self._waiting: queue.Queue[StripeObject | None] = queue.Queue()
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -82,11 +82,11 @@ class FakeStripe:
         self._server.server_close()
         self._deliverer.join(10)
 
-    def posts(self, path: str) -> list[Thing]:
+    def posts(self, path: str) -> list[StripeObject]:
         return [form for method, asked, form in self.asked if (method, asked) == ("POST", path)]
 
     # --- webhooks -----------------------------------------------------------------------------------------------------
-    def _queue_event(self, event: Thing) -> None:
+    def _queue_event(self, event: StripeObject) -> None:
         if self.webhook_url:
             self._waiting.put(event)
 
@@ -101,7 +101,7 @@ class FakeStripe:
                     self._deliver(client, event)
                 self._waiting.task_done()
 
-    def _deliver(self, client: httpx2.Client, event: Thing) -> None:
+    def _deliver(self, client: httpx2.Client, event: StripeObject) -> None:
         for pause in (*RETRY_SECONDS, 0):
             body, headers = signed(event)
             try:
@@ -114,7 +114,7 @@ class FakeStripe:
             time.sleep(pause)
 
     # --- the API ------------------------------------------------------------------------------------------------------
-    def answer(self, method: str, path: str, form: Thing, key: str) -> tuple[int, Thing, bool]:
+    def answer(self, method: str, path: str, form: StripeObject, key: str) -> tuple[int, StripeObject, bool]:
         """Status, body, and whether this repeats the response to an earlier request with that key."""
         with self._lock:
             self.asked.append((method, path, form))
@@ -134,7 +134,7 @@ class FakeStripe:
                 self.answers[key] = (request, status, body)
             return status, body, False
 
-    def _carry_out(self, method: str, path: str, form: Thing) -> Thing:
+    def _carry_out(self, method: str, path: str, form: StripeObject) -> StripeObject:
         account = self.account
         match method, path.removeprefix("/v1/").split("/"):
             case "GET", ["account"]:
@@ -168,7 +168,7 @@ class FakeStripe:
                 return self._listed(path, list(reversed(account.events)))
         raise Refused(404, "invalid_request_error", f"Unrecognized request URL ({method}: {path}).")
 
-    def _detach(self, name: str) -> Thing:
+    def _detach(self, name: str) -> StripeObject:
         method = self.account.find(name, "payment_method", "payment_method")
         if method["customer"] is None:
             text = "The payment method you provided is not attached to a customer so detachment is impossible."
@@ -178,7 +178,7 @@ class FakeStripe:
         return method
 
     @staticmethod
-    def _listed(path: str, things: list[Thing]) -> Thing:
+    def _listed(path: str, things: list[StripeObject]) -> StripeObject:
         return {"object": "list", "url": path, "has_more": False, "data": things}
 
     # --- HTTP ---------------------------------------------------------------------------------------------------------
@@ -218,7 +218,7 @@ class FakeStripe:
                 self.end_headers()
                 self.wfile.write(raw)
 
-            def _page(self, session_id: str, form: Thing) -> None:
+            def _page(self, session_id: str, form: StripeObject) -> None:
                 with outer._lock:
                     session = outer.account.find(session_id, "checkout.session")
                     if self.command == "POST":

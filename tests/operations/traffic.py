@@ -100,13 +100,13 @@ class Traffic:
     async def _check_webhooks(self, call_ids: set[int]) -> None:
         wanted = {(event, str(call_id)) for event in EVENTS for call_id in call_ids}
 
-        def came() -> Counter[tuple[str, int]]:
+        def received() -> Counter[tuple[str, int]]:
             return Counter((message.event, message.json["call_id"]) for message in self.receiver.messages)
 
         with suppress(AssertionError):
-            await self.machines.until(lambda: wanted <= came().keys(), 90)
+            await self.machines.until(lambda: wanted <= received().keys(), 90)
         await asyncio.sleep(2)
-        found = came()
+        found = received()
         self.findings.problems += [f"webhook lost: {name} of call {call_id}" for name, call_id in wanted - found.keys()]
         self.findings.problems += [f"unexpected webhook: {each}" for each in found.keys() - wanted]
         ids = Counter((message.headers["x-webhook-id"]) for message in self.receiver.messages)

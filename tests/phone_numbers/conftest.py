@@ -15,7 +15,7 @@ from sandbox.exchange.telnyx import numbers_api
 from tests import carriers
 from tests.factories import make_developer
 from tests.fakes.exchange_thread import ExchangeThread
-from tests.fakes.recording_server import ForgetfulProxy
+from tests.fakes.recording_server import LossyProxy
 
 
 @pytest.fixture
@@ -48,11 +48,9 @@ def exchange(
 
 
 @pytest.fixture
-def forgetful(
-    exchange: ExchangeThread, configure_carrier: Callable[[dict[str, str]], None]
-) -> Iterator[ForgetfulProxy]:
+def lossy_proxy(exchange: ExchangeThread, configure_carrier: Callable[[dict[str, str]], None]) -> Iterator[LossyProxy]:
     """A proxy to the exchange that drops the responses to the requests in its `lost`."""
-    with ForgetfulProxy(exchange.exchange.url, set()) as proxy:
+    with LossyProxy(exchange.exchange.url, set()) as proxy:
         configure_carrier(exchange.carrier_options(f"{proxy.url}/v2"))
         yield proxy
 

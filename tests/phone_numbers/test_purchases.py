@@ -20,7 +20,7 @@ from phone_numbers.models import NumberPrice, NumberPurchase, PhoneNumber
 from phone_numbers.services import buy_number, search_available
 from tests.factories import make_agent, make_developer
 from tests.fakes.exchange_thread import ExchangeThread
-from tests.fakes.recording_server import ForgetfulProxy
+from tests.fakes.recording_server import LossyProxy
 
 NUMBER = "+14155550100"
 
@@ -57,32 +57,32 @@ def test_the_job_is_scheduled() -> None:
 
 
 @pytest.mark.django_db
-def test_a_lost_response_is_looked_up(forgetful: ForgetfulProxy, exchange: ExchangeThread) -> None:
+def test_a_lost_response_is_looked_up(lossy_proxy: LossyProxy, exchange: ExchangeThread) -> None:
     developer = make_buyer()
-    forgetful.lost.add("POST number_orders")
+    lossy_proxy.lost.add("POST number_orders")
     number = buy_number(developer=developer, phone_number=NUMBER)
     assert number.carrier_ref == exchange.exchange.state.phone_numbers[NUMBER]["id"]
     assert outcome(developer) == ("bought", 1, 19, 19)
-    assert len([asked for asked in forgetful.asked if asked.method == "POST"]) == 1
+    assert len([asked for asked in lossy_proxy.asked if asked.method == "POST"]) == 1
 
 
 @pytest.mark.django_db
-def test_lost_responses_are_looked_up_later(forgetful: ForgetfulProxy, exchange: ExchangeThread) -> None:
+def test_lost_responses_are_looked_up_later(lossy_proxy: LossyProxy, exchange: ExchangeThread) -> None:
     developer = make_buyer()
-    forgetful.lost |= {"POST number_orders", "GET number_orders"}
+    lossy_proxy.lost |= {"POST number_orders", "GET number_orders"}
     with pytest.raises(UpstreamFailed):
         buy_number(developer=developer, phone_number=NUMBER)
     assert outcome(developer) == ("pending", 0, 25, 19)
     later()
     assert outcome(developer) == ("pending", 0, 25, 19)
-    forgetful.lost.clear()
+    lossy_proxy.lost.clear()
     for _ in range(2):
         later()
         assert outcome(developer) == ("bought", 1, 19, 19)
 
 
 @pytest.mark.django_db
-def test_the_selected_agent_answers_however_the_purchase_ends(forgetful: ForgetfulProxy) -> None:
+def test_the_selected_agent_answers_however_the_purchase_ends(lossy_proxy: LossyProxy) -> None:
     developer = make_buyer("50")
     agent = make_agent(developer=developer, model_slug="local-offline", system_prompt="You sell bread.")
     at_once = buy_number(developer=developer, phone_number=NUMBER, agent_id=agent.pk)
@@ -91,13 +91,13 @@ def test_the_selected_agent_answers_however_the_purchase_ends(forgetful: Forgetf
         ("+14155550101", False, (agent.pk, "streaming")),
         ("+14155550102", True, (None, "webhook")),
     ):
-        forgetful.lost |= {"POST number_orders", "GET number_orders"}
+        lossy_proxy.lost |= {"POST number_orders", "GET number_orders"}
         with pytest.raises(UpstreamFailed):
             buy_number(developer=developer, phone_number=number, agent_id=agent.pk)
         if is_gone:
             PhoneNumber.objects.update(agent=None)
             delete_agent(agent=agent)
-        forgetful.lost.clear()
+        lossy_proxy.lost.clear()
         later()
         assert PhoneNumber.objects.values_list("agent_id", "mode").get(e164=number) == answered
 

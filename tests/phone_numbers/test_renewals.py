@@ -23,7 +23,7 @@ from phone_numbers.services import buy_number
 from tests.calls.rows import make_account, make_streaming_number
 from tests.factories import bearer, make_developer, make_phone_number
 from tests.fakes.exchange_thread import ExchangeThread
-from tests.fakes.recording_server import ForgetfulProxy
+from tests.fakes.recording_server import LossyProxy
 from tests.jobs import run_jobs
 from tests.phone_numbers.own_accounts import imported
 from webhooks.models import WebhookDelivery
@@ -274,14 +274,14 @@ def test_an_outage_of_ours_does_not_shorten_the_grace_period() -> None:
     assert number.release_ordered_at is None
 
 
-def test_a_release_is_retried_until_it_succeeds(forgetful: ForgetfulProxy, exchange: ExchangeThread) -> None:
+def test_a_release_is_retried_until_it_succeeds(lossy_proxy: LossyProxy, exchange: ExchangeThread) -> None:
     developer = make_account("6")
     number = buy_number(developer=developer, phone_number="+14155550100")
     PhoneNumber.objects.update(created_at=BOUGHT, months_paid=1)
     for day in (0, 7):
         renewals.renew_all(DUE + day * DAY)
     ref = exchange.exchange.state.phone_numbers["+14155550100"]["id"]
-    forgetful.lost.add(f"DELETE {ref}")
+    lossy_proxy.lost.add(f"DELETE {ref}")
     for hour in range(2):
         renewals.renew_all(DUE + 37 * DAY + hour * HOUR)
         assert state_of(number) == "suspended"
@@ -289,7 +289,7 @@ def test_a_release_is_retried_until_it_succeeds(forgetful: ForgetfulProxy, excha
     credit(developer, "20")
     renewals.renew_overdue(developer.pk, DUE + 37 * DAY + 2 * HOUR)
     assert (state_of(number), ledger.balance(developer.pk)) == ("suspended", 20)
-    forgetful.lost.clear()
+    lossy_proxy.lost.clear()
     for _ in range(2):
         renewals.renew_all(DUE + 38 * DAY)
         assert (state_of(number), number.released_at) == ("released", DUE + 38 * DAY)

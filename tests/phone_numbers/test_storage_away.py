@@ -46,7 +46,7 @@ def test_documents(shown: VerificationDocument) -> None:
     form = {"requirement-0": "Jane Doe, +442079460000", "requirement-1": upload()}
     page = signed_in_client(developer).post("/countries/GB/local", form, follow=True)
     assert page.status_code == 200 and MESSAGE in page.content.decode()
-    office = staff_client(make_developer(is_staff=True, is_superuser=True))
-    file = office.get(f"/admin/numbers/verification/{shown.verification_id}/documents/{shown.pk}")
+    staff_browser = staff_client(make_developer(is_staff=True, is_superuser=True))
+    file = staff_browser.get(f"/admin/numbers/verification/{shown.verification_id}/documents/{shown.pk}")
     assert (file.status_code, file.headers.get("Retry-After")) == (503, "60") and MESSAGE in file.content.decode()
     assert Verification.objects.get() == shown.verification

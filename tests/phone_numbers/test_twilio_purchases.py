@@ -14,7 +14,7 @@ from phone_numbers.models import PhoneNumber
 from phone_numbers.services import buy_number, search_available
 from tests import carriers
 from tests.fakes.exchange_thread import ExchangeThread
-from tests.fakes.recording_server import ForgetfulProxy
+from tests.fakes.recording_server import LossyProxy
 from tests.long_runs import how_many
 from tests.phone_numbers.test_killed_purchases import crash_at_every_step
 from tests.phone_numbers.test_purchases import NUMBER, begin, later, make_buyer, outcome
@@ -25,13 +25,13 @@ BUY = "POST IncomingPhoneNumbers.json"
 
 
 @pytest.fixture
-def network(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[ForgetfulProxy]:
+def network(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[LossyProxy]:
     """A proxy between us and Twilio, which is the default carrier here."""
     monkeypatch.setattr("phone_numbers.carriers.twilio.client.PAUSE_SECONDS", 0.0)
     settings.DEFAULT_CARRIER = "twilio"
     with (
         ExchangeThread(twilio_accounts={SID: TOKEN}) as running,
-        ForgetfulProxy(running.exchange.url, set()) as proxy,
+        LossyProxy(running.exchange.url, set()) as proxy,
     ):
         options = {"account_sid": SID, "auth_token": TOKEN, "base_url": proxy.url}
         carriers.configure(settings, options, "twilio")
@@ -40,17 +40,17 @@ def network(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Forgetfu
     forget_carriers()
 
 
-def owned(network: ForgetfulProxy) -> dict[str, dict[str, Any]]:
+def owned(network: LossyProxy) -> dict[str, dict[str, Any]]:
     """The account's numbers, by E.164."""
     return dict(network.owned)  # type: ignore[attr-defined]
 
 
-def bought(network: ForgetfulProxy) -> int:
+def bought(network: LossyProxy) -> int:
     """The number of purchase requests."""
     return len([asked for asked in network.asked if asked.method == "POST"])
 
 
-def test_a_number_is_found_bought_routed_and_released(network: ForgetfulProxy, settings: Any) -> None:
+def test_a_number_is_found_bought_routed_and_released(network: LossyProxy, settings: Any) -> None:
     offered, _ = search_available(country="US", area_code="415", limit=3)
     assert [each.phone_number for each in offered] == [NUMBER, "+14155550101", "+14155550102"]
     developer = make_buyer()
@@ -70,7 +70,7 @@ def test_a_number_is_found_bought_routed_and_released(network: ForgetfulProxy, s
     assert (owned(network), PhoneNumber.objects.get().status) == ({}, "released")
 
 
-def test_a_lost_response_is_looked_up(network: ForgetfulProxy) -> None:
+def test_a_lost_response_is_looked_up(network: LossyProxy) -> None:
     developer = make_buyer()
     network.lost.add(BUY)
     number = buy_number(developer=developer, phone_number=NUMBER)
@@ -78,7 +78,7 @@ def test_a_lost_response_is_looked_up(network: ForgetfulProxy) -> None:
     assert outcome(developer) == ("bought", 1, 19, 19)
 
 
-def test_lost_responses_are_looked_up_later(network: ForgetfulProxy) -> None:
+def test_lost_responses_are_looked_up_later(network: LossyProxy) -> None:
     developer = make_buyer()
     network.lost |= {BUY, "GET IncomingPhoneNumbers.json"}
     with pytest.raises(UpstreamFailed):
@@ -92,7 +92,7 @@ def test_lost_responses_are_looked_up_later(network: ForgetfulProxy) -> None:
     assert bought(network) == 1
 
 
-def test_a_process_that_crashed_after_buying(network: ForgetfulProxy) -> None:
+def test_a_process_that_crashed_after_buying(network: LossyProxy) -> None:
     developer = make_buyer()
     purchase = begin(developer)
     able("twilio", NumberInventory).order_number(e164=NUMBER, reference=str(purchase.reference))
@@ -101,14 +101,14 @@ def test_a_process_that_crashed_after_buying(network: ForgetfulProxy) -> None:
     assert PhoneNumber.objects.get().carrier_ref == owned(network)[NUMBER]["sid"]
 
 
-def test_a_process_that_crashed_before_buying(network: ForgetfulProxy) -> None:
+def test_a_process_that_crashed_before_buying(network: LossyProxy) -> None:
     developer = make_buyer()
     begin(developer)
     later()
     assert (outcome(developer), owned(network)) == (("refused", 0, 25, 25), {})
 
 
-def test_a_number_that_was_just_sold_to_someone_else(network: ForgetfulProxy) -> None:
+def test_a_number_that_was_just_sold_to_someone_else(network: LossyProxy) -> None:
     developer = make_buyer()
     purchase = begin(developer)
     able("twilio", NumberInventory).order_number(e164=NUMBER, reference="somebody else")
@@ -119,6 +119,6 @@ def test_a_number_that_was_just_sold_to_someone_else(network: ForgetfulProxy) ->
     assert outcome(developer) == ("refused", 0, 25, 25)
 
 
-def test_a_crash_between_any_two_steps(network: ForgetfulProxy) -> None:
+def test_a_crash_between_any_two_steps(network: LossyProxy) -> None:
     assert crash_at_every_step(how_many(3, long=1)) >= {(), ("bought",)}
     assert sorted(owned(network)) == sorted(PhoneNumber.objects.values_list("e164", flat=True))

@@ -23,7 +23,7 @@ from phone_numbers.verification.submissions import approve, parse_address, rejec
 from phone_numbers.verification.verification_notices import send_verification_email
 from tests.factories import make_developer, make_phone_number
 from tests.fakes.exchange_thread import ExchangeThread
-from tests.fakes.recording_server import ForgetfulProxy
+from tests.fakes.recording_server import LossyProxy
 from tests.phone_numbers.holders import LONDON, approved, buy
 from tests.phone_numbers.requirement_answers import PDF, submit_documents
 from webhooks.models import WebhookDelivery
@@ -116,15 +116,15 @@ def test_an_approval_does_not_apply_to_other_types_or_accounts(
 
 @pytest.mark.parametrize("lost", ["POST requirement_groups", "POST documents", "POST submit_for_approval"])
 def test_documents_are_submitted_again_after_a_lost_response(
-    developer: Developer, staff: Developer, exchange: ExchangeThread, forgetful: ForgetfulProxy, lost: str
+    developer: Developer, staff: Developer, exchange: ExchangeThread, lossy_proxy: LossyProxy, lost: str
 ) -> None:
     approved(developer, staff)
-    forgetful.lost.add(lost)
+    lossy_proxy.lost.add(lost)
     with pytest.raises(UpstreamFailed):
         buy(developer)
     assert ledger.balance(developer.pk) == 25
     assert not NumberPurchase.objects.exists()
-    forgetful.lost.clear()
+    lossy_proxy.lost.clear()
     assert buy(developer).e164 == LONDON
     assert len(exchange.exchange.state.requirement_groups) == 1
     assert ledger.balance(developer.pk) == 19

@@ -33,7 +33,7 @@ def staff() -> Developer:
 
 
 @pytest.fixture
-def office(staff: Developer) -> Client:
+def staff_browser(staff: Developer) -> Client:
     return staff_client(staff)
 
 
@@ -51,18 +51,18 @@ def form_of(verification: Verification, **extra: str) -> dict[str, str]:
 
 
 def test_staff_review_and_approve(
-    office: Client, staff: Developer, developer: Developer, exchange: ExchangeThread
+    staff_browser: Client, staff: Developer, developer: Developer, exchange: ExchangeThread
 ) -> None:
     verification = submit_documents(developer)
-    queue = office.get("/admin/numbers/verification/?status__exact=pending").content.decode()
+    queue = staff_browser.get("/admin/numbers/verification/?status__exact=pending").content.decode()
     assert verification.public_id in queue
     assert "1 pending, the oldest for 0" in queue
-    page = office.get(change_url(verification)).content.decode()
+    page = staff_browser.get(change_url(verification)).content.decode()
     document = verification.documents.get(kind="document")
     link = f"/admin/numbers/verification/{verification.pk}/documents/{document.pk}"
     assert f'<iframe src="{link}#view=FitH' in page
     assert 'name="_approve"' in page and 'name="_reject"' in page
-    file = office.get(link)
+    file = staff_browser.get(link)
     assert (file.content, file["Content-Type"], file["X-Content-Type-Options"]) == (
         PDF, "application/pdf", "nosniff",
     )  # fmt: skip
@@ -72,55 +72,59 @@ def test_staff_review_and_approve(
     )
     assert {"private", "no-store"} <= set(file["Cache-Control"].split(", "))
     form = form_of(verification, **{"documents-0-value": "Jane Doe, +442079460000", "_approve": "Approve"})
-    response = office.post(change_url(verification), form)
+    response = staff_browser.post(change_url(verification), form)
     assert response.url == "/admin/numbers/verification/?status__exact=pending"
     verification.refresh_from_db()
     assert verification.status == "approved"
     assert verification.documents.get(kind="textual").value == "Jane Doe, +442079460000"
     assert verification.events.get(status="approved").actor == staff
     assert "Approved." in LogEntry.objects.filter(user=staff).values_list("change_message", flat=True)
-    page = office.get(change_url(verification)).content.decode()
+    page = staff_browser.get(change_url(verification)).content.decode()
     assert 'name="_approve"' not in page and 'value="Revoke approval"' in page
     assert '<textarea name="documents-0-value"' not in page
 
 
-def test_staff_reject_with_a_reason(office: Client, developer: Developer, exchange: ExchangeThread) -> None:
+def test_staff_reject_with_a_reason(staff_browser: Client, developer: Developer, exchange: ExchangeThread) -> None:
     verification = submit_documents(developer)
-    response = office.post(change_url(verification), form_of(verification, _reject="Reject", reason=""), follow=True)
+    response = staff_browser.post(
+        change_url(verification), form_of(verification, _reject="Reject", reason=""), follow=True
+    )
     assert "Enter a reason" in response.content.decode()
     verification.refresh_from_db()
     assert verification.status == "pending"
-    office.post(change_url(verification), form_of(verification, _reject="Reject", reason="Blurred."))
+    staff_browser.post(change_url(verification), form_of(verification, _reject="Reject", reason="Blurred."))
     verification.refresh_from_db()
     assert (verification.status, verification.rejection_reason) == ("rejected", "Blurred.")
     assert LogEntry.objects.filter(change_message="Rejected: Blurred.").count() == 1
-    assert 'name="_reject"' not in office.get(change_url(verification)).content.decode()
+    assert 'name="_reject"' not in staff_browser.get(change_url(verification)).content.decode()
 
 
-def test_an_address_is_required_before_approval(office: Client, developer: Developer, exchange: ExchangeThread) -> None:
+def test_an_address_is_required_before_approval(
+    staff_browser: Client, developer: Developer, exchange: ExchangeThread
+) -> None:
     verification = submit_documents(developer, "DE")
     address = verification.documents.get(kind="address")
     index = list(verification.documents.all()).index(address)
     form = form_of(verification, _approve="Approve") | {f"documents-{index}-value": "Berlin"}
-    page = office.post(change_url(verification), form, follow=True).content.decode()
+    page = staff_browser.post(change_url(verification), form, follow=True).content.decode()
     assert "End User Address: enter the address first" in page
     verification.refresh_from_db()
     assert verification.status == "pending"
 
 
-def test_only_staff_can_see_documents(developer: Developer, office: Client, exchange: ExchangeThread) -> None:
+def test_only_staff_can_see_documents(developer: Developer, staff_browser: Client, exchange: ExchangeThread) -> None:
     verification = submit_documents(developer)
     document = verification.documents.get(kind="document")
     link = f"/admin/numbers/verification/{verification.pk}/documents/{document.pk}"
     other = submit_documents(make_developer())
-    assert office.get(f"/admin/numbers/verification/{other.pk}/documents/{document.pk}").status_code == 404
+    assert staff_browser.get(f"/admin/numbers/verification/{other.pk}/documents/{document.pk}").status_code == 404
     for who in (None, developer, make_developer(is_staff=True)):
         client = staff_client(who) if who is not None else Client()
         response = client.get(link)
         assert response.status_code in {302, 403}
         assert PDF not in response.content
     for path in (document.file.name, f"media/{document.file.name}", f"static/{document.file.name}"):
-        assert office.get(f"/{path}").status_code == 404
+        assert staff_browser.get(f"/{path}").status_code == 404
 
 
 def test_the_developer_s_pages(developer: Developer, staff: Developer, exchange: ExchangeThread) -> None:

@@ -22,7 +22,7 @@ while not signals.is_stop_requested:
 print("asked", signals.is_urgent, flush=True)
 """
 
-PATIENCE = """
+SIGNALS_CODE = """
 import os, signal, time
 from bubblyphone.services.stop_signals import StopSignals
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under `nohup` it is ignored
@@ -55,7 +55,7 @@ def test_many_signals_are_one_request() -> None:
     ],
 )
 def test_a_second_signal_is_urgent_after_a_second(name: str, pauses: list[float], expected: str) -> None:
-    code = PATIENCE.format(name=name, pauses=pauses)
+    code = SIGNALS_CODE.format(name=name, pauses=pauses)
     began = time.monotonic()
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
     assert result.stdout == expected

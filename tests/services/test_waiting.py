@@ -60,7 +60,7 @@ def platform() -> Iterator[Platform]:
             rows = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
             made = Platform(url, silent, [json.loads(row) for row in rows.splitlines()])
             yield made
-            leave_a_trial(made)
+            start_and_abandon_a_trial(made)
             # The process must now stop, even though the trial's server never responds.
     finally:
         silent.stop()
@@ -89,7 +89,7 @@ def trial(account: Account, port: int, **options: Any) -> dict[str, Any]:
     return page(account, "/agents/try-tool", data=form, **options)
 
 
-def leave_a_trial(platform: Platform) -> None:
+def start_and_abandon_a_trial(platform: Platform) -> None:
     """Start a trial, and disconnect as soon as it waits for the server."""
     before, until = platform.silent.hold(), time.monotonic() + 60
     with httpx2.Client(base_url=platform.url, timeout=httpx2.Timeout(90, read=0.5), trust_env=False) as client:
@@ -105,7 +105,7 @@ async def seconds(client: httpx2.AsyncClient, request: Mapping[str, Any]) -> flo
     return time.monotonic() - began
 
 
-async def others_time(client: httpx2.AsyncClient, other: Account) -> float:
+async def median_seconds_of(client: httpx2.AsyncClient, other: Account) -> float:
     """The median time that another account waits for a page and for the API."""
     return median([await seconds(client, asked(other)) for asked in (overview, numbers) for _ in range(5)])
 
@@ -145,7 +145,7 @@ async def test_many_tool_trials_delay_nobody_else(platform: Platform) -> None:
     crowd, other = platform.accounts[:CROWD], platform.accounts[CROWD]
     port = platform.silent.port
     async with platform.client() as client:
-        usual = await others_time(client, other)
+        usual = await median_seconds_of(client, other)
         before = platform.silent.hold()
         waiting: list[asyncio.Task[httpx2.Response]] = []
         try:
@@ -154,7 +154,7 @@ async def test_many_tool_trials_delay_nobody_else(platform: Platform) -> None:
                 waiting += [asyncio.create_task(client.request(**each)) for each in trials]
                 await platform.until_waiting(before + len(waiting), waiting)
             assert len(waiting) == CROWD * AT_ONCE
-            assert await others_time(client, other) < allowed(usual)
+            assert await median_seconds_of(client, other) < allowed(usual)
         finally:
             platform.silent.let_go()
             answers = await asyncio.gather(*waiting)
@@ -184,13 +184,13 @@ async def test_waiting_requests_delay_nobody_else(platform: Platform, name: str)
         list(WAITING).index(name)
     ]  # a different account for each test, because a key can send 60 requests per minute
     async with platform.client() as client:
-        usual = await others_time(client, other)
+        usual = await median_seconds_of(client, other)
         before = platform.silent.hold()
         waiting = [asyncio.create_task(client.request(**WAITING[name](one))) for one in crowd]
         try:
             await platform.until_waiting(before + FEW, waiting)
             assert not any(task.done() for task in waiting)
-            assert await others_time(client, other) < allowed(usual)
+            assert await median_seconds_of(client, other) < allowed(usual)
         finally:
             platform.silent.let_go()
             for task in waiting:

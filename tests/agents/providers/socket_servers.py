@@ -11,7 +11,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from agents.providers.connecting import connecting, open_socket
 from agents.providers.model_socket import ModelSocket
 
-PATIENCE = 30  # seconds
+TIMEOUT_SECONDS = 30  # seconds
 
 Serve = Callable[[ServerConnection], Awaitable[None]]
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

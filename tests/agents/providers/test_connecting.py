@@ -11,7 +11,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from agents.providers import connecting
 from agents.providers.base import ProviderError
 from agents.providers.connecting import open_socket, proxy_for
-from tests.agents.providers.socket_servers import PATIENCE, connected, reach, server, silent, tcp_server
+from tests.agents.providers.socket_servers import TIMEOUT_SECONDS, connected, reach, server, silent, tcp_server
 from tests.fakes.tls import self_signed
 
 pytestmark = pytest.mark.virtual_time
@@ -85,7 +85,7 @@ async def test_a_canceled_attempt_leaves_no_connection_open(monkeypatch: pytest.
         await asyncio.gather(opening, return_exceptions=True)
         assert opening.cancelled()
         late.set()
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await ended.wait()
 
 

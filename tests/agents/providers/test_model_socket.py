@@ -11,7 +11,7 @@ from websockets.frames import Frame, Opcode
 from agents.providers import connecting, model_socket
 from agents.providers.connecting import open_socket
 from agents.providers.model_socket import MAX_MESSAGE_BYTES, ModelSocket, ModelSocketClosed
-from tests.agents.providers.socket_servers import PATIENCE, connected, server
+from tests.agents.providers.socket_servers import TIMEOUT_SECONDS, connected, server
 
 pytestmark = pytest.mark.virtual_time
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.virtual_time
 async def end_of(socket: ModelSocket) -> tuple[list[bytes], ModelSocketClosed]:
     """All readable messages, and the error that ends them."""
     messages = []
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while True:
             try:
                 messages.append(await socket.recv())
@@ -64,7 +64,7 @@ async def test_messages_that_arrive_while_the_reader_waits_can_be_taken_immediat
         socket.take = take
         socket.send("go")
         while len(seen) < 4:
-            seen.append(("read", await asyncio.wait_for(socket.recv(), PATIENCE)))
+            seen.append(("read", await asyncio.wait_for(socket.recv(), TIMEOUT_SECONDS)))
     assert [message for _, message in seen] == [b"audio 1", b"audio 2", b"text", b"audio 3"]
     assert [way for way, _ in seen][:3] == ["taken", "taken", "read"]
 
@@ -130,7 +130,7 @@ async def test_pings_distinguish_a_silent_peer_from_a_lost_one(
             messages, closed = await end_of(socket)
             assert (messages, closed.code) == ([], None)
         else:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 assert await socket.recv() == b"still here"
 
 
@@ -192,7 +192,7 @@ async def test_a_peer_that_catches_up_has_not_stalled(monkeypatch: pytest.Monkey
             count += 1
         socket.send("end")
         go_on.set()
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             assert await socket.recv() == b"all"
         assert socket.stalled is None
     assert sizes == [100_000] * count + [3]
@@ -276,7 +276,7 @@ async def test_a_peer_that_ignores_our_close_delays_nobody(monkeypatch: pytest.M
         socket = await open_socket(url, {})
         began = asyncio.get_running_loop().time()
         await socket.close()
-        assert 0.1 < asyncio.get_running_loop().time() - began < PATIENCE / 2
+        assert 0.1 < asyncio.get_running_loop().time() - began < TIMEOUT_SECONDS / 2
         await socket.close()
         with pytest.raises(ModelSocketClosed):
             socket.send("x")
