@@ -22,8 +22,11 @@ from accounts.selectors import active_api_keys
 from bubblyphone.core.api.known_parameters import KnownParameters
 from bubblyphone.core.api.readable_body import ReadableBody
 from bubblyphone.core.api.views import data, page_of, validated
+from bubblyphone.core.database.prepared_queries import PreparedList
 from bubblyphone.core.errors import Forbidden
 from bubblyphone.core.network.http import client_address
+
+_KEYS = PreparedList(active_api_keys)
 
 
 class RegisterView(APIView):
@@ -90,7 +93,7 @@ class ApiKeysView(APIView):
     permission_classes = [ChangesNeedAdminKey, KnownParameters, ReadableBody]
 
     def get(self, request: Request) -> Response:
-        return page_of(request, active_api_keys(signed_in(request)), API_KEY.of)
+        return page_of(request, _KEYS.of(signed_in(request).pk), API_KEY.of)
 
     def post(self, request: Request) -> Response:
         body = validated(NewApiKeySerializer, request)

@@ -12,8 +12,10 @@ from agents.serializers import SecretSerializer, SecretValueSerializer
 from bubblyphone.core.api.known_parameters import KnownParameters
 from bubblyphone.core.api.readable_body import ReadableBody
 from bubblyphone.core.api.views import data, page_of, validated
+from bubblyphone.core.database.prepared_queries import PreparedList
 
 PERMISSIONS = [ChangesNeedAdminKey, KnownParameters, ReadableBody]
+_SECRETS = PreparedList(secrets.secrets_of)
 
 
 class SecretList(APIView):
@@ -22,7 +24,7 @@ class SecretList(APIView):
     permission_classes = PERMISSIONS
 
     def get(self, request: Request) -> Response:
-        return page_of(request, secrets.secrets_of(signed_in(request)), SECRET.of)
+        return page_of(request, _SECRETS.of(signed_in(request).pk), SECRET.of)
 
     def post(self, request: Request) -> Response:
         secret = secrets.create_secret(developer=signed_in(request), **validated(SecretSerializer, request))

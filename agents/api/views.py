@@ -12,6 +12,10 @@ from agents.model_catalog.key_check import check_model_key
 from agents.models import Agent
 from agents.serializers import AgentSerializer, ModelKeySerializer
 from bubblyphone.core.api.views import data, page_of, validated
+from bubblyphone.core.database.prepared_queries import PreparedList
+
+_MODEL_KEYS = PreparedList(selectors.model_keys_of)
+_AGENTS = PreparedList(selectors.agents_of)
 
 
 class ModelList(APIView):
@@ -21,7 +25,7 @@ class ModelList(APIView):
 
 class ModelKeyList(APIView):
     def get(self, request: Request) -> Response:
-        return page_of(request, selectors.model_keys_of(signed_in(request)), MODEL_KEY.of)
+        return page_of(request, _MODEL_KEYS.of(signed_in(request).pk), MODEL_KEY.of)
 
     def post(self, request: Request) -> Response:
         body = validated(ModelKeySerializer, request)
@@ -44,7 +48,7 @@ class ModelKeyTest(APIView):
 
 class AgentList(APIView):
     def get(self, request: Request) -> Response:
-        return page_of(request, selectors.agents_of(signed_in(request)), AGENT.of)
+        return page_of(request, _AGENTS.of(signed_in(request).pk), AGENT.of)
 
     def post(self, request: Request) -> Response:
         body = validated(AgentSerializer, request)

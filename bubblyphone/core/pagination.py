@@ -65,8 +65,13 @@ def first_rows(rows: QuerySet[Row], order: Sequence[str], count: int) -> list[Ro
     Asked for the rows themselves, PostgreSQL walks the primary key back from the newest row of all accounts, since it expects every
     few of them to be a large account's. If that account was silent for long, there are none for very many rows.
     """
+    return list(first_of(rows, order, count))
+
+
+def first_of(rows: QuerySet[Row], order: Sequence[str], count: int) -> QuerySet[Row]:
+    """The query of `first_rows`."""
     ids = rows.order_by(*order).values("pk")[:count]
-    return list(rows.filter(pk__in=ids).order_by(*order))
+    return rows.filter(pk__in=ids).order_by(*order)
 
 
 def beyond(moment: str, at: datetime, boundary: Any, comparison: str) -> Q:

@@ -12,6 +12,7 @@ from accounts.admin_keys import api_key_of, name_of
 from accounts.models import ApiKey, Developer
 from agents.selectors import get_agent, get_model_key
 from bubblyphone.core.api.views import (
+    PAGE_PARAMETERS,
     NewestFirstPagination,
     OldestFirstPagination,
     data,
@@ -19,6 +20,7 @@ from bubblyphone.core.api.views import (
     validated,
     validated_query,
 )
+from bubblyphone.core.database.prepared_queries import PreparedList
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound
 from calls import diagnosis, selectors
 from calls.api.responses import ATTEMPT, CALL, CALL_DETAIL, DIAGNOSIS, EVENT, TRANSCRIPT, TURN
@@ -36,18 +38,27 @@ from phone_numbers.models import PhoneNumber
 LISTED = CALL.columns(Call, "carrier")
 
 
+def _listed(calls: QuerySet[Call]) -> QuerySet[Call]:
+    """A call has about sixty columns, its number and agent as many again; the list needs none of the latter."""
+    return calls.select_related(None).only(*LISTED)
+
+
+_CALLS = PreparedList(lambda developer: _listed(selectors.calls_of(developer)))
+
+
 class CallsView(APIView):
     """POST /calls, GET /calls."""
 
     def get(self, request: Request) -> Response:
+        if request.query_params.keys() <= PAGE_PARAMETERS:  # no filters
+            return page_of(request, _CALLS.of(signed_in(request).pk), CALL.of)
         filters = validated_query(CallFilters, request)
         every = selectors.calls_of(signed_in(request))
         calls = apply_filters(every, filters)
         # For a period, PostgreSQL finds calls by their start; by id it would scan back from the newest one.
         is_period = not filters.keys().isdisjoint(("date_from", "date_to"))
         paginator = NewestFirstPagination("started_at" if is_period else "", every)
-        # A call has about sixty columns, its number and agent as many again; the list needs none of the latter.
-        return page_of(request, calls.select_related(None).only(*LISTED), CALL.of, paginator)
+        return page_of(request, _listed(calls), CALL.of, paginator)
 
     def post(self, request: Request) -> Response:
         body = validated(CallSerializer, request)

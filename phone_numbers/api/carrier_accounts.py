@@ -13,6 +13,7 @@ from agents.serializers import MAX_ID, PhoneNumberField
 from bubblyphone.core.api.known_parameters import KnownParameters
 from bubblyphone.core.api.readable_body import ReadableBody
 from bubblyphone.core.api.views import data, page_of, validated
+from bubblyphone.core.database.prepared_queries import PreparedList
 from phone_numbers import carrier_accounts, imports
 from phone_numbers.api.responses import BOUGHT_NUMBER, CARRIER_ACCOUNT
 from phone_numbers.api.serializers import CarrierAccountSerializer, CarrierAccountUpdateSerializer
@@ -20,6 +21,8 @@ from phone_numbers.api.update import NumberUpdateSerializer
 from phone_numbers.configuration import CAP_FIELDS, variable_warnings
 from phone_numbers.models import PhoneNumber
 from webhooks.sending.signing import signing_keys
+
+_ACCOUNTS = PreparedList(carrier_accounts.accounts_of)
 
 
 class _AccountView(APIView):
@@ -32,7 +35,7 @@ class CarrierAccountsView(_AccountView):
     """GET and POST /carrier-accounts."""
 
     def get(self, request: Request) -> Response:
-        return page_of(request, carrier_accounts.accounts_of(signed_in(request)), CARRIER_ACCOUNT.of)
+        return page_of(request, _ACCOUNTS.of(signed_in(request).pk), CARRIER_ACCOUNT.of)
 
     def post(self, request: Request) -> Response:
         body = validated(CarrierAccountSerializer, request)

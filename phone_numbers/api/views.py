@@ -2,12 +2,15 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import signed_in
+from accounts.models import Developer
 from bubblyphone.core.api.views import data, page_of, validated, validated_query
+from bubblyphone.core.database.prepared_queries import PreparedList
 from phone_numbers import carrier_accounts, selectors, services
 from phone_numbers.api.responses import AVAILABLE_NUMBER, BOUGHT_NUMBER, COST, NUMBER, NUMBER_DETAIL, PRICE
 from phone_numbers.api.serializers import (
@@ -23,6 +26,15 @@ from webhooks.sending.signing import signing_keys
 LISTED = [*NUMBER.columns(PhoneNumber, "carrier", "agent_version_id", "months_paid"), "agent_version__number"]
 
 
+def _listed(developer: Developer) -> QuerySet[PhoneNumber]:
+    """The list shows nothing of the linked agent, and one column of its version."""
+    numbers = selectors.numbers_of(developer)
+    return numbers.select_related(None).select_related("agent_version").only(*LISTED)
+
+
+_NUMBERS = PreparedList(_listed)
+
+
 class AvailableNumbersView(APIView):
     """GET /phone-numbers/available."""
 
@@ -36,9 +48,7 @@ class NumbersView(APIView):
     """POST /phone-numbers, GET /phone-numbers."""
 
     def get(self, request: Request) -> Response:
-        numbers = selectors.numbers_of(signed_in(request))
-        # The list shows nothing of the linked agent, and one column of its version.
-        return page_of(request, numbers.select_related(None).select_related("agent_version").only(*LISTED), NUMBER.of)
+        return page_of(request, _NUMBERS.of(signed_in(request).pk), NUMBER.of)
 
     def post(self, request: Request) -> Response:
         developer = signed_in(request)

@@ -12,10 +12,13 @@ from accounts.admin_keys import ChangesNeedAdminKey
 from bubblyphone.core.api.known_parameters import KnownParameters
 from bubblyphone.core.api.readable_body import ReadableBody
 from bubblyphone.core.api.views import NewestFirstPagination, data, page_of, validated, validated_query
+from bubblyphone.core.database.prepared_queries import PreparedList
 from webhooks import account_endpoints, event_feed
 from webhooks.api.responses import ENDPOINT, EVENT, NEW_ENDPOINT, WEBHOOK_LOG
 from webhooks.api.serializers import EndpointSerializer, EventFilters
 from webhooks.models import WebhookEndpoint
+
+_ENDPOINTS = PreparedList(account_endpoints.endpoints_of)
 
 
 class EventsView(APIView):
@@ -52,7 +55,7 @@ class EndpointsView(_EndpointView):
     """GET and POST /webhook-endpoints."""
 
     def get(self, request: Request) -> Response:
-        return page_of(request, account_endpoints.endpoints_of(signed_in(request)), ENDPOINT.of)
+        return page_of(request, _ENDPOINTS.of(signed_in(request).pk), ENDPOINT.of)
 
     def post(self, request: Request) -> Response:
         body = validated(EndpointSerializer, request)

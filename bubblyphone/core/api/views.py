@@ -32,6 +32,7 @@ from rest_framework.utils.urls import remove_query_param, replace_query_param
 
 from bubblyphone.core.api.json_types import type_problem
 from bubblyphone.core.api.readable_body import UNKNOWN_FIELD
+from bubblyphone.core.database.prepared_queries import AccountRows
 from bubblyphone.core.errors import (
     ApplicationError,
     Forbidden,
@@ -52,6 +53,8 @@ WHOLE_BODY = "body"
 TOO_MANY_FIELDS = "The request has too many fields or files."
 # Times in DRF's format, which differs from orjson's.
 _AS_DRF = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+# The query parameters of a list that choose a page.
+PAGE_PARAMETERS = frozenset({"per_page", "cursor"})
 NOT_OUR_CURSOR = "Invalid cursor."
 
 
@@ -173,14 +176,10 @@ class NewestFirstPagination(BasePagination):
         self._moment, self._among = moment, among
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
-        """One page of a QuerySet whose primary key is `id`."""
+        """One page of a QuerySet whose primary key is `id`, or of AccountRows."""
         size = self.read_size(request)
         backward, boundary = self._read_cursor(request)
-        descends = self.descends != backward
-        page = queryset
-        if boundary is not None:
-            page = page.filter(self._beyond(queryset, boundary, "lt" if descends else "gt"))
-        rows = first_rows(page, [f"-{name}" if descends else name for name in self.order], size + 1)
+        rows = self._read_rows(queryset, self.descends != backward, boundary, size + 1)
         has_more = len(rows) > size
         rows = rows[:size]
         came_from = boundary is not None and bool(rows)
@@ -191,6 +190,13 @@ class NewestFirstPagination(BasePagination):
         self._next = _write_cursor("n", rows[-1].pk) if has_next else None
         self._previous = _write_cursor("p", rows[0].pk) if has_previous else None
         return rows
+
+    def _read_rows(self, rows: Any, descends: bool, boundary: int | None, count: int) -> list[Any]:
+        sign, comparison = ("-", "lt") if descends else ("", "gt")
+        if isinstance(rows, AccountRows):
+            return rows.first(f"{sign}id", comparison, boundary, count)
+        page = rows if boundary is None else rows.filter(self._beyond(rows, boundary, comparison))
+        return first_rows(page, [f"{sign}{name}" for name in self.order], count)
 
     def _beyond(self, queryset: Any, boundary: int, comparison: str) -> Q:
         if not self._moment:
@@ -211,8 +217,10 @@ class NewestFirstPagination(BasePagination):
         )
 
     def _link(self, cursor: str | None) -> str | None:
+        if cursor is None:
+            return None
         url = remove_query_param(self._request.build_absolute_uri(), "cursor")
-        return None if cursor is None else str(replace_query_param(url, "cursor", cursor))
+        return str(replace_query_param(url, "cursor", cursor))
 
     def read_size(self, request: Request) -> int:
         """`per_page`, or the default. Raises InvalidRequest."""
@@ -250,9 +258,12 @@ def _write_cursor(direction: str, boundary: int) -> str:
 
 
 def page_of(
-    request: Request, rows: QuerySet[Row], present: Callable[[Row], Any], paginator: NewestFirstPagination | None = None
+    request: Request,
+    rows: "QuerySet[Row] | AccountRows[Row]",
+    present: Callable[[Row], Any],
+    paginator: NewestFirstPagination | None = None,
 ) -> Response:
-    """One page of `rows`, each converted by `present`, newest first unless another paginator is given."""
+    """One page of `rows`, each converted by `present`, newest first unless another paginator is given, which needs a QuerySet."""
     paginator = paginator or NewestFirstPagination()
     return paginator.get_paginated_response([present(row) for row in paginator.paginate_queryset(rows, request)])
 

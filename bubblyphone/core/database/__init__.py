@@ -1,1 +1,1 @@
-"""Transactions: consistent reads, and actions after a commit."""
+"""Consistent reads, actions after a commit, and queries that are compiled once."""
