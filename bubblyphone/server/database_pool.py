@@ -2,11 +2,14 @@
 
 import select
 import time
+from datetime import UTC, datetime
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
 from django.db import connections
+from django.db.backends.postgresql.psycopg_any import BaseTzLoader, get_adapters_template
 from psycopg import Connection
+from psycopg.abc import Buffer
 from psycopg_pool import ConnectionPool
 
 POOL_WAIT_SECONDS = 10  # how long a request waits for a connection before it fails
@@ -23,6 +26,7 @@ def share_connections() -> None:
     Requests run in many threads. A new connection costs 7 ms, and its PostgreSQL process then loads the catalog entries of
     every table it uses: together half the time of a small page.
     """
+    get_adapters_template(settings.USE_TZ, UTC).register_loader("timestamptz", UtcLoader)
     ConnectionPool.check_connection = staticmethod(check_connection)  # type: ignore[assignment, method-assign]
     pool = {"min_size": 2, "max_size": settings.DATABASE_POOL_SIZE, "timeout": POOL_WAIT_SECONDS}
     for database in connections.settings.values():
@@ -47,3 +51,23 @@ def _has_news(connection: Connection) -> bool:
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
     return bool(poll.poll(0))
+
+
+class UtcLoader(BaseTzLoader):  # type: ignore[misc]
+    """Reads a time as Django's loader does, in a quarter of the time: a page of calls has a hundred of them.
+
+    psycopg's fast loader returns other time zone objects than Django's, which takes each text apart with a regular expression.
+    """
+
+    timezone = UTC
+
+    def load(self, data: Buffer) -> datetime:
+        try:
+            moment = datetime.fromisoformat(bytes(data).decode())
+        except ValueError:
+            return self._load_as_django(data)  # which has an error for each of what Python cannot represent
+        return moment if moment.tzinfo is UTC else self._load_as_django(data)
+
+    def _load_as_django(self, data: Buffer) -> datetime:
+        loaded: datetime = super().load(data)
+        return loaded

@@ -9,15 +9,15 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import DataError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.renderers import JSONRenderer
 
 from agents.models import AgentVersion
-from bubblyphone.core.api.views import FastJSONRenderer
-from bubblyphone.server.database_pool import check_connection
+from bubblyphone.core.api.views import FastJSONRenderer, format_time
+from bubblyphone.server.database_pool import UtcLoader, check_connection
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import bearer, make_agent
 
@@ -85,3 +85,42 @@ def test_a_connection_closed_by_the_server_is_detected() -> None:
         ended.close()
         with pytest.raises(psycopg.OperationalError):
             check_connection(own)
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [
+        (datetime(2026, 4, 5, 12, 0, 9, 999_999, UTC), "2026-04-05T12:00:09Z"),
+        (datetime(2026, 4, 5, 1, 30, tzinfo=timezone.get_fixed_timezone(120)), "2026-04-04T23:30:00Z"),
+        (datetime(1, 1, 1, tzinfo=UTC), "0001-01-01T00:00:00Z"),
+        (None, None),
+    ],
+)
+def test_times_are_in_utc_to_the_second(moment: datetime | None, text: str | None) -> None:
+    assert format_time(moment) == text
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata"])
+@pytest.mark.parametrize(
+    "text", ["2026-04-05 12:00:00+00", "2026-04-05 12:00:00.5+00", "1999-12-31 23:59:59.999999+00", "0001-01-01+00"]
+)
+def test_times_are_read_as_django_reads_them(zone: str, text: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('TimeZone', %s, true)", [zone])
+        cursor.execute("SELECT %s::timestamptz", [text])
+        expected = cursor.fetchone()[0]
+        cursor.adapters.register_loader("timestamptz", UtcLoader)
+        cursor.execute("SELECT %s::timestamptz", [text])
+        found = cursor.fetchone()[0]
+    assert (found, found.tzinfo) == (expected, UTC)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("text", ["infinity", "0044-03-15 12:00:00+00 BC", "10000-01-01 00:00:00+00"])
+def test_times_that_python_cannot_represent_are_an_error(text: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.adapters.register_loader("timestamptz", UtcLoader)
+        cursor.execute("SELECT %s::timestamptz", [text])
+        with pytest.raises(DataError):
+            cursor.fetchone()

@@ -151,7 +151,13 @@ def validated_query(serializer_class: type[serializers.Serializer[Any]], request
 
 def format_time(moment: datetime | None) -> str | None:
     """ISO 8601 in UTC to the second, with `Z`; None stays None."""
-    return None if moment is None else f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+    if moment is None:
+        return None
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    # A page of calls has a hundred times; `isoformat` takes twice as long.
+    parts = (moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second)
+    return "%04d-%02d-%02dT%02d:%02d:%02dZ" % parts  # noqa: UP031  f-strings take longer
 
 
 def data(content: Any, *, status: int = 200, warnings: Sequence[str] = ()) -> Response:
