@@ -147,7 +147,7 @@ An appointment can be canceled free of charge up to 24 hours before.""",
             "tools": [],
             "voicemail_action": "ai_message",
             "analysis_schema": {
-                "outcome": _field("selector", "What became of the appointment", "confirmed", "moved", "canceled", "not reached")
+                "outcome": _field("selector", "What happened to the appointment", "confirmed", "moved", "canceled", "not reached")
             },
         },
     ),

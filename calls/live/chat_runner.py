@@ -1,4 +1,4 @@
-"""Runs a written call from its row to its end; spoken ones are in `calls.live.session_runner`."""
+"""Runs a text call from its row to its end; voice calls are run by `calls.live.session_runner`."""
 
 import asyncio
 from collections.abc import Callable
@@ -24,7 +24,7 @@ IDLE_SECONDS = 600.0
 async def run_chat(
     live: LiveCall, on_end: OnEnd, observer: Observer, *, show: Show, begun: Callable[[ChatSession], None]
 ) -> str:
-    """Run a written call until it ends; returns why.
+    """Run a text call until it ends; returns why.
 
     `begun` receives the session, `show` the pieces of the agent's answers as they are written.
     """

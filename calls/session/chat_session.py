@@ -1,4 +1,4 @@
-"""A written call: the same agent, with the same prompt and tools, answers what somebody types.
+"""A text call: the same agent, with the same prompt and tools, answers typed messages.
 
 There is no audio. Pure asyncio, like `calls.session.call_session`, and with the same parts for the model's connection and the tools.
 Turn-taking, silence and playback do not apply.

@@ -60,7 +60,7 @@ def invalid(pointer: str, detail: str) -> ApiError:
 
 def not_offered(pointer: str) -> ApiError:
     """The error for a feature of Telnyx that this exchange does not have, so that it is never silently ignored."""
-    return ApiError(501, "10015", "Not offered", f"The built-in exchange does not offer {pointer}.", pointer)
+    return ApiError(501, "10015", "Not supported", f"The built-in exchange does not support {pointer}.", pointer)
 
 
 def invalid_number(pointer: str) -> ApiError:

@@ -71,7 +71,7 @@ def filters(request: web.Request, known: Sequence[str]) -> dict[str, str]:
         name = f"{match[1]}.{match[2]}" if match[2] else match[1]
         name = name.removesuffix(".eq")
         if name not in known:
-            raise errors.invalid(key, "This filter is not known.")
+            raise errors.invalid(key, "Unknown filter.")
         found[name] = f"{found[name]},{value}" if name in found else value
     return found
 
@@ -126,4 +126,4 @@ async def fail_on_purpose(request: web.Request, fault: RestFault) -> web.Respons
     if fault == "drop" and request.transport is not None:
         request.transport.close()
     status = fault if isinstance(fault, int) else 500
-    return json_response(ApiError(status, "10007", "Unexpected error", "A fault on purpose.").body(), status)
+    return json_response(ApiError(status, "10007", "Unexpected error", "An injected fault.").body(), status)

@@ -45,7 +45,7 @@ def validate(body: Any, schema: Schema, pointer: str = "") -> dict[str, Any]:
     for name, value in body.items():
         rule_or_none = schema.get(name)
         if rule_or_none is None:
-            raise errors.invalid(f"{pointer}/{name}", f"The parameter {name} is not known.")
+            raise errors.invalid(f"{pointer}/{name}", f"Unknown parameter {name}.")
         if value is not None:
             _check(value, rule_or_none, f"{pointer}/{name}")
     return body

@@ -91,7 +91,7 @@ class WebhookSender:
             await asyncio.sleep(delay)
             if await self._post(url, event, attempt):
                 return
-        logger.warning("webhook %s given up", event["event_type"])
+        logger.warning("gave up on webhook %s", event["event_type"])
 
     async def _post(self, url: str, event: dict[str, Any], attempt: int) -> bool:
         """Whether the event is done: accepted, or refused permanently (a 4xx other than 408 and 429)."""

@@ -171,7 +171,7 @@ def _document(form: Form) -> Source:
 def _status_callback(form: Form) -> StatusCallback:
     events = form.all("StatusCallbackEvent") or ("completed",)
     if not set(events) <= set(EVENTS):
-        raise errors.invalid("StatusCallbackEvent", f"must be of {', '.join(EVENTS)}")
+        raise errors.invalid("StatusCallbackEvent", f"may only contain {', '.join(EVENTS)}")
     return StatusCallback(form.url("StatusCallback"), form.method("StatusCallbackMethod"), events)
 
 

@@ -243,7 +243,7 @@ def _room(call: "Call", name: str, element: Element, source: Source) -> Conferen
     events = frozenset(element.get("statusCallbackEvent", "").split())
     if not events <= EVENTS:
         raise TwimlError(
-            INVALID_ATTRIBUTE, f"statusCallbackEvent of <Conference> must be of {', '.join(sorted(EVENTS))}."
+            INVALID_ATTRIBUTE, f"statusCallbackEvent of <Conference> may only contain {', '.join(sorted(EVENTS))}."
         )
     callback = element.get("statusCallback", "")
     room = Conference(

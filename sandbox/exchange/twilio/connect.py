@@ -26,15 +26,15 @@ async def connect(call: Call, element: Element, source: Source) -> None:
     """Stream both ways until the platform closes the socket. Then continue with the `action`, or the next verb."""
     check_attributes(element, "action method")
     if len(element) != 1 or element[0].tag != "Stream":
-        raise TwimlError(INVALID_DOCUMENT, "The built-in exchange offers <Connect> with one <Stream> only.")
+        raise TwimlError(INVALID_DOCUMENT, "The built-in exchange only supports <Connect> with one <Stream>.")
     stream = element[0]
     check_attributes(stream, "url name track statusCallback statusCallbackMethod")
     url = stream.get("url", "")
     # Twilio only accepts wss. On one machine, ws is enough.
     if not re.fullmatch(r"wss?://[^?#\s]+", url):
-        raise TwimlError(INVALID_STREAM_URL, "A stream's url is a wss address without a query.")
+        raise TwimlError(INVALID_STREAM_URL, "The url of <Stream> must be a wss URL without a query.")
     if stream.get("track", "inbound_track") != "inbound_track":
-        raise TwimlError(INVALID_ATTRIBUTE, "A bidirectional stream has the inbound_track only.")
+        raise TwimlError(INVALID_ATTRIBUTE, "A bidirectional stream only supports inbound_track.")
     await _stream(call, stream, url)
     if action := element.get("action"):
         raise Goto(source.at(action, method_of(element)))

@@ -47,7 +47,9 @@ async def dial(call: Call, element: Element, source: Source) -> None:
     children = list(element)
     number = (element.text or "").strip()
     if len(children) > 1 or (children and number) or not (children or number):
-        raise TwimlError(INVALID_DOCUMENT, "The built-in exchange offers <Dial> with one number or one conference.")
+        raise TwimlError(
+            INVALID_DOCUMENT, "The built-in exchange only supports <Dial> with one number or one conference."
+        )
     target = children[0] if children else None
     if target is not None and target.tag == "Conference":
         call.answer()
@@ -57,7 +59,7 @@ async def dial(call: Call, element: Element, source: Source) -> None:
             call, element, source, target, number or (target.text or "" if target is not None else "")
         ).run()
     else:
-        raise TwimlError(INVALID_DOCUMENT, f"The built-in exchange does not offer <{target.tag}> within <Dial>.")
+        raise TwimlError(INVALID_DOCUMENT, f"The built-in exchange does not support <{target.tag}> within <Dial>.")
     if action := element.get("action"):
         raise Goto(source.at(action, method_of(element), result))
 

@@ -45,7 +45,7 @@ def invalid(name: str, detail: str) -> TwilioError:
 
 def not_offered(what: str) -> TwilioError:
     """The error for a feature of Twilio that this exchange does not have, so that it is never silently ignored."""
-    return TwilioError(501, 20001, f"The built-in exchange does not offer {what}.")
+    return TwilioError(501, 20001, f"The built-in exchange does not support {what}.")
 
 
 def invalid_url(name: str) -> TwilioError:

@@ -75,6 +75,6 @@ async def read_form(request: web.Request, known: Iterable[str], unoffered: Itera
         if name in refused and any(texts):
             raise errors.not_offered(name)
         if name not in names and name not in refused:
-            raise errors.invalid(name, "the parameter is not known")
+            raise errors.invalid(name, "unknown parameter")
         values[name] = texts
     return Form(values)

@@ -79,7 +79,7 @@ async def _perform(call: Call, source: Source, document: Element) -> None:
     for position, element in enumerate(document):
         verb = VERBS.get(element.tag)
         if verb is None:
-            raise TwimlError(INVALID_VERB, f"The built-in exchange does not offer <{element.tag}>.")
+            raise TwimlError(INVALID_VERB, f"The built-in exchange does not support <{element.tag}>.")
         if element.tag == "Pause" and position == 0 and call.status == "ringing":
             # A pause at the start delays the answer.
             await pause(call, element, source)

@@ -42,7 +42,7 @@ def checked_events(events: Iterable[str]) -> tuple[str, ...]:
     """The names of recording events, `completed` if there are none. Raises TwilioError."""
     found = tuple(events) or ("completed",)
     if not set(found) <= set(EVENTS):
-        raise errors.invalid("RecordingStatusCallbackEvent", f"must be of {', '.join(EVENTS)}")
+        raise errors.invalid("RecordingStatusCallbackEvent", f"may only contain {', '.join(EVENTS)}")
     return found
 
 

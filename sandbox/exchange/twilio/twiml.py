@@ -61,7 +61,7 @@ def check_attributes(element: ElementTree.Element, known: str, unoffered: str = 
     """
     for name in element.attrib:
         if name in unoffered.split():
-            raise TwimlError(INVALID_ATTRIBUTE, f"The built-in exchange does not offer {name} of <{element.tag}>.")
+            raise TwimlError(INVALID_ATTRIBUTE, f"The built-in exchange does not support {name} of <{element.tag}>.")
         if name not in known.split():
             raise TwimlError(INVALID_ATTRIBUTE, f"<{element.tag}> has no attribute {name}.")
 
