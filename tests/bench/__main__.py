@@ -1,35 +1,27 @@
-"""`make bench`: the latency and CPU time that the platform adds to a call, compared with the floor and a bare relay under the same load.
+"""`make bench`: the latency, CPU time and memory that the platform adds to a call, compared with the floor and a bare relay under the same
+load.
 
-Writes docs/benchmarks.md. Exits with 1 if frames were lost or the added latency is too large.
+Writes docs/benchmarks.md. Exits with 1 if frames were lost, the added latency is too large, or a target is missed.
 """
 
 import argparse
-import asyncio
-import contextlib
-import gc
-import itertools
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import aiohttp
 import uvloop
 
-from tests.bench import api, judgment, report
-from tests.bench.carrier import BenchCarrier
-from tests.bench.frames import REALTIME, TELNYX
-from tests.bench.line import Line
+from tests.bench import api, compared, judgment, memory, report, wide
+from tests.bench.answering import measure_answering
+from tests.bench.bed import Bed, running
 from tests.bench.measure import OpenLine, Run, measure, measure_interruptions
-from tests.bench.model import EchoModel
-from tests.bench.system import System, cores, on_cores
+from tests.bench.scale import SMOKE, Finding, Scale
 
-NUMBER = "+14155550100"
 JUDGED_CALLS = 20
 QUICK_PAIRS, QUICK_SECONDS = 5, 4.0
-LEVELS = (1, 10, 20, 50, 100)
-
+PAGE = Path(__file__).resolve().parents[2] / "docs/benchmarks.md"
 
 # Name, function that opens a call, list for the results, and the groups of processes whose CPU time counts.
 Way = tuple[str, OpenLine, list[Run], list[list[int]]]
@@ -43,112 +35,69 @@ class Results:
     platform: list[Run] = field(default_factory=list)
     interruptions: list[float] = field(default_factory=list)
     missing_clears: int = 0
-    api_cost: api.ApiCost | None = None
     costs: list[str] = field(default_factory=list)  # failures of the CPU comparison
+    findings: list[Finding] = field(default_factory=list)
 
 
-class Bench:
-    """Opens calls over each of the ways. Every call of a run has its own number."""
-
-    def __init__(self, carrier: BenchCarrier, model: EchoModel, http: aiohttp.ClientSession) -> None:
-        self._carrier = carrier
-        self._model = model
-        self._http = http
-        self._numbers = itertools.count()
-        self.floor_url = self.relay_url = ""
-
-    async def direct(self, position: int) -> Line:
-        """Directly to the model: the overhead of the measurement itself."""
-        socket = await self._http.ws_connect(self._model.socket_url, compress=0, max_msg_size=0)
-        return Line(next(self._numbers), socket, REALTIME)
-
-    async def spliced(self, position: int) -> Line:
-        return await self._bare(self.floor_url)
-
-    async def relayed(self, position: int) -> Line:
-        return await self._bare(self.relay_url)
-
-    async def _bare(self, url: str) -> Line:
-        socket = await self._carrier.open_stream(url, "v3:relay")
-        return Line(next(self._numbers), socket, TELNYX)
-
-    async def called(self, position: int) -> Line:
-        """A call on the platform: signed webhook, answer, media stream."""
-        call, socket = await self._carrier.place_call(NUMBER)
-        return Line(next(self._numbers), socket, TELNYX, at_end=lambda: self._carrier.hang_up(call, NUMBER))
+Part = Callable[[Bed, Scale, Results], Awaitable[None]]
 
 
-@dataclass(slots=True)
-class Setup:
-    """Everything that runs during the measurement."""
-
-    bench: Bench
-    model: EchoModel
-    system: System
-    floor: int
-    relay: int
-    web: int
-    services: list[int]
-    port: int
-
-    async def pair(self, calls: int, seconds: float) -> judgment.Pair:
-        """A run over the floor, then one over the platform."""
-        floor = await measure(self.bench.spliced, calls, seconds, [[self.floor]])
-        return floor, await measure(self.bench.called, calls, seconds, [[self.web], self.services])
+async def measure_levels(bed: Bed, scale: Scale, results: Results) -> None:
+    ways: list[Way] = [
+        ("direct", bed.bench.direct, results.direct, []),
+        ("floor", bed.bench.spliced, results.floor, [[bed.floor]]),
+        ("relay", bed.bench.relayed, results.relay, [[bed.relay]]),
+        ("platform", bed.bench.called, results.platform, [[bed.web], bed.services]),
+    ]
+    await _measure_all(ways, scale)
+    if JUDGED_CALLS in scale.levels:
+        at = scale.levels.index(JUDGED_CALLS)
+        first = results.floor[at], results.platform[at]
+        results.costs = await judgment.judge_cost(first, lambda: bed.pair(JUDGED_CALLS, scale.seconds))
+    results.interruptions, results.missing_clears = await measure_interruptions(
+        bed.bench.called, bed.model, JUDGED_CALLS, scale.seconds
+    )
 
 
-@contextlib.asynccontextmanager
-async def running() -> AsyncIterator[Setup]:
-    """Start everything, the measured processes on one core and the benchmark on the other. Stop everything at the end."""
-    measured, own = cores()
-    os.sched_setaffinity(0, own)
-    with System() as system:
-        async with (
-            EchoModel() as model,
-            BenchCarrier() as carrier,
-            aiohttp.ClientSession() as http,
-        ):
-            bench = Bench(carrier, model, http)
-            with on_cores(measured):
-                floor, floor_port = system.start_relay("tests.bench.floor", model.socket_url)
-                relay, relay_port = system.start_relay("tests.bench.relay", model.socket_url)
-                variables = {
-                    "TELNYX_API_KEY": "KEY-bench",
-                    "TELNYX_PUBLIC_KEY": carrier.public_key,
-                    "TELNYX_BASE_URL": carrier.base_url,
-                    "OPENAI_API_KEY": "sk-bench",
-                    "OPENAI_BASE_URL": model.base_url,
-                }
-                web, services, port = await asyncio.to_thread(system.start_platform, NUMBER, variables)
-            bench.floor_url, bench.relay_url = f"ws://127.0.0.1:{floor_port}/", f"ws://127.0.0.1:{relay_port}/"
-            carrier.webhook_url = f"http://127.0.0.1:{port}/webhooks/telnyx"
-            gc.collect()
-            gc.freeze()
-            yield Setup(bench, model, system, floor, relay, web, services, port)
-        if log := system.log():
-            sys.stderr.write(log)
+async def _measure_api(bed: Bed, scale: Scale, results: Results) -> None:
+    cost = await api.measure_api(bed.port, bed.system.api_keys, bed.web, bed.services, scale.api_requests)
+    _add([Finding(f"{api.brief(cost)}.")], results)
 
 
-async def run(levels: Sequence[int], seconds: float, repeats: int) -> Results:
-    """Measure all levels, then interruptions and the API."""
+async def _measure_wide(bed: Bed, scale: Scale, results: Results) -> None:
+    _add(await wide.measure_wide(bed, scale, say), results)
+
+
+def _part(measured: Callable[[Bed, Scale], Awaitable[list[Finding]]]) -> Part:
+    async def measure_part(bed: Bed, scale: Scale, results: Results) -> None:
+        _add(await measured(bed, scale), results)
+
+    return measure_part
+
+
+PARTS: dict[str, Part] = {
+    "memory": _part(memory.measure_memory),  # first, because a process that has worked has free memory
+    "answering": _part(measure_answering),
+    "formats": _part(compared.measure_formats),
+    "extras": _part(compared.measure_extras),
+    "levels": measure_levels,
+    "wide": _measure_wide,
+    "api": _measure_api,
+}
+
+
+def _add(findings: Sequence[Finding], results: Results) -> None:
+    for finding in findings:
+        say(finding.text)
+    results.findings += findings
+
+
+async def run(names: Sequence[str], scale: Scale) -> Results:
+    """Measure these parts in order. Everything is started once."""
     results = Results()
     async with running() as bed:
-        bench = bed.bench
-        ways: list[Way] = [
-            ("direct", bench.direct, results.direct, []),
-            ("floor", bench.spliced, results.floor, [[bed.floor]]),
-            ("relay", bench.relayed, results.relay, [[bed.relay]]),
-            ("platform", bench.called, results.platform, [[bed.web], bed.services]),
-        ]
-        await _measure_all(ways, levels, seconds, repeats)
-        if JUDGED_CALLS in levels:
-            at = list(levels).index(JUDGED_CALLS)
-            first = results.floor[at], results.platform[at]
-            results.costs = await judgment.judge_cost(first, lambda: bed.pair(JUDGED_CALLS, seconds))
-        results.interruptions, results.missing_clears = await measure_interruptions(
-            bench.called, bed.model, JUDGED_CALLS, seconds
-        )
-        results.api_cost = await api.measure_api(bed.port, bed.system.api_keys, bed.web, bed.services)
+        for name in names:
+            await PARTS[name](bed, scale, results)
     return results
 
 
@@ -164,13 +113,13 @@ async def compare_quickly() -> int:
     return 0
 
 
-async def _measure_all(ways: Sequence[Way], levels: Sequence[int], seconds: float, repeats: int) -> None:
+async def _measure_all(ways: Sequence[Way], scale: Scale) -> None:
     """Alternate the ways repeatedly, so that other load on the machine affects all of them."""
-    for calls in levels:
+    for calls in scale.levels:
         runs: dict[str, list[Run]] = {name: [] for name, *_ in ways}
-        for _ in range(repeats):
+        for _ in range(scale.repeats):
             for name, open_line, _, watched in ways:
-                runs[name].append(await measure(open_line, calls, seconds, watched))
+                runs[name].append(await measure(open_line, calls, scale.seconds, watched))
                 say(f"{calls:3} calls, {name}: {report.brief(runs[name][-1])}")
         for name, _, results, _ in ways:
             results.append(Run.together(runs[name]))
@@ -181,12 +130,13 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def main() -> int:
+def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="compare only the platform with the floor, in two minutes")
     parser.add_argument(
-        "--smoke", action="store_true", help="measure everything, but only with 20 calls for three seconds"
+        "--smoke", action="store_true", help="measure everything, but only with few calls for a second or two"
     )
+    parser.add_argument("--only", choices=PARTS, nargs="+", help="measure only these parts")
     parser.add_argument(
         "--calls", type=int, nargs="+", help="numbers of concurrent calls, instead of the report's levels"
     )
@@ -198,30 +148,44 @@ def main() -> int:
         type=Path,
         help="where to write the report (default: docs/benchmarks.md, or nowhere for a partial run)",
     )
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    options = parse_options()
     if not hasattr(os, "sched_setaffinity"):
         say("The benchmark requires Linux: it pins processes to cores and reads their CPU time from /proc.")
         return 2
     if options.quick:
         return uvloop.run(compare_quickly())
-    levels, seconds, repeats = ((JUDGED_CALLS,), 3.0, 1) if options.smoke else (LEVELS, 6.0, 3)
-    seconds, repeats = options.seconds or seconds, options.repeats or repeats
-    results = uvloop.run(run(options.calls or levels, seconds, repeats))
-    tables = report.tables(results.direct, results.floor, results.relay, results.platform, results.interruptions)
-    if results.api_cost is not None:
-        tables = f"{tables}\n\n{api.brief(results.api_cost)}."
-    say("\n" + tables)
-    is_partial = options.smoke or options.calls
-    target = options.write or (None if is_partial else Path(__file__).resolve().parents[2] / "docs/benchmarks.md")
+    scale = SMOKE if options.smoke else Scale()
+    scale = replace(
+        scale,
+        levels=tuple(options.calls or scale.levels),
+        seconds=options.seconds or scale.seconds,
+        repeats=options.repeats or scale.repeats,
+    )
+    results = uvloop.run(run(options.only or list(PARTS), scale))
+    text = report.text_of(results.findings)
+    if results.platform:
+        tables = report.tables(results.direct, results.floor, results.relay, results.platform, results.interruptions)
+        text = f"{tables}\n\n{text}" if text else tables
+    say("\n" + text)
+    is_partial = options.smoke or options.calls or options.only
+    target = options.write or (None if is_partial else PAGE)
     if target is not None:
-        target.write_text(report.page(tables, seconds, repeats))
+        target.write_text(report.page(text, scale, PARTS))
     failures = judge(results, options.limit)
-    say("\n".join(failures) or f"p99 < {options.limit:g} ms and no lost frames.")
+    if not options.smoke:
+        failures += [f"MISSED: {finding.missed}" for finding in results.findings if finding.missed]
+    say("\n".join(failures) or "No failures.")
     return 1 if failures else 0
 
 
 def judge(results: Results, limit_ms: float) -> list[str]:
     """Failures, at 20 calls if those were measured."""
+    if not results.platform:
+        return []
     at = next((index for index, run in enumerate(results.platform) if run.calls == JUDGED_CALLS), 0)
     judged, base = results.platform[at], results.direct[at]
     failures = list(results.costs)

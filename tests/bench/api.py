@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from tests.bench.system import System, cores, cpu_seconds, on_cores, tree, trees
+from tests.bench.scale import Scale
+from tests.bench.system import System, cores, cpu_seconds, on_cores, trees
 
-NUMBER = "+14155550100"
 # A page of 25 calls, and two lists with a few rows.
 PATHS = ("/api/v1/calls", "/api/v1/phone-numbers", "/api/v1/api-keys?per_page=10")
 CLIENTS = 8
-PER_KEY = 90  # requests per minute; the limit is 100
 OPEN_RATE = 150  # requests per second, for the latency
 FIRST = 300  # warm-up requests that are not measured: they fill caches and open connections
 
@@ -34,15 +33,14 @@ class ApiCost:
         return 1000 / self.web_ms
 
 
-async def measure_api(port: int, keys: Sequence[str], web: int, services: list[int]) -> ApiCost:
+async def measure_api(port: int, keys: Sequence[str], web: int, services: list[int], count: int) -> ApiCost:
     """Two runs: one as fast as CLIENTS connections allow, to measure CPU time, and one at a fixed rate, to measure latency."""
-    count = (len(keys) * PER_KEY - FIRST) // 2
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", connector=aiohttp.TCPConnector(limit=200)) as http:
         sender = _Sender(http, keys)
         await sender.send_all(FIRST)
-        before = [cpu_seconds(tree(web)), cpu_seconds(trees(services))]
+        before = [cpu_seconds(trees([web])), cpu_seconds(trees(services))]
         await sender.send_all(count)
-        after = [cpu_seconds(tree(web)), cpu_seconds(trees(services))]
+        after = [cpu_seconds(trees([web])), cpu_seconds(trees(services))]
         latencies = sorted(await sender.send_at_rate(count))
     return ApiCost(
         web_ms=1000 * (after[0] - before[0]) / count,
@@ -102,8 +100,8 @@ async def main() -> None:
     os.sched_setaffinity(0, own)
     with System() as system:
         with on_cores(measured):
-            web, services, port = await asyncio.to_thread(system.start_platform, NUMBER, {})
-        sys.stdout.write(brief(await measure_api(port, system.api_keys, web, services)) + "\n")
+            web, services, port = await asyncio.to_thread(system.start_platform, {})
+        sys.stdout.write(brief(await measure_api(port, system.api_keys, web, services, Scale().api_requests)) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""The parts of Telnyx that a call on the platform needs: signed webhooks, commands, and media streams."""
+"""The parts of Telnyx that a call on the platform needs: signed webhooks, commands, and media streams. Also the developer's server, which
+receives webhooks.
+"""
 
 import asyncio
 import base64
@@ -22,17 +24,20 @@ class BenchCarrier:
     def __init__(self) -> None:
         self._key = Ed25519PrivateKey.generate()
         self.public_key = base64.b64encode(self._key.public_key().public_bytes_raw()).decode()
-        self.base_url = ""
+        self.base_url = self.hook_url = ""
         self.webhook_url = ""
-        self._streams: dict[str, asyncio.Future[str]] = {}  # call → media stream URL from its answer
+        # Call → media stream URL from its answer, and the time of the answer.
+        self._answers: dict[str, asyncio.Future[tuple[str, float]]] = {}
 
     async def __aenter__(self) -> Self:
         app = web.Application()
+        app.router.add_post("/hook", self._take_webhook)
         app.router.add_post("/v2/calls/{call}/actions/{command}", self._command)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.base_url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/v2"
+        port = self._runner.addresses[0][1]
+        self.base_url, self.hook_url = f"http://127.0.0.1:{port}/v2", f"http://127.0.0.1:{port}/hook"
         self._http = aiohttp.ClientSession()
         return self
 
@@ -44,14 +49,20 @@ class BenchCarrier:
 
     async def place_call(self, to: str) -> tuple[str, aiohttp.ClientWebSocketResponse]:
         """Ring, wait for the answer, open the media stream. Returns the call's ID and the stream."""
-        call = f"v3:{uuid.uuid4()}"
-        self._streams[call] = asyncio.get_running_loop().create_future()
-        await self._report("call.initiated", call, to, direction="incoming", state="parked")
-        async with asyncio.timeout(ANSWER_SECONDS):
-            url = await self._streams[call]
+        call, _ = await self.ring(to)
+        url, _ = await self._answers[call]
         await self._report("call.answered", call, to, state="answered")
         socket = await self.open_stream(url, call)
         return call, socket
+
+    async def ring(self, to: str) -> tuple[str, float]:
+        """Report a call and be told to answer it; the call's id, and when that was on the clock of `perf_counter`."""
+        call = f"v3:{uuid.uuid4()}"
+        self._answers[call] = asyncio.get_running_loop().create_future()
+        await self._report("call.initiated", call, to, direction="incoming", state="parked")
+        async with asyncio.timeout(ANSWER_SECONDS):
+            _, answered_at = await self._answers[call]
+        return call, answered_at
 
     async def open_stream(self, url: str, call: str) -> aiohttp.ClientWebSocketResponse:
         """Open a media stream and start it."""
@@ -65,11 +76,17 @@ class BenchCarrier:
     async def hang_up(self, call: str, to: str) -> None:
         await self._report("call.hangup", call, to, hangup_cause="normal_clearing", hangup_source="caller")
 
+    async def _take_webhook(self, request: web.Request) -> web.Response:
+        """The developer's server."""
+        await request.read()
+        return web.Response()
+
     async def _command(self, request: web.Request) -> web.Response:
         if request.match_info["command"] == "answer":
-            future = self._streams[request.match_info["call"]]
+            answered_at, body = time.perf_counter(), await request.json()
+            future = self._answers[request.match_info["call"]]
             if not future.done():
-                future.set_result((await request.json())["stream_url"])
+                future.set_result((body["stream_url"], answered_at))
         return web.json_response({"data": {"result": "ok"}})
 
     async def _report(self, event_type: str, call: str, to: str, **fields: Any) -> None:

@@ -50,7 +50,10 @@ class Line:
         socket: aiohttp.ClientWebSocketResponse,
         dialect: Dialect,
         at_end: Callable[[], Awaitable[None]] | None = None,
+        *,
+        is_tagged: bool = True,
     ) -> None:
+        """Without tags in what comes back, its frames are taken for those that were sent, in order."""
         self.call = call
         self.socket = socket
         self.round_trips: list[float] = []
@@ -59,35 +62,40 @@ class Line:
         self.cleared_at: list[float] = []
         self._dialect = dialect
         self._at_end = at_end
+        self._is_tagged = is_tagged
         self._playback = Playback(socket)
         self._sent_at: list[float] = []
         self._newest = -1
-        self._tasks = [asyncio.create_task(self._listen())]
+        self._listening = asyncio.create_task(self._listen())
+        self._talking: asyncio.Task[None] | None = None
 
-    def talk(self, delay: float) -> None:
-        """Start sending `delay` seconds from now."""
-        self._tasks.append(asyncio.create_task(self._talk(delay)))
+    def talk(self, phase: float) -> None:
+        """Start sending. Each frame is due a whole number of frames after `phase`, a time of `perf_counter`."""
+        self._talking = asyncio.create_task(self._talk(phase))
 
     @property
     def sent(self) -> int:
         return len(self._sent_at)
 
     async def close(self) -> None:
+        await self.silence()
         self._playback.clear()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._listening.cancel()
+        await asyncio.gather(self._listening, return_exceptions=True)
         await self.socket.close()
         if self._at_end is not None:
             await self._at_end()
 
     async def silence(self) -> None:
         """Stop sending. Frames in flight can still return."""
-        self._tasks[-1].cancel()
-        await asyncio.gather(self._tasks.pop(), return_exceptions=True)
+        if self._talking is not None:
+            self._talking.cancel()
+            await asyncio.gather(self._talking, return_exceptions=True)
+            self._talking = None
 
-    async def _talk(self, delay: float) -> None:
-        due = time.perf_counter() + delay
+    async def _talk(self, phase: float) -> None:
+        due = time.perf_counter()
+        due += (phase - due) % FRAME_SECONDS
         prefix, suffix = self._dialect.prefix, self._dialect.suffix
         while True:
             await asyncio.sleep(due - time.perf_counter())
@@ -112,7 +120,7 @@ class Line:
                 self._playback.clear()
 
     def _heard(self, payload: str, now: float) -> None:
-        tag = read_tag(payload)
+        tag = read_tag(payload) if self._is_tagged else (self.call, self._newest + 1)
         if tag is None or tag[0] != self.call:
             return
         number = tag[1]

@@ -1,6 +1,7 @@
 """The measurements: concurrent calls for some seconds, over a bare connection, the relay, the floor or the platform."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -13,8 +14,8 @@ from tests.bench.system import cpu_seconds, tree
 SETTLE_SECONDS = 1.0
 # A frame that takes longer than this is lost.
 LOST_AFTER_SECONDS = 2.0
-# Between the starts of two calls.
-STAGGER_SECONDS = 0.1
+OPENED_AT_ONCE = 4
+ENDED_AT_ONCE = 8
 
 OpenLine = Callable[[int], Awaitable[Line]]
 
@@ -63,7 +64,7 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 async def measure(open_line: OpenLine, calls: int, seconds: float, watched: Sequence[Sequence[int]] = ()) -> Run:
     """Run this many concurrent calls. Frames sent during `seconds` count, whenever they return."""
-    lines = await _begin(open_line, calls)
+    lines = await begin(open_line, calls)
     try:
         processes = [[pid for root in group for pid in tree(root)] for group in watched]
         await asyncio.sleep(SETTLE_SECONDS)
@@ -74,9 +75,9 @@ async def measure(open_line: OpenLine, calls: int, seconds: float, watched: Sequ
         cpu = [cpu_seconds(group) - before for group, before in zip(processes, cpu_before, strict=True)]
         for line in lines:
             await line.silence()
-        await asyncio.sleep(LOST_AFTER_SECONDS)
+        await _wait_for_the_rest(lines)
     finally:
-        await asyncio.gather(*(line.close() for line in lines))
+        await end(lines)
     trips = [trip for line, start, end in zip(lines, first, last, strict=True) for trip in line.round_trips[start:end]]
     return Run(
         calls=calls,
@@ -89,11 +90,18 @@ async def measure(open_line: OpenLine, calls: int, seconds: float, watched: Sequ
     )
 
 
+async def _wait_for_the_rest(lines: Sequence[Line]) -> None:
+    """Until all frames are back, or those that are not are lost."""
+    deadline = time.perf_counter() + LOST_AFTER_SECONDS
+    while any(LOST in line.round_trips for line in lines) and time.perf_counter() < deadline:
+        await asyncio.sleep(0.05)
+
+
 async def measure_interruptions(
     open_line: OpenLine, model: EchoModel, calls: int, seconds: float
 ) -> tuple[list[float], int]:
     """Seconds from the model's report of the caller's speech to `clear` at the carrier, and how many `clear` messages were missing."""
-    lines = await _begin(open_line, calls)
+    lines = await begin(open_line, calls)
     try:
         await asyncio.sleep(SETTLE_SECONDS)
         talks = [
@@ -103,7 +111,7 @@ async def measure_interruptions(
         reported = await asyncio.gather(*talks)
         await asyncio.sleep(LOST_AFTER_SECONDS)
     finally:
-        await asyncio.gather(*(line.close() for line in lines))
+        await end(lines)
     delays, missing = [], 0
     for line, reports in zip(lines, reported, strict=True):
         missing += abs(len(reports) - len(line.cleared_at))
@@ -111,12 +119,28 @@ async def measure_interruptions(
     return delays, missing
 
 
-async def _begin(open_line: OpenLine, calls: int) -> list[Line]:
-    """Open the calls one after another. Their frames are out of phase, like those of independent calls."""
-    lines = []
-    for number in range(calls):
-        line = await open_line(number)
-        line.talk(delay=number * FRAME_SECONDS / calls)
-        lines.append(line)
-        await asyncio.sleep(STAGGER_SECONDS)
-    return lines
+async def begin(open_line: OpenLine, calls: int) -> list[Line]:
+    """Open calls, a few at a time. Their frames are out of phase, like those of independent calls."""
+    turns = asyncio.Semaphore(OPENED_AT_ONCE)
+    epoch = time.perf_counter()
+
+    async def one(number: int) -> Line:
+        async with turns:
+            line = await open_line(number)
+        line.talk(epoch + number * FRAME_SECONDS / calls)
+        return line
+
+    return list(await asyncio.gather(*(one(number) for number in range(calls))))
+
+
+async def end(lines: Sequence[Line]) -> None:
+    """Hang up all calls."""
+    turns = asyncio.Semaphore(ENDED_AT_ONCE)
+
+    async def one(line: Line) -> None:
+        async with turns:
+            await line.close()
+
+    for line in lines:
+        await line.silence()
+    await asyncio.gather(*(one(line) for line in lines))

@@ -8,6 +8,7 @@ import orjson
 from aiohttp import WSMsgType, web
 
 from tests.bench.frames import REALTIME, read_tag
+from tests.bench.rows import WRITES
 from tests.fakes.vendor import FakeVendor
 
 # What the model says before the caller interrupts: 2 s, far more than is played by then.
@@ -15,6 +16,8 @@ SPEECH = b64encode(bytes([0xFF]) * 16000).decode()
 SPEAKS_SECONDS = 0.15
 PAUSE_SECONDS = 0.25
 TURN_SECONDS = SPEAKS_SECONDS + PAUSE_SECONDS
+# Both sides' words come as text after so many frames: every two seconds.
+WRITTEN_FRAMES = 100
 
 
 class EchoModel(FakeVendor):
@@ -46,6 +49,8 @@ class Conversation:
         self._call: int | None = None
         self._is_echo = True
         self._turn = 0
+        self._writes = False
+        self._frames = 0
         self._prefix = self._delta_prefix()
 
     async def run(self) -> None:
@@ -60,7 +65,11 @@ class Conversation:
                     self._introduce(payload)
                 if self._is_echo:
                     await self._socket.send_str(self._prefix + payload + '"}')
+                self._frames += 1
+                if self._writes and self._frames % WRITTEN_FRAMES == 0:
+                    await self._write_down()
             elif '"session.update"' in message.data:
+                self._writes = WRITES in message.data
                 await self._send({"type": "session.updated", "session": session})
                 await self._send({"type": "response.created", "response": self._response("in_progress")})
 
@@ -83,6 +92,12 @@ class Conversation:
             await self._send({"type": "response.done", "response": self._response("cancelled")})
             await asyncio.sleep(PAUSE_SECONDS)
         return reported
+
+    async def _write_down(self) -> None:
+        heard = {"item_id": f"item_caller_{self._frames}", "transcript": "Are you open on Saturday mornings?"}
+        await self._send({"type": "conversation.item.input_audio_transcription.completed", "content_index": 0, **heard})
+        said = {"item_id": f"item_{self._turn}", "transcript": "Yes, from nine to one."}
+        await self._send({"type": "response.output_audio_transcript.done", "content_index": 0, **said})
 
     def _introduce(self, payload: str) -> None:
         if tag := read_tag(payload):

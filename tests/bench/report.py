@@ -2,10 +2,11 @@
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from tests.bench.measure import Run, quantile
+from tests.bench.scale import Finding, Scale
 
 PAGE = """# Benchmarks
 
@@ -20,6 +21,8 @@ if it is 25% above the record in each of up to three tries. Tries on a machine t
 
 ## Method
 
+- **Order.** The parts are {parts}. `python -m tests.bench --only PART…` measures one or more of them. What is compared is measured
+  alternately in the same run, {repeats} times, and the ratio is the median of the pairs' ratios.
 - **Load.** Each call sends a frame of 20 ms PCMU fifty times a second. The model echoes each frame immediately, so fifty frames a
   second come back: the most messages that a call can cause. Every frame is tagged. A frame that does not return within 2 s is
   lost. Each level lasts {seconds:g} s after all its calls have started, {repeats} times over each way, alternately. CPU times are
@@ -38,8 +41,19 @@ if it is 25% above the record in each of up to three tries. Tries on a machine t
 - **API.** GETs of three lists (a page of 25 calls, the numbers, ten API keys) over eight connections, cycling through 60 keys. CPU
   is the web process's time per request. Its reciprocal is the number of requests that one core can answer. The latency is from a
   separate run at a fixed rate, measured from when each request was due. `python -m tests.bench.api` measures only this.
-- **Not measured.** Real carriers and models, networks with delay or loss, TLS, several processes or machines, recordings, Gemini's
-  formats, live transcripts, memory, and the effect of other work on latency during calls.
+- **Memory of a call.** The growth of the web process's physical memory (PSS) while calls are added to calls that are already open, so
+  threads, connections and caches exist before. All calls have sent audio, and are silent at the moment of the measurement, because
+  audio in transit is not a call's memory. Objects that wait for Python's garbage collector count. The connections have no TLS.
+- **Answering.** Signed `call.initiated` webhooks at a fixed rate. The time is from when a call was due until the carrier has the answer
+  command. A hangup report ends each call right away, so there are as many of those. The web process, PostgreSQL and Valkey share a core.
+- **Gemini's formats.** {calls} calls to each model, alternately. Gemini receives 16 kHz PCM and sends 24 kHz: each frame is decoded,
+  resampled and encoded, and one from the model is six times as long as PCMU. Its frames have no tags and are counted in order.
+- **Recording, live transcript and metering.** {calls} calls with and without recording and live transcript, alternately. Each side says a
+  sentence every two seconds. The clock process meters the calls in both cases; its CPU time is stated separately.
+- **Wide levels.** Once each, on the same core, with the floor for comparison. The benchmark's own core plays carrier, callers and
+  model. If even the floor is late, the benchmark had no time, and the level is not judged.
+- **Not measured.** Real carriers and models, networks with delay or loss, TLS, several processes or machines, and the effect of other
+  work on latency during calls.
 - **Barge-in to clear.** The time from the model's report that the caller is speaking until the carrier receives the `clear` that
   empties its playback queue, including both ways over loopback. At {judged} concurrent calls, each interrupted repeatedly.
 """
@@ -81,15 +95,22 @@ def tables(
     return "\n".join([*rows, "", f"Barge-in to clear, p50 / p99 of {len(interruptions)}: **{waits} ms**."])
 
 
-def page(tables_text: str, seconds: float, repeats: int, judged: int = 20) -> str:
+def text_of(findings: Sequence[Finding]) -> str:
+    """A Markdown list."""
+    return "\n".join(f"- {finding.text}" for finding in findings)
+
+
+def page(text: str, scale: Scale, parts: Iterable[str], judged: int = 20) -> str:
     """The whole of docs/benchmarks.md."""
     return PAGE.format(
         date=f"{datetime.now(UTC):%Y-%m-%d}",
         python=platform.python_version(),
         cores=os.cpu_count(),
         system=f"{platform.system()} {platform.machine()}",
-        tables=tables_text,
-        seconds=seconds,
-        repeats=repeats,
+        tables=text,
+        seconds=scale.seconds,
+        repeats=scale.repeats,
+        calls=scale.calls,
+        parts=", ".join(parts),
         judged=judged,
     )

@@ -1,4 +1,4 @@
-"""`python -m tests.bench.rows NUMBER`: migrates, then creates an account with credit and a number that OpenAI's model answers.
+"""`python -m tests.bench.rows WEBHOOK_URL`: migrates, then creates an account with credit and the numbers that are called.
 
 Also creates a few past calls, and API keys that it prints as JSON. Each key can send 100 requests per minute.
 """
@@ -12,6 +12,12 @@ from django.core.management import call_command
 from django.utils import timezone
 
 CALLS, KEYS = 30, 60
+# Answered by OpenAI's model, which speaks the caller's format, and by Gemini's, which needs 16 kHz and gives 24.
+OPENAI, GEMINI = "+14155550100", "+14155550101"
+# By OpenAI's model, too: calls are recorded, and what is said is sent to the account's server at once.
+RECORDED = "+14155550102"
+# With this prompt the bench's model also sends what is said as text.
+WRITES = "Write everything down."
 
 
 def main() -> None:
@@ -22,7 +28,17 @@ def main() -> None:
     from tests.calls.rows import make_account, make_call, make_streaming_number
 
     developer = make_account("1000")
-    number = make_streaming_number(developer, e164=sys.argv[1], model_slug="gpt-realtime-mini", webhook_url="")
+    number = make_streaming_number(developer, e164=OPENAI, model_slug="gpt-realtime-mini", webhook_url="")
+    make_streaming_number(developer, e164=GEMINI, model_slug="gemini-3.1-flash-live", webhook_url="")
+    make_streaming_number(
+        developer,
+        e164=RECORDED,
+        model_slug="gpt-realtime-mini",
+        system_prompt=WRITES,
+        webhook_url=sys.argv[1],
+        recording_enabled=True,
+        realtime_transcript=True,
+    )
     for place in range(CALLS):
         began = timezone.now() - timedelta(hours=place + 1)
         ended = {"status": "completed", "hangup_cause": "normal_clearing", "ended_at": began, "settled_at": began}

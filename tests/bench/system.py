@@ -23,6 +23,7 @@ from bubblyphone.services.valkey import EmbeddedValkey
 
 START_SECONDS = 90
 IDLE_SHARE = 0.02  # of one core
+CLOCK_SHARE = 0.15  # the clock process looks for work every second
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -81,6 +82,8 @@ class System:
     """Starts everything in a temporary directory and stops it again, even if the benchmark is killed."""
 
     def __init__(self) -> None:
+        self._environment: dict[str, str] = {}
+        self._clock: subprocess.Popen[bytes] | None = None
         self._home = Path(tempfile.mkdtemp(prefix="bubblyphone-bench-"))
         self._reaper = OrphanReaper()
         self._stack = contextlib.ExitStack()
@@ -111,10 +114,11 @@ class System:
             self._reaper.watch(service.process.pid, signal.SIGINT)
         return environment, services
 
-    def start_platform(self, number: str, variables: Mapping[str, str]) -> tuple[int, list[int], int]:
+    def start_platform(self, variables: Mapping[str, str], hook_url: str = "") -> tuple[int, list[int], int]:
         """Returns the PID of the web process, the PIDs of the services, and the port."""
         environment, services = self.start_services(variables)
-        self.api_keys: list[str] = json.loads(run_module("tests.bench.rows", environment, number))
+        self._environment = environment
+        self.api_keys: list[str] = json.loads(run_module("tests.bench.rows", environment, hook_url))
         port = int(environment["PORT"])
         web = self._start([sys.executable, "-m", "bubblyphone.serve"], environment)
         self._wait_for(web, lambda: _is_alive(port))
@@ -126,6 +130,17 @@ class System:
     def start_command(self, name: str, environment: Mapping[str, str]) -> int:
         """Starts `manage.py <name>` and returns its PID."""
         return self._start([sys.executable, "manage.py", name], environment).pid
+
+    def start_clock(self) -> int:
+        """Start the clock process, which meters calls and sends webhooks. Returns its PID."""
+        clock = self._clock = self._start([sys.executable, "manage.py", "clock"], self._environment)
+        self._wait_for(clock, lambda: _is_idle(clock.pid, share=CLOCK_SHARE))
+        return clock.pid
+
+    def stop_clock(self) -> None:
+        assert self._clock is not None
+        self._clock.terminate()
+        self._clock.wait()
 
     def start_relay(self, module: str, model_url: str) -> tuple[int, int]:
         """Start `tests.bench.relay` or `tests.bench.floor`. Returns its PID and port."""
@@ -162,11 +177,11 @@ def run_module(module: str, environment: Mapping[str, str], *arguments: str) -> 
     return subprocess.run(command, cwd=PROJECT, env=environment, check=True, stdout=subprocess.PIPE).stdout
 
 
-def _is_idle(pid: int) -> bool:
+def _is_idle(pid: int, share: float = IDLE_SHARE) -> bool:
     """Whether a process and its children are idle for two seconds."""
     before = cpu_seconds(tree(pid))
     time.sleep(2)
-    return cpu_seconds(tree(pid)) - before < IDLE_SHARE * 2
+    return cpu_seconds(tree(pid)) - before < share * 2
 
 
 def _is_alive(port: int) -> bool:

@@ -1,0 +1,127 @@
+"""Everything that runs during the measurement, and how calls are opened over each of the ways."""
+
+import asyncio
+import contextlib
+import gc
+import itertools
+import os
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import partial
+
+import aiohttp
+
+from tests.bench import judgment
+from tests.bench.carrier import BenchCarrier
+from tests.bench.frames import REALTIME, TELNYX
+from tests.bench.gemini import GeminiEcho
+from tests.bench.line import Line
+from tests.bench.measure import measure
+from tests.bench.model import EchoModel
+from tests.bench.rows import GEMINI, OPENAI, RECORDED
+from tests.bench.system import System, cores, on_cores
+
+
+class Bench:
+    """Opens calls over each of the ways. Every call of a run has its own number."""
+
+    def __init__(self, carrier: BenchCarrier, model: EchoModel, http: aiohttp.ClientSession) -> None:
+        self._carrier = carrier
+        self._model = model
+        self._http = http
+        self._numbers = itertools.count()
+        self.floor_url = self.relay_url = ""
+
+    async def direct(self, position: int) -> Line:
+        """Directly to the model: the overhead of the measurement itself."""
+        socket = await self._http.ws_connect(self._model.socket_url, compress=0, max_msg_size=0)
+        return Line(next(self._numbers), socket, REALTIME)
+
+    async def spliced(self, position: int) -> Line:
+        return await self._bare(self.floor_url)
+
+    async def relayed(self, position: int) -> Line:
+        return await self._bare(self.relay_url)
+
+    async def _bare(self, url: str) -> Line:
+        socket = await self._carrier.open_stream(url, "v3:relay")
+        return Line(next(self._numbers), socket, TELNYX)
+
+    async def called(self, position: int) -> Line:
+        """A call on the platform: signed webhook, answer, media stream. The model speaks the caller's format."""
+        return await self._call(OPENAI)
+
+    async def called_gemini(self, position: int) -> Line:
+        """The same to a model that needs other formats than the caller's."""
+        return await self._call(GEMINI, is_tagged=False)
+
+    async def called_recorded(self, position: int) -> Line:
+        """The same as the first, recorded, and with a live transcript."""
+        return await self._call(RECORDED)
+
+    async def _call(self, number: str, *, is_tagged: bool = True) -> Line:
+        call, socket = await self._carrier.place_call(number)
+        end = partial(self._carrier.hang_up, call, number)
+        return Line(next(self._numbers), socket, TELNYX, end, is_tagged=is_tagged)
+
+
+@dataclass(slots=True)
+class Bed:
+    """Everything that runs during the measurement."""
+
+    bench: Bench
+    carrier: BenchCarrier
+    model: EchoModel
+    system: System
+    floor: int
+    relay: int
+    web: int
+    services: list[int]
+    port: int
+    measured: set[int]  # cores
+
+    async def start_clock(self) -> int:
+        """Start the clock process on the core of the measured processes. Returns its PID."""
+        with on_cores(self.measured):
+            return await asyncio.to_thread(self.system.start_clock)
+
+    async def pair(self, calls: int, seconds: float) -> judgment.Pair:
+        """A run over the floor, then one over the platform."""
+        floor = await measure(self.bench.spliced, calls, seconds, [[self.floor]])
+        return floor, await measure(self.bench.called, calls, seconds, [[self.web], self.services])
+
+
+@contextlib.asynccontextmanager
+async def running() -> AsyncIterator[Bed]:
+    """Start everything, the measured processes on one core and the benchmark on the other. Stop everything at the end."""
+    measured, own = cores()
+    os.sched_setaffinity(0, own)
+    with System() as system:
+        async with (
+            EchoModel() as model,
+            GeminiEcho() as gemini,
+            BenchCarrier() as carrier,
+            aiohttp.ClientSession() as http,
+        ):
+            bench = Bench(carrier, model, http)
+            with on_cores(measured):
+                floor, floor_port = system.start_relay("tests.bench.floor", model.socket_url)
+                relay, relay_port = system.start_relay("tests.bench.relay", model.socket_url)
+                variables = {
+                    "TELNYX_API_KEY": "KEY-bench",
+                    "TELNYX_PUBLIC_KEY": carrier.public_key,
+                    "TELNYX_BASE_URL": carrier.base_url,
+                    "OPENAI_API_KEY": "sk-bench",
+                    "OPENAI_BASE_URL": model.base_url,
+                    "GEMINI_API_KEY": "AI-bench",
+                    "GOOGLE_GEMINI_BASE_URL": gemini.base_url,
+                }
+                web, services, port = await asyncio.to_thread(system.start_platform, variables, carrier.hook_url)
+            bench.floor_url, bench.relay_url = f"ws://127.0.0.1:{floor_port}/", f"ws://127.0.0.1:{relay_port}/"
+            carrier.webhook_url = f"http://127.0.0.1:{port}/webhooks/telnyx"
+            gc.collect()
+            gc.freeze()
+            yield Bed(bench, carrier, model, system, floor, relay, web, services, port, measured)
+        if log := system.log():
+            sys.stderr.write(log)

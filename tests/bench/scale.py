@@ -1,0 +1,35 @@
+"""How much is measured, and what is said about it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How many calls, for how long, how often."""
+
+    levels: tuple[int, ...] = (1, 20, 50, 100)
+    wide: tuple[int, ...] = (150, 250)
+    seconds: float = 3.0
+    repeats: int = 3
+    calls: int = 20  # where one way of calling is compared with another
+    memory_calls: int = 50
+    answering_seconds: float = 10.0
+    api_requests: int = 2550  # for each of two measurements; more would be refused by the rate limit of the keys
+
+
+SMOKE = Scale(
+    levels=(20,), wide=(8,), seconds=2.0, repeats=1, calls=5, memory_calls=5, answering_seconds=1.0, api_requests=300
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A sentence in Markdown, and the target that was missed, if any."""
+
+    text: str
+    missed: str = ""
+
+
+def judged(text: str, value: float, limit: float, what: str) -> Finding:
+    """A finding whose value must not be above the limit."""
+    return Finding(text, "" if value <= limit else f"{what}: {value:.1f}, the target is {limit:g}.")

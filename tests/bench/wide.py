@@ -1,0 +1,31 @@
+"""Many calls in one process on one core: whether every frame comes back, and how late, beside the floor."""
+
+from collections.abc import Callable
+
+from tests.bench import report
+from tests.bench.bed import Bed
+from tests.bench.judgment import STARVED_SECONDS
+from tests.bench.measure import measure
+from tests.bench.scale import Finding, Scale
+
+LATE_MS = 20.0
+
+
+async def measure_wide(bed: Bed, scale: Scale, say: Callable[[str], None]) -> list[Finding]:
+    findings = []
+    for calls in scale.wide:
+        floor = await measure(bed.bench.spliced, calls, scale.seconds, [[bed.floor]])
+        say(f"{calls:3} calls, floor: {report.brief(floor)}")
+        run = await measure(bed.bench.called, calls, scale.seconds, [[bed.web], bed.services])
+        p99 = run.quantile(0.99) * 1000
+        cores = run.cpu_ms_per_call_second() * calls / 1000
+        text = (
+            f"{calls} calls in one process: {run.lost} of {run.frames} frames lost, round trip p50 / p99 {run.quantile(0.5) * 1000:.2f} / "
+            f"{p99:.2f} ms (floor {floor.quantile(0.5) * 1000:.2f} / {floor.quantile(0.99) * 1000:.2f}), "
+            f"{run.cpu_ms_per_call_second():.1f} ms of CPU per call-second: {cores:.2f} of a core."
+        )
+        missed = f"{calls} calls: {run.lost} frames lost, p99 {p99:.1f} ms" if run.lost or p99 >= LATE_MS else ""
+        if floor.quantile(0.5) > STARVED_SECONDS:
+            text, missed = f"{text} The measurement itself had no time: even the floor was late.", ""
+        findings.append(Finding(text, missed))
+    return findings
