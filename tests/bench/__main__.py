@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import aiohttp
 import uvloop
 
 from tests.bench import api, compared, judgment, memory, report, wide
@@ -97,7 +98,14 @@ async def run(names: Sequence[str], scale: Scale) -> Results:
     results = Results()
     async with running() as bed:
         for name in names:
-            await PARTS[name](bed, scale, results)
+            try:
+                await PARTS[name](bed, scale, results)
+            except (
+                TimeoutError,
+                OSError,
+                aiohttp.ClientError,
+            ) as error:  # the results of the other parts must not be lost
+                _add([Finding(f"{name}: not measured, because of {error!r}.", f"{name} failed")], results)
     return results
 
 

@@ -102,7 +102,7 @@ async def running() -> AsyncIterator[Bed]:
             EchoModel() as model,
             GeminiEcho() as gemini,
             BenchCarrier() as carrier,
-            aiohttp.ClientSession() as http,
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http,
         ):
             bench = Bench(carrier, model, http)
             with on_cores(measured):

@@ -38,7 +38,7 @@ class BenchCarrier:
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         port = self._runner.addresses[0][1]
         self.base_url, self.hook_url = f"http://127.0.0.1:{port}/v2", f"http://127.0.0.1:{port}/hook"
-        self._http = aiohttp.ClientSession()
+        self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))  # each stream is a connection
         return self
 
     async def __aexit__(

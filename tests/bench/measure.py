@@ -130,7 +130,13 @@ async def begin(open_line: OpenLine, calls: int) -> list[Line]:
         line.talk(epoch + number * FRAME_SECONDS / calls)
         return line
 
-    return list(await asyncio.gather(*(one(number) for number in range(calls))))
+    opened = await asyncio.gather(*(one(number) for number in range(calls)), return_exceptions=True)
+    lines = [line for line in opened if isinstance(line, Line)]
+    for failure in opened:
+        if isinstance(failure, BaseException):
+            await end(lines)
+            raise failure
+    return lines
 
 
 async def end(lines: Sequence[Line]) -> None:

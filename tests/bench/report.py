@@ -51,7 +51,7 @@ if it is 25% above the record in each of up to three tries. Tries on a machine t
 - **Recording, live transcript and metering.** {calls} calls with and without recording and live transcript, alternately. Each side says a
   sentence every two seconds. The clock process meters the calls in both cases; its CPU time is stated separately.
 - **Wide levels.** Once each, on the same core, with the floor for comparison. The benchmark's own core plays carrier, callers and
-  model. If even the floor is late, the benchmark had no time, and the level is not judged.
+  model. If even the floor is late, the benchmark had no time, and the level is not measured.
 - **Not measured.** Real carriers and models, networks with delay or loss, TLS, several processes or machines, and the effect of other
   work on latency during calls.
 - **Barge-in to clear.** The time from the model's report that the caller is speaking until the carrier receives the `clear` that
