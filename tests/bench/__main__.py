@@ -16,9 +16,9 @@ import uvloop
 
 from tests.bench import api, compared, judgment, memory, report, wide
 from tests.bench.answering import measure_answering
-from tests.bench.bed import Bed, running
 from tests.bench.measure import OpenLine, Run, measure, measure_interruptions
 from tests.bench.scale import SMOKE, Finding, Scale
+from tests.bench.setup import Setup, running
 
 JUDGED_CALLS = 20
 QUICK_PAIRS, QUICK_SECONDS = 5, 4.0
@@ -40,38 +40,38 @@ class Results:
     findings: list[Finding] = field(default_factory=list)
 
 
-Part = Callable[[Bed, Scale, Results], Awaitable[None]]
+Part = Callable[[Setup, Scale, Results], Awaitable[None]]
 
 
-async def measure_levels(bed: Bed, scale: Scale, results: Results) -> None:
+async def measure_levels(setup: Setup, scale: Scale, results: Results) -> None:
     ways: list[Way] = [
-        ("direct", bed.bench.direct, results.direct, []),
-        ("floor", bed.bench.spliced, results.floor, [[bed.floor]]),
-        ("relay", bed.bench.relayed, results.relay, [[bed.relay]]),
-        ("platform", bed.bench.called, results.platform, [[bed.web], bed.services]),
+        ("direct", setup.bench.direct, results.direct, []),
+        ("floor", setup.bench.spliced, results.floor, [[setup.floor]]),
+        ("relay", setup.bench.relayed, results.relay, [[setup.relay]]),
+        ("platform", setup.bench.called, results.platform, [[setup.web], setup.services]),
     ]
     await _measure_all(ways, scale)
     if JUDGED_CALLS in scale.levels:
         at = scale.levels.index(JUDGED_CALLS)
         first = results.floor[at], results.platform[at]
-        results.costs = await judgment.judge_cost(first, lambda: bed.pair(JUDGED_CALLS, scale.seconds))
+        results.costs = await judgment.judge_cost(first, lambda: setup.pair(JUDGED_CALLS, scale.seconds))
     results.interruptions, results.missing_clears = await measure_interruptions(
-        bed.bench.called, bed.model, JUDGED_CALLS, scale.seconds
+        setup.bench.called, setup.model, JUDGED_CALLS, scale.seconds
     )
 
 
-async def _measure_api(bed: Bed, scale: Scale, results: Results) -> None:
-    cost = await api.measure_api(bed.port, bed.system.api_keys, bed.web, bed.services, scale.api_requests)
+async def _measure_api(setup: Setup, scale: Scale, results: Results) -> None:
+    cost = await api.measure_api(setup.port, setup.system.api_keys, setup.web, setup.services, scale.api_requests)
     _add([Finding(f"{api.brief(cost)}.")], results)
 
 
-async def _measure_wide(bed: Bed, scale: Scale, results: Results) -> None:
-    _add(await wide.measure_wide(bed, scale, say), results)
+async def _measure_wide(setup: Setup, scale: Scale, results: Results) -> None:
+    _add(await wide.measure_wide(setup, scale, say), results)
 
 
-def _part(measured: Callable[[Bed, Scale], Awaitable[list[Finding]]]) -> Part:
-    async def measure_part(bed: Bed, scale: Scale, results: Results) -> None:
-        _add(await measured(bed, scale), results)
+def _part(measured: Callable[[Setup, Scale], Awaitable[list[Finding]]]) -> Part:
+    async def measure_part(setup: Setup, scale: Scale, results: Results) -> None:
+        _add(await measured(setup, scale), results)
 
     return measure_part
 
@@ -96,10 +96,10 @@ def _add(findings: Sequence[Finding], results: Results) -> None:
 async def run(names: Sequence[str], scale: Scale) -> Results:
     """Measure these parts in order. Everything is started once."""
     results = Results()
-    async with running() as bed:
+    async with running() as setup:
         for name in names:
             try:
-                await PARTS[name](bed, scale, results)
+                await PARTS[name](setup, scale, results)
             except (
                 TimeoutError,
                 OSError,
@@ -112,9 +112,9 @@ async def run(names: Sequence[str], scale: Scale) -> Results:
 async def compare_quickly() -> int:
     """Alternate the platform and the floor a few times, to show the effect of a change in two minutes."""
     pairs = []
-    async with running() as bed:
+    async with running() as setup:
         for _ in range(QUICK_PAIRS):
-            pairs.append(await bed.pair(JUDGED_CALLS, QUICK_SECONDS))
+            pairs.append(await setup.pair(JUDGED_CALLS, QUICK_SECONDS))
             for name, one in zip(("floor", "platform"), pairs[-1], strict=True):
                 say(f"{JUDGED_CALLS:3} calls, {name}: {report.brief(one)}")
     say(judgment.compare(pairs))

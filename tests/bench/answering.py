@@ -4,11 +4,11 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-from tests.bench.bed import Bed
 from tests.bench.carrier import BenchCarrier
 from tests.bench.measure import quantile
 from tests.bench.rows import OPENAI
 from tests.bench.scale import Finding, Scale, judged
+from tests.bench.setup import Setup
 from tests.bench.system import cpu_seconds, trees
 
 RATE = 20  # calls a second
@@ -28,8 +28,8 @@ class Answering:
         return quantile(self.waits, share) * 1000
 
 
-async def measure_answering(bed: Bed, scale: Scale) -> list[Finding]:
-    answering = await _measure(bed, scale.answering_seconds)
+async def measure_answering(setup: Setup, scale: Scale) -> list[Finding]:
+    answering = await _measure(setup, scale.answering_seconds)
     text = (
         f"Answering, {len(answering.waits)} calls at {RATE} a second, from ring to answer p50 / p99 / max: **{answering.ms(0.5):.1f} / "
         f"{answering.ms(0.99):.1f} / {answering.ms(1):.1f} ms**; a call takes {answering.web_ms:.1f} ms of CPU, its end included, and "
@@ -38,12 +38,12 @@ async def measure_answering(bed: Bed, scale: Scale) -> list[Finding]:
     return [judged(text, answering.ms(0.99), LIMIT_MS, "Ring to answer at p99 in ms")]
 
 
-async def _measure(bed: Bed, seconds: float) -> Answering:
+async def _measure(setup: Setup, seconds: float) -> Answering:
     """Each call ends as soon as it has been answered."""
-    await _call(bed.carrier, min(FIRST_SECONDS, seconds))
-    groups = [bed.web], bed.services
+    await _call(setup.carrier, min(FIRST_SECONDS, seconds))
+    groups = [setup.web], setup.services
     before = [cpu_seconds(trees(group)) for group in groups]
-    waits = await _call(bed.carrier, seconds)
+    waits = await _call(setup.carrier, seconds)
     web, services = (
         1000 * (cpu_seconds(trees(group)) - start) / len(waits) for group, start in zip(groups, before, strict=True)
     )

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from statistics import median
 
-from tests.bench.bed import Bed
 from tests.bench.measure import Run, measure
 from tests.bench.scale import Finding, Scale, judged
+from tests.bench.setup import Setup
 from tests.bench.system import cpu_seconds, tree
 
 FORMATS_LIMIT, EXTRAS_LIMIT = 2.0, 1.3
@@ -15,13 +15,13 @@ IDLE_SECONDS = 3.0
 Measure = Callable[[], Awaitable[Run]]
 
 
-async def measure_formats(bed: Bed, scale: Scale) -> list[Finding]:
+async def measure_formats(setup: Setup, scale: Scale) -> list[Finding]:
     """Gemini's formats: 16 kHz to the model and 24 kHz from it, instead of the caller's own."""
-    watched = [[bed.web]]
+    watched = [[setup.web]]
     plain, other = await _in_turn(
         scale.repeats,
-        lambda: measure(bed.bench.called, scale.calls, scale.seconds, watched),
-        lambda: measure(bed.bench.called_gemini, scale.calls, scale.seconds, watched),
+        lambda: measure(setup.bench.called, scale.calls, scale.seconds, watched),
+        lambda: measure(setup.bench.called_gemini, scale.calls, scale.seconds, watched),
     )
     ratio = median(
         high.cpu_ms_per_call_second() / low.cpu_ms_per_call_second() for low, high in zip(plain, other, strict=True)
@@ -35,17 +35,17 @@ async def measure_formats(bed: Bed, scale: Scale) -> list[Finding]:
     return [judged(text, ratio, FORMATS_LIMIT, "CPU with Gemini's formats")]
 
 
-async def measure_extras(bed: Bed, scale: Scale) -> list[Finding]:
+async def measure_extras(setup: Setup, scale: Scale) -> list[Finding]:
     """Recording, live transcript and metering. The clock process runs throughout; what it takes without calls does not count."""
-    clock = await bed.start_clock()
+    clock = await setup.start_clock()
     idle = await _idle_ms_per_second(clock)
-    watched = [[bed.web], [clock], bed.services]
+    watched = [[setup.web], [clock], setup.services]
     plain, extra = await _in_turn(
         scale.repeats,
-        lambda: measure(bed.bench.called, scale.calls, scale.seconds, watched),
-        lambda: measure(bed.bench.called_recorded, scale.calls, scale.seconds, watched),
+        lambda: measure(setup.bench.called, scale.calls, scale.seconds, watched),
+        lambda: measure(setup.bench.called_recorded, scale.calls, scale.seconds, watched),
     )
-    bed.system.stop_clock()
+    setup.system.stop_clock()
     base, web = (Run.together(runs).cpu_ms_per_call_second() for runs in (plain, extra))
     meter = max(0.0, Run.together(extra).cpu_ms_per_call_second(1) - idle / scale.calls)
     services = [Run.together(runs).cpu_ms_per_call_second(2) for runs in (plain, extra)]

@@ -3,10 +3,10 @@
 import asyncio
 from pathlib import Path
 
-from tests.bench.bed import Bed
 from tests.bench.line import Line
 from tests.bench.measure import OpenLine, begin, end
 from tests.bench.scale import Finding, Scale, judged
+from tests.bench.setup import Setup
 
 # As many are open before: threads, connections and caches that do not grow with calls are there.
 FIRST_SHARE = 0.4
@@ -16,17 +16,17 @@ QUIET_SECONDS = 1.5
 LIMIT_KB = 150.0
 
 
-async def measure_memory(bed: Bed, scale: Scale) -> list[Finding]:
-    ways = (("OpenAI's", bed.bench.called), ("Gemini's", bed.bench.called_gemini))
-    return [await _measure(bed, scale.memory_calls, name, way) for name, way in ways]
+async def measure_memory(setup: Setup, scale: Scale) -> list[Finding]:
+    ways = (("OpenAI's", setup.bench.called), ("Gemini's", setup.bench.called_gemini))
+    return [await _measure(setup, scale.memory_calls, name, way) for name, way in ways]
 
 
-async def _measure(bed: Bed, calls: int, name: str, way: OpenLine) -> Finding:
+async def _measure(setup: Setup, calls: int, name: str, way: OpenLine) -> Finding:
     lines = await _open(way, round(calls * FIRST_SHARE))
     try:
-        before = _resident_kb(bed.web)
+        before = _resident_kb(setup.web)
         lines += await _open(way, calls)
-        per_call = (_resident_kb(bed.web) - before) / calls
+        per_call = (_resident_kb(setup.web) - before) / calls
     finally:
         await end(lines)
     text = (

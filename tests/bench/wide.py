@@ -3,24 +3,24 @@
 from collections.abc import Callable
 
 from tests.bench import report
-from tests.bench.bed import Bed
 from tests.bench.judgment import STARVED_SECONDS
 from tests.bench.measure import measure
 from tests.bench.scale import Finding, Scale
+from tests.bench.setup import Setup
 
 LATE_MS = 20.0
 
 
-async def measure_wide(bed: Bed, scale: Scale, say: Callable[[str], None]) -> list[Finding]:
+async def measure_wide(setup: Setup, scale: Scale, say: Callable[[str], None]) -> list[Finding]:
     findings = []
     for calls in scale.wide:
-        floor = await measure(bed.bench.spliced, calls, scale.seconds, [[bed.floor]])
+        floor = await measure(setup.bench.spliced, calls, scale.seconds, [[setup.floor]])
         say(f"{calls:3} calls, floor: {report.brief(floor)}")
         if floor.quantile(0.5) > STARVED_SECONDS:
             text = f"{calls} calls in one process: not measured. The benchmark had no time: over the floor, too, the median was"
             findings.append(Finding(f"{text} {floor.quantile(0.5) * 1000:.0f} ms."))
             continue
-        run = await measure(bed.bench.called, calls, scale.seconds, [[bed.web], bed.services])
+        run = await measure(setup.bench.called, calls, scale.seconds, [[setup.web], setup.services])
         say(f"{calls:3} calls, platform: {report.brief(run)}")
         p99 = run.quantile(0.99) * 1000
         cores = run.cpu_ms_per_call_second() * calls / 1000

@@ -67,7 +67,7 @@ class Bench:
 
 
 @dataclass(slots=True)
-class Bed:
+class Setup:
     """Everything that runs during the measurement."""
 
     bench: Bench
@@ -93,7 +93,7 @@ class Bed:
 
 
 @contextlib.asynccontextmanager
-async def running() -> AsyncIterator[Bed]:
+async def running() -> AsyncIterator[Setup]:
     """Start everything, the measured processes on one core and the benchmark on the other. Stop everything at the end."""
     measured, own = cores()
     os.sched_setaffinity(0, own)
@@ -122,6 +122,6 @@ async def running() -> AsyncIterator[Bed]:
             carrier.webhook_url = f"http://127.0.0.1:{port}/webhooks/telnyx"
             gc.collect()
             gc.freeze()
-            yield Bed(bench, carrier, model, system, floor, relay, web, services, port, measured)
+            yield Setup(bench, carrier, model, system, floor, relay, web, services, port, measured)
         if log := system.log():
             sys.stderr.write(log)
