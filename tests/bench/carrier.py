@@ -56,7 +56,7 @@ class BenchCarrier:
         return call, socket
 
     async def ring(self, to: str) -> tuple[str, float]:
-        """Report a call and be told to answer it; the call's id, and when that was on the clock of `perf_counter`."""
+        """Report a call and wait for the answer command. Returns the call's ID, and the time of the command by `perf_counter`."""
         call = f"v3:{uuid.uuid4()}"
         self._answers[call] = asyncio.get_running_loop().create_future()
         await self._report("call.initiated", call, to, direction="incoming", state="parked")

@@ -1,4 +1,4 @@
-"""Calls that take more work than the plainest ones, beside those, in turn: other formats; recording, live transcript and metering."""
+"""Compares calls that take more work with plain ones, alternately: other formats, and recording with live transcript and metering."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

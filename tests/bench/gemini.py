@@ -6,7 +6,7 @@ from aiohttp import WSMsgType, web
 
 from tests.fakes.vendor import FakeVendor
 
-# 20 ms of a tone at 24 kHz: after the platform's resampling its frames cannot be told apart, and come back in order.
+# 20 ms of a tone at 24 kHz: after the platform's resampling, its frames are all alike, and are counted in order.
 _TONE = b"".join((8000 * (-1) ** (place // 30)).to_bytes(2, "little", signed=True) for place in range(480))
 _ANSWER = (
     b'{"serverContent":{"modelTurn":{"role":"model","parts":[{"inlineData":{"mimeType":"audio/pcm;rate=24000","data":"'

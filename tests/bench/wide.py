@@ -1,4 +1,4 @@
-"""Many calls in one process on one core: whether every frame comes back, and how late, beside the floor."""
+"""Many calls in one process on one core, compared with the floor: lost frames and round trips."""
 
 from collections.abc import Callable
 
