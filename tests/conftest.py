@@ -15,6 +15,8 @@ from django.db import connection
 from xdist.scheduler import LoadScopeScheduling
 
 from agents.providers.registry import get_model
+from bubblyphone.core.api import described, openapi
+from bubblyphone.docs import reference_views
 from tests import chromium, databases
 from tests.virtual_time import VirtualLoop
 
@@ -154,6 +156,25 @@ def empty_redis() -> Iterator["redis.Redis"]:
         client.flushall()
         yield client
         client.flushall()
+
+
+@pytest.fixture
+def without_billing(settings: Any) -> Iterator[None]:
+    """BILLING=off. What a process computes only once depends on it, so it is computed again, before and after the test."""
+    computed_once = (
+        described.operations_by_pattern,
+        openapi.description,
+        openapi.openapi,
+        reference_views.sections,
+        reference_views.rendered_section,
+        reference_views.searchable_texts,
+    )
+    settings.BILLING = False
+    for function in computed_once:
+        function.cache_clear()
+    yield
+    for function in computed_once:
+        function.cache_clear()
 
 
 @pytest.fixture

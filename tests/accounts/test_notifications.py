@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from django.conf import LazySettings, settings
+from django.conf import settings
 from django.core import mail
 from django.test import Client
 from django.utils import timezone
@@ -90,10 +90,8 @@ def test_the_page_saves_each_checkbox(developer: Developer) -> None:
     assert MutedNotification.objects.exclude(developer=developer).count() == 0
 
 
-def test_without_billing_the_page_hides_notifications_that_are_never_sent(
-    developer: Developer, settings: LazySettings
-) -> None:
-    settings.BILLING = False
+@pytest.mark.usefixtures("without_billing")
+def test_without_billing_the_page_hides_notifications_that_are_never_sent(developer: Developer) -> None:
     html = signed_in_client(developer).get(PAGE).content.decode()
     assert "Daily limit" in html
     assert "top-up" not in html

@@ -1,7 +1,6 @@
 """BILLING=off: costs are recorded, nothing is charged, and everything that moves money is turned off."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,7 +15,6 @@ from pypdf import PdfReader
 from billing import ledger, ledger_verification
 from billing.models import LedgerEntry, MeteredCost
 from bubblyphone.core.api import openapi
-from bubblyphone.docs import reference_views as docs
 from calls.charging import admission
 from calls.clock import metering
 from calls.control import lifecycle
@@ -58,17 +56,6 @@ CLOSED = {
 CLOSED_PAGES = {
     "billing", "top-up", "to-checkout", "test-top-up", "auto-top-up", "choose-card", "remove-card", "payments", "receipt",
 }  # fmt: skip
-
-
-@pytest.fixture
-def without_billing(settings: Any) -> Iterator[None]:
-    made_once = (openapi.description, openapi.openapi, docs.sections, docs.rendered_section, docs.searchable_texts)
-    settings.BILLING = False
-    for made in made_once:
-        made.cache_clear()
-    yield
-    for made in made_once:
-        made.cache_clear()
 
 
 def hang_up(call: Call, seconds: float) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from django.conf import LazySettings
 from django.conf import settings as django_settings
 from django.template.loader import render_to_string
 from django.test import Client
@@ -87,7 +86,7 @@ def test_the_overview_is_valid_and_redirects_to_sign_in_when_the_session_ends(cl
     assert (polled.status_code, polled["Location"]) == (302, "/login?next=/")
 
 
-def test_visitors_see_the_catalog_s_prices(settings: LazySettings) -> None:
+def test_visitors_see_the_catalog_s_prices(request: pytest.FixtureRequest) -> None:
     AIModel.objects.filter(slug="local-offline").update(price_per_minute=Decimal("0.0375"))
     NumberPrice.objects.filter(country_code="US").update(monthly_cost=Decimal("4.25"))
     TelephonyRate.objects.create(prefix="1", direction="inbound", price_per_minute=Decimal("0.0123"))
@@ -97,7 +96,7 @@ def test_visitors_see_the_catalog_s_prices(settings: LazySettings) -> None:
     html = Client().get("/").content.decode()
     assert {"$0.0375", "$4.25", "$0.0123", "$0.0456"} <= set(re.findall(r"\$[0-9.]+", html))
     assert "United States" in html
-    settings.BILLING = False
+    request.getfixturevalue("without_billing")
     without = Client().get("/").content.decode()
     assert_valid_page(without)
     assert re.findall(r"\$[0-9.]+|rices|billing", without) == []

@@ -4,7 +4,6 @@ import re
 from typing import Any
 
 import pytest
-from django.conf import LazySettings
 from django.db import connection
 from django.template.loader import get_template
 from django.test import Client
@@ -78,8 +77,8 @@ def test_pages_are_found_by_keywords(developer: Developer, text: str, expected: 
     assert titles[-1].startswith("Search all calls for")
 
 
-def test_pages_that_are_turned_off_are_not_found(developer: Developer, settings: LazySettings) -> None:
-    settings.BILLING = False
+@pytest.mark.usefixtures("without_billing")
+def test_pages_that_are_turned_off_are_not_found(developer: Developer) -> None:
     assert [title for title, _ in found(developer, "payments")][:-1] == []
 
 

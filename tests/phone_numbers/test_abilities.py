@@ -21,10 +21,9 @@ PERSON, HOOK = "+12025550123", "https://a.example/hook"
 
 
 @pytest.fixture
-def small(settings: Any, empty_redis: object) -> Iterator[None]:
+def small(settings: Any, empty_redis: object, without_billing: None) -> Iterator[None]:
     row = {"NAME": "Small", "BACKEND": "tests.phone_numbers.carriers.small.BlindCarrier", "OPTIONS": {}}
     settings.CARRIERS = {**settings.CARRIERS, "small": row | {"IS_CONFIGURED": True}}
-    settings.BILLING = False
     forget_carriers()
     yield
     forget_carriers()

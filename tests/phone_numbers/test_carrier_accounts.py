@@ -221,10 +221,10 @@ def test_nothing_is_imported_without_the_webhooks_public_key(client: APIClient, 
     assert report(account, "v3:one") in {400, 403}
 
 
+@pytest.mark.usefixtures("without_billing")
 def test_without_billing_the_installation_s_own_account_can_be_used(
-    client: APIClient, exchange: ExchangeThread, settings: Any
+    client: APIClient, exchange: ExchangeThread
 ) -> None:
-    settings.BILLING = False
     record = own_elsewhere(exchange)
     shown = client.post(IMPORT, {"phone_number": NUMBER}, format="json").json()["data"]
     assert (shown["source"], shown["carrier_account_id"], record["connection_id"]) == ("imported", None, "exchange")

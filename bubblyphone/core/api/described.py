@@ -19,11 +19,12 @@ def operation_of(request: Request) -> "Operation | None":
     match = request.resolver_match
     route = match.route.removeprefix(_PREFIX) if match else ""
     method = "GET" if request.method == "HEAD" else request.method
-    return _by_pattern().get(f"{method} /{_PARAMETER.sub('{}', route)}")
+    return operations_by_pattern().get(f"{method} /{_PARAMETER.sub('{}', route)}")
 
 
 @cache
-def _by_pattern() -> "dict[str, Operation]":
+def operations_by_pattern() -> "dict[str, Operation]":
+    """Every described operation by method and path, in which each parameter is `{}`."""
     # REST framework imports permissions, which use this, while the views that `core.api.openapi` needs are being created.
     description = import_string("bubblyphone.core.api.openapi.description")
     return {_PARAMETER.sub("{}", key): operation for key, (_, operation) in description().by_route.items()}
