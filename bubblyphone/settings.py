@@ -76,12 +76,12 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "channels",
     "corsheaders",
-    "django_q",
     "django_htmx",
     "csp",
     "djstripe",
     "django_otp",
     "bubblyphone.core",
+    "django_q",  # after us: its command `qcluster` is ours
     "accounts",
     "webhooks",
     "billing",

@@ -9,9 +9,9 @@ from typing import Any
 
 import uvloop
 from django.core.management.base import BaseCommand
-from django.db import connections
 
 from bubblyphone.core.background.clock_tasks import CLOCK_TASKS, ClockTask
+from bubblyphone.core.database.kept_connections import keep_connections
 from bubblyphone.core.registry import dotted_path
 
 logger = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         _allow_many_sockets()
-        _keep_connections()
+        keep_connections()
         uvloop.run(run_until_stopped(list(CLOCK_TASKS)))
 
 
@@ -55,9 +55,3 @@ def _allow_many_sockets() -> None:
     """Every unresponsive endpoint holds a socket for 10 s, and the usual soft limit is 1024."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _keep_connections() -> None:
-    """Its tasks query the database every second or two: new connections were most of their cost."""
-    for database in connections.settings.values():
-        database |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}

@@ -1,0 +1,13 @@
+"""`manage.py qcluster`: django-q2's workers, which keep their database connections."""
+
+from typing import Any
+
+from django_q.management.commands.qcluster import Command as DjangoQCommand
+
+from bubblyphone.core.database.kept_connections import keep_connections
+
+
+class Command(DjangoQCommand):
+    def handle(self, *args: Any, **options: Any) -> None:
+        keep_connections()  # its processes are forks
+        super().handle(*args, **options)
