@@ -78,12 +78,12 @@ def _part(measured: Callable[[Setup, Scale], Awaitable[list[Finding]]]) -> Part:
 
 PARTS: dict[str, Part] = {
     "memory": _part(memory.measure_memory),  # first, because a process that has worked has free memory
+    "api": _measure_api,  # before calls whose end would still keep the process busy
     "answering": _part(measure_answering),
     "formats": _part(compared.measure_formats),
     "extras": _part(compared.measure_extras),
     "levels": measure_levels,
     "wide": _measure_wide,
-    "api": _measure_api,
 }
 
 
