@@ -5,6 +5,7 @@ connection uses exactly the checked address. Used by the dispatcher and by live 
 """
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import Mapping
@@ -35,6 +36,8 @@ from webhooks.http.guarded_connections import (
     resolve,
 )
 from webhooks.http.public_addresses import is_public
+
+logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 10.0
 MAX_RESPONSE_BYTES = 64 * 1024
@@ -229,12 +232,15 @@ class OutboundClient:
                         break
             if 300 <= status < 400:
                 error = "The server responded with a redirect. Redirects are not followed."
-        except (httpx2.InvalidURL, aiohttp.InvalidURL, ValueError) as failure:
-            error = f"Invalid URL: {failure}"
-        except (OSError, aiohttp.ClientError) as failure:  # with TimeoutError
+        except (OSError, aiohttp.ClientError) as failure:  # with TimeoutError, and certificate errors, a ValueError too
             is_unsent = isinstance(failure, NOT_CONNECTED) and not isinstance(_cause_of(failure), AddressRefused)
             is_timeout = isinstance(failure, TimeoutError) and not is_unsent
             error = f"No complete response within {limit:g} seconds." if is_timeout else _explain(failure)
+        except (httpx2.InvalidURL, ValueError) as failure:
+            error = f"Invalid URL: {failure}"
+        except Exception:  # a webhook whose attempt has no result would be sent again and again
+            logger.exception("A request to a developer's server failed unexpectedly")
+            error = "The request failed unexpectedly."
         text, is_whole, problem = _read_body(bytes(received), received_headers)
         latency_ms = round((time.monotonic() - started) * 1000)
         return PostResult(
@@ -252,14 +258,14 @@ class OutboundClient:
                 if response.status != 200:
                     raise DownloadFailed(f"The server responded with status {response.status}.")
                 await _save(response, partial, max_bytes)
-        except (httpx2.InvalidURL, aiohttp.InvalidURL, ValueError) as failure:
-            raise DownloadFailed("Invalid URL.") from failure
         except (AddressRefused, TimeoutError, aiohttp.ClientError) as failure:
             is_timeout = isinstance(failure, TimeoutError) and not isinstance(failure, NOT_CONNECTED)
             reason = (
                 f"No complete response within {self._timeout_seconds:g} seconds." if is_timeout else _explain(failure)
             )
             raise DownloadFailed(reason) from failure
+        except (httpx2.InvalidURL, ValueError) as failure:
+            raise DownloadFailed("Invalid URL.") from failure
         partial.replace(path)
 
     def _open(
@@ -309,7 +315,12 @@ def _target(url: str) -> tuple[yarl.URL, str]:
     path, _, query = parsed.raw_path.decode("ascii").partition("?")
     host = parsed.raw_host.decode("ascii")
     target = yarl.URL.build(
-        scheme=parsed.scheme, host=host, port=parsed.port, path=path, query_string=query, encoded=True
+        scheme=parsed.scheme,
+        host=f"[{host}]" if ":" in host else host,
+        port=parsed.port,
+        path=path,
+        query_string=query,
+        encoded=True,
     )
     return target, parsed.netloc.decode("ascii")
 
@@ -336,7 +347,10 @@ def _explain(failure: Exception) -> str:
         case aiohttp.ClientPayloadError():
             return "Server disconnected before the end of the response."
         case aiohttp.ClientResponseError():
-            return f"The response is not valid HTTP: {failure.message.splitlines()[0].rstrip(':')}."
+            reason = failure.message.partition("\n")[0].rstrip(":")
+            return f"The response is not valid HTTP{reason and ': '}{reason}."
+        case aiohttp.InvalidURL():
+            return f"Invalid URL: {failure}"
     return str(cause) or type(cause).__name__
 
 
