@@ -33,6 +33,7 @@ from twisted.internet.defer import Deferred  # noqa: E402
 
 from agents.providers import registry  # noqa: E402
 from bubblyphone.asgi import application, media_application  # noqa: E402
+from bubblyphone.core.database import prepared_queries  # noqa: E402
 from bubblyphone.core.monitoring import health, metrics  # noqa: E402
 from bubblyphone.core.monitoring.platform_metrics import measure_loop  # noqa: E402
 from bubblyphone.core.network import waiting  # noqa: E402
@@ -157,6 +158,7 @@ def main(role: str) -> None:
     sys.setswitchinterval(0.0005)
     share_connections()
     daphne_websocket.prove()
+    prepared_queries.prove()
     metrics.start_flushing()
     WebSocketFactory.protocol = LimitedWebSocket
     http_protocol.WebRequest = LeanWebRequest

@@ -1,14 +1,18 @@
 """Queries whose SQL Django writes once per process; later only their values change.
 
-Building a query and writing its SQL costs Django several times what PostgreSQL and the driver need to run it. That is worth saving where
-the same query runs for every request.
+Where the same query runs for every request, building it and writing its SQL is half of the request's CPU time (docs/benchmarks.md).
+
+This is the only file that uses internals of Django's compiler. They are valid for the version in `PROVEN`; with another one, each query is
+an ordinary QuerySet.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
+from django import VERSION
 from django.contrib.auth import get_user_model
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import Model, QuerySet
@@ -19,31 +23,51 @@ from bubblyphone.core.pagination import first_of
 Row = TypeVar("Row", bound=Model)
 Value = int | str
 Converters = Mapping[int, tuple[Sequence[Callable[..., Any]], Any]]
-# Values that stand for the real ones while the SQL is written. Nothing else in a query looks like them.
-_INTEGER = 2**62
-_TEXT = "\N{SYMBOL FOR SUBSTITUTE}value {}"
+logger = logging.getLogger(__name__)
+
+PROVEN = (5, 2)  # major and minor version of Django
 # Page sizes are part of the SQL, and clients choose them.
 KEPT_VARIANTS = 64
 _make_populators: Any = get_related_populators  # django-stubs describes it as in a later Django
 
 
+def prove(installed: Sequence[int] = VERSION[:2]) -> bool:
+    """Check at the start of a process whether queries can be prepared. If not, turn it off and log a warning."""
+    PreparedQuery.is_on = tuple(installed) == PROVEN
+    if not PreparedQuery.is_on:
+        version = ".".join(map(str, installed))
+        logger.warning("Django writes the SQL of keys and lists for every request: untested with Django %s", version)
+    return PreparedQuery.is_on
+
+
 class PreparedQuery(Generic[Row]):
     """A query for rows of one model, with values that differ each time.
 
-    `build` returns its QuerySet for integers and texts, which it may only compare with columns. What else it uses, such as the time,
-    stays as it was at the first call.
+    `build` returns its QuerySet for integers and texts, which it may only compare with columns. It may not use anything else that changes,
+    such as the time: that would stay as it was at the first call.
     """
+
+    is_on: ClassVar[bool] = VERSION[:2] == PROVEN
 
     def __init__(self, build: Callable[..., QuerySet[Row]]) -> None:
         self._build = build
         self._by_types: dict[tuple[type, ...], _Statement[Row]] = {}
 
     def fetch(self, *values: Value) -> list[Row]:
+        if not self.is_on:
+            return list(self._build(*values))
         types = tuple(map(type, values))
         statement = self._by_types.get(types)
         if statement is None:
             statement = self._by_types[types] = _prepare(self._build, types)
         return statement.fetch(values)
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """In a query's parameters: the place of a value."""
+
+    value: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +108,14 @@ class _Statement(Generic[Row]):
 
 
 def _prepare(build: Callable[..., QuerySet[Row]], types: Sequence[type]) -> _Statement[Row]:
-    samples = [_INTEGER + place if kind is int else _TEXT.format(place) for place, kind in enumerate(types)]
-    queryset: Any = build(*samples)
-    compiler = queryset.query.get_compiler(using=DEFAULT_DB_ALIAS)
-    sql, parameters = compiler.as_sql()
-    slots = {place: samples.index(value) for place, value in enumerate(parameters) if value in samples}
-    if set(slots.values()) != set(range(len(samples))):
+    if not {int, str}.issuperset(types):
+        raise TypeError("The values of a prepared query are integers and texts.")
+    compiler, sql, parameters = _compile(build, types, 0)
+    slots = {place: slot.value for place, slot in enumerate(parameters) if isinstance(slot, _Slot)}
+    if set(slots.values()) != set(range(len(types))):
         raise ValueError("A prepared query compares each of its values with a column.")
-    if queryset._iterable_class is not ModelIterable or queryset._prefetch_related_lookups:
-        raise ValueError("A prepared query returns model instances and prefetches nothing.")
+    if _compile(build, types, 1)[1:] != (sql, parameters):
+        raise ValueError("A prepared query uses nothing that changes but its values.")
     info, select = compiler.klass_info, compiler.select
     columns = slice(info["select_fields"][0], info["select_fields"][-1] + 1)
     return _Statement(
@@ -107,6 +130,18 @@ def _prepare(build: Callable[..., QuerySet[Row]], types: Sequence[type]) -> _Sta
         related=_make_populators(info, select, DEFAULT_DB_ALIAS),
         annotations=compiler.annotation_col_map or {},
     )
+
+
+def _compile(build: Callable[..., QuerySet[Row]], types: Sequence[type], variant: int) -> tuple[Any, str, list[Any]]:
+    """The compiler, SQL, and parameters of the query, written with values that nothing else in it looks like; each variant has its own."""
+    texts = [f"\N{SYMBOL FOR SUBSTITUTE}value {variant} {place}" for place in range(len(types))]
+    samples = [2**62 + 1000 * variant + place if kind is int else texts[place] for place, kind in enumerate(types)]
+    queryset: Any = build(*samples)
+    if queryset._iterable_class is not ModelIterable or queryset._prefetch_related_lookups:
+        raise ValueError("A prepared query returns model instances and prefetches nothing.")
+    compiler = queryset.query.get_compiler(using=DEFAULT_DB_ALIAS)
+    sql, parameters = compiler.as_sql()
+    return compiler, sql, [_Slot(samples.index(found)) if found in samples else found for found in parameters]
 
 
 class PreparedList(Generic[Row]):

@@ -1,18 +1,24 @@
 """Queries that Django compiles once: the same rows as from Django, for other values each time."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django import VERSION
+from django.apps import apps
 from django.db import connection
 from django.db.models import QuerySet
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts.models import ApiKey, Developer
+import bubblyphone
+from accounts.models import ApiKey, Developer, SessionToken
 from agents.models import Agent
 from agents.selectors import agents_of
-from bubblyphone.core.database.prepared_queries import PreparedList, PreparedQuery
+from bubblyphone.core.database import prepared_queries
+from bubblyphone.core.database.prepared_queries import PROVEN, PreparedList, PreparedQuery, prove
 from calls.models import Call
 from phone_numbers.models import PhoneNumber
 from tests.calls.rows import make_account, make_call, make_streaming_number
@@ -84,7 +90,7 @@ def test_a_query_is_built_once_and_run_with_each_value() -> None:
             assert query.fetch(owner.pk, label) == [key]
         assert len(asked) == 1
     assert query.fetch(ours.pk, "b' OR '1'='1") == []
-    assert len(built) == 1
+    assert len(built) == 2  # for the comparison, at the first call
 
 
 def test_what_cannot_be_prepared_is_refused() -> None:
@@ -97,6 +103,53 @@ def test_what_cannot_be_prepared_is_refused() -> None:
         PreparedQuery[Any](lambda owner: keys.filter(developer_id=owner).values("pk")).fetch(1)
     with pytest.raises(ValueError, match="returns model instances and prefetches nothing"):
         PreparedQuery(lambda owner: Developer.objects.filter(pk=owner).prefetch_related("api_keys")).fetch(1)
+    with pytest.raises(TypeError, match="integers and texts"):
+        PreparedQuery(lambda hint: keys.filter(hint=hint)).fetch(None)  # type: ignore[arg-type]
+
+
+def test_a_query_that_depends_on_the_time_is_refused() -> None:
+    """The time of its first call would be kept: what has expired since then would still be found."""
+    query = PreparedQuery(lambda owner: SessionToken.objects.filter(developer_id=owner, expires_at__gt=timezone.now()))
+    for _ in range(2):
+        with pytest.raises(ValueError, match="uses nothing that changes"):
+            query.fetch(1)
+
+
+def test_queries_are_prepared_with_the_installed_version() -> None:
+    """After an update, review the changes to the compiler that `prepared_queries` relies on, then set the new version."""
+    assert VERSION[:2] == PROVEN
+    assert prove() is True
+
+
+def test_django_s_compiler_is_only_used_in_one_file() -> None:
+    own = Path(bubblyphone.__file__).parent
+    packages = {path for config in apps.get_app_configs() if (path := Path(config.path)).parent == own.parent}
+    files = [path for package in packages | {own} for path in package.rglob("*.py")]
+    internal = re.compile(
+        r"get_compiler|klass_info|annotation_col_map|get_related_populators|_iterable_class|models\.sql"
+    )
+    assert [path.name for path in files if internal.search(path.read_text())] == ["prepared_queries.py"]
+
+
+def test_other_versions_run_ordinary_queries(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(PreparedQuery, "is_on", True)
+    monkeypatch.setattr(prepared_queries.logger, "propagate", True)
+    assert prove((6, 1)) is False
+    assert "Django 6.1" in caplog.text
+    developer = make_developer()
+    key, plaintext = make_api_key(developer)
+    values: list[int] = []
+
+    def build(owner: int) -> QuerySet[ApiKey]:
+        values.append(owner)
+        return ApiKey.objects.filter(developer_id=owner)
+
+    query = PreparedQuery(build)
+    assert [query.fetch(developer.pk), query.fetch(0)] == [[key], []]
+    assert values == [developer.pk, 0]
+    answer = Client(headers={"Authorization": f"Bearer {plaintext}"}).get("/api/v1/api-keys?per_page=1")
+    assert [one["id"] for one in answer.json()["data"]] == [key.pk]
+    assert prove() is True
 
 
 def test_a_list_shows_only_its_account_page_by_page() -> None:
@@ -136,7 +189,7 @@ def test_a_list_keeps_few_variants() -> None:
     rows = PreparedList(rows_of).of(make_developer().pk)
     for count in (*range(1, 101), 100, 1):
         assert rows.first("-id", "lt", None, count) == []
-    assert len(built) == 101  # 100 was kept, 1 was not
+    assert len(built) == 2 * 101  # 100 was kept, 1 was not
 
 
 def test_a_revoked_key_stops_at_once() -> None:
