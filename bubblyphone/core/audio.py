@@ -10,8 +10,8 @@ import wave
 from binascii import a2b_base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, Literal
+from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -104,7 +104,7 @@ class Resampler:
     def __init__(self, source_rate: int, target_rate: int) -> None:
         blocks_per_second = math.gcd(source_rate, target_rate, 1000)
         self._block = source_rate // blocks_per_second
-        self._matrix = _filter_matrix(source_rate, target_rate, self._block, target_rate // blocks_per_second)
+        self._matrix = _shared_filter(source_rate, target_rate, self._block, target_rate // blocks_per_second)
         self._span = self._matrix.shape[0]
         # As much silence as a block looks back on, so that n blocks in are n blocks out from the first piece on.
         self._pending = np.zeros(self._span - self._block, np.float32)
@@ -189,7 +189,20 @@ def _split_samples(data: bytes) -> tuple[Samples, bytes]:
     return np.frombuffer(data, np.int16, even // 2), data[even:]
 
 
-@cache  # the same for all streams: a copy for each would be a tenth of a call's memory
+_FILTERS: WeakValueDictionary[tuple[int, ...], npt.NDArray[np.float32]] = WeakValueDictionary()
+
+
+def _shared_filter(*shape: int) -> npt.NDArray[np.float32]:
+    """`_filter_matrix`, the same object for all streams that need it: a copy for each would be a tenth of a call's memory.
+
+    It goes with its last stream. For the odd sample rate of somebody's file it can have hundreds of MB.
+    """
+    matrix = _FILTERS.get(shape)
+    if matrix is None:
+        matrix = _FILTERS[shape] = _filter_matrix(*shape)
+    return matrix
+
+
 def _filter_matrix(source_rate: int, target_rate: int, block: int, target_block: int) -> npt.NDArray[np.float32]:
     """Weights [input sample of a window, output sample of a block] of a windowed sinc with unit gain at 0 Hz."""
     lower_rate = min(source_rate, target_rate)

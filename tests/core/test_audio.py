@@ -125,6 +125,19 @@ def test_streams_share_their_filter() -> None:
     assert memory / len(streams) < 2000  # bytes; a filter alone has 4,608
 
 
+def test_the_filter_of_a_file_s_odd_rate_goes_with_its_stream() -> None:
+    tracemalloc.start()
+    try:
+        resampler = Resampler(8008, 8000)
+        with_stream, _ = tracemalloc.get_traced_memory()
+        del resampler
+        afterwards, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert with_stream > 4_000_000  # bytes
+    assert afterwards < 10_000
+
+
 def test_overshoot_is_clipped() -> None:
     square = np.where(np.arange(1600) // 8 % 2, 32767, -32768).astype(np.int16)
     output = resample(square, 8000, 16000, 160)
