@@ -239,22 +239,27 @@ class RecordedTransport:
 
     def __init__(self, transport: MediaTransport, tape: CallRecorder) -> None:
         self._transport = transport
+        # Checked once: `isinstance` with a protocol takes longer than everything else that is done for a frame.
+        self._direct = transport if isinstance(transport, DirectTransport) else None
         self._tape = tape
         self.audio_format = transport.audio_format
 
     @property
     def is_direct(self) -> bool:
-        return isinstance(self._transport, DirectTransport) and self._transport.is_direct
+        return self._direct is not None and self._direct.is_direct
 
     def hand_audio_to(self, sink: AudioSink) -> None:
+        if self._direct is None:
+            return
+        note = self._tape.heard
+
         def heard(payload: str) -> bool:
             is_taken = sink(payload)
             if is_taken:
-                self._tape.heard(payload)
+                note(payload)
             return is_taken
 
-        if isinstance(self._transport, DirectTransport):
-            self._transport.hand_audio_to(heard)
+        self._direct.hand_audio_to(heard)
 
     async def frames(self) -> AsyncIterator[CallerFrame]:
         heard = self._tape.heard
