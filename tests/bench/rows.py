@@ -14,8 +14,8 @@ from django.utils import timezone
 CALLS, KEYS = 30, 60
 # Answered by OpenAI's model, which speaks the caller's format, and by Gemini's, which needs 16 kHz and gives 24.
 OPENAI, GEMINI = "+14155550100", "+14155550101"
-# By OpenAI's model, too: calls are recorded, and what is said is sent to the account's server at once.
-RECORDED = "+14155550102"
+# By OpenAI's model, too: calls are recorded, or what is said is sent to the account's server at once, or both.
+RECORDED, TRANSCRIBED, RECORDED_AND_TRANSCRIBED = "+14155550102", "+14155550103", "+14155550104"
 # With this prompt the bench's model also sends what is said as text.
 WRITES = "Write everything down."
 
@@ -30,15 +30,14 @@ def main() -> None:
     developer = make_account("1000")
     number = make_streaming_number(developer, e164=OPENAI, model_slug="gpt-realtime-mini", webhook_url="")
     make_streaming_number(developer, e164=GEMINI, model_slug="gemini-3.1-flash-live", webhook_url="")
-    make_streaming_number(
-        developer,
-        e164=RECORDED,
-        model_slug="gpt-realtime-mini",
-        system_prompt=WRITES,
-        webhook_url=sys.argv[1],
-        recording_enabled=True,
-        realtime_transcript=True,
-    )
+    transcribed = {"system_prompt": WRITES, "webhook_url": sys.argv[1], "realtime_transcript": True}
+    recorded = {"recording_enabled": True}
+    for e164, extras in (
+        (RECORDED, {"webhook_url": "", **recorded}),
+        (TRANSCRIBED, transcribed),
+        (RECORDED_AND_TRANSCRIBED, {**transcribed, **recorded}),
+    ):
+        make_streaming_number(developer, e164=e164, model_slug="gpt-realtime-mini", **extras)
     for place in range(CALLS):
         began = timezone.now() - timedelta(hours=place + 1)
         ended = {"status": "completed", "hangup_cause": "normal_clearing", "ended_at": began, "settled_at": began}

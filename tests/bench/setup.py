@@ -19,7 +19,7 @@ from tests.bench.gemini import GeminiEcho
 from tests.bench.line import Line
 from tests.bench.measure import measure
 from tests.bench.model import EchoModel
-from tests.bench.rows import GEMINI, OPENAI, RECORDED
+from tests.bench.rows import GEMINI, OPENAI, RECORDED, RECORDED_AND_TRANSCRIBED, TRANSCRIBED
 from tests.bench.system import System, cores, on_cores
 
 
@@ -57,8 +57,16 @@ class Bench:
         return await self._call(GEMINI, is_tagged=False)
 
     async def called_recorded(self, position: int) -> Line:
-        """The same as the first, recorded, and with a live transcript."""
+        """The same as the first, recorded."""
         return await self._call(RECORDED)
+
+    async def called_transcribed(self, position: int) -> Line:
+        """The same as the first, with a live transcript."""
+        return await self._call(TRANSCRIBED)
+
+    async def called_with_extras(self, position: int) -> Line:
+        """Recorded, and with a live transcript."""
+        return await self._call(RECORDED_AND_TRANSCRIBED)
 
     async def _call(self, number: str, *, is_tagged: bool = True) -> Line:
         call, socket = await self._carrier.place_call(number)
