@@ -19,7 +19,7 @@ from agents.models import Agent
 from billing.models import SpendingCap
 from billing.periods import start_of_day
 from bubblyphone.core.money import ZERO
-from calls.charging.balance_holds import accrued_cost
+from calls.charging.balance_holds import BILL_FIELDS, accrued_cost
 from calls.models import Call, CallQuerySet, CallStatus
 from phone_numbers.models import PhoneNumber
 
@@ -55,7 +55,7 @@ class DailyCap:
 
     def spent(self, now: datetime) -> Decimal:
         """The cost of its calls today, including running ones."""
-        running = self.calls().filter(status=CallStatus.ANSWERED)
+        running = self.calls().filter(status=CallStatus.ANSWERED).only(*BILL_FIELDS)
         return self.settled(now) + sum((accrued_cost(call, now) for call in running), ZERO)
 
     def settled(self, now: datetime) -> Decimal:
@@ -105,5 +105,6 @@ def all_daily_caps(developer: Developer) -> list[DailyCap]:
 
 
 def with_owners(calls: QuerySet[Call]) -> QuerySet[Call]:
-    """Calls with everything that can have a cap."""
-    return calls.select_related("phone_number", "agent", "api_key")
+    """Calls with the caps of everything that can have one, and nothing else: it is read every second for every running call."""
+    owners = ("phone_number", "agent", "api_key")
+    return calls.select_related(*owners).only("developer_id", *(f"{owner}__daily_cap" for owner in owners))

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from django.core import mail
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import Developer
@@ -321,3 +323,18 @@ def test_the_page_sets_all_limits(number: PhoneNumber, empty_redis: object) -> N
     assert (number.daily_cap, agent.daily_cap, key.daily_cap) == (Decimal("1.5"), 2, 3)
     shown = client.get("/billing/caps").content.decode()
     assert all(f'value="{amount}"' in shown for amount in ("5", "7", "1.5", "2", "3"))
+
+
+def test_many_calls_are_checked_with_as_many_queries_as_one(number: PhoneNumber) -> None:
+    """What a call has besides its caps, such as its configuration, is not read."""
+    agent, (key, _) = make_agent(developer=number.developer), make_api_key(number.developer)
+    owners = {"agent": agent, "api_key": key}
+    make_call(number, timezone.now(), **owners)
+    with CaptureQueriesContext(connection) as queries_of_one:
+        cap_enforcement.enforce()
+    for _ in range(9):
+        make_call(number, timezone.now(), **owners)
+    with CaptureQueriesContext(connection) as queries_of_all:
+        cap_enforcement.enforce()
+    assert len(queries_of_all) == len(queries_of_one) == 3
+    assert [query["sql"] for query in queries_of_all if "config" in query["sql"]] == []
