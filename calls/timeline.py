@@ -1,6 +1,7 @@
 """What happens in a call: timeline entries, and the webhooks that report them."""
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,18 @@ from calls.models import Call, CallEvent, CallTurn, TranscriptEntry
 from calls.session.conversation_history import cut_texts
 from calls.session.turn_clock import TurnTimes
 from webhooks import outbox
+
+# A call's row is wide, and segments are written while it runs.
+_READ_FOR_SEGMENTS = (
+    "config",
+    "developer_id",
+    "ended_at",
+    "end_requested_at",
+    "transferred_at",
+    "metadata",
+    "phone_number__webhook_url",
+    "phone_number__signing_secret_id",
+)
 
 
 def add_event(call_id: int, event_type: str, source: str, *, at: datetime | None = None, **metadata: Any) -> None:
@@ -44,31 +57,51 @@ def add_beginning(call: Call, *, at: datetime) -> None:
         add_event(call.pk, "model.replaced", "system", at=at, **{"from": configured, "to": call.model_slug})
 
 
-def add_transcript(
-    call_id: int,
-    role: str,
-    text: str,
-    *,
-    at: datetime,
-    item_id: str = "",
-    interrupted_at_ms: int | None = None,
-    commentary: bool = False,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """An utterance for the transcript."""
+
+    call_id: int
+    role: str
+    text: str
+    at: datetime
+    item_id: str = ""
+    interrupted_at_ms: int | None = None
+    commentary: bool = False
+
+
+def add_transcript(call_id: int, role: str, text: str, *, at: datetime, item_id: str = "") -> None:
     """Write an utterance; one that becomes known after the end was said before it."""
-    call = Call.objects.select_related("phone_number").get(pk=call_id)
-    at = min(filter(None, (at, call.ended_at, call.end_requested_at, call.transferred_at)))
-    TranscriptEntry.objects.create(
-        call_id=call_id,
-        role=role,
-        text=text,
-        spoken_at=at,
-        item_id=item_id[:100],
-        interrupted=interrupted_at_ms is not None,
-        interrupted_at_ms=interrupted_at_ms,
-        commentary=commentary,
+    add_segments([Segment(call_id, role, text, at, item_id)])
+
+
+def add_segments(segments: Sequence[Segment]) -> None:
+    """The same for utterances of any calls, in order, with as many queries as for one. Raises KeyError, if a call does not exist."""
+    calls = Call.objects.select_related("phone_number").only(*_READ_FOR_SEGMENTS)
+    call_of = calls.in_bulk({segment.call_id for segment in segments})
+    is_live = {pk: call.settings.realtime_transcript for pk, call in call_of.items()}
+    entries = [_entry(segment, call_of[segment.call_id]) for segment in segments]
+    TranscriptEntry.objects.bulk_create(entries)
+    reports = [
+        _report(call_of[entry.call_id], "call.transcript.segment", at=entry.spoken_at, role=entry.role, text=entry.text)
+        for entry in entries
+        if is_live[entry.call_id]
+    ]
+    if reports:
+        outbox.publish_all(reports)
+
+
+def _entry(segment: Segment, call: Call) -> TranscriptEntry:
+    return TranscriptEntry(
+        call_id=call.pk,
+        role=segment.role,
+        text=segment.text,
+        spoken_at=min(filter(None, (segment.at, call.ended_at, call.end_requested_at, call.transferred_at))),
+        item_id=segment.item_id[:100],
+        interrupted=segment.interrupted_at_ms is not None,
+        interrupted_at_ms=segment.interrupted_at_ms,
+        commentary=segment.commentary,
     )
-    if call.settings.realtime_transcript:
-        notify(call, "call.transcript.segment", at=at, role=role, text=text)
 
 
 def mark_interrupted(call_id: int, item_id: str, heard_ms: int | None = None, share: float = 1.0) -> None:
@@ -101,19 +134,25 @@ def notify(call: Call, event_type: str, *, at: datetime, wants_reply: bool = Fal
 
     Call it in the transaction of the event. `wants_reply`: the response is an action (`calls.webhook_mode.call_replies`).
     """
-    number = call.phone_number
-    addresses = [outbox.Address(number.webhook_url, number.signing_secret_id)] if number and number.webhook_url else []
+    report = _report(call, event_type, at=at, **fields)
     outbox.publish(
-        developer_id=call.developer_id,
-        subject=f"call:{call.pk}",
+        developer_id=report.developer_id,
+        subject=report.subject,
         event_type=event_type,
-        payload={
-            "event": event_type,
-            "call_id": str(call.pk),
-            **fields,
-            **({"metadata": call.metadata} if call.metadata else {}),
-            "timestamp": format_time(at),
-        },
-        to=addresses,
+        payload=report.payload,
+        to=report.to,
         wants_reply=wants_reply,
     )
+
+
+def _report(call: Call, event_type: str, *, at: datetime, **fields: Any) -> outbox.Report:
+    number = call.phone_number
+    payload = {
+        "event": event_type,
+        "call_id": str(call.pk),
+        **fields,
+        **({"metadata": call.metadata} if call.metadata else {}),
+        "timestamp": format_time(at),
+    }
+    addresses = [outbox.Address(number.webhook_url, number.signing_secret_id)] if number and number.webhook_url else []
+    return outbox.Report(call.developer_id, f"call:{call.pk}", event_type, payload, addresses)

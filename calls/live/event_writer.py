@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, close_old_connections, transaction
@@ -20,15 +22,19 @@ from calls.session.turn_clock import TurnTimes
 
 logger = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0
+# With many calls, batches start this far apart, because a large one costs little more than a small one. After a quiet moment, and if
+# somebody waits for it, a batch starts at once.
+GATHER_SECONDS = 0.1
 MAX_QUEUED = 20_000
 # Temporary: the same write succeeds when the database is back.
 DATABASE_AWAY = (OperationalError, InterfaceError)
 
-Write = Callable[[], object]
+# Segments of transcripts are written together.
+Write = Callable[[], object] | timeline.Segment
 
 
 class BatchWriter:
-    """One per process: everything queued while a batch is being written forms the next batch."""
+    """One per process: everything queued while a batch is being written, and for a moment after it, forms the next batch."""
 
     def __init__(self) -> None:
         self._queue: list[Write] = []
@@ -37,14 +43,22 @@ class BatchWriter:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._idle: asyncio.Event | None = None
+        self._is_awaited: asyncio.Event | None = None
+        self._waiting = 0  # for `drained`
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="recorder")
 
     def put(self, write: Write) -> None:
         """Queue a write. Called on the event loop; returns at once."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:  # the first use, or a new loop in the same process (tests)
-            self._loop, self._wake, self._idle = loop, asyncio.Event(), asyncio.Event()
-            self._task = loop.create_task(self._run(self._wake, self._idle))
+            self._loop, self._wake, self._idle, self._is_awaited = (
+                loop,
+                asyncio.Event(),
+                asyncio.Event(),
+                asyncio.Event(),
+            )
+            self._waiting = 0
+            self._task = loop.create_task(self._run(self._wake, self._idle, self._is_awaited))
         assert self._wake is not None
         assert self._idle is not None
         if len(self._queue) < MAX_QUEUED:
@@ -54,15 +68,29 @@ class BatchWriter:
 
     async def drained(self) -> None:
         """Wait until everything queued so far is written."""
-        if self._queue and self._idle is not None:
+        if not self._queue or self._idle is None or self._is_awaited is None:
+            return
+        self._waiting += 1
+        self._is_awaited.set()
+        try:
             await self._idle.wait()
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._is_awaited.clear()
 
-    async def _run(self, wake: asyncio.Event, idle: asyncio.Event) -> None:
+    async def _run(self, wake: asyncio.Event, idle: asyncio.Event, is_awaited: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
+        next_at = 0.0
         while True:
             await wake.wait()
             wake.clear()
             while self._queue:
+                if loop.time() < next_at:
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout_at(next_at):
+                            await is_awaited.wait()
+                next_at = loop.time() + GATHER_SECONDS
                 batch = self._queue[:]
                 done = await loop.run_in_executor(self.thread, in_context(self._write, batch))
                 del self._queue[:done]
@@ -74,8 +102,8 @@ class BatchWriter:
         """Runs in the thread. Returns how many writes are done; if not all, the database is unavailable."""
         try:
             with transaction.atomic():
-                for write in batch:
-                    write()
+                for step in _steps(batch):
+                    step()
         except DATABASE_AWAY:
             return self._away(0)
         except Exception:  # noqa: BLE001  found again, and told, by the one that is at fault
@@ -87,7 +115,8 @@ class BatchWriter:
         for done, write in enumerate(batch):
             try:
                 with transaction.atomic():
-                    write()
+                    for step in _steps([write]):
+                        step()
             except DATABASE_AWAY:
                 return self._away(done)
             except Exception as error:  # noqa: BLE001  its message would tell what was said
@@ -100,6 +129,21 @@ class BatchWriter:
         logger.error("The database is not available. Call records are queued.")
         close_old_connections()
         return done
+
+
+def _steps(batch: Sequence[Write]) -> Iterator[Callable[[], object]]:
+    """The batch in order, with segments that follow each other as one write."""
+    segments: list[timeline.Segment] = []
+    for write in batch:
+        if isinstance(write, timeline.Segment):
+            segments.append(write)
+            continue
+        if segments:
+            yield partial(timeline.add_segments, segments)
+            segments = []
+        yield write
+    if segments:
+        yield partial(timeline.add_segments, segments)
 
 
 WRITER = BatchWriter()
@@ -119,18 +163,9 @@ class EventWriter:
     def transcript(
         self, role: str, text: str, *, item_id: str = "", interrupted_at_ms: int | None = None, commentary: bool = False
     ) -> None:
-        at, call_id = timezone.now(), self._call_id
         words = text.replace("\x00", "")  # PostgreSQL cannot store null characters, whatever a model sends
         self._writer.put(
-            lambda: timeline.add_transcript(
-                call_id,
-                role,
-                words,
-                at=at,
-                item_id=item_id,
-                interrupted_at_ms=interrupted_at_ms,
-                commentary=commentary,
-            )
+            timeline.Segment(self._call_id, role, words, timezone.now(), item_id, interrupted_at_ms, commentary)
         )
 
     def interrupted(self, item_id: str, heard_ms: int, share: float) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -82,3 +83,37 @@ async def test_an_event_without_a_model_is_written_once(writer: BatchWriter, cap
     assert await written(call) == ["model.reconnected", "stream.disconnected"]
     # Threads left by earlier tests log too.
     assert [record for record in caplog.records if record.name == "calls.live.event_writer"] == []
+
+
+async def test_a_batch_waits_for_more_writes_until_somebody_waits_for_it(
+    writer: BatchWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("calls.live.event_writer.GATHER_SECONDS", 3600)
+    loop = asyncio.get_running_loop()
+    written_first: asyncio.Future[None] = loop.create_future()
+    order: list[str] = []
+    writer.put(lambda: loop.call_soon_threadsafe(written_first.set_result, None))
+    await asyncio.wait_for(written_first, 30)  # after a quiet moment: at once
+    for name in ("second", "third"):
+        writer.put(partial(order.append, name))
+    for _ in range(5):  # the writer's task has its turns
+        await asyncio.sleep(0)
+    await asyncio.wrap_future(writer.thread.submit(int))  # a batch that had begun would be written by now
+    assert order == []
+    await asyncio.wait_for(writer.drained(), 30)
+    assert order == ["second", "third"]
+
+
+async def test_a_segment_that_cannot_be_written_does_not_take_others_with_it(
+    writer: BatchWriter, caplog: pytest.LogCaptureFixture
+) -> None:
+    call = await running_call()
+    EventWriter(UNKNOWN_CALL, writer).transcript("user", "Nobody said this.")
+    recorder = EventWriter(call.pk, writer)
+    recorder.transcript("user", "Are you open?")
+    recorder.transcript("model", "Yes.")
+    recorder.event("stream.disconnected")
+    await asyncio.wait_for(recorder.drained(), 30)
+    assert await written(call) == ["Are you open?", "Yes.", "stream.disconnected"]
+    dropped = [record for record in caplog.records if record.name == "calls.live.event_writer"]
+    assert [record.getMessage() for record in dropped] == ["A call record could not be written and was dropped"]
