@@ -63,10 +63,10 @@ class Transcription:
         for track, listener in self._listeners.items():
             listener.hear(said if track == "inbound" else heard)
 
-    @property
-    def is_hearing_speech(self) -> bool:
-        """Whether somebody is in the middle of a sentence."""
-        return any(listener.is_hearing_speech for listener in self._listeners.values())
+    async def until_silent(self) -> None:
+        """Return when nobody is in the middle of a sentence. Its text, if it has one, was reported."""
+        for listener in self._listeners.values():
+            await listener.until_silent()
 
     def stop(self) -> None:
         """Stop immediately: an unfinished sentence is not reported."""
@@ -105,9 +105,8 @@ class _Listener:
         else:
             self._before.append(pcm)
 
-    @property
-    def is_hearing_speech(self) -> bool:
-        return self._sentence is not None
+    async def until_silent(self) -> None:
+        await self._silent.wait()
 
     def close(self) -> None:
         self._follower.cancel()

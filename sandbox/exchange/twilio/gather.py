@@ -1,6 +1,7 @@
 """<Gather>: keys and speech of the person (https://www.twilio.com/docs/voice/twiml/gather)."""
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -104,7 +105,7 @@ async def _listen(call: Call, element: Element, source: Source, found: _Input) -
             return {}
         if found.digits and not found.sentences and not found.partials:
             return await _finish_digits(call, element, found)
-        return await _finish_speech(element, found)
+        return await _finish_speech(call, element, found)
     finally:
         prompting.cancel()
         changed.cancel()
@@ -112,19 +113,25 @@ async def _listen(call: Call, element: Element, source: Source, found: _Input) -
 
 async def _has_begun(call: Call, element: Element, found: _Input) -> bool:
     """Whether input comes within `timeout`. Words count from their beginning, although their first result comes later."""
-    if await _changes(found, number_of(element, "timeout", 5)):
-        return True
-    is_heard = call.leg.transcription is not None and call.leg.transcription.is_hearing_speech
-    return is_heard and await _changes(found, MAX_SPEECH_SECONDS)
-
-
-async def _changes(found: _Input, seconds: float) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(number_of(element, "timeout", 5)):
             await found.changed.wait()
-    except TimeoutError:
-        return False
-    return True
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(MAX_SPEECH_SECONDS):
+            await _next_result(call, found)
+    return found.changed.is_set()
+
+
+async def _next_result(call: Call, found: _Input) -> None:
+    """Wait for input as long as the person is speaking. Noise ends without a result."""
+    if call.leg.transcription is None:
+        return
+    waiting = [asyncio.create_task(found.changed.wait()), asyncio.create_task(call.leg.transcription.until_silent())]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
 
 
 async def _finish_digits(call: Call, element: Element, found: _Input) -> dict[str, str]:
@@ -140,7 +147,7 @@ async def _finish_digits(call: Call, element: Element, found: _Input) -> dict[st
             return {"Digits": found.digits}
 
 
-async def _finish_speech(element: Element, found: _Input) -> dict[str, str]:
+async def _finish_speech(call: Call, element: Element, found: _Input) -> dict[str, str]:
     """`auto` ends after the first sentence, a number after that many seconds of silence."""
     silence = element.get("speechTimeout", "auto")
     if silence != "auto" and not silence.isdecimal():
@@ -149,7 +156,9 @@ async def _finish_speech(element: Element, found: _Input) -> dict[str, str]:
         async with asyncio.timeout(MAX_SPEECH_SECONDS):
             while not found.sentences:
                 found.changed.clear()
-                await found.changed.wait()
+                await _next_result(call, found)
+                if not found.changed.is_set():
+                    return {}
     except TimeoutError:
         return {}
     while silence != "auto":

@@ -13,10 +13,11 @@ from tests.sandbox.exchange.twilio.conftest import ACCOUNT_SID, AUTH_TOKEN, OWNE
 from tests.sandbox.exchange.twilio.test_calls import ring
 
 pytestmark = pytest.mark.virtual_time
+SHORTEST_WORD_SECONDS = 0.6
 
 
 class SpeechListener:
-    """Speech starts with the first loud frame and ends with the next silent one. The text is its length."""
+    """Speech starts with the first loud frame and ends with the next silent one. The text is its length; a short sound has none."""
 
     def __init__(self) -> None:
         self._events: asyncio.Queue[SpeechBegan | Utterance] = asyncio.Queue()
@@ -27,7 +28,8 @@ class SpeechListener:
         if is_loud and self._seconds == 0:
             self._events.put_nowait(SpeechBegan())
         if not is_loud and self._seconds > 0:
-            self._events.put_nowait(Utterance(f"{self._seconds:.1f} seconds", 0.93, 200))
+            text = f"{self._seconds:.1f} seconds" if self._seconds >= SHORTEST_WORD_SECONDS else ""
+            self._events.put_nowait(Utterance(text, 0.93, 200))
             self._seconds = 0.0
         if is_loud:
             self._seconds += len(pcm16_16k) / 32000
@@ -100,6 +102,16 @@ async def test_a_person_who_begins_in_the_last_moment_is_heard_to_the_end(listen
     voice = gather_twiml(platform, "input='speech' timeout='1'")
     await ring(listening, platform, Wait(0.8), Say(pcm16=tone(300, 1.0)), Wait(0.2), voice=voice)
     assert (await platform.request("heard"))["SpeechResult"] == "1.0 seconds"
+
+
+@pytest.mark.parametrize("begins_at", [0.8, 0.3])  # with 0.3, it ends before the timeout and has a partial result
+async def test_a_sound_without_words_ends_with_an_empty_result(listening, platform, begins_at):
+    voice = gather_twiml(platform, "input='speech' timeout='1' actionOnEmptyResult='true'")
+    caller = await ring(listening, platform, Wait(begins_at), Say(pcm16=tone(300, 0.5)), Wait(30), voice=voice)
+    began = asyncio.get_running_loop().time()
+    assert "SpeechResult" not in await platform.request("heard")
+    assert asyncio.get_running_loop().time() - began < 3
+    assert await caller.finished() == "normal_clearing"
 
 
 async def test_without_a_recognizer_speech_is_refused(exchange, platform, twilio):
