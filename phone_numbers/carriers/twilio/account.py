@@ -106,14 +106,14 @@ class TwilioAccount:
         """Edit a call's script and, if it `is_due` then, have Twilio fetch the next document now. Raises CarrierError.
 
         Before the answer Twilio fetches documents on its own. Steps that follow each other share a document: a second one would cut off
-        the first, and with it what the caller is saying.
+        the first, and with it what the caller is saying. A call in a conference gets none: it would leave, and the conference would end.
         """
         asked_at = ""
 
         def claim(script: Script) -> None:
             nonlocal asked_at
             edit(script)
-            if script.is_live and is_due(script) and not script.is_being_asked:
+            if script.is_live and not script.is_in_room and is_due(script) and not script.is_being_asked:
                 script.asked_at = asked_at = timezone.now().isoformat()
 
         script = call_scripts.change(self.sid, call_sid, claim)
@@ -127,9 +127,9 @@ class TwilioAccount:
             raise
 
     def move(self, call_sid: str, room: str) -> None:
-        """Move a call into the conference with that name. Call it once: another document would end the conference. Raises CarrierError."""
+        """Move a call into the conference with that name. Raises CarrierError."""
 
         def enter(script: Script) -> None:
             script.room, script.listens, script.to_say = room, False, []
 
-        self.change(call_sid, enter, is_due=lambda script: not script.is_in_room)
+        self.change(call_sid, enter, is_due=lambda _: True)

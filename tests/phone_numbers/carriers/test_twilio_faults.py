@@ -236,6 +236,20 @@ def test_commands_share_a_document_and_wait_while_the_caller_speaks(settings: An
         assert "Still there?" in ask(settings, "heard?n=5", "IT9", SpeechResult="A table for two.")
 
 
+def test_a_text_leaves_a_caller_in_their_conference(settings: Any) -> None:
+    """A developer's response can arrive while the caller is being connected to somebody else."""
+    ask(settings, "voice", "IT1", CallStatus="ringing")
+    carrier().answer(carrier_call_id=CALL, client_state="1", command_id="a", stream=None)
+    ask(settings, "next", "IT2")
+    with RecordingServer([Answer(200, b'{"sid": "CA1"}')]) as server:
+        carriers.configure(settings, {"base_url": server.url}, "twilio")
+        carrier().bridge(carrier_call_id=CALL, other_carrier_call_id="CA2", command_id="b")
+        assert "<Conference" in ask(settings, "next", "IT3")
+        carrier().speak(carrier_call_id=CALL, command_id="s", text="One moment.", voice="", language="")
+        carrier().start_transcription(carrier_call_id=CALL, command_id="t", language="", interim=True)
+        assert len(server.asked) == 1
+
+
 def test_a_mark_of_another_account_is_ignored(settings: Any) -> None:
     CarrierCommand.objects.create(command_id="c-1")
     for mark in ("c-1", f"c-1.{'0' * 20}", carrier(7).account.mark_of("c-1"), ""):
