@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 
 from django.db import transaction
 from django.db.models import Max, Min, QuerySet
@@ -230,13 +231,21 @@ def on_caller_speaks(call: Call, event: CarrierEvent) -> None:
         return
     if cut_off(call, event.occurred_at):
         timeline.add_event(call.pk, "speak.interrupted", "telephony", at=event.occurred_at)
-        commands.after_commit(_stop_speaking, call, event.event_id)
+        transaction.on_commit(partial(_stop_speaking, call, event.event_id), robust=True)
 
 
 def _stop_speaking(call: Call, event_id: str) -> None:
-    get_carrier(call, Speech).stop_speaking(
-        carrier_call_id=call.carrier_call_id or "", command_id=commands.command_id(call, f"stop:{event_id}")
+    """If the carrier takes commands in responses, before the response to the report: otherwise it could speak the dropped texts."""
+    carrier = get_carrier(call, Speech)
+    stop = partial(
+        carrier.stop_speaking,
+        carrier_call_id=call.carrier_call_id or "",
+        command_id=commands.command_id(call, f"stop:{event_id}"),
     )
+    if carrier.stops_in_response:
+        stop()
+    else:
+        commands.in_thread(stop)
 
 
 def on_transcription(call: Call, event: CarrierEvent) -> None:

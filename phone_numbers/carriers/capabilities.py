@@ -67,6 +67,8 @@ class Speech(ABC):
     """The carrier's own voice, and its transcription of the caller. Webhook mode needs both."""
 
     max_speech_characters: ClassVar[int]
+    # `stop_speaking` sends nothing: it changes what `Carrier.respond` returns.
+    stops_in_response: ClassVar[bool] = False
 
     @abstractmethod
     def speak(self, *, carrier_call_id: str, command_id: str, text: str, voice: str, language: str) -> None:

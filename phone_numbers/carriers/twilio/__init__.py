@@ -88,8 +88,10 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
                     call_scripts.change(self.account.sid, sid, _note_live)
                 yield from webhooks.status(params, state)
             case "partial":
-                call_scripts.change(self.account.sid, sid, lambda script: _note_caller(script, query.get("n", "")))
-                yield webhooks.caller_speaks(params, state)
+                number = query.get("n", "")
+                script = call_scripts.change(self.account.sid, sid, lambda script: _note_caller(script, number))
+                if number == str(script.number):  # a late one would interrupt the answer to its words
+                    yield webhooks.caller_speaks(params, state)
             case "machine":
                 yield webhooks.machine(params, state)
             case "recording":

@@ -23,6 +23,7 @@ class TwilioSpeech(Speech):
     account: TwilioAccount
     # <Say> accepts 4,096 characters, and TwiML escapes some of them.
     max_speech_characters = 3000
+    stops_in_response = True
 
     def speak(self, *, carrier_call_id: str, command_id: str, text: str, voice: str, language: str) -> None:
         def add(script: Script) -> None:
