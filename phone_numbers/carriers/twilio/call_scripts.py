@@ -52,6 +52,7 @@ class Script:
     is_in_room: bool = False
     listens: bool = False
     language: str = ""
+    is_interruptible: bool = True
     number: int = 0
     to_say: list[Piece] = field(default_factory=list)
     said: list[str] = field(default_factory=list)

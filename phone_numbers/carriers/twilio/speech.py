@@ -45,10 +45,10 @@ class TwilioSpeech(Speech):
         call_scripts.change(self.account.sid, carrier_call_id, drop)
 
     def start_transcription(self, *, carrier_call_id: str, command_id: str, language: str, interim: bool) -> None:
-        """Partial results are always requested, because they show that the caller is speaking."""
+        """Partial results are always requested, because they show that the caller is speaking. Without `interim` they interrupt nothing."""
 
         def listen(script: Script) -> None:
-            script.listens, script.language = True, language
+            script.listens, script.language, script.is_interruptible = True, language, interim
 
         # Whether it listened before does not count: that command may have failed.
         self.account.change(carrier_call_id, listen, is_due=lambda script: not script.hears and not script.saying)

@@ -86,7 +86,7 @@ def speak(pieces: list[Piece], next_url: str) -> str:
 
 
 def listen(script: Script, pieces: list[Piece], *, heard_url: str, partial_url: str) -> str:
-    """Listen while speaking the pieces. Speech interrupts them, which is the default of `bargeIn`.
+    """Listen while speaking the pieces. Speech interrupts them if callers can interrupt.
 
     Keys only count while nothing is spoken, because they would interrupt it, too.
     """
@@ -100,6 +100,7 @@ def listen(script: Script, pieces: list[Piece], *, heard_url: str, partial_url: 
         action_on_empty_result=True,
         timeout=AFTER_SPEECH_SECONDS if pieces else LISTEN_SECONDS,
         speech_timeout="auto",
+        barge_in=script.is_interruptible,
         language=nearest_code(script.language, HEARD_LANGUAGES) or DEFAULT_LANGUAGE,
         **({} if pieces else {"num_digits": 1}),
     )

@@ -236,6 +236,16 @@ def test_commands_share_a_document_and_wait_while_the_caller_speaks(settings: An
         assert "Still there?" in ask(settings, "heard?n=5", "IT9", SpeechResult="A table for two.")
 
 
+@pytest.mark.parametrize("interruptible", [True, False])
+def test_speech_interrupts_a_text_only_if_callers_can_interrupt(settings: Any, interruptible: bool) -> None:
+    ask(settings, "voice", "IT1", CallStatus="ringing")
+    ours = carrier()
+    ours.answer(carrier_call_id=CALL, client_state="1", command_id="a", stream=None)
+    ours.speak(carrier_call_id=CALL, command_id="s", text="Good day.", voice="", language="")
+    ours.start_transcription(carrier_call_id=CALL, command_id="t", language="", interim=interruptible)
+    assert f'bargeIn="{str(interruptible).lower()}"' in ask(settings, "next", "IT2")
+
+
 def test_a_text_leaves_a_caller_in_their_conference(settings: Any) -> None:
     """A developer's response can arrive while the caller is being connected to somebody else."""
     ask(settings, "voice", "IT1", CallStatus="ringing")
