@@ -1,14 +1,20 @@
 """Connections to URLs provided by developers: each address is checked when it is connected to, with current DNS results."""
 
 import asyncio
+import select
 import socket
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from ipaddress import ip_address
+from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ConnectionKey
+from aiohttp.connector import Connection
+from aiohttp.http import HttpProcessingError, RawResponseMessage
 from django.conf import settings
 
 from bubblyphone.core.network import tls
@@ -16,6 +22,12 @@ from webhooks.http.public_addresses import is_public
 
 # Below the 5 s after which Node's servers, the shortest in wide use, close an idle connection.
 KEEP_ALIVE_SECONDS = 4.0
+# Python waits 30 s for the end of TLS, so that a hanging server would keep the sockets of requests that are over.
+TLS_END_SECONDS = 0.2
+# aiohttp tries each of a host's addresses again after the others have failed.
+MAX_ADDRESSES = 8
+MAX_HEAD_BYTES = 100 * 1024  # status line and headers of a response, with those of 1xx responses before it
+_END_OF_HEAD = b"\r\n\r\n"
 
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 
@@ -25,6 +37,10 @@ class AddressRefused(OSError):
 
     def __init__(self, host: str) -> None:
         super().__init__(f"{host} does not resolve to a public address.")
+
+
+class BodyInvalid(aiohttp.ClientPayloadError):
+    """The body of the response is not valid HTTP, for this reason."""
 
 
 def is_address(host: str) -> bool:
@@ -67,6 +83,8 @@ class _GuardedResolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         addresses = await self._resolve(host, port)
+        if not addresses:
+            raise OSError(f"The host name {host} has no address.")
         for address in addresses:
             self._refuse(address, host)
         return [
@@ -78,11 +96,55 @@ class _GuardedResolver(AbstractResolver):
                 proto=0,
                 flags=socket.AI_NUMERICHOST,
             )
-            for address in addresses
+            for address in addresses[:MAX_ADDRESSES]
         ]
 
     async def close(self) -> None:
         """It holds nothing."""
+
+
+class _Protocol(ResponseHandler):
+    """aiohttp's, for servers that break the rules of HTTP."""
+
+    _is_in_head = False
+    _head_bytes = 0
+
+    def set_response_params(self, **options: Any) -> None:
+        self._is_in_head, self._head_bytes = True, 0
+        super().set_response_params(**options)
+
+    def feed_data(self, data: tuple[RawResponseMessage, aiohttp.StreamReader], size: int = 0) -> None:
+        self._is_in_head = data[0].code < 200
+        super().feed_data(data, size)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Also ends a body without a length. aiohttp would take what has arrived before a reset for all of it."""
+        if exc is not None and self._payload is not None and not self._payload.is_eof():
+            self._payload.set_exception(aiohttp.ClientPayloadError(str(exc)))
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parses the head apart from what follows it.
+
+        If that cannot be parsed, like the body of a 204 or what exceeds the Content-Length, aiohttp would lose the response with it.
+        """
+        at = 0
+        while self._is_in_head and at < len(data):
+            end = data.find(_END_OF_HEAD, at)
+            end = len(data) if end < 0 else end + len(_END_OF_HEAD)
+            self._head_bytes += end - at
+            if self._head_bytes > MAX_HEAD_BYTES and self.transport is not None:
+                self.transport.close()
+                self.set_exception(HttpProcessingError(message=f"More than {MAX_HEAD_BYTES // 1024} KB of headers"))
+            if self.exception() is not None:
+                return
+            super().data_received(data[at:end])
+            at = end
+        if at < len(data) or not data:
+            super().data_received(data[at:])
+        error = self.exception()
+        if isinstance(error, HttpProcessingError) and self._payload is not None and not self._payload.is_eof():
+            self._payload.set_exception(BodyInvalid(error.message))  # otherwise its reader would wait for more
 
 
 class GuardedConnector(aiohttp.TCPConnector):
@@ -98,9 +160,26 @@ class GuardedConnector(aiohttp.TCPConnector):
             keepalive_timeout=KEEP_ALIVE_SECONDS,
             socket_factory=self._make_socket,
         )
+        self._ssl_shutdown_timeout = TLS_END_SECONDS
+        protocol: type[ResponseHandler] = _Protocol
+        self._factory = partial(protocol, loop=self._loop)
 
     def __del__(self, _warnings: object = None) -> None:
         """Idle connections end with their event loop: not worth aiohttp's line in the log."""
+
+    async def _get(self, key: ConnectionKey, traces: list[Any]) -> Connection | None:
+        """A kept connection, unless something has arrived since: its end, or a response to no request.
+
+        The next request would fail, or take it for its own response.
+        """
+        while (kept := await super()._get(key, traces)) is not None:
+            if kept.protocol is not None and kept.transport is not None and not kept.protocol.should_close:
+                waiting = select.poll()
+                waiting.register(kept.transport.get_extra_info("socket"), select.POLLIN)
+                if not waiting.poll(0):
+                    return kept
+            kept.close()
+        return None
 
     def _refuse(self, address: str, host: str) -> None:
         """Raises AddressRefused."""

@@ -28,6 +28,7 @@ from bubblyphone.core.network.waiting import before_waiting
 from webhooks.http import response_text
 from webhooks.http.guarded_connections import (
     AddressRefused,
+    BodyInvalid,
     GuardedConnector,
     Resolver,
     is_address,
@@ -344,14 +345,21 @@ def _explain(failure: Exception) -> str:
             return f"No connection within {CONNECT_TIMEOUT_SECONDS:g} seconds."
         case aiohttp.ServerDisconnectedError():
             return "Server disconnected without sending a response."
+        case BodyInvalid():
+            return _not_http(str(failure))
         case aiohttp.ClientPayloadError():
             return "Server disconnected before the end of the response."
         case aiohttp.ClientResponseError():
-            reason = failure.message.partition("\n")[0].rstrip(":")
-            return f"The response is not valid HTTP{reason and ': '}{reason}."
+            return _not_http(failure.message)
         case aiohttp.InvalidURL():
             return f"Invalid URL: {failure}"
     return str(cause) or type(cause).__name__
+
+
+def _not_http(message: str) -> str:
+    """aiohttp's messages go on with the bytes, in further lines."""
+    reason = message.partition("\n")[0].rstrip(":")
+    return f"The response is not valid HTTP{reason and ': '}{reason}."
 
 
 _clients: dict[asyncio.AbstractEventLoop, OutboundClient] = {}
