@@ -9,8 +9,19 @@ from accounts.models import Developer
 from billing.periods import Period
 from bubblyphone.core.registry import Registry, Slot
 
-HOLDS: Registry[Callable[[int], Decimal]] = Registry()
-"""What is set aside of a balance, in USD, by developer's id."""
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What upcoming costs of one kind set aside of a balance, in USD, by developer's id.
+
+    `at_most` never returns less than `exact`, and takes less time if there are many of them.
+    """
+
+    exact: Callable[[int], Decimal]
+    at_most: Callable[[int], Decimal]
+
+
+HOLDS: Registry[Hold] = Registry()
 
 CREDIT_JOBS: Registry[Callable[[int], None]] = Registry()
 """Jobs that run when an account has received credit; called with the developer's id."""

@@ -144,13 +144,25 @@ def balance_summary(developer_id: int) -> BalanceSummary:
     """
     if not billing_switch.is_on():
         return BalanceSummary(balance=ZERO, held=ZERO)
-    held = sum((find(developer_id) for find in HOLDS), ZERO)
+    held = sum((hold.exact(developer_id) for hold in HOLDS), ZERO)
     return BalanceSummary(balance=balance(developer_id), held=held)
 
 
 def available(developer_id: int) -> Decimal:
     """The amount that can be spent: the balance minus holds; unlimited if nobody pays."""
     return balance_summary(developer_id).available if billing_switch.is_on() else NO_END
+
+
+def is_available(developer_id: int, amount: Decimal) -> bool:
+    """Whether `available` is at least that amount.
+
+    Exact holds take long to compute with many calls, and are only needed if the balance may not cover the largest possible ones.
+    """
+    if billing_switch.is_on():
+        held = sum((hold.at_most(developer_id) for hold in HOLDS), ZERO)
+        if balance(developer_id) - held >= amount:  # read after the holds, as in `balance_summary`
+            return True
+    return available(developer_id) >= amount
 
 
 def funds(developer_ids: Iterable[int]) -> dict[int, Decimal]:
@@ -169,6 +181,8 @@ def lock_developer(developer_id: int) -> None:
 
 def require_balance(developer_id: int, minimum: Decimal) -> None:
     """Raises InsufficientFunds if less than `minimum` is available."""
+    if is_available(developer_id, minimum):
+        return
     left = available(developer_id)
     if left < minimum:
         raise InsufficientFunds(

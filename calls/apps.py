@@ -38,12 +38,12 @@ def _register_account_data() -> None:
 
 
 def _register_money_and_webhooks() -> None:
-    from billing.extension_points import CAP_OWNERS, HOLDS, LEDGER_CHECKS, SPENT_TODAY, USAGE_REPORT
+    from billing.extension_points import CAP_OWNERS, HOLDS, LEDGER_CHECKS, SPENT_TODAY, USAGE_REPORT, Hold
     from calls.charging import balance_holds, cap_owners, ledger_check, usage
     from calls.webhook_mode.call_replies import CallReplies
     from webhooks.extension_points import REPLY_HANDLER
 
-    HOLDS.register(balance_holds.held)
+    HOLDS.register(Hold(balance_holds.held, balance_holds.held_at_most))
     CAP_OWNERS.register(cap_owners.cap_owners)
     SPENT_TODAY.register(cap_owners.spent_today)
     USAGE_REPORT.register(usage.report)

@@ -40,13 +40,13 @@ def _register_account_data() -> None:
 
 
 def _register_money_and_webhooks() -> None:
-    from billing.extension_points import CREDIT_JOBS, HOLDS, LEDGER_CHECKS
+    from billing.extension_points import CREDIT_JOBS, HOLDS, LEDGER_CHECKS, Hold
     from phone_numbers import selectors
     from phone_numbers.charging import ledger_check, purchases, renewals
     from phone_numbers.verification import verification_notices
     from webhooks.extension_points import NUMBER_ADDRESSES, PUBLISH_TO_ACCOUNT
 
-    HOLDS.register(purchases.held)
+    HOLDS.register(Hold(purchases.held, purchases.held))
     CREDIT_JOBS.register(renewals.renew_overdue)
     LEDGER_CHECKS.register(ledger_check.check_numbers)
     PUBLISH_TO_ACCOUNT.register(verification_notices.publish_to_account)

@@ -13,7 +13,7 @@ from bubblyphone.core.errors import InsufficientFunds, TooManyRequests
 from bubblyphone.core.money import ZERO, format_money
 from calls.charging import balance_holds, settlement
 from calls.charging.call_prices import MINIMUM_BALANCE
-from calls.charging.daily_caps import Scope, daily_caps
+from calls.charging.daily_caps import DailyCap, Scope, daily_caps
 from calls.models import Call, Direction, HangupCause
 from calls.policy import gate
 from phone_numbers.carriers.registry import account_id_of
@@ -47,14 +47,20 @@ def check_daily_caps(call: Call, now: datetime, *, scopes: Collection[Scope] = t
     """Raises InsufficientFunds, whose `code` names the reason, if a daily cap of these scopes is reached."""
     caps = [cap for cap in daily_caps([call]) if cap.scope in scopes]
     for cap in sorted(caps, key=lambda cap: list(Scope).index(cap.scope)):
-        open_calls = cap.calls().running()
-        # In this order, a call that ends meanwhile counts twice instead of not at all.
-        held = sum((balance_holds.hold_of(other, now) for other in open_calls), ZERO)
-        if held + cap.settled(now) >= cap.amount:
+        if _is_reached(cap, now):
             raise InsufficientFunds(
                 f"Calls have reached ${format_money(cap.amount)} today, the daily cap that applies to this call.",
                 code=cap.reason,
             )
+
+
+def _is_reached(cap: DailyCap, now: datetime) -> bool:
+    """Whether its calls have used, and hold, the whole cap. Holds are read first: a call that ends meanwhile counts twice, not never."""
+    largest = balance_holds.held_at_most(cap.developer_id, cap.scope, cap.target_id)
+    if largest + cap.settled(now) < cap.amount:
+        return False
+    held = sum((balance_holds.hold_of(other, now) for other in cap.calls().running()), ZERO)
+    return held + cap.settled(now) >= cap.amount
 
 
 def admit_transfer(call: Call, to: str) -> Decimal:
@@ -68,7 +74,7 @@ def admit_transfer(call: Call, to: str) -> Decimal:
     require_active(call.developer_id)
     rate = _rate_to(call, to) + (call.telephony_rate if call.connect_to else ZERO)
     gate.check(call.developer, to, now=timezone.now(), is_configured=to == call.settings.transfer_number)
-    if ledger.available(call.developer_id) < rate:
+    if not ledger.is_available(call.developer_id, rate):
         raise InsufficientFunds("Your balance is too low for the first minute of the transfer.")
     limit = settlement.cost_limit(call)
     if limit is not None and balance_holds.accrued_cost(call, timezone.now()) + rate > limit:
@@ -86,7 +92,7 @@ def admit_fallback(call: Call, number: PhoneNumber) -> Decimal:
     ledger.lock_developer(call.developer_id)
     call.carrier = number.carrier
     rate = _rate_to(call, call.to_number)
-    if ledger.available(call.developer_id) < rate - call.telephony_rate:
+    if not ledger.is_available(call.developer_id, rate - call.telephony_rate):
         raise InsufficientFunds("Your balance is too low for the first minute of this call.")
     call.telephony_rate = rate
     _check_cost_limit(call)

@@ -13,6 +13,7 @@ from django_q.models import OrmQ
 
 from accounts.models import Developer
 from billing import ledger
+from billing.extension_points import Hold
 from billing.models import AutoTopUp, Card, LedgerEntry, Payment
 from billing.payments import auto_topup, cards, settlement, sweep
 from bubblyphone.core.errors import InvalidRequest
@@ -101,7 +102,7 @@ def test_a_large_debt_is_not_charged_repeatedly(developer: Developer, stripe: Fa
 def test_holds_of_running_calls_count(
     developer: Developer, stripe: FakeStripe, card: Card, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("billing.ledger.HOLDS", [six_dollars])
+    monkeypatch.setattr("billing.ledger.HOLDS", [Hold(six_dollars, six_dollars)])
     enable_auto_top_up(developer)
     sweep.sweep()
     run_jobs()

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -19,10 +20,11 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from billing import ledger, ledger_verification
+from bubblyphone.core.errors import InsufficientFunds
 from bubblyphone.services.ports import find_free
 from calls.charging import balance_holds
 from calls.clock import metering
-from calls.models import Call
+from calls.models import Call, Transfer
 from tests.calls.rows import KNOWN, make_account, make_call, make_streaming_number
 from tests.factories import make_api_key
 from tests.long_runs import how_many
@@ -106,3 +108,62 @@ def test_holds_of_many_calls_are_read_at_once(django_assert_num_queries: DjangoA
         make_call(number, timezone.now())
     with django_assert_num_queries(1):
         assert balance_holds.held(number.developer_id) == Decimal("0.24")
+
+
+@pytest.mark.django_db
+def test_no_call_holds_more_than_the_quick_limit_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = timezone.now()
+    monkeypatch.setattr(timezone, "now", lambda: now)
+    number = make_streaming_number(make_account("1"))
+    limited = make_streaming_number(
+        number.developer, e164="+12025550177", max_cost_per_call="0.01", max_call_duration=60
+    )
+    ago = [now - timedelta(seconds=seconds) for seconds in (0, 54.9, 55, 55.1, 120, 3700)]
+    kinds: list[dict[str, Any]] = [
+        {},
+        {"answered_at": None, "status": "ringing"},
+        {"model_rate": Decimal("0.0333")},
+        {"mode": "webhook", "model_rate": 0},
+        {"mode": "webhook", "speech_transcribed": True, "model_rate": 0},
+        {"end_requested_at": now - timedelta(seconds=30), "end_requested_cause": "max_duration"},
+        {"transferred_at": now - timedelta(seconds=20), "transfer_rate": Decimal("0.15")},
+        {"demo": True},
+    ]
+    for one in (number, limited):
+        for began in ago:
+            for kind in kinds:
+                call = make_call(one, began, **kind)
+                assert balance_holds.held_at_most(number.developer_id) >= balance_holds.held(number.developer_id) > -1
+                Call.objects.exclude(pk=call.pk).update(status="completed", ended_at=now)
+    ringing = make_call(number, now)
+    Transfer.objects.create(call=ringing, key="rings", to_number="+12025550101", rate=Decimal("0.50"))
+    Transfer.objects.create(call=ringing, key="failed", to_number="+12025550101", rate=Decimal(9), failed_at=now)
+    Call.objects.exclude(pk=ringing.pk).update(status="completed", ended_at=now)
+    assert balance_holds.held(number.developer_id) == Decimal("0.58")
+    assert balance_holds.held_at_most(number.developer_id) == Decimal("0.5805")
+    assert balance_holds.held_at_most(number.developer_id, "phone_number", number.pk) == Decimal("0.5805")
+    assert balance_holds.held_at_most(number.developer_id, "phone_number", limited.pk) == 0
+
+
+@pytest.mark.django_db
+def test_exact_holds_decide_if_the_quick_limit_does_not() -> None:
+    """The call may run for an hour at $0.08 a minute, but by its own limit, $0.10, it ends after one."""
+    developer = make_account("1")
+    number = make_streaming_number(developer, max_cost_per_call="0.10")
+    make_call(number, timezone.now() - timedelta(seconds=3000))
+    assert balance_holds.held_at_most(developer.pk) == Decimal("4.0805")
+    ledger.require_balance(developer.pk, Decimal("0.92"))
+    with pytest.raises(InsufficientFunds, match=r"\$0.92 available, \$0.921 required"):
+        ledger.require_balance(developer.pk, Decimal("0.921"))
+
+
+@pytest.mark.django_db
+def test_many_calls_are_admitted_without_reading_their_configurations(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    number = make_streaming_number(make_account("10"))
+    for _ in range(3):
+        make_call(number, timezone.now())
+    with django_assert_num_queries(3) as asked:  # holds of calls and of purchases, balance
+        ledger.require_balance(number.developer_id, Decimal("9.50"))
+    assert not any("config" in query["sql"] for query in asked.captured_queries)
