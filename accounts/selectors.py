@@ -9,7 +9,16 @@ from bubblyphone.core.errors import Forbidden
 
 def require_active(developer_id: int) -> None:
     """Raises Forbidden (`account_deactivated`) for an account that staff deactivated or its owner deleted."""
-    if not Developer.objects.filter(pk=developer_id, is_active=True).exists():
+    _refuse_unless(Developer.objects.filter(pk=developer_id, is_active=True).exists())
+
+
+def refuse_deactivated(developer: Developer) -> None:
+    """`require_active`, for an account that was just read."""
+    _refuse_unless(developer.is_active)
+
+
+def _refuse_unless(is_active: bool) -> None:
+    if not is_active:
         raise Forbidden("This account is deactivated.", code="account_deactivated")
 
 

@@ -6,7 +6,10 @@ from accounts.models import Developer
 from agents.model_catalog.custom_models import custom_model, is_custom
 from agents.models import Agent, AIModel, ModelKey
 from agents.providers.registry import get_model
+from bubblyphone.core.database.prepared_queries import PreparedQuery
 from bubblyphone.core.errors import NotFound
+
+_BY_SLUG = PreparedQuery(lambda slug: AIModel.objects.select_related("successor").filter(slug=slug))
 
 
 def list_models() -> list[AIModel]:
@@ -18,8 +21,9 @@ def find_model(slug: str) -> AIModel | None:
     """The model of that slug in either spelling, even if it is turned off or retired, or one that the catalog lacks
     (`openai/<id>`); None if there is no such model.
     """
-    stored = AIModel.objects.select_related("successor").filter(Q(slug=slug) | Q(aliases__contains=[slug])).first()
-    return stored or custom_model(slug)
+    if found := _BY_SLUG.fetch(slug):
+        return found[0]
+    return AIModel.objects.select_related("successor").filter(aliases__contains=[slug]).first() or custom_model(slug)
 
 
 def in_service(model: AIModel | None) -> AIModel | None:
@@ -33,7 +37,11 @@ def in_service(model: AIModel | None) -> AIModel | None:
 
 def running_slug(slug: str) -> str:
     """The slug of the model that a call of this one runs on; as it was given, unless a retired one has a successor."""
-    model = find_model(slug)
+    return running_slug_of(find_model(slug), slug)
+
+
+def running_slug_of(model: AIModel | None, slug: str) -> str:
+    """`running_slug`, with what `find_model` returned for the slug."""
     running = in_service(model)
     return slug if running is None or running == model else running.slug
 

@@ -3,7 +3,7 @@
 Entries are never changed (a trigger sees to that); a mistake is put right by another entry. The balance is their sum.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -18,6 +18,7 @@ from billing import billing_switch
 from billing.extension_points import CREDIT_JOBS, ENTRY_WATCHERS, HOLDS
 from billing.models import Booking, LedgerEntry, MeteredCost
 from bubblyphone.core.background.jobs import enqueue
+from bubblyphone.core.database.prepared_queries import PreparedQuery
 from bubblyphone.core.errors import InsufficientFunds
 from bubblyphone.core.money import ZERO, format_money
 from bubblyphone.core.redis import period_cache
@@ -34,6 +35,11 @@ WHERE developer.id = ANY(%s)
 """
 
 
+_LOCKED = PreparedQuery(
+    lambda developer_id: (
+        Developer.objects.select_for_update(of=("self",), no_key=True).only("is_active").filter(pk=developer_id)
+    )
+)
 NO_END = Decimal("Infinity")  # available funds if nobody pays
 Written = TypeVar("Written", bound=Booking)
 
@@ -91,6 +97,60 @@ def book_cost(
         _write(MeteredCost, developer_id, key, kind, -cost, description, at)
 
 
+@dataclass(frozen=True, slots=True)
+class CostLine:
+    """One of several costs that are booked together: a positive amount in USD."""
+
+    key: str
+    kind: str
+    amount: Decimal
+    description: str
+
+
+def book_costs(*, developer_id: int, costs: Sequence[CostLine], at: datetime) -> None:
+    """`book_cost` for several costs of one object, with as many statements as for one.
+
+    Call it in a transaction that keeps the object's row locked, so that nobody else books these keys meanwhile.
+    """
+    book: type[Booking] = LedgerEntry if billing_switch.is_on() else MeteredCost
+    other = MeteredCost if billing_switch.is_on() else LedgerEntry
+    keys = [cost.key for cost in costs]
+    elsewhere = set(other._default_manager.filter(key__in=keys).values_list("key", flat=True))
+    existing = {entry.key: entry for entry in book._default_manager.filter(key__in=keys)}
+    new = []
+    for cost in costs:
+        if cost.key in elsewhere:
+            continue
+        if cost.key in existing:
+            _check_same(existing[cost.key], developer_id, cost.kind, -cost.amount)
+        else:
+            new.append(_entry(book, developer_id, cost, at))
+    if not new:
+        return
+    book._default_manager.bulk_create(new)
+    note_change(developer_id, at)
+    if billing_switch.is_on():
+        for watch in ENTRY_WATCHERS:
+            watch(developer_id)
+
+
+def _entry(book: type[Written], developer_id: int, cost: CostLine, at: datetime) -> Written:
+    return book(
+        developer_id=developer_id,
+        key=cost.key,
+        kind=cost.kind,
+        amount=-cost.amount,
+        description=cost.description[:200],
+        created_at=at,
+    )
+
+
+def _check_same(entry: Booking, developer_id: int, kind: str, amount: Decimal) -> None:
+    """Raises KeyReused."""
+    if (entry.developer_id, entry.kind, entry.amount) != (developer_id, kind, amount):
+        raise KeyReused(f"{entry.key} already exists with {entry.kind} {entry.amount}, not {kind} {amount}.")
+
+
 def _write(
     book: type[Written],
     developer_id: int,
@@ -109,8 +169,8 @@ def _write(
         "created_at": at or timezone.now(),
     }
     entry, is_new = book._default_manager.get_or_create(key=key, defaults=values)
-    if not is_new and (entry.developer_id, entry.kind, entry.amount) != (developer_id, kind, amount):
-        raise KeyReused(f"{key} already exists with {entry.kind} {entry.amount}, not {kind} {amount}.")
+    if not is_new:
+        _check_same(entry, developer_id, kind, amount)
     if is_new:
         note_change(developer_id, entry.created_at)
     return entry, is_new
@@ -170,13 +230,16 @@ def funds(developer_ids: Iterable[int]) -> dict[int, Decimal]:
     return balances(developer_ids) if billing_switch.is_on() else dict.fromkeys(developer_ids, NO_END)
 
 
-def lock_developer(developer_id: int) -> None:
-    """Lock the account until the end of the transaction, to check the balance before spending from it.
+def lock_developer(developer_id: int) -> Developer:
+    """Lock the account until the end of the transaction, to check the balance before spending from it. Only its `is_active` is read.
 
     `no_key` still lets other rows reference the developer, so that two transactions that have done so take this lock one after the other
     instead of deadlocking.
     """
-    Developer.objects.select_for_update(of=("self",), no_key=True).only("pk").get(pk=developer_id)
+    found = _LOCKED.fetch(developer_id)
+    if not found:
+        raise Developer.DoesNotExist
+    return found[0]
 
 
 def require_balance(developer_id: int, minimum: Decimal) -> None:

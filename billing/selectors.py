@@ -3,12 +3,17 @@
 from datetime import date, datetime
 from decimal import Decimal
 
+from django.db import connection
 from django.db.models import QuerySet
-from django.db.models.functions import Length
 
-from billing.models import LedgerEntry, TelephonyRate
+from billing.models import LedgerEntry
 from billing.periods import start_of_day
 from bubblyphone.core.errors import Forbidden
+
+RATE = """
+SELECT price_per_minute FROM billing_telephonyrate WHERE direction = %s AND prefix = ANY(%s) AND valid_from <= %s
+ORDER BY LENGTH(prefix) DESC, valid_from DESC LIMIT 1
+"""
 
 
 def find_rate(direction: str, e164: str, at: datetime) -> Decimal:
@@ -17,17 +22,13 @@ def find_rate(direction: str, e164: str, at: datetime) -> Decimal:
     Raises Forbidden (`no_rate`) without a rate.
     """
     digits = e164.removeprefix("+")
-    rate = (
-        TelephonyRate.objects.filter(
-            direction=direction, prefix__in=[digits[:length] for length in range(len(digits) + 1)], valid_from__lte=at
-        )
-        .order_by(Length("prefix").desc(), "-valid_from")
-        .values_list("price_per_minute", flat=True)
-        .first()
-    )
-    if rate is None:
+    prefixes = [digits[:length] for length in range(len(digits) + 1)]
+    with connection.cursor() as cursor:
+        cursor.execute(RATE, [direction, prefixes, at])
+        found = cursor.fetchone()
+    if found is None:
         raise Forbidden("Calls to this destination are not available: it has no rate.", code="no_rate")
-    return rate
+    return Decimal(found[0])
 
 
 def entries_of(

@@ -12,12 +12,18 @@ from typing import Any
 from django.db import connection, transaction
 
 from accounts.notifications import wants_webhook
+from bubblyphone.core.database.prepared_queries import PreparedQuery
 from webhooks.http.outbound_http import PostResult
 from webhooks.models import Event, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from webhooks.sending.body_encoding import encode_body
 
 CHANNEL = "webhook_deliveries"
 EVERY_EVENT = "*"
+
+
+_ENABLED_ENDPOINTS = PreparedQuery(
+    lambda developer_id: WebhookEndpoint.objects.filter(developer_id=developer_id, enabled=True, deleted_at=None)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +63,8 @@ def publish(
     woken when that transaction commits. `subject` is like "call:42". With `wants_reply` the answer of a number's server is carried
     out (`webhooks.sending.replies`), and one that cannot be counts as a failure.
     """
-    report = Report(developer_id, subject, event_type, payload, to)
-    with transaction.atomic():
-        event = _event(report)
+    event = _event(Report(developer_id, subject, event_type, payload, to))
+    with transaction.atomic(savepoint=False):
         event.save()
         if not wants_webhook(developer_id, event_type):
             return event
@@ -101,7 +106,7 @@ def _event(report: Report) -> Event:
 
 def subscribers(developer_id: int, event_type: str) -> list[WebhookEndpoint]:
     """The account's endpoints that subscribe to a type of event."""
-    return [one for one in _enabled_endpoints([developer_id]) if _subscribes(one, event_type)]
+    return [one for one in _ENABLED_ENDPOINTS.fetch(developer_id) if _subscribes(one, event_type)]
 
 
 def _enabled_endpoints(developer_ids: Collection[int]) -> list[WebhookEndpoint]:

@@ -83,7 +83,11 @@ def usability_problems(config: CallConfig) -> Problems:
     if not config.model_slug:
         text = "No AI model is available on this server. Choose one from GET /models and add your own model key."
         return {"model_slug": [text]}
-    model = selectors.find_model(config.model_slug)
+    return problems_of_model(selectors.find_model(config.model_slug), config)
+
+
+def problems_of_model(model: AIModel | None, config: CallConfig) -> Problems:
+    """`usability_problems` of a configuration with a model, with what `find_model` returned for it."""
     if model is None:
         return {"model_slug": [f"The model {config.model_slug} does not exist. See GET /models."]}
     running = selectors.in_service(model)

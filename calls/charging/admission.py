@@ -1,19 +1,19 @@
 """Whether another call can start: checks the balance and the developer's own limits."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.utils import timezone
 
-from accounts.selectors import require_active
+from accounts.selectors import refuse_deactivated
 from billing import destinations, ledger
 from billing.models import SpendingCap
 from bubblyphone.core.errors import InsufficientFunds, TooManyRequests
 from bubblyphone.core.money import ZERO, format_money
 from calls.charging import balance_holds, settlement
 from calls.charging.call_prices import MINIMUM_BALANCE
-from calls.charging.daily_caps import DailyCap, Scope, daily_caps
+from calls.charging.daily_caps import DailyCap, Scope, caps_of, daily_caps
 from calls.models import Call, Direction, HangupCause
 from calls.policy import gate
 from phone_numbers.carriers.registry import account_id_of
@@ -31,21 +31,25 @@ def admit(call: Call) -> None:
     Forbidden (account deactivated, destination refused), InsufficientFunds and TooManyRequests, whose `code` names the reason.
     """
     now = timezone.now()
-    ledger.lock_developer(call.developer_id)
-    require_active(call.developer_id)
+    refuse_deactivated(ledger.lock_developer(call.developer_id))
     if call.direction == Direction.OUTBOUND:
         call.telephony_rate = _rate_to(call, call.to_number)
         gate.check(call.developer, call.to_number, now=now)
     ledger.require_balance(call.developer_id, max(MINIMUM_BALANCE, balance_holds.hold_of(call, now)))
     _check_cost_limit(call)
-    _check_account_limits(call, now)
+    limits = SpendingCap.objects.filter(developer_id=call.developer_id).first()
+    if limits is not None:
+        _check_account_limits(call, limits, now)
     _check_number_limits(call)
-    check_daily_caps(call, now)
+    _check_caps(caps_of(call, limits), now)
 
 
 def check_daily_caps(call: Call, now: datetime, *, scopes: Collection[Scope] = tuple(Scope)) -> None:
     """Raises InsufficientFunds, whose `code` names the reason, if a daily cap of these scopes is reached."""
-    caps = [cap for cap in daily_caps([call]) if cap.scope in scopes]
+    _check_caps((cap for cap in daily_caps([call]) if cap.scope in scopes), now)
+
+
+def _check_caps(caps: Iterable[DailyCap], now: datetime) -> None:
     for cap in sorted(caps, key=lambda cap: list(Scope).index(cap.scope)):
         if _is_reached(cap, now):
             raise InsufficientFunds(
@@ -70,8 +74,7 @@ def admit_transfer(call: Call, to: str) -> Decimal:
     (`calls.control.call_me_first`). Raises Forbidden and InsufficientFunds, whose `code` names the reason. A model may read the message to
     the caller, so it does not mention the account.
     """
-    ledger.lock_developer(call.developer_id)
-    require_active(call.developer_id)
+    refuse_deactivated(ledger.lock_developer(call.developer_id))
     rate = _rate_to(call, to) + (call.telephony_rate if call.connect_to else ZERO)
     gate.check(call.developer, to, now=timezone.now(), is_configured=to == call.settings.transfer_number)
     if not ledger.is_available(call.developer_id, rate):
@@ -114,10 +117,7 @@ def _check_cost_limit(call: Call) -> None:
         raise InsufficientFunds(text, code="max_cost_per_call_too_low")
 
 
-def _check_account_limits(call: Call, now: datetime) -> None:
-    limits = SpendingCap.objects.filter(developer_id=call.developer_id).first()
-    if limits is None:
-        return
+def _check_account_limits(call: Call, limits: SpendingCap, now: datetime) -> None:
     if limits.max_concurrent_calls is not None:
         _check_open_calls(
             balance_holds.open_calls(call.developer_id).count(), limits.max_concurrent_calls, "too_many_calls"

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from agents.agent_settings.call_config import CallConfig
+from agents.models import AIModel
 from agents.selectors import find_model, in_service
 from bubblyphone.core.money import ZERO
 
@@ -14,5 +15,10 @@ MINIMUM_BALANCE = Decimal("0.50")  # minimum balance to start a call
 
 def model_price(config: CallConfig) -> Decimal:
     """Per minute; zero with the developer's own key (BYOK)."""
-    model = in_service(find_model(config.model_slug))
-    return ZERO if config.model_key_id or model is None else model.price_per_minute
+    return price_of_model(find_model(config.model_slug), config)
+
+
+def price_of_model(model: AIModel | None, config: CallConfig) -> Decimal:
+    """`model_price`, with what `find_model` returned for the configuration's model."""
+    running = in_service(model)
+    return ZERO if config.model_key_id or running is None else running.price_per_minute

@@ -71,10 +71,17 @@ def daily_caps(calls: Iterable[Call]) -> set[DailyCap]:
     accounts = SpendingCap.objects.filter(
         developer_id__in={call.developer_id for call in calls}, daily_cap__isnull=False
     )
-    found = {
-        DailyCap(cap.developer_id, Scope.ACCOUNT, cap.developer_id, cap.daily_cap) for cap in accounts if cap.daily_cap
-    }
-    return found.union(*(_own_caps(call) for call in calls))
+    return {cap for limits in accounts for cap in _account_caps(limits)}.union(*(_own_caps(call) for call in calls))
+
+
+def caps_of(call: Call, limits: SpendingCap | None) -> set[DailyCap]:
+    """`daily_caps` of one call, with the limits of its account."""
+    return {*_account_caps(limits), *_own_caps(call)}
+
+
+def _account_caps(limits: SpendingCap | None) -> Iterator[DailyCap]:
+    if limits is not None and limits.daily_cap:
+        yield DailyCap(limits.developer_id, Scope.ACCOUNT, limits.developer_id, limits.daily_cap)
 
 
 def _own_caps(call: Call) -> Iterator[DailyCap]:

@@ -103,16 +103,13 @@ def settle(call: Call, now: datetime) -> None:
     call.model_cost = bill.model
     call.transcription_cost = bill.transcription
     call.settled_at = now
-    for name, kind, amount, what in _lines(call, bill):
-        if amount > ZERO:
-            ledger.book_cost(
-                developer_id=call.developer_id,
-                key=f"call:{call.pk}:{name}",
-                kind=kind,
-                cost=amount,
-                description=what,
-                at=now,
-            )
+    costs_to_book = [
+        ledger.CostLine(f"call:{call.pk}:{name}", kind, amount, what)
+        for name, kind, amount, what in _lines(call, bill)
+        if amount > ZERO
+    ]
+    if costs_to_book:
+        ledger.book_costs(developer_id=call.developer_id, costs=costs_to_book, at=now)
 
 
 def _lines(call: Call, costs: Bill) -> list[tuple[str, LedgerEntry.Kind, Decimal, str]]:

@@ -8,6 +8,7 @@ from agents.agent_settings import resolution
 from agents.agent_settings.call_config import CallConfig, Source
 from agents.tools.http_tools import saved_names
 from bubblyphone.core.errors import InvalidRequest
+from bubblyphone.core.json.ordered_field import is_same
 from bubblyphone.core.numbering.e164 import is_e164
 from calls import timeline
 from calls.models import Call, Direction
@@ -22,7 +23,10 @@ def check(config: CallConfig, given: Mapping[str, str]) -> None:
 
 
 def put_in(call: Call, config: CallConfig, given: Mapping[str, str]) -> None:
-    """Fill in the configuration of a stored call and save it. Variables without a value are omitted, and the timeline says so."""
+    """Fill in the configuration of a stored call, and save it if that changes anything.
+
+    Variables without a value are omitted, and the timeline says so.
+    """
     if call.direction == Direction.INBOUND:
         config = resolution.answering(config)
     values = variables.values_of(given, _built_in(call), config.default_variables)
@@ -34,9 +38,10 @@ def put_in(call: Call, config: CallConfig, given: Mapping[str, str]) -> None:
         filled = replace(filled, transfer_number=variables.expand(config.transfer_number, values, keep=later))
     elif variables.has_variables(config.transfer_number) and not is_e164(filled.transfer_number):
         filled = _with_fixed_number(filled, call, config.transfer_number)
-    call.config = filled.to_json()
-    call.dynamic_variables = {**config.default_variables, **given}
-    call.save(update_fields=["config", "dynamic_variables"])
+    values_before = call.config, call.dynamic_variables
+    call.config, call.dynamic_variables = filled.to_json(), {**config.default_variables, **given}
+    if not is_same(values_before, (call.config, call.dynamic_variables)):
+        call.save(update_fields=["config", "dynamic_variables"])
     if lacking:
         timeline.add_event(call.pk, "variables.missing", "system", at=call.started_at, names=lacking)
 

@@ -8,7 +8,7 @@ import logging
 import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -70,25 +70,32 @@ def command_id(call: Call, name: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{settings.PUBLIC_URL}/calls/{call.pk}/{call.carrier_call_id}/{name}"))
 
 
-def issue_media_token(call: Call, base: str = "") -> StreamSettings:
+def issue_media_token(call: Call, base: str = "", **noted: datetime) -> StreamSettings:
     """The single-use URL of the call's media stream, PCMU both ways: the one codec without ambiguity (Telnyx's L16 has some).
 
     A repeat returns the same token, so that a command sent twice is one command; a used token stays used. A restarted stream
-    (`calls.control.streams`) has its own. `base` is the target, by default the media process with the fewest calls.
+    (`calls.control.streams`) has its own. `base` is the target, by default the media process with the fewest calls. `noted` are other
+    columns to set in the same statement.
     """
     named = f"{call.pk}:{call.started_at.isoformat()}:{call.stream_restarts}"
     token = salted_hmac("calls.media", named, algorithm="sha256").hexdigest()
     unused = Call.objects.filter(pk=call.pk)
     if not call.stream_restarts:
         unused = unused.filter(session_seen_at=None)
-    unused.update(media_token_hash=hash_secret(token), media_token_expires_at=timezone.now() + MEDIA_TOKEN_LIFE)
+    expires_at = timezone.now() + MEDIA_TOKEN_LIFE
+    is_unused = unused.update(media_token_hash=hash_secret(token), media_token_expires_at=expires_at, **noted)
+    if noted and not is_unused:
+        Call.objects.filter(pk=call.pk).update(**noted)
     return StreamSettings(url=f"{base or media_nodes.stream_base(call)}/{token}", audio_format=PCMU_8K)
 
 
 def answer(call: Call) -> None:
     """Answer an inbound call and, in streaming mode, start its media stream."""
-    stream = issue_media_token(call) if call.mode == CallMode.STREAMING else None
-    Call.objects.filter(pk=call.pk).update(last_command_at=timezone.now())
+    stream, now = None, timezone.now()
+    if call.mode == CallMode.STREAMING:
+        stream = issue_media_token(call, last_command_at=now)
+    else:
+        Call.objects.filter(pk=call.pk).update(last_command_at=now)
     get_carrier(call, CallControl).answer(
         carrier_call_id=call.carrier_call_id or "",
         client_state=str(call.pk),

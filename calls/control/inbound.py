@@ -5,17 +5,20 @@ from datetime import datetime
 
 from django.db import transaction
 
-from accounts.selectors import require_active
+from accounts.selectors import refuse_deactivated
 from agents.agent_settings import resolution
+from agents.agent_settings.call_config import CallConfig
 from agents.model_catalog import model_rules
-from agents.selectors import running_slug
+from agents.models import AIModel
+from agents.selectors import find_model, running_slug_of
 from agents.versions import answering_version
 from billing.selectors import find_rate
+from bubblyphone.core.database.prepared_queries import PreparedQuery
 from bubblyphone.core.errors import ApplicationError, Forbidden, TooManyRequests
 from bubblyphone.core.money import ZERO
 from calls import timeline
 from calls.charging.admission import admit
-from calls.charging.call_prices import model_price
+from calls.charging.call_prices import price_of_model
 from calls.control import call_variables, commands, lifecycle, lookup
 from calls.control.lookup_reply import LookupOutcome
 from calls.models import Call, CallStatus, Direction, HangupCause
@@ -24,6 +27,14 @@ from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from phone_numbers.models import CallMode, PhoneNumber
 
 logger = logging.getLogger(__name__)
+
+
+# At most one row: a number belongs to one account until it is released.
+_CALLED_NUMBER = PreparedQuery(
+    lambda e164, carrier: PhoneNumber.objects.select_related("agent", "agent_version", "developer").filter(
+        e164=e164, carrier=carrier, status=PhoneNumber.Status.ACTIVE
+    )
+)
 
 
 def receive(event: CarrierEvent) -> None:
@@ -43,22 +54,20 @@ def receive(event: CarrierEvent) -> None:
 def _begin(event: CarrierEvent) -> None:
     if Call.objects.filter(carrier=event.carrier, carrier_call_id=event.carrier_call_id).exists():
         return  # the same call, reported with another event id
-    number = (
-        PhoneNumber.objects.select_related("agent", "agent_version", "developer")
-        .filter(e164=event.to_number, carrier=event.carrier, status=PhoneNumber.Status.ACTIVE)
-        .first()
-    )
+    number = next(iter(_CALLED_NUMBER.fetch(event.to_number, event.carrier)), None)
     if number is None:
         # The number is not ours: it was just released, or belongs to a shared carrier account. Reject the call and store nothing.
         commands.after_commit(commands.reject, event, event.carrier_call_id, event.event_id)
         return
     try:
-        call = _describe(event, number)
+        config = resolution.resolve(request={}, request_agent=None, number=number)
+        model = find_model(config.model_slug) if number.mode == CallMode.STREAMING else None
+        call = _describe(event, number, config, model)
     except ApplicationError:
         logger.exception("An inbound call has no rate", extra={"phone_number_id": number.pk})
         commands.after_commit(commands.reject, event, event.carrier_call_id, event.event_id)
         return
-    refusal, call.refusal_reason = _refusal(call, number)
+    refusal, call.refusal_reason = _refusal(call, number, config, model)
     call.save()
     timeline.add_beginning(call, at=event.occurred_at)
     will_ask = bool(call.settings.lookup_url) and not refusal
@@ -68,8 +77,8 @@ def _begin(event: CarrierEvent) -> None:
         _refuse(call, refusal, at=event.occurred_at)
         return
     _tell_that_it_rings(call, at=event.occurred_at)
-    lifecycle.replay_carrier_events(call)
-    call.refresh_from_db()
+    if lifecycle.replay_carrier_events(call):
+        call.refresh_from_db()
     if call.is_over or call.hangup_reported_at is not None:
         return
     if will_ask:
@@ -128,9 +137,8 @@ def answer(call: Call) -> None:
             lifecycle.end_call(call.pk, HangupCause.CARRIER_FAILED)
 
 
-def _describe(event: CarrierEvent, number: PhoneNumber) -> Call:
-    """The call as it arrived, not saved."""
-    config = resolution.resolve(request={}, request_agent=None, number=number)
+def _describe(event: CarrierEvent, number: PhoneNumber, config: CallConfig, model: AIModel | None) -> Call:
+    """The call as it arrived, not saved. `model` is the one of the configuration, which may be retired."""
     return Call(
         developer=number.developer,
         phone_number=number,
@@ -140,7 +148,7 @@ def _describe(event: CarrierEvent, number: PhoneNumber) -> Call:
         from_number=event.from_number,
         to_number=event.to_number,
         mode=number.mode,
-        model_slug=running_slug(config.model_slug) if number.mode == CallMode.STREAMING else "",
+        model_slug=running_slug_of(model, config.model_slug) if number.mode == CallMode.STREAMING else "",
         config=config.to_json(),
         recording_enabled=config.recording_enabled,
         status=CallStatus.RINGING,
@@ -150,17 +158,21 @@ def _describe(event: CarrierEvent, number: PhoneNumber) -> Call:
         telephony_rate=ZERO
         if number.is_billed_by_its_carrier
         else find_rate("inbound", number.e164, event.occurred_at),
-        model_rate=model_price(config) if number.mode == CallMode.STREAMING else ZERO,
+        model_rate=price_of_model(model, config) if number.mode == CallMode.STREAMING else ZERO,
     )
 
 
-def _refusal(call: Call, number: PhoneNumber) -> tuple[str, str]:
+def _is_unusable(config: CallConfig, model: AIModel | None) -> bool:
+    return not config.model_slug or bool(model_rules.problems_of_model(model, config))
+
+
+def _refusal(call: Call, number: PhoneNumber, config: CallConfig, model: AIModel | None) -> tuple[str, str]:
     """Why the call must not be answered: hangup cause and reason code. Both are empty if it may be."""
     try:
-        require_active(call.developer_id)  # checked before anything about the number is disclosed
+        refuse_deactivated(number.developer)  # checked before anything about the number is disclosed
         if number.mode == CallMode.WEBHOOK and not number.webhook_url:
             return HangupCause.WEBHOOK_FAILED, "no_webhook_url"
-        if number.mode == CallMode.STREAMING and model_rules.usability_problems(call.settings):
+        if number.mode == CallMode.STREAMING and _is_unusable(config, model):
             return HangupCause.MODEL_FAILED, "model_unavailable"
         admit(call)
     except TooManyRequests as error:

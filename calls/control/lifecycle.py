@@ -8,11 +8,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from structlog.contextvars import bound_contextvars
 
 from bubblyphone.core.database.commit_hooks import note_after_commit
+from bubblyphone.core.database.prepared_queries import PreparedQuery
 from bubblyphone.core.money import format_money
 from bubblyphone.core.monitoring import tracing
 from calls import metrics, timeline
@@ -25,6 +26,25 @@ from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from phone_numbers.models import CallMode
 from webhooks.models import WebhookDelivery
 
+# In one statement. Of two reports with the same id at the same moment, the second waits for the first one's transaction.
+STORE_REPORT = """
+INSERT INTO calls_carriereventrecord
+    (carrier, event_id, event_type, carrier_call_id, direction, cause, detail, occurred_at, received_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (carrier, event_id) DO NOTHING
+"""
+_AT_CARRIER = PreparedQuery(
+    lambda carrier_call_id, carrier: Call.objects.for_update().filter(
+        carrier_call_id=carrier_call_id, carrier=carrier, sandbox=False
+    )
+)
+_EARLY_REPORTS = PreparedQuery(
+    lambda carrier, carrier_call_id: (
+        CarrierEventRecord.objects.filter(carrier=carrier, carrier_call_id=carrier_call_id)
+        .exclude(event_type=CarrierEventType.INITIATED.value)
+        .order_by("occurred_at", "id")
+    )
+)
 # How long the report of an answer may lag behind the report of the hangup before the call counts as never answered.
 LATE_ANSWER_GRACE = timedelta(seconds=5)
 # Decisions by us or the owner to end a call. Before the answer, they cancel an outbound call.
@@ -40,19 +60,13 @@ NEVER_ANSWERED = {HangupCause.BUSY, HangupCause.NO_ANSWER, HangupCause.REJECTED,
 
 def store_carrier_event(event: CarrierEvent) -> bool:
     """Store a carrier's report; False if it is already stored."""
-    _, created = CarrierEventRecord.objects.get_or_create(
-        carrier=event.carrier,
-        event_id=event.event_id,
-        defaults={
-            "event_type": event.type,
-            "carrier_call_id": event.carrier_call_id,
-            "direction": event.direction,
-            "cause": event.cause,
-            "detail": event.detail[:200],
-            "occurred_at": event.occurred_at,
-        },
-    )
-    return created
+    values = [
+        *(event.carrier, event.event_id, event.type.value, event.carrier_call_id, event.direction, event.cause),
+        *(event.detail[:200], event.occurred_at, timezone.now()),
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(STORE_REPORT, values)
+        return cursor.rowcount == 1
 
 
 def apply_carrier_event(event: CarrierEvent) -> None:
@@ -65,19 +79,17 @@ def apply_carrier_event(event: CarrierEvent) -> None:
                 transfers.on_leg_event(call, leg[1], event)
                 finish_as_reported(call)
         return
-    call_id = find_call_id(event)
-    if call_id is not None:
-        tracing.about_call(call_id)
-        with bound_contextvars(call_id=call_id):
-            HANDLERS[event.type](Call.objects.locked(call_id), event)
+    call = _reported_call(event)
+    if call is not None:
+        tracing.about_call(call.pk)
+        with bound_contextvars(call_id=call.pk):
+            HANDLERS[event.type](call, event)
 
 
-def replay_carrier_events(call: Call) -> None:
-    """Apply events that were reported before the call was known."""
-    records = CarrierEventRecord.objects.filter(carrier=call.carrier, carrier_call_id=call.carrier_call_id)
-    for record in records.order_by("occurred_at", "id"):
-        if record.event_type == CarrierEventType.INITIATED:
-            continue
+def replay_carrier_events(call: Call) -> bool:
+    """Apply events that were reported before the call was known. Returns whether there were any; the call's row may then have changed."""
+    early = _EARLY_REPORTS.fetch(call.carrier, call.carrier_call_id or "")
+    for record in early:
         event = CarrierEvent(
             type=CarrierEventType(record.event_type),
             event_id=record.event_id,
@@ -89,23 +101,25 @@ def replay_carrier_events(call: Call) -> None:
             carrier=record.carrier,
         )
         HANDLERS[event.type](Call.objects.locked(call.pk), event)
+    return bool(early)
 
 
-def find_call_id(event: CarrierEvent) -> int | None:
-    """By the carrier's call id, or by ours, which an outbound call carries before we know the carrier's.
+def _reported_call(event: CarrierEvent) -> Call | None:
+    """The call of a report, locked: by the carrier's call id, or by ours, which an outbound call carries before we know the carrier's.
 
     A carrier only reports its own calls.
     """
     calls = Call.objects.filter(carrier=event.carrier, sandbox=False)
     named = int(event.client_state) if event.client_state.isdecimal() else 0
     if not event.carrier_call_id:
-        return calls.filter(pk=named).values_list("pk", flat=True).first()
-    found = calls.filter(carrier_call_id=event.carrier_call_id).values_list("pk", flat=True).first()
-    if found is None and named:
+        return calls.for_update().filter(pk=named).first()
+    if found := _AT_CARRIER.fetch(event.carrier_call_id, event.carrier):
+        return found[0]
+    if named:
         waiting = calls.filter(pk=named, carrier_call_id=None)
         if waiting.update(carrier_call_id=event.carrier_call_id):
-            return named
-    return found
+            return Call.objects.locked(named)
+    return None
 
 
 def on_initiated(call: Call, event: CarrierEvent) -> None:
@@ -146,10 +160,12 @@ def on_answered(call: Call, event: CarrierEvent) -> None:
 
 
 def on_ended(call: Call, event: CarrierEvent) -> None:
-    if call.hangup_reported_at is None:
+    is_first, was_over = call.hangup_reported_at is None, call.is_over
+    if is_first:
         call.hangup_reported_at, call.hangup_reported_cause = event.occurred_at, event.cause
-        call.save(update_fields=["hangup_reported_at", "hangup_reported_cause"])
     finish_as_reported(call)
+    if is_first and (was_over or not call.is_over):  # otherwise the end has saved it
+        call.save(update_fields=["hangup_reported_at", "hangup_reported_cause"])
 
 
 def finish_as_reported(call: Call) -> None:

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
+from bubblyphone.core.database.prepared_queries import PreparedQuery
 from calls.models import Call, MediaNode
 from calls.session.audio_counts import AUDIO
 
@@ -75,10 +76,14 @@ def _alive() -> QuerySet[MediaNode]:
     return MediaNode.objects.filter(accepts_calls=True, seen_at__gt=Now() - SILENT_AFTER)
 
 
+_LEAST_BUSY = PreparedQuery(lambda without: _alive().exclude(name=without).order_by("calls", "name")[:1])
+
+
 def _least_busy(without: str) -> str:
-    node = _alive().exclude(name=without).order_by("calls", "name").first()
-    if node is None:
+    found = _LEAST_BUSY.fetch(without)
+    if not found:
         return _web()
+    node = found[0]
     # Counted immediately: many calls may arrive before its next sign of life.
     MediaNode.objects.filter(pk=node.pk).update(calls=F("calls") + 1)
     return node.url

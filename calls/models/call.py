@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts.models import ApiKey
 from agents.agent_settings.call_config import CallConfig
 from agents.models import Agent
+from bubblyphone.core.database.prepared_queries import PreparedQuery
 from bubblyphone.core.json.ordered_field import OrderedJSONField
 from bubblyphone.core.money import MONEY_FIELD
 from calls.models.call_fields import (
@@ -50,7 +51,14 @@ class CallQuerySet(models.QuerySet["Call"]):
 
     def locked(self, call_id: int) -> "Call":
         """One call, its row locked until the transaction ends, with its number. Raises Call.DoesNotExist."""
-        return self.select_for_update(of=("self",)).select_related("phone_number").get(pk=call_id)
+        found = _LOCKED.fetch(call_id)
+        if not found:
+            raise Call.DoesNotExist
+        return found[0]
+
+    def for_update(self) -> "CallQuerySet":
+        """Their rows locked until the transaction ends, with their numbers."""
+        return self.select_for_update(of=("self",)).select_related("phone_number")
 
 
 class Direction(models.TextChoices):
@@ -192,6 +200,9 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
     @property
     def is_over(self) -> bool:
         return self.status in ENDED_STATUSES
+
+
+_LOCKED = PreparedQuery(lambda call_id: Call.objects.for_update().filter(pk=call_id))
 
 
 class CallEvent(models.Model):
