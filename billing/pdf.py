@@ -30,7 +30,7 @@ class Document(FPDF):
         return super().normalize_text(text.encode("latin-1", "replace").decode("latin-1"))
 
     def header(self) -> None:
-        self._write("BubblyPhone Agents", size=9, style="B", colour=SOFT, after=8)
+        self._write("BubblyPhone Agents", size=9, style="B", color=SOFT, after=8)
 
     def footer(self) -> None:
         self.set_y(-MARGIN + 6)
@@ -44,7 +44,7 @@ class Document(FPDF):
 
     def note(self, text: str) -> None:
         """A sentence in small type."""
-        self._write(text, size=9, colour=SOFT, after=3)
+        self._write(text, size=9, color=SOFT, after=3)
 
     def rows(self, head: Sequence[str], rows: Iterable[Sequence[str]], *, widths: Sequence[int]) -> None:
         """A table; its last column holds amounts. `widths` are shares."""
@@ -69,12 +69,12 @@ class Document(FPDF):
         *,
         size: float,
         style: str = "",
-        colour: tuple[int, int, int] = INK,
+        color: tuple[int, int, int] = INK,
         before: float = 0,
         after: float = 0,
     ) -> None:
         self.ln(before)
         self.set_font("Helvetica", style, size)
-        self.set_text_color(*colour)
+        self.set_text_color(*color)
         self.multi_cell(0, size * 0.5, text, new_x="LMARGIN", new_y="NEXT")
         self.ln(after)

@@ -362,11 +362,11 @@ _groq = {
 }
 _reader = {**_openai, "model": env.ANALYSIS_MODEL}
 TRANSCRIBER = {"BACKEND": "agents.transcription.whisper.WhisperTranscriber", "OPTIONS": _groq}
-ANALYSER = {"BACKEND": "agents.analysis.openai.OpenAIAnalyser", "OPTIONS": _reader}
+ANALYZER = {"BACKEND": "agents.analysis.openai.OpenAIAnalyzer", "OPTIONS": _reader}
 if not _groq["api_key"]:
     TRANSCRIBER = {"BACKEND": "agents.transcription.offline.OfflineTranscriber", "OPTIONS": {}}
 if not _openai["api_key"]:
-    ANALYSER = {"BACKEND": "agents.analysis.rules.RuleAnalyser", "OPTIONS": {}}
+    ANALYZER = {"BACKEND": "agents.analysis.rules.RuleAnalyzer", "OPTIONS": {}}
 # Mails go to an SMTP server, else into files, else into the worker's log.
 EMAIL_HOST = env.EMAIL_HOST
 EMAIL_FILE_PATH = env.EMAIL_FILE_PATH or None

@@ -22,11 +22,11 @@ class AnalysisError(Exception):
         self.retryable = retryable
 
 
-class Analyser(ABC):
+class Analyzer(ABC):
     """`source` names it in results. Calls block, so make them in jobs."""
 
     source: str
 
     @abstractmethod
-    def analyse(self, schema: Mapping[str, Any], transcript: Sequence[Line]) -> dict[str, Any]:
+    def analyze(self, schema: Mapping[str, Any], transcript: Sequence[Line]) -> dict[str, Any]:
         """A value for each field of a valid schema, of its type (`agents.analysis.answer`). Raises AnalysisError."""

@@ -10,7 +10,7 @@ from openai.types.chat import ChatCompletion
 from pydantic import BaseModel, ValidationError
 
 from agents.analysis.answer import answer_type
-from agents.analysis.base import Analyser, AnalysisError, Line
+from agents.analysis.base import AnalysisError, Analyzer, Line
 from agents.openai_client import failing_as, make_client
 
 # Two answers must fit into a one-minute job.
@@ -23,7 +23,7 @@ INSTRUCTIONS = (
 SPEAKERS = {"user": "Caller", "model": "Agent", "human": "Colleague of the agent"}
 
 
-class OpenAIAnalyser(Analyser):
+class OpenAIAnalyzer(Analyzer):
     """One model of one account. If an answer does not match the schema, we send the errors back once."""
 
     def __init__(self, *, api_key: str, base_url: str, model: str) -> None:
@@ -31,7 +31,7 @@ class OpenAIAnalyser(Analyser):
         self._model = model
         self.source = f"openai:{model}"
 
-    def analyse(self, schema: Mapping[str, Any], transcript: Sequence[Line]) -> dict[str, Any]:
+    def analyze(self, schema: Mapping[str, Any], transcript: Sequence[Line]) -> dict[str, Any]:
         wanted = answer_type(schema)
         spoken = "\n".join(f"{SPEAKERS[line.role]}: {line.text}" for line in transcript)
         messages = [_message("system", INSTRUCTIONS), _message("user", f"<transcript>\n{spoken}\n</transcript>")]

@@ -13,7 +13,7 @@ from typing import Any
 from django.utils import timezone
 
 from agents.analysis.answer import undecided
-from agents.analysis.base import Analyser, Line
+from agents.analysis.base import Analyzer, Line
 from agents.brain.phrases import GOODBYE, HELLO, THANKS, is_no, is_yes
 from agents.brain.slots import Reader, Slot, slots_of
 from agents.brain.spoken_numbers import digits_for_words
@@ -72,10 +72,10 @@ class Said:
         return content_words(self.before) if "?" in self.before else set()
 
 
-class RuleAnalyser(Analyser):
+class RuleAnalyzer(Analyzer):
     source = "offline_rules"
 
-    def analyse(self, schema: Mapping[str, Any], transcript: Sequence[Line]) -> dict[str, Any]:
+    def analyze(self, schema: Mapping[str, Any], transcript: Sequence[Line]) -> dict[str, Any]:
         said = _by_caller(transcript)
         readers = {"text": read_text, "boolean": read_boolean, "number": read_number, "selector": read_selector}
         return {name: readers[field["type"]](name, field, said) for name, field in schema.items()}

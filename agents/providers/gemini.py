@@ -33,7 +33,7 @@ from agents.providers.model_events import (
     OutputTranscript,
     Reconnected,
     ToolCall,
-    ToolCallsCancelled,
+    ToolCallsCanceled,
 )
 from agents.providers.model_socket import ModelSocket, ModelSocketClosed
 from bubblyphone.core.audio import PCM16_16K, PCM16_24K
@@ -245,10 +245,10 @@ class GeminiLiveSession(RealtimeSession):
             self._open_calls[text(call, "id")] = socket
             events.append(ToolCall(text(call, "id"), text(call, "name"), child(call, "args")))
         if ids := child(message, "toolCallCancellation").get("ids"):
-            cancelled = tuple(each for each in ids if isinstance(each, str)) if isinstance(ids, list) else ()
-            for call_id in cancelled:
+            canceled = tuple(each for each in ids if isinstance(each, str)) if isinstance(ids, list) else ()
+            for call_id in canceled:
                 self._open_calls.pop(call_id, None)
-            events.append(ToolCallsCancelled(cancelled))
+            events.append(ToolCallsCanceled(canceled))
         update = child(message, "sessionResumptionUpdate")
         if update.get("resumable") is True:
             self._handle = text(update, "newHandle") or self._handle

@@ -61,7 +61,7 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
-class ToolCallsCancelled:
+class ToolCallsCanceled:
     """The model no longer needs these results; sending one is harmless."""
 
     call_ids: tuple[str, ...]
@@ -91,7 +91,7 @@ ModelEvent = (
     | OutputTranscript
     | OutputText
     | ToolCall
-    | ToolCallsCancelled
+    | ToolCallsCanceled
     | TurnDone
     | Reconnected
 )

@@ -109,7 +109,7 @@ class OpenAIRealtimeSession(RealtimeSession):
         self._socket = socket
         self._closed = False
         self._active_response = ""  # id, from response.created to response.done
-        self._cancelled_response = ""  # id; its further output is dropped
+        self._canceled_response = ""  # id; its further output is dropped
         self._caller_has_the_turn = False  # from the start of speech until the vendor answers it
         self._caller_finished_at: float | None = None  # within that turn
         self._is_hearing = False  # during an utterance of the caller
@@ -200,7 +200,7 @@ class OpenAIRealtimeSession(RealtimeSession):
         if self.audio_sink is None or (audio := self._cut_audio(message)) is None:
             return False
         response_id, item_id, payload = audio
-        if response_id == self._cancelled_response:
+        if response_id == self._canceled_response:
             return True
         self._sounding_item = item_id
         return self.audio_sink(item_id, payload)
@@ -222,7 +222,7 @@ class OpenAIRealtimeSession(RealtimeSession):
             kind = text(event, "type")
             if kind == AUDIO_DELTA:
                 payload = event.get("delta")
-                if text(event, "response_id") != self._cancelled_response and is_payload(payload):
+                if text(event, "response_id") != self._canceled_response and is_payload(payload):
                     self._sounding_item = text(event, "item_id")
                     yield AudioDelta(self._sounding_item, str(payload))
             elif handler := self._handlers.get(kind):
@@ -233,7 +233,7 @@ class OpenAIRealtimeSession(RealtimeSession):
         self._is_hearing = True
         self._caller_has_the_turn, self._caller_finished_at = True, None
         if self._is_interruptible:
-            self._cancelled_response = self._active_response
+            self._canceled_response = self._active_response
         return [SpeechStarted()]
 
     async def _on_speech_stopped(self, event: Event) -> list[ModelEvent]:
@@ -275,7 +275,7 @@ class OpenAIRealtimeSession(RealtimeSession):
             self._wanted.appendleft(response)
         else:
             self._reply_is_due = True
-        self._cancelled_response = self._active_response
+        self._canceled_response = self._active_response
         await self._send({"type": "response.cancel", "response_id": self._active_response})
 
     async def _on_transcript_delta(self, event: Event) -> list[ModelEvent]:

@@ -6,7 +6,7 @@ from decimal import Decimal
 VALID_FROM = datetime(2026, 1, 1, tzinfo=UTC)
 # An inbound call is charged by the number of ours that is called; any country in which a number can be held has this price.
 INBOUND = {"": ("Any other country", "0.04"), "1": ("United States and Canada", "0.04")}
-# Prefix of the dialled number, by ITU-T E.164; a longer one is an exception to a shorter one.
+# Prefix of the dialed number, by ITU-T E.164; a longer one is an exception to a shorter one.
 OUTBOUND = {
     "1": ("United States and Canada", "0.05"),
     "27": ("South Africa", "0.12"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bubblyphone.core.json.documents import parse_stored_json
 
-COLOURS = {"postgres": 34, "valkey": 35, "exchange": 33, "web": 36, "media": 96, "clock": 32, "worker": 94, "run": 1}
+COLORS = {"postgres": 34, "valkey": 35, "exchange": 33, "web": 36, "media": 96, "clock": 32, "worker": 94, "run": 1}
 NAME_WIDTH = 8
 
 
@@ -16,13 +16,13 @@ class Console:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        self._colored = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
     def line(self, name: str, text: str) -> None:
         """Write a line of the process called `name`. A closed pipe is not a reason to stop."""
         label = f"{name:<{NAME_WIDTH}} |"
-        if self._coloured:
-            label = f"\x1b[{COLOURS.get(name, 0)}m{label}\x1b[0m"
+        if self._colored:
+            label = f"\x1b[{COLORS.get(name, 0)}m{label}\x1b[0m"
         self.write(f"{label} {text}")
 
     def write(self, text: str) -> None:

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from agents.analysis.answer import empty_answer
-from agents.analysis.base import Analyser, AnalysisError, Line
+from agents.analysis.base import AnalysisError, Analyzer, Line
 from billing.models import LedgerEntry
 from bubblyphone.core.backends import load_backend
 from bubblyphone.core.errors import InsufficientFunds
@@ -43,21 +43,21 @@ def run(analysis_id: int) -> None:
     if work is None:
         return
     try:
-        result, source = _analyse(work.call)
+        result, source = _analyze(work.call)
     except AnalysisError as error:
         jobs.failed(work, str(error), _report_failure, retryable=error.retryable)
     else:
         _finish(work, result, source)
 
 
-def _analyse(call: Call) -> tuple[dict[str, Any], str]:
+def _analyze(call: Call) -> tuple[dict[str, Any], str]:
     """The result and its source. Raises AnalysisError."""
     schema = schema_of(call)
     transcript = [Line(entry.role, entry.text) for entry in call.transcript.all()]
     if not any(line.role == TranscriptEntry.Role.USER and line.text.strip() for line in transcript):
         return empty_answer(schema), NO_SPEECH
-    analyser: Analyser = load_backend(settings.ANALYSER)
-    return analyser.analyse(schema, transcript), analyser.source
+    analyzer: Analyzer = load_backend(settings.ANALYZER)
+    return analyzer.analyze(schema, transcript), analyzer.source
 
 
 def _finish(work: Analysis, result: dict[str, Any], source: str) -> None:

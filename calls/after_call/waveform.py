@@ -15,7 +15,7 @@ MAX_FRAMES = 1600
 HEIGHT = 50  # height of each half of the drawing
 FULL_SCALE = 32_768
 KEPT_SECONDS = 7 * 24 * 3600
-COLOURS = ("#14988a", "#7a72f2")  # caller, agent; distinguishable on light and dark backgrounds
+COLORS = ("#14988a", "#7a72f2")  # caller, agent; distinguishable on light and dark backgrounds
 
 
 def waveform_svg(recording: Recording) -> str:
@@ -26,7 +26,7 @@ def waveform_svg(recording: Recording) -> str:
         caller, agent = peaks(recording)
         drawing = (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {BUCKETS} {2 * HEIGHT}" preserveAspectRatio="none">'
-            f'<path fill="{COLOURS[0]}" d="{_bars(caller, -1)}"/><path fill="{COLOURS[1]}" d="{_bars(agent, 1)}"/></svg>'
+            f'<path fill="{COLORS[0]}" d="{_bars(caller, -1)}"/><path fill="{COLORS[1]}" d="{_bars(agent, 1)}"/></svg>'
         )
         cache.set(key, drawing, KEPT_SECONDS)
     return drawing

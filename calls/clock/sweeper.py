@@ -48,7 +48,7 @@ NO_SESSION_AFTER = timedelta(seconds=20)
 HANG_UP_AGAIN_AFTER = timedelta(seconds=5)
 # If the carrier does not report the end of a call that we ended, we close it after this time.
 REPORT_OVERDUE_AFTER = timedelta(seconds=20)
-NEVER_DIALLED_AFTER = timedelta(seconds=60)
+NEVER_DIALED_AFTER = timedelta(seconds=60)
 # Longer than any ring time that we request.
 RINGS_TOO_LONG_AFTER = timedelta(seconds=100)
 # Longer than the whole retry schedule: a call rings while we retry its webhook.
@@ -187,10 +187,10 @@ def _finish_as_requested(call_id: int) -> None:
             lifecycle.finish(call, ended_at=call.end_requested_at, cause=call.end_requested_cause)
 
 
-def end_never_dialled(now: datetime) -> None:
+def end_never_dialed(now: datetime) -> None:
     """A process died between storing and dialing an outbound call, or the carrier's response was lost."""
     for call in Call.objects.filter(
-        status=CallStatus.INITIATED, sandbox=False, carrier_call_id=None, started_at__lt=now - NEVER_DIALLED_AFTER
+        status=CallStatus.INITIATED, sandbox=False, carrier_call_id=None, started_at__lt=now - NEVER_DIALED_AFTER
     ).exclude(pk__in=scheduled_calls.begun(now)):  # scheduled calls are dialed again
         lifecycle.end_call(call.pk, HangupCause.CARRIER_FAILED, at=now)
 
@@ -284,7 +284,7 @@ RULES: list[Callable[[datetime], None]] = [
     end_abandoned,
     reconnect_streams,
     hang_up_again,
-    end_never_dialled,
+    end_never_dialed,
     end_ringing_forever,
     end_unused_sandbox,
     call_me_first.end_unconfirmed,

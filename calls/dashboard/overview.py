@@ -77,9 +77,9 @@ def figures(developer: Developer, now: datetime) -> Figures:
     today = now.date()
     days = [today - timedelta(days=ago) for ago in reversed(range(DAYS))]
     rows = period_cache.recall(
-        "overview.reached", developer, days, lambda day: is_past(day, now), lambda missing: _by_day(developer, missing)
+        "overview.outcomes", developer, days, lambda day: is_past(day, now), lambda missing: _by_day(developer, missing)
     )
-    total = {name: sum(row.get(name, 0) for row in rows.values()) for name in ("calls", "good", "dialled", "picked_up")}
+    total = {name: sum(row.get(name, 0) for row in rows.values()) for name in ("calls", "good", "dialed", "picked_up")}
     latest = rows[today]
     series = {title: [rows[day].get(name) or ZERO for day in days] for name, title in CATEGORIES.items()}
     return Figures(
@@ -87,7 +87,7 @@ def figures(developer: Developer, now: datetime) -> Figures:
         minutes_today=latest.get("minutes") or 0,
         cost_today=sum((values[-1] for values in series.values()), ZERO),
         success_rate=_percent(total["good"], total["calls"]),
-        pick_up_rate=_percent(total["picked_up"], total["dialled"]),
+        pick_up_rate=_percent(total["picked_up"], total["dialed"]),
         outcomes=[
             (outcome.value, words, count)
             for outcome, words in OUTCOMES.items()
@@ -108,7 +108,7 @@ def _by_day(developer: Developer, days: list[date]) -> dict[date, Mapping[str, A
         .annotate(
             calls=Count("settled_at"),
             good=Count("settled_at", filter=answered & ~Q(hangup_cause__in=TROUBLE)),
-            dialled=Count("settled_at", filter=outbound & ~Q(hangup_cause=HangupCause.CANCELED)),
+            dialed=Count("settled_at", filter=outbound & ~Q(hangup_cause=HangupCause.CANCELED)),
             picked_up=Count("settled_at", filter=outbound & answered & Q(voicemail_detected=False)),
             **{outcome.value: Count("settled_at", filter=Q(outcome=outcome)) for outcome in Outcome},
             minutes=Sum((F("duration_seconds") + 59) / 60, filter=answered),

@@ -21,7 +21,7 @@ from agents.providers.model_events import (
     SpeechStarted,
     SpeechStopped,
     ToolCall,
-    ToolCallsCancelled,
+    ToolCallsCanceled,
     TurnDone,
 )
 from bubblyphone.core.audio import make_transcoder, payload_ms
@@ -339,7 +339,7 @@ class CallSession(SessionOrders):
                 self._conversation.model_said(self.link.call_wide_transcript(event))
             case ToolCall():
                 self._tools.begin(session, event, denied=TAKEN_OVER if self.take_over.is_on else "")
-            case ToolCallsCancelled(call_ids):
+            case ToolCallsCanceled(call_ids):
                 self._tools.cancel(call_ids)
                 self._transfer.cancel(call_ids)
                 self._dead_air.nothing_due()

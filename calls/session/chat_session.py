@@ -16,7 +16,7 @@ from agents.providers.model_events import (
     OutputText,
     OutputTranscript,
     ToolCall,
-    ToolCallsCancelled,
+    ToolCallsCanceled,
     TurnDone,
 )
 from calls.session.conversation_history import ConversationHistory
@@ -149,7 +149,7 @@ class ChatSession(ModelConversation):
                 self._conversation.model_said(self.link.call_wide_transcript(event))
             case ToolCall():
                 self._tools.begin(session, event)
-            case ToolCallsCancelled(call_ids):
+            case ToolCallsCanceled(call_ids):
                 self._tools.cancel(call_ids)
             case TurnDone() if self._is_leaving:
                 self.end("normal_clearing")

@@ -53,7 +53,7 @@ class Fault:
             return
         if self.kind == "slow":
             await asyncio.sleep(0.3)
-        elif self.kind == "cancelled":
+        elif self.kind == "canceled":
             assert self.run is not None
             self.run.cancel()
             await asyncio.sleep(0)

@@ -10,7 +10,7 @@ from agents.providers.model_events import (
     OutputTranscript,
     SpeechStarted,
     ToolCall,
-    ToolCallsCancelled,
+    ToolCallsCanceled,
     TurnDone,
 )
 from bubblyphone.core.audio import PCM16_16K, PCM16_24K
@@ -197,7 +197,7 @@ async def test_a_canceled_tool_call_is_not_answered() -> None:
         call_id = reading.of(ToolCall)[0].call_id
         await reading.say(SPEECH)
         await reading.until_seen(TurnDone)
-        assert reading.of(ToolCallsCancelled) == [ToolCallsCancelled((call_id,))]
+        assert reading.of(ToolCallsCanceled) == [ToolCallsCanceled((call_id,))]
         await reading.session.send_tool_result(call_id, "get_weather", {"sky": "blue"})
         await reading.session.send_context("Still here.")
         await reading.until(lambda: len(fake.messages("realtimeInput")) == 2)

@@ -57,7 +57,7 @@ def chat(settings: Any) -> Iterator[FakeChat]:
     with WebThread(fake.routes()) as server:
         base_url = server.url + PATH.removesuffix("/chat/completions")
         options = {"api_key": "sk-of-the-platform", "base_url": base_url, "model": "gpt-5.4-nano"}
-        settings.ANALYSER = {"BACKEND": "agents.analysis.openai.OpenAIAnalyser", "OPTIONS": options}
+        settings.ANALYZER = {"BACKEND": "agents.analysis.openai.OpenAIAnalyzer", "OPTIONS": options}
         yield fake
 
 

@@ -59,7 +59,7 @@ def test_a_call_is_dialed_once_wherever_the_process_dies(exchange: ExchangeThrea
             due_calls.dial_once(due)
         for later in (6, 12):
             Call.objects.filter(carrier_call_id=None).update(started_at=timezone.now() - timedelta(minutes=2))
-            sweeper.end_never_dialled(timezone.now())
+            sweeper.end_never_dialed(timezone.now())
             due_calls.dial_once(due + timedelta(seconds=later))
             due_calls.resume_once(due + timedelta(seconds=later))
         row.refresh_from_db()

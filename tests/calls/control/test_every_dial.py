@@ -102,7 +102,7 @@ def test_if_the_process_dies_between_two_dials_at_most_one_is_made(dialect: Dial
     dialect.server.answer_to = lambda asked: REFUSED  # type: ignore[method-assign]
     results = set()
     for _ in deaths(lambda: place(number)):
-        sweeper.end_never_dialled(timezone.now() + timedelta(seconds=61))
+        sweeper.end_never_dialed(timezone.now() + timedelta(seconds=61))
         dialed = len([asked for asked in other.server.asked if other.is_placing(asked)])
         call = Call.objects.order_by("pk").last()
         results.add((dialed, call.carrier if call else "", call.status if call else ""))

@@ -193,10 +193,10 @@ def test_a_call_whose_process_died_is_billed_until_it_was_last_seen() -> None:
 
 def test_a_call_that_was_never_dialed_fails() -> None:
     call = running_call(status="initiated", answered_at=None, carrier_call_id=None, direction="outbound")
-    sweeper.end_never_dialled(after(50))
+    sweeper.end_never_dialed(after(50))
     call.refresh_from_db()
     assert call.status == "initiated"
-    sweeper.end_never_dialled(after(70))
+    sweeper.end_never_dialed(after(70))
     call.refresh_from_db()
     assert (call.status, call.hangup_cause) == ("failed", "carrier_failed")
     assert ledger.balance(call.developer_id) == Decimal(10)

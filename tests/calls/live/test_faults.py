@@ -176,7 +176,7 @@ async def run_calls(number: PhoneNumber, faults: list[Fault]) -> list[CutCall]:
     await WRITER.drained()
     now = timezone.now()
     for call in calls:
-        if call.fault.kind != "cancelled":
+        if call.fault.kind != "canceled":
             await in_database(report_end, call.id, at=now + timedelta(seconds=30))
     for seconds in (16, 20, 46):
         await in_database(sweeper.sweep_once, now + timedelta(seconds=seconds))
@@ -198,7 +198,7 @@ def check_bills(number: PhoneNumber, calls: list[CutCall]) -> None:
         assert call.duration_seconds == min(lasted, LONGEST_SECONDS), where
         # It ends when the session knew, not at the time of a later report.
         closed_at = call.events.get(event_type="stream.disconnected").event_timestamp
-        earliest = closed_at - LATE - (SIGN_OF_LIFE if cut.fault.kind == "cancelled" else timedelta())
+        earliest = closed_at - LATE - (SIGN_OF_LIFE if cut.fault.kind == "canceled" else timedelta())
         is_reported = call.hangup_cause == "normal_clearing" and call.end_requested_at is None
         if is_reported:  # the session learned of it afterwards
             earliest -= timedelta(seconds=session_runner.HANGUP_REPORT_SECONDS + 1)
@@ -233,7 +233,7 @@ async def test_the_call_ends_normally_without_a_fault(number: PhoneNumber) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["closed", "refused", "slow", "lost", "cancelled"])
+@pytest.mark.parametrize("kind", ["closed", "refused", "slow", "lost", "canceled"])
 async def test_each_await_fails_once(number: PhoneNumber, kind: str) -> None:
     (without_fault,) = await run_calls(number, [Fault("none")])
     times = Counter(without_fault.fault.awaits)
@@ -262,7 +262,7 @@ async def test_each_await_fails_once(number: PhoneNumber, kind: str) -> None:
 
 def expected_ends(kind: str, name: str) -> set[str]:
     """The possible hangup causes of a call whose await of this name failed."""
-    if kind == "cancelled":
+    if kind == "canceled":
         return {"carrier_failed"}  # its process is gone, and no other process took over
     if kind == "lost" and name.startswith("line"):
         return {"carrier_failed", "normal_clearing"}  # no report says whether the caller hung up

@@ -13,7 +13,7 @@ from agents.providers.model_events import (
     ModelEvent,
     OutputTranscript,
     ToolCall,
-    ToolCallsCancelled,
+    ToolCallsCanceled,
     TurnDone,
 )
 from bubblyphone.core.audio import PCMU_8K
@@ -64,7 +64,7 @@ DIALOGS: dict[str, list[tuple[str, list[ModelEvent]]]] = {
     "a slow tool": [("Is Sunday free?", [check(day="slow")])],
     "a slow tool with words": [("Book Sunday.", [check(name="book", day="slow")])],
     "a slow one and a quick one": [("Sunday or Friday?", [check(day="slow"), check("2")])],
-    "one is withdrawn": [("Sunday. No, Friday.", [check(day="slow"), ToolCallsCancelled(("1",)), check("2")])],
+    "one is withdrawn": [("Sunday. No, Friday.", [check(day="slow"), ToolCallsCanceled(("1",)), check("2")])],
     "the agent hangs up": [("Goodbye.", [BYE])],
     "a tool, then the agent hangs up": [("Is Friday free?", [check()]), ("Goodbye.", [BYE])],
 }  # fmt: skip

@@ -13,7 +13,7 @@ from agents.providers.model_events import (
     OutputTranscript,
     SpeechStarted,
     ToolCall,
-    ToolCallsCancelled,
+    ToolCallsCanceled,
     TurnDone,
 )
 from calls.session.agent_output import WAITING_WORDS
@@ -82,7 +82,7 @@ async def test_tools_run_in_parallel_and_a_canceled_one_is_dropped() -> None:
         model.queue.put_nowait(ToolCall("1", "slow", {"x": 1}))
         model.queue.put_nowait(ToolCall("2", "gone", {}))
         model.queue.put_nowait(ToolCall("3", "quick", {}))
-        model.queue.put_nowait(ToolCallsCancelled(("2",)))
+        model.queue.put_nowait(ToolCallsCanceled(("2",)))
         await until(lambda: model.results)
         assert model.results == [("3", "quick", {"result": {"tool": "quick"}})]
         for event in talk.tool_waits.values():

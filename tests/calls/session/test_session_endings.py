@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agents.providers.model_events import AudioDelta, ToolCall, ToolCallsCancelled
+from agents.providers.model_events import AudioDelta, ToolCall, ToolCallsCanceled
 from calls.session.model_notices import TAKEN_OVER
 from calls.session.take_over import Person
 from calls.session.who_answered import VERDICT_SECONDS, Answering
@@ -80,7 +80,7 @@ async def test_nobody_is_called_after_a_takeover_or_a_withdrawn_tool_call() -> N
         desk.answers.clear()
         model.queue.put_nowait(ASKED)
         await until(lambda: desk.requests)
-        model.queue.put_nowait(ToolCallsCancelled(("c1",)))
+        model.queue.put_nowait(ToolCallsCanceled(("c1",)))
         await settled()
         desk.answers.set()
         await settled()

@@ -8,7 +8,7 @@ import pytest
 
 from agents.cues import Cue
 from agents.providers.base import ProviderError, ToolSpec, late_result
-from agents.providers.model_events import ToolCall, ToolCallsCancelled
+from agents.providers.model_events import ToolCall, ToolCallsCanceled
 from calls.session.interfaces import LEFT
 from phone_numbers.carriers.media_codec import StreamStopped
 from tests.calls.session.conversations import Conversation, conversation
@@ -72,7 +72,7 @@ async def test_a_tool_outlives_the_call(end: str) -> None:
 async def test_a_tool_outlives_its_withdrawal() -> None:
     async with conversation() as talk:
         model = await slow_tool_started(talk)
-        model.queue.put_nowait(ToolCallsCancelled(("1", "unheard-of")))
+        model.queue.put_nowait(ToolCallsCanceled(("1", "unheard-of")))
         model.queue.put_nowait(ToolCall("2", "quick", {}))
         await until(lambda: model.results)
         talk.tool_waits["slow"].set()

@@ -86,7 +86,7 @@ def transfer(carrier: TelnyxCarrier) -> None:
     carrier.transfer(request, carrier_call_id=CALL_ID)
 
 
-DIALLED = answer({"call_control_id": CALL_ID, "is_alive": False})
+DIALED = answer({"call_control_id": CALL_ID, "is_alive": False})
 ORDERED = answer({"id": "o1", "status": "pending"})
 Work = Callable[[TelnyxCarrier], Any]
 COMMANDS: list[tuple[str, Work]] = [
@@ -141,7 +141,7 @@ COMMANDS: list[tuple[str, Work]] = [
 # --- requests ---------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("path", "work"), COMMANDS)
 def test_bodies_match_the_published_schema(path: str, work: Work) -> None:
-    _, asked = ask(work, ORDERED if path == "/number_orders" else DIALLED)
+    _, asked = ask(work, ORDERED if path == "/number_orders" else DIALED)
     Specification().check_body(asked[0].json, "post", path)
 
 
@@ -161,7 +161,7 @@ def test_bodies_match_the_sdk_s_types(work: Work, params: Any) -> None:
 
 
 def test_dial_sends_everything_that_a_conversation_needs() -> None:
-    call_id, asked = ask(dial, DIALLED)
+    call_id, asked = ask(dial, DIALED)
     assert call_id == CALL_ID
     assert (asked[0].method, asked[0].path) == ("POST", "/calls")
     assert asked[0].headers["Authorization"] == "Bearer KEY1"
@@ -191,7 +191,7 @@ def test_the_base_url_is_used_as_given(base: str) -> None:
 
 
 def test_the_carrier_s_limits_are_respected() -> None:
-    _, asked = ask(lambda carrier: dial(carrier, timeout_seconds=1, time_limit_seconds=99999), DIALLED)
+    _, asked = ask(lambda carrier: dial(carrier, timeout_seconds=1, time_limit_seconds=99999), DIALED)
     assert (asked[0].json["timeout_secs"], asked[0].json["time_limit_secs"]) == (5, 14400)
 
 
@@ -319,7 +319,7 @@ def test_an_unreachable_carrier() -> None:
 
 
 def test_commands_are_retried_with_the_same_body() -> None:
-    call_id, asked = ask(dial, refusal(500), Answer(None), DIALLED)
+    call_id, asked = ask(dial, refusal(500), Answer(None), DIALED)
     assert call_id == CALL_ID
     assert len(asked) == 3
     assert {each.body for each in asked} == {asked[0].body}
@@ -338,14 +338,14 @@ def test_a_refusal_is_not_retried() -> None:
 
 def test_retry_after_is_respected() -> None:
     started = time.monotonic()
-    call_id, asked = ask(dial, refusal(429, retry_after="1"), DIALLED)
+    call_id, asked = ask(dial, refusal(429, retry_after="1"), DIALED)
     assert (call_id, len(asked)) == (CALL_ID, 2)
     assert 1.0 <= time.monotonic() - started < 3.0
 
 
 def test_a_longer_wait_than_the_limit_is_not_started() -> None:
     started = time.monotonic()
-    _, asked = ask(dial, refusal(429, retry_after="30"), DIALLED)
+    _, asked = ask(dial, refusal(429, retry_after="30"), DIALED)
     assert len(asked) == 1
     assert time.monotonic() - started < 3.0
 
