@@ -93,6 +93,10 @@ def pcm16_to_alaw(pcm: bytes) -> bytes:
     return _ALAW_ENCODED.take(np.frombuffer(pcm, np.uint16)).tobytes()
 
 
+# From each encoding to PCM16.
+DECODERS: dict[str, Callable[[bytes], bytes]] = {"pcmu": mulaw_to_pcm16, "pcma": alaw_to_pcm16, "pcm16": bytes}
+
+
 class Resampler:
     """Changes the rate of one PCM16 stream, piece by piece, without a seam between the pieces.
 

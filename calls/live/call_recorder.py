@@ -16,7 +16,7 @@ from pathlib import Path
 
 from django.utils import timezone
 
-from bubblyphone.core.audio import AudioFormat, alaw_to_pcm16, decode_payload, mulaw_to_pcm16
+from bubblyphone.core.audio import DECODERS, AudioFormat, decode_payload
 from bubblyphone.core.monitoring.logs import in_context
 from calls.after_call.wav_file import WavFile
 from calls.session.transport import SILENCE, AudioSink, CallerFrame, DirectTransport, LineBroken, MediaTransport
@@ -30,7 +30,6 @@ MAX_WAITING = 8_000_000
 # If a caller's audio stays this late for this long, it is not delayed: some of it was lost.
 LATE_SECONDS = 0.1
 LATE_FOR_SECONDS = 0.5
-DECODERS: dict[str, Callable[[bytes], bytes]] = {"pcmu": mulaw_to_pcm16, "pcma": alaw_to_pcm16, "pcm16": bytes}
 
 CALLER, AGENT, CLEAR = "caller", "agent", "clear"
 _writers = ThreadPoolExecutor(1, thread_name_prefix="tape")

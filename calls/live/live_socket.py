@@ -25,7 +25,7 @@ from structlog.contextvars import bind_contextvars
 
 from accounts.models import Developer
 from accounts.page_sockets import developer_of, is_same_origin, is_still_signed_in
-from bubblyphone.core.audio import PCM16_16K, alaw_to_pcm16, mulaw_to_pcm16
+from bubblyphone.core.audio import DECODERS, PCM16_16K
 from bubblyphone.core.errors import NotFound
 from bubblyphone.core.json.documents import InvalidJSON, parse_json
 from calls import selectors
@@ -61,7 +61,6 @@ LONGEST_PIECE = 200 * PCM16_16K.bytes_per_ms
 MOST_BYTES_PER_SECOND = 3 * 1000 * PCM16_16K.bytes_per_ms
 # A piece that cannot be sent by then is lost; the channel layer itself would wait forever.
 SEND_SECONDS = 1.0
-DECODERS: dict[str, Callable[[bytes], bytes]] = {"pcmu": mulaw_to_pcm16, "pcma": alaw_to_pcm16, "pcm16": bytes}
 # Unanswered messages before the page learns that the session has ended: a slow database delays answers.
 MOST_MISSING = 2
 CALLER, AGENT = 0, 1
