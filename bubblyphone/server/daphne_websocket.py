@@ -190,7 +190,7 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
         is_open = self.is_direct and not self.data and self.state == self.STATE_OPEN
         if is_open and self.current_frame is None and not self.inside_message:  # `_is_between_messages`, for each read
             taken, size = 0, len(data)
-            while (end := self._hand_on(data, taken)) and end < size and self.state == self.STATE_OPEN:
+            while (end := self._pass_directly(data, taken)) and end < size and self.state == self.STATE_OPEN:
                 taken = end
             taken = end or taken
             if taken == size:
@@ -200,7 +200,7 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
 
     def processData(self) -> bool:
         """Process the next received frame. Returns whether there is more."""
-        if self.is_direct and self._is_between_messages() and (end := self._hand_on(self.data, 0)):
+        if self.is_direct and self._is_between_messages() and (end := self._pass_directly(self.data, 0)):
             self.data = self.data[end:]
             return bool(self.data)
         return bool(super().processData())
@@ -208,7 +208,7 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
     def _is_between_messages(self) -> bool:
         return self.state == self.STATE_OPEN and self.current_frame is None and not self.inside_message
 
-    def _hand_on(self, data: bytes, start: int) -> int:
+    def _pass_directly(self, data: bytes, start: int) -> int:
         """Pass the message at `start` to the application, if it is a whole text in one masked frame of less than 64 KiB.
 
         Returns its end; 0 if it is not, and Autobahn has to process it.

@@ -15,7 +15,7 @@ from agents.serializers import (
 from bubblyphone.core.api.views import StrictSerializer
 from bubblyphone.core.pages.date_fields import DayOrTimeField
 from calls.api.metadata import MetadataField, MetadataFilter
-from calls.limits import MAX_BRIEFING_CHARACTERS
+from calls.max_lengths import MAX_BRIEFING_CHARACTERS
 from calls.models import CallStatus, Direction, Outcome
 from calls.webhook_mode.actions import MAX_TEXT_CHARACTERS
 from phone_numbers.models import CallMode

@@ -175,7 +175,7 @@ class LivePage:
             if piece := message.get("bytes"):
                 await self._speak(piece)
             elif text := message.get("text"):
-                await self._obey(text)
+                await self._handle_control(text)
         self.is_open = False
         return 1000
 
@@ -194,7 +194,7 @@ class LivePage:
                     microphone_group(self._call_id), {"type": "piece", "listener": self._id, "payload": payload}
                 )
 
-    async def _obey(self, text: str) -> None:
+    async def _handle_control(self, text: str) -> None:
         try:
             frame = parse_json(text) if len(text) < 1000 else None
         except InvalidJSON:

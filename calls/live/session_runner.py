@@ -103,7 +103,7 @@ async def _session_of(live: LiveCall, transport: MediaTransport, observer: Obser
         leaves_message=live.config.voicemail_action == VoicemailAction.AI_MESSAGE,
         screening=screening_plan(live),
         request_transfer=transfer_requester(live),
-        hand_on=tool_requests.late_results(live.call_id),
+        deliver_late=tool_requests.late_results(live.call_id),
         silent_for=live.silent_for,
         unheard=(began_at - live.streamless_for, began_at),
         agent_begins=live.config.first_speaker == FirstSpeaker.AGENT,

@@ -36,7 +36,7 @@ LOG_ENTRY_SECONDS = 0.5
 # Longer than a request and the write of its response can take.
 LOST_AFTER = timedelta(seconds=60)
 # How long a session that takes over a call may need before it can accept a tool result.
-HAND_ON_SECONDS = 6.0
+LATE_RESULT_SECONDS = 6.0
 LOST = "The result is unknown: our process ended before the response arrived."
 _threads = ThreadPoolExecutor(4, thread_name_prefix="tool-log")
 
@@ -128,21 +128,21 @@ def _write_begin(request: LoggedRequest) -> None:
 def late_results(call_id: int) -> LateResults:
     """For a tool that is still running when its session leaves the call to another one, which is about to start."""
 
-    async def hand_on(name: str, result: Mapping[str, Any]) -> bool:
+    async def deliver(name: str, result: Mapping[str, Any]) -> bool:
         loop = asyncio.get_running_loop()
         message = ToolResult(name, result)
-        deadline = loop.time() + HAND_ON_SECONDS
+        deadline = loop.time() + LATE_RESULT_SECONDS
         while not await loop.run_in_executor(_threads, in_context(session_messages.ask_session, call_id, message)):
             if loop.time() >= deadline:
                 return False
         return True
 
-    return hand_on
+    return deliver
 
 
 async def finished() -> None:
     """At the end of this process: wait for running tools, and record their results."""
-    await detached_tasks.finished(MAX_TIMEOUT_SECONDS + HAND_ON_SECONDS + LOG_ENTRY_SECONDS)
+    await detached_tasks.finished(MAX_TIMEOUT_SECONDS + LATE_RESULT_SECONDS + LOG_ENTRY_SECONDS)
     await WRITER.drained()
 
 

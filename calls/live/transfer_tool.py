@@ -16,10 +16,10 @@ from agents.tools.definitions import TRANSFER_CALL
 from agents.variables import expand, has_variables
 from bubblyphone.core.numbering.e164 import is_e164
 from calls.control.transfer_requests import Refusal, ask, note
-from calls.limits import MAX_BRIEFING_CHARACTERS, MAX_SHOWN_CHARACTERS
 from calls.live.database_threads import in_database
 from calls.live.tool_calls import ToolWebhook
 from calls.live.tool_results import ToolAnswer
+from calls.max_lengths import MAX_BRIEFING_CHARACTERS, MAX_SHOWN_CHARACTERS
 from calls.models import Call
 from calls.session.model_notices import TAKEN_OVER
 from webhooks.http.outbound_http import PostResult

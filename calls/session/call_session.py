@@ -82,7 +82,7 @@ class CallSession(SessionOrders):
         request_transfer: TransferRequester | None = None,
         fallback: Engine | None = None,
         fallback_tts: FallbackTts | None = None,
-        hand_on: LateResults | None = None,
+        deliver_late: LateResults | None = None,
         silent_for: float = 0.0,
         unheard: tuple[float, float] = (0.0, 0.0),
         now: Callable[[], float] = time.monotonic,
@@ -114,7 +114,7 @@ class CallSession(SessionOrders):
             say=self._agent_output.say_meanwhile,
             deliver=self.link.deliver,
             changed=self._tools_changed,
-            hand_on=hand_on,
+            deliver_late=deliver_late,
             now=now,
         )
         self._limit_watch = self._watch(limits)

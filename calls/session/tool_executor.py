@@ -42,8 +42,8 @@ class _Run:
 class ToolExecutor:
     """Runs the model's tool calls if they are in `tools`.
 
-    `changed` is called whenever a tool starts or ends. `deliver` receives the result of a call, and whether no other tool runs. `hand_on`
-    passes the result of a call to a session that has taken over, if there is one.
+    `changed` is called whenever a tool starts or ends. `deliver` receives the result of a call, and whether no other tool runs.
+    `deliver_late` passes the result of a call to a session that has taken over, if there is one.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class ToolExecutor:
         say: Callable[[RealtimeSession, str], Awaitable[None]],
         deliver: Callable[[RealtimeSession, ToolCall, Result, bool], Awaitable[None]],
         changed: Callable[[], None],
-        hand_on: LateResults | None = None,
+        deliver_late: LateResults | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._run_tool = run_tool
@@ -66,7 +66,7 @@ class ToolExecutor:
         self._say = say
         self._deliver = deliver
         self._changed = changed
-        self._hand_on = hand_on
+        self._deliver_late = deliver_late
         self._now = now
         self._runs: list[_Run] = []
         self._is_bridged = False  # a filler message was said for the running tools
@@ -172,8 +172,8 @@ class ToolExecutor:
     async def _tell_nobody(self, run: _Run, result: Result, outcome: dict[str, Any]) -> None:
         """The result came too late for the session that asked; if another one continues the call, it gets the result."""
         is_taken = False
-        if run.abandoned == MOVED and self._hand_on is not None:
-            is_taken = await self._hand_on(run.call.name, result)
+        if run.abandoned == MOVED and self._deliver_late is not None:
+            is_taken = await self._deliver_late(run.call.name, result)
         if is_taken:
             self._observer.event("tool.returned", outcome)
         else:

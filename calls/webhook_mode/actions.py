@@ -5,7 +5,7 @@ from typing import Any
 
 from bubblyphone.core.json.documents import InvalidJSON, parse_lenient_json
 from bubblyphone.core.numbering.e164 import is_e164
-from calls.limits import MAX_SHOWN_CHARACTERS
+from calls.max_lengths import MAX_SHOWN_CHARACTERS
 
 MAX_TEXT_CHARACTERS = 5000
 NAMES = ("answer", "speak", "transfer", "hangup")

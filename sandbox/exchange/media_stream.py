@@ -148,16 +148,16 @@ class MediaStream:
             with socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
                 duplicate.shutdown(socket.SHUT_RDWR)
 
-    async def exchange_frames(self, said: bytes, heard_else: bytes) -> bytes:
+    async def exchange_frames(self, said: bytes, other_audio: bytes) -> bytes:
         """Send 20 ms of the person's audio. Returns 20 ms of the platform's PCMU, for `target_legs`.
 
-        `heard_else` is other audio that the person hears, which belongs to the outbound track.
+        `other_audio` is what the person hears apart from the stream. It belongs to the outbound track.
         """
         for name in self._audio_queue.due_marks():
             await self._send_mark(name)
         spoken = self._audio_queue.next_frame()
         if self._started:
-            heard = heard_else if self.params.target_legs == "opposite" else mix(heard_else, spoken)
+            heard = other_audio if self.params.target_legs == "opposite" else mix(other_audio, spoken)
             for track, encode in self._encoders.items():
                 await self._send_media(track, encode(said if track == "inbound" else heard))
         return spoken

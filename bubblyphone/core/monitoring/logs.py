@@ -19,8 +19,8 @@ R = TypeVar("R")
 _OBJECTS = ("request", "server_time", "taskName", "exc_text")
 
 
-class WorthALine(logging.Filter):
-    """Drops records that indicate no problem.
+class DropExpectedErrors(logging.Filter):
+    """Drops reports of errors that are no problem.
 
     These are Django's reports of 503 responses of /readyz, which monitors see and retry, and of requests without a path, with which
     we ask our own views for their methods; and asyncio's report of a client that disconnected while it was being answered.
@@ -82,8 +82,10 @@ def logging_settings(level: str, form: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"lines": {"()": formatter, "form": form}},
-        "filters": {"worth_a_line": {"()": WorthALine}},
-        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "lines", "filters": ["worth_a_line"]}},
+        "filters": {"drop_expected_errors": {"()": DropExpectedErrors}},
+        "handlers": {
+            "console": {"class": "logging.StreamHandler", "formatter": "lines", "filters": ["drop_expected_errors"]}
+        },
         "root": {"handlers": ["console"], "level": level},
         "loggers": {
             "django.channels.server": {"level": "WARNING"},

@@ -146,7 +146,7 @@ class HandsetSocket:
                     if handset is not None:
                         writer = self._switch.context.tasks.start(_write(handset), "handset writer")
                     continue
-                problem = self._obey(handset, control)
+                problem = self._handle_control(handset, control)
                 if problem:
                     await socket.send_json({"type": "error", "message": problem})
         finally:
@@ -168,7 +168,7 @@ class HandsetSocket:
         handset.tell({"type": "registered", "number": number})
         return handset
 
-    def _obey(self, handset: RemoteHandset | None, control: dict[str, Any]) -> str:
+    def _handle_control(self, handset: RemoteHandset | None, control: dict[str, Any]) -> str:
         """Carry out a control message. Returns the problem if it cannot be carried out."""
         if handset is None:
             return "Register first."

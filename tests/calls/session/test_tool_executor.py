@@ -86,11 +86,11 @@ async def test_a_tool_outlives_its_withdrawal() -> None:
 async def test_the_result_follows_a_call_that_moves(is_taken: bool) -> None:
     forwarded: list[tuple[str, Mapping[str, Any]]] = []
 
-    async def hand_on(name: str, result: Mapping[str, Any]) -> bool:
+    async def deliver_late(name: str, result: Mapping[str, Any]) -> bool:
         forwarded.append((name, result))
         return is_taken
 
-    async with conversation(hand_on=hand_on) as talk:
+    async with conversation(deliver_late=deliver_late) as talk:
         await slow_tool_started(talk)
         talk.session.end(LEFT)
         await talk.task

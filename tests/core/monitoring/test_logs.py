@@ -16,7 +16,7 @@ from django.utils import timezone
 from structlog.contextvars import bound_contextvars, clear_contextvars, get_contextvars
 
 from bubblyphone.core.background.jobs import name_in_log
-from bubblyphone.core.monitoring.logs import WorthALine, formatter, in_context
+from bubblyphone.core.monitoring.logs import DropExpectedErrors, formatter, in_context
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import make_api_key
 
@@ -43,7 +43,7 @@ def test_only_useful_records_are_logged(name: str, error: Exception | None, path
     exc_info = (type(error), error, None) if error else None
     record = logging.LogRecord(name, logging.ERROR, "", 0, "It failed.", (), exc_info)
     record.request = SimpleNamespace(path=path)
-    assert WorthALine().filter(record) is is_kept
+    assert DropExpectedErrors().filter(record) is is_kept
 
 
 def line_of(form: str, record: logging.LogRecord) -> str:
