@@ -22,7 +22,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from accounts.models import IdempotentAnswer
-from bubblyphone.core.api.views import TOO_MANY_FIELDS, WHOLE_BODY
+from bubblyphone.core.api.error_responses import TOO_MANY_FIELDS, WHOLE_BODY
 from bubblyphone.core.crypto import decrypt, encrypt
 from bubblyphone.core.errors import Conflict, InvalidRequest
 

@@ -78,7 +78,7 @@ class ApiMiddleware:
         return None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Pages that show or accept files report when storage is unavailable; `core.api.views.exception_handler` does so for the API."""
+        """Pages that show or accept files report that storage is unavailable; for the API `core.api.error_responses` does."""
         if not isinstance(exception, StorageUnavailable):
             return None
         response = render(request, "503.html", {"message": exception.message}, status=exception.status)

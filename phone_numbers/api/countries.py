@@ -11,7 +11,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import signed_in
-from bubblyphone.core.api.views import WHOLE_BODY, AnyJSONParser, StrictSerializer, data, validated_query
+from bubblyphone.core.api.error_responses import WHOLE_BODY
+from bubblyphone.core.api.json_bodies import AnyJSONParser
+from bubblyphone.core.api.views import StrictSerializer, data, validated_query
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
 from phone_numbers import countries
 from phone_numbers.api.responses import COUNTRY, SUBMISSION, VERIFICATION

@@ -12,7 +12,8 @@ from django.test import Client
 from django.utils import timezone
 from rest_framework import serializers
 
-from bubblyphone.core.api.views import StrictSerializer, flatten_errors
+from bubblyphone.core.api.error_responses import flatten_errors
+from bubblyphone.core.api.views import StrictSerializer
 from bubblyphone.core.network.http import client_address
 from bubblyphone.core.redis.ratelimit import hit
 from tests.calls.rows import make_account, make_call, make_streaming_number

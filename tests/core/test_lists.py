@@ -16,7 +16,8 @@ from django.utils import timezone
 from rest_framework.renderers import JSONRenderer
 
 from agents.models import AgentVersion
-from bubblyphone.core.api.views import FastJSONRenderer, format_time
+from bubblyphone.core.api.json_bodies import FastJSONRenderer
+from bubblyphone.core.api.views import format_time
 from bubblyphone.server.database_pool import UtcLoader, check_connection
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import bearer, make_agent

@@ -1,31 +1,15 @@
-"""Conventions of the JSON API: parsing, envelope, lists, errors."""
+"""What the API's views share: validating requests, the envelope of responses, and lists."""
 
 import base64
 import binascii
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeVar
 
-import orjson
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
-from django.core.exceptions import ValidationError as ModelValidationError
-from django.db import DataError
 from django.db.models import Model, Q, QuerySet
-from django.http import Http404
 from rest_framework import serializers
-from rest_framework.exceptions import (
-    APIException,
-    AuthenticationFailed,
-    NotAuthenticated,
-    ParseError,
-    Throttled,
-    ValidationError,
-)
-from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import BasePagination
-from rest_framework.parsers import BaseParser
-from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import remove_query_param, replace_query_param
@@ -33,87 +17,16 @@ from rest_framework.utils.urls import remove_query_param, replace_query_param
 from bubblyphone.core.api.json_types import type_problem
 from bubblyphone.core.api.readable_body import UNKNOWN_FIELD
 from bubblyphone.core.database.prepared_queries import AccountRows
-from bubblyphone.core.errors import (
-    ApplicationError,
-    Forbidden,
-    InsufficientFunds,
-    InvalidRequest,
-    StorageUnavailable,
-    TooManyRequests,
-)
-from bubblyphone.core.json.documents import InvalidJSON, parse_json
-from bubblyphone.core.network.http import MESSAGES
+from bubblyphone.core.errors import InvalidRequest
 from bubblyphone.core.pagination import beyond, first_rows
 
-logger = logging.getLogger(__name__)
-
 Row = TypeVar("Row", bound=Model)
-# The key of errors that belong to no field of the body.
-WHOLE_BODY = "body"
-TOO_MANY_FIELDS = "The request has too many fields or files."
-# Times in DRF's format, which differs from orjson's.
-_AS_DRF = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 # The query parameters of a list that choose a page.
 PAGE_PARAMETERS = frozenset({"per_page", "cursor"})
 NOT_OUR_CURSOR = "Invalid cursor."
 
 
-# --- bodies -----------------------------------------------------------------------------------------------------------
-class AnyJSONParser(BaseParser):
-    """Parses a JSON object whatever its Content-Type, because curl's default is not JSON's. Raises InvalidRequest."""
-
-    media_type = "*/*"
-
-    def parse(
-        self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
-        body: bytes = stream.read()
-        if not body.strip():
-            return {}
-        try:
-            parsed = parse_json(body)
-        except InvalidJSON as error:
-            text = "Null characters are not allowed." if error.path else f"The body is {error}."
-            raise InvalidRequest({error.path or WHOLE_BODY: [text]}) from error
-        if not isinstance(parsed, dict):
-            raise InvalidRequest({WHOLE_BODY: ["The body must be a JSON object."]})
-        return parsed
-
-
-class AlwaysJSON(BaseContentNegotiation):
-    """Responses are JSON whatever the Accept header says; bodies go to the first parser whose type matches."""
-
-    def select_parser(self, request: Request, parsers: Any) -> BaseParser | None:
-        content_type = request.content_type.partition(";")[0].strip().lower()
-        for parser in parsers:
-            if parser.media_type in ("*/*", content_type):
-                return parser  # type: ignore[no-any-return]
-        return None
-
-    def select_renderer(
-        self, request: Request, renderers: Any, format_suffix: str | None = None
-    ) -> tuple[BaseRenderer, str]:
-        return renderers[0], renderers[0].media_type
-
-
-class FastJSONRenderer(JSONRenderer):
-    """DRF's JSON rendered by orjson: compact, UTF-8.
-
-    Types unknown to orjson are rendered like DRF does. A float may have another notation of the same number: `0.00001` instead of
-    `1e-05`. Infinity and NaN are null.
-    """
-
-    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
-        if data is None:
-            return b""
-        try:
-            written = orjson.dumps(data, self.encoder_class().default, _AS_DRF)
-        except TypeError:  # keys that are not text, integers beyond 64 bits
-            return bytes(super().render(data, accepted_media_type, renderer_context))
-        # The line and paragraph separators, which end a line in old JavaScript.
-        return written.replace(b"\xe2\x80\xa8", rb"\u2028").replace(b"\xe2\x80\xa9", rb"\u2029")
-
-
+# --- requests and responses -------------------------------------------------------------------------------------------
 class StrictSerializer(serializers.Serializer[Any]):
     """A serializer for request bodies: an unknown field, or one of another JSON type, is an error that names it."""
 
@@ -272,74 +185,3 @@ def page_of(
     """One page of `rows`, each converted by `present`, newest first unless another paginator is given, which needs a QuerySet."""
     paginator = paginator or NewestFirstPagination()
     return paginator.get_paginated_response([present(row) for row in paginator.paginate_queryset(rows, request)])
-
-
-# --- errors -----------------------------------------------------------------------------------------------------------
-def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
-    """Every error raised by a view, as JSON with a `message`. Unexpected errors are logged and answered with a plain 500."""
-    match error:
-        case InvalidRequest():
-            return _unprocessable(error.errors, error.message)
-        case TooManyRequests() | StorageUnavailable():
-            headers = {"Retry-After": str(error.retry_after)}
-            return Response(_refusal(error), status=error.status, headers=headers)
-        case InsufficientFunds() | Forbidden():
-            return Response(_refusal(error), status=error.status)
-        case ApplicationError():
-            return Response({"message": error.message}, status=error.status)
-        case ValidationError():
-            return _unprocessable(flatten_errors(error.detail))
-        case ModelValidationError():
-            return _unprocessable(flatten_errors(getattr(error, "message_dict", None) or error.messages))
-        case ParseError():
-            return _unprocessable({WHOLE_BODY: [str(error.detail)]})
-        case DataError():
-            logger.warning("The database rejected a value", exc_info=error)
-            return _unprocessable({WHOLE_BODY: ["A value is out of range."]})
-        case NotAuthenticated() | AuthenticationFailed():
-            return Response({"message": MESSAGES[401]}, status=401, headers={"WWW-Authenticate": "Bearer"})
-        case Http404():
-            return Response({"message": MESSAGES[404]}, status=404)
-        case PermissionDenied():
-            return Response({"message": str(error) or MESSAGES[403]}, status=403)
-        case RequestDataTooBig():
-            return Response({"message": MESSAGES[413]}, status=413)
-        case TooManyFieldsSent() | TooManyFilesSent():
-            return _unprocessable({WHOLE_BODY: [TOO_MANY_FIELDS]})
-        case Throttled():
-            return Response({"message": MESSAGES[429]}, status=429, headers={"Retry-After": "60"})
-        case APIException():
-            message = MESSAGES.get(error.status_code) or str(error.detail)
-            return Response({"message": message}, status=error.status_code)
-    logger.error("Unhandled exception in an API view", exc_info=error)
-    return Response({"message": MESSAGES[500]}, status=500)
-
-
-def _refusal(error: ApplicationError) -> dict[str, str | None]:
-    """With the machine-readable `reason`, like `insufficient_balance`, `too_many_calls` or `premium_destination`."""
-    return {"message": error.message, "reason": error.code, **error.details}
-
-
-def _unprocessable(errors: Mapping[str, list[str]], message: str = "The given data was invalid.") -> Response:
-    return Response({"message": message, "errors": errors}, status=422)
-
-
-def flatten_errors(detail: Any, path: str = "") -> dict[str, list[str]]:
-    """DRF's nested errors as `{path: [text, …]}` with paths like `tools.0.name`; errors without a field are under `body`."""
-    if isinstance(detail, Mapping):
-        items: list[tuple[str | int, Any]] = list(detail.items())
-    elif isinstance(detail, list | tuple) and any(isinstance(item, dict | list) for item in detail):
-        items = list(enumerate(detail))
-    else:
-        texts = detail if isinstance(detail, list | tuple) else [detail]
-        return {path or WHOLE_BODY: [str(text) for text in texts]} if texts else {}
-    found: dict[str, list[str]] = {}
-    for key, value in items:
-        nested_path = path if key in ("non_field_errors", "__all__") else _join(path, key)
-        for name, texts in flatten_errors(value, nested_path).items():
-            found.setdefault(name, []).extend(texts)
-    return found
-
-
-def _join(path: str, key: str | int) -> str:
-    return f"{path}.{key}" if path else str(key)
