@@ -1,4 +1,4 @@
-"""Limits on guessing secrets, on email, and on new accounts, built so that nobody can use them up for somebody else.
+"""Limits on guessing secrets, on email, on new accounts and on exports, built so that nobody can use them up for somebody else.
 
 Wrong passwords and codes count for the account and the client's address together, so that an attacker locks out only their own
 address. An address also has a wider limit for all accounts. Addresses are counted as in `core.network.http.network_of`.
@@ -29,6 +29,7 @@ RESETS_PER_ADDRESS = 30
 # Per account and address. When the limit is reached, the last link sent is still valid.
 RESET_MAILS_PER_RECIPIENT = 10
 VERIFICATION_MAILS_PER_RECIPIENT = 3
+EXPORTS_PER_ACCOUNT = 10
 
 Limits = Mapping[str, int]  # bucket → how many an hour
 
@@ -90,6 +91,14 @@ def count_registration(*, address: str) -> None:
     _count(
         {f"registration:{network_of(address)}": settings.REGISTRATIONS_PER_HOUR},
         "Too many new accounts from this address. Try again later.",
+    )
+
+
+def count_export(developer: Developer) -> None:
+    """Raises TooManyRequests past the limit. An export reads every table of the account."""
+    _count(
+        {f"export:{developer.pk}": EXPORTS_PER_ACCOUNT},
+        "You have exported your data many times in the last hour. Try again later.",
     )
 
 

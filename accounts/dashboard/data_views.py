@@ -14,8 +14,6 @@ from accounts.models import Developer
 from bubblyphone.core.files.streamed_zip import in_threads
 from bubblyphone.core.pages.views import form_page, page
 
-EXPORTS_PER_HOUR = 10
-
 
 class RetentionForm(forms.Form):
     """Retention days by kind; an empty field keeps the data."""
@@ -48,7 +46,7 @@ def data(request: HttpRequest) -> HttpResponse:
 def export(request: HttpRequest) -> HttpResponse:
     """The export, streamed while it is created."""
     developer = signed_in(request)
-    throttles.count_attempt({f"export:{developer.pk}": EXPORTS_PER_HOUR})
+    throttles.count_export(developer)
     response = StreamingHttpResponse(in_threads(account_export.export(developer)), content_type="application/zip")
     response["Content-Disposition"] = f'attachment; filename="bubblyphone-{timezone.now():%Y-%m-%d}.zip"'
     return cast(HttpResponse, response)  # of which it has what a page's decorators use

@@ -299,3 +299,13 @@ def test_concurrent_codes_do_not_exceed_the_limit() -> None:
     throttles.count_attempt(limits)
     with pytest.raises(TooManyRequests):
         throttles.count_attempt(limits)
+
+
+def test_exports_are_limited_per_account() -> None:
+    client, other = Client(), Client()
+    client.force_login(make_developer())
+    other.force_login(make_developer())
+    assert [client.head("/account/data/export").status_code for _ in range(11)] == [200] * 10 + [429]
+    refused = client.get("/account/data/export").content.decode()
+    assert "You have exported your data many times in the last hour. Try again later." in refused
+    assert other.head("/account/data/export").status_code == 200
