@@ -1,8 +1,9 @@
-"""How pages show money and phone numbers."""
+"""How pages show money, phone numbers and dialogs."""
 
 from decimal import Decimal
 
 import pytest
+from django.template import Context, Template
 
 from bubblyphone.core.templatetags.ui import exact_money, money, national, phone
 
@@ -53,3 +54,15 @@ def test_an_absent_amount_is_a_dash() -> None:
 )
 def test_numbers(number: str, shown: str, at_home: str) -> None:
     assert (phone(number), national(number)) == (shown, at_home)
+
+
+@pytest.mark.parametrize(("label", "shown"), [("<b>{0}", "&lt;b&gt;{0}"), ("", "")])
+def test_a_dialog_escapes_what_it_asks_about(label: str, shown: str) -> None:
+    tag = 'dialog "revoke" "revoke-api-key" 7 title="Revoke “{}”?" of=label button="Revoke key" in_list=True'
+    template = Template("{% load ui %}{% " + tag + " %}<p>{{ label }}</p>{% enddialog %}")
+    html = template.render(Context({"label": label, "csrf_token": "TOKEN"}))
+    assert html.startswith(
+        '<dialog id="revoke-7" popover aria-labelledby="revoke-7-question"><form class="body" method="post"'
+    )
+    assert f'value="TOKEN"><h2 id="revoke-7-question">Revoke “{shown}”?</h2><p>{shown}</p>' in html
+    assert '<button class="button danger">Revoke key</button>' in html

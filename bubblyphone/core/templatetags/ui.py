@@ -168,9 +168,9 @@ def dialog(
     in_list: bool = False,
     discards: bool = False,
 ) -> SafeString:
-    """A form in a dialog that a button with `popovertarget` opens: the id is `name`, in a list followed by the row's `pk`.
+    """A form in a dialog, which a button with `popovertarget` opens. Its id is `name`, or, with `in_list`, `name-pk`.
 
-    In `title`, {} is `of`. With `discards`, unsaved input on the page is discarded (static/js/forms.js).
+    `of` replaces {} in `title`. With `discards`, unsaved input on the page is discarded (static/js/forms.js).
     """
     key = f"{name}-{pk}" if in_list else name
     return format_html(
@@ -184,7 +184,7 @@ def dialog(
         url=reverse(url_name, args=[pk]),
         discards=SafeString(" data-discards" if discards else ""),
         token=context.get("csrf_token", ""),
-        title=format_html(title, of) if of else title,
+        title=format_html(title, of),
         content=content,
         look=look,
         button=button,
