@@ -65,7 +65,7 @@ class UtcLoader(BaseTzLoader):  # type: ignore[misc]
         try:
             moment = datetime.fromisoformat(bytes(data).decode())
         except ValueError:
-            return self._load_as_django(data)  # which has an error for each of what Python cannot represent
+            return self._load_as_django(data)  # raises its error for times that Python cannot represent
         return moment if moment.tzinfo is UTC else self._load_as_django(data)
 
     def _load_as_django(self, data: Buffer) -> datetime:

@@ -36,7 +36,7 @@ class InvalidSignature(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberSearch:
-    """What a number for sale should be; empty fields do not matter."""
+    """Criteria for numbers for sale. An empty field matches any number."""
 
     country: str
     number_type: str = ""
@@ -111,7 +111,7 @@ class StreamSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DialRequest:
-    """A call to place. Its events carry `client_state`; with the same `command_id` it is the same call."""
+    """A call to place. Its events carry `client_state`. A request with the same `command_id` is for the same call."""
 
     from_number: str
     to_number: str

@@ -73,7 +73,7 @@ async def resolve(host: str, port: int) -> list[str]:
 
 
 class _GuardedResolver(AbstractResolver):
-    """Names, of which all addresses must be public. aiohttp asks it for none that is an address already."""
+    """Resolves names whose addresses must all be public. aiohttp does not ask it about hosts that are addresses."""
 
     def __init__(self, resolver: Resolver, refuse: Callable[[str, str], None]) -> None:
         self._resolve = resolver
@@ -100,7 +100,7 @@ class _GuardedResolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """It holds nothing."""
+        """There is nothing to close."""
 
 
 class _Protocol(ResponseHandler):
@@ -165,7 +165,7 @@ class GuardedConnector(aiohttp.TCPConnector):
         self._factory = partial(protocol, loop=self._loop)
 
     def __del__(self, _warnings: object = None) -> None:
-        """Idle connections end with their event loop: not worth aiohttp's line in the log."""
+        """Idle connections end with their event loop. aiohttp would log each of them."""
 
     async def _get(self, key: ConnectionKey, traces: list[Any]) -> Connection | None:
         """A kept connection, unless something has arrived since: its end, or a response to no request.

@@ -172,11 +172,11 @@ class OutboundClient:
             max_field_size=MAX_HEADER_BYTES,
             skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
         )
-        # It would repeat a GET, PUT or DELETE that had reached the server.
+        # Otherwise it would repeat a GET, PUT or DELETE that has reached the server.
         self._session._retry_connection = False
 
     def __del__(self) -> None:
-        """A client ends with its event loop, in which it could have been closed properly."""
+        """Detached, not closed: the event loop that would close it may have ended."""
         if hasattr(self, "_session"):
             self._session.detach()
 

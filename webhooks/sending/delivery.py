@@ -152,7 +152,7 @@ class Dispatcher:
         self._lease_seconds = lease_seconds
         self._wake = asyncio.Event()
         self._in_flight: dict[asyncio.Task[bool], WebhookDelivery] = {}
-        # What the last claim had no room for: these URLs, or anything.
+        # For what the last claim had no room: deliveries to these URLs, or any at all.
         self._busy_urls: frozenset[str] = frozenset()
         self._is_full = False
         # The latest attempt by subject and URL, and whether its turn has come.
