@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.views.decorators.cache import cache_control, never_cache
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
@@ -54,15 +54,15 @@ def _open_recording(token: str) -> tuple[Recording, IO[Any]]:
     return recording, storage().open(recording.name)
 
 
-@cache_control(private=True, max_age=86_400)
 @page
 def drawing(request: HttpRequest, identifier: str) -> HttpResponse:
-    """The loudness of the recording over time, as an SVG. Never changes."""
+    """The loudness of the recording over time, as an SVG. It never changes. Refusals, such as a redirect to sign-in, are not cached."""
     recording = recording_access.get_recording(selectors.get_call(signed_in(request), identifier))
     try:
-        return HttpResponse(waveform.waveform_svg(recording), content_type="image/svg+xml")
+        svg = waveform.waveform_svg(recording)
     except OSError as error:
         raise Http404 from error
+    return HttpResponse(svg, content_type="image/svg+xml", headers={"Cache-Control": "private, max-age=86400"})
 
 
 @page

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from django.test import Client
 
 from calls.after_call.recording_files import storage
 from calls.after_call.wav_file import WavFile
@@ -53,7 +54,9 @@ def test_only_the_owner_of_a_call_sees_its_waveform(recording: Recording) -> Non
     client = signed_in_client(call.developer)
     answer = client.get(f"/calls/{call.pk}/waveform.svg")
     assert (answer.status_code, answer["Content-Type"]) == (200, "image/svg+xml")
-    assert "private" in answer["Cache-Control"]
+    assert answer["Cache-Control"] == "private, max-age=86400"
     html = client.get(f"/calls/{call.pk}").content.decode()
     assert f'href="/calls/{call.pk}/waveform.svg" x="0.0" width="2000.0"' in html
-    assert signed_in_client(make_developer()).get(f"/calls/{call.pk}/waveform.svg").status_code == 404
+    refusals = [other.get(f"/calls/{call.pk}/waveform.svg") for other in (signed_in_client(make_developer()), Client())]
+    assert [refusal.status_code for refusal in refusals] == [404, 302]
+    assert not any("max-age=86400" in refusal["Cache-Control"] for refusal in refusals)
