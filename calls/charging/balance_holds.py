@@ -7,6 +7,7 @@ process that dies can leave one behind.
 import math
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection
 from django.db.models import Q, QuerySet, Sum
@@ -52,7 +53,7 @@ def held_at_most(developer_id: int, owner: str = "account", owner_id: int = 0) -
 
     Only of the calls of a number, an agent or an API key, if one is given (`calls.charging.daily_caps.Scope`).
     """
-    values = {
+    values: dict[str, Any] = {
         "now": timezone.now(),
         "ahead": AHEAD_SECONDS,
         "transcription": TRANSCRIPTION_PRICE,

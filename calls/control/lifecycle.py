@@ -66,7 +66,7 @@ def store_carrier_event(event: CarrierEvent) -> bool:
     ]
     with connection.cursor() as cursor:
         cursor.execute(STORE_REPORT, values)
-        return cursor.rowcount == 1
+        return bool(cursor.rowcount == 1)
 
 
 def apply_carrier_event(event: CarrierEvent) -> None:
@@ -79,11 +79,11 @@ def apply_carrier_event(event: CarrierEvent) -> None:
                 transfers.on_leg_event(call, leg[1], event)
                 finish_as_reported(call)
         return
-    call = _reported_call(event)
-    if call is not None:
-        tracing.about_call(call.pk)
-        with bound_contextvars(call_id=call.pk):
-            HANDLERS[event.type](call, event)
+    reported = _reported_call(event)
+    if reported is not None:
+        tracing.about_call(reported.pk)
+        with bound_contextvars(call_id=reported.pk):
+            HANDLERS[event.type](reported, event)
 
 
 def replay_carrier_events(call: Call) -> bool:
