@@ -83,7 +83,9 @@ def add_segments(segments: Sequence[Segment]) -> None:
     entries = [_entry(segment, call_of[segment.call_id]) for segment in segments]
     TranscriptEntry.objects.bulk_create(entries)
     reports = [
-        _report(call_of[entry.call_id], "call.transcript.segment", at=entry.spoken_at, role=entry.role, text=entry.text)
+        _webhook_report(
+            call_of[entry.call_id], "call.transcript.segment", at=entry.spoken_at, role=entry.role, text=entry.text
+        )
         for entry in entries
         if is_live[entry.call_id]
     ]
@@ -134,7 +136,7 @@ def notify(call: Call, event_type: str, *, at: datetime, wants_reply: bool = Fal
 
     Call it in the transaction of the event. `wants_reply`: the response is an action (`calls.webhook_mode.call_replies`).
     """
-    report = _report(call, event_type, at=at, **fields)
+    report = _webhook_report(call, event_type, at=at, **fields)
     outbox.publish(
         developer_id=report.developer_id,
         subject=report.subject,
@@ -145,7 +147,7 @@ def notify(call: Call, event_type: str, *, at: datetime, wants_reply: bool = Fal
     )
 
 
-def _report(call: Call, event_type: str, *, at: datetime, **fields: Any) -> outbox.Report:
+def _webhook_report(call: Call, event_type: str, *, at: datetime, **fields: Any) -> outbox.Report:
     number = call.phone_number
     payload = {
         "event": event_type,

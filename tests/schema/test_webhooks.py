@@ -108,7 +108,11 @@ def events_in_code() -> tuple[set[str], list[str]]:
         if not {"migrations", "exchange"} & set(path.parts)
     ]
     sources = [Source.read(path) for path in files]
-    senders = {"publish": Sender("event_type"), "LoggedRequest": Sender("event_type")}
+    senders = {
+        "publish": Sender("event_type"),
+        "Report": Sender("event_type", 2),
+        "LoggedRequest": Sender("event_type"),
+    }
     # A function that passes its own parameter on also sends webhooks.
     for _ in range(3):
         for source in sources:

@@ -57,6 +57,7 @@ def runner_and_transfer_of(call: Call, tool: dict[str, Any], transfer_number: st
     call.refresh_from_db()
     call.config["transfer_number"] = {"value": transfer_number, "source": "agent"}
     call.config["tools"] = {"value": [tool], "source": "agent"}
+    call.save(update_fields=["config"])
     call_variables.put_in(call, call.settings, {})
     live = live_call.load(call.pk)
     return session_runner.tool_runner(live), session_runner.transfer_requester(live)
