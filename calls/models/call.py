@@ -50,7 +50,10 @@ class CallQuerySet(models.QuerySet["Call"]):
         return self.filter(status__in=ENDED_STATUSES)
 
     def locked(self, call_id: int) -> "Call":
-        """One call, its row locked until the transaction ends, with its number. Raises Call.DoesNotExist."""
+        """One of all calls, even of a filtered queryset, with its number; its row is locked until the transaction ends.
+
+        Raises Call.DoesNotExist.
+        """
         found = _LOCKED.fetch(call_id)
         if not found:
             raise Call.DoesNotExist
