@@ -33,7 +33,8 @@ class ToolResult:
     result: Mapping[str, Any]
 
 
-Steps = AsyncGenerator[Say | Call, None]
+Step = Say | Call
+Steps = AsyncGenerator[Step, None]
 
 
 class Brain(ABC):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.brain.identity import TOLD, is_order
-from agents.brain.text import content_words, plain
+from agents.brain.text import as_sentence, content_words, plain
 from agents.speech.sentences import split_sentences
 
 Embed = Callable[[Sequence[str]], Awaitable[NDArray[np.float32]]]
@@ -84,12 +84,12 @@ def facts_of(prompt: str) -> list[Fact]:
 def _fact(sentence: str, heading: str) -> Fact | None:
     if match := ASKED_ABOUT.match(sentence):
         answer = match["answer"].strip("\"'“” ")
-        return Fact(_sentence(answer), f"{match['topic']}. {answer}")
+        return Fact(as_sentence(answer), f"{match['topic']}. {answer}")
     if DIRECTIVE.match(sentence) or sentence.endswith("?"):
         return None
     if not content_words(sentence):
         return None
-    return Fact(_sentence(_as_spoken(sentence)), f"{heading}: {sentence}" if heading else sentence)
+    return Fact(as_sentence(_as_spoken(sentence)), f"{heading}: {sentence}" if heading else sentence)
 
 
 def _told(sentence: str) -> str:
@@ -111,12 +111,6 @@ _ADDRESSED = (
     (re.compile(r"\b(?:the |this )caller is\b", re.IGNORECASE), "you are"),
     (re.compile(r"\b(?:the |this |a )?callers?\b", re.IGNORECASE), "you"),
 )
-
-
-def _sentence(text: str) -> str:
-    text = text.strip()
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _is_cued(question: str, meaning: str) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agents.brain.text import join_words, label, speak_value
+from agents.brain.text import as_sentence, join_words, label, speak_value
 
 # Fields that hold a sentence for the caller, best first.
 SENTENCE_FIELDS = ("message", "speech", "say", "summary", "text", "answer", "response", "description", "detail")
@@ -30,7 +30,7 @@ def failure_of(result: Mapping[str, Any]) -> str | None:
 def summarise(result: Any, *, depth: int = 0) -> str:
     """The result as a spoken sentence; never empty, never JSON."""
     if isinstance(result, str) and result.strip():
-        return _sentence(speak_value(result))
+        return as_sentence(speak_value(result))
     if isinstance(result, bool):
         return "The answer is yes." if result else "The answer is no."
     if isinstance(result, int | float):
@@ -41,7 +41,7 @@ def summarise(result: Any, *, depth: int = 0) -> str:
         return "That is done."
     for name in SENTENCE_FIELDS:
         if isinstance(result.get(name), str) and " " in result[name].strip():
-            return _sentence(result[name])
+            return as_sentence(result[name])
     for name in WRAPPERS:
         if name in result and depth < 3 and len(result) <= 3 and result[name] not in (None, "", {}, []):
             return summarise(result[name], depth=depth + 1)
@@ -64,7 +64,7 @@ def _fields(result: Mapping[str, Any]) -> str:
         else:
             verb = "are" if isinstance(value, list) and len(value) > 1 else "is"
             simple.append(f"the {label(name)} {verb} {speak_value(value)}")
-    spoken = _sentence(join_words(simple)) if simple else ""
+    spoken = as_sentence(join_words(simple)) if simple else ""
     return " ".join([spoken, *lists]).strip() or "That is done."
 
 
@@ -73,10 +73,4 @@ def _list(lead: str, items: list[Any]) -> str:
         return "I found nothing."
     spoken = [speak_value(item) for item in items[:LONGEST_LIST]]
     more = len(items) - LONGEST_LIST
-    return _sentence(f"{lead} {join_words(spoken)}" + (f", and {more} more" if more > 0 else ""))
-
-
-def _sentence(text: str) -> str:
-    text = text.strip()
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "!", "?")) else f"{text}."
+    return as_sentence(f"{lead} {join_words(spoken)}" + (f", and {more} more" if more > 0 else ""))

@@ -10,18 +10,19 @@ from datetime import date
 from typing import Any
 
 from agents.brain import phrases
-from agents.brain.base import Brain, Call, Say, Steps, ToolResult
+from agents.brain.base import Brain, Call, Say, Step, Steps, ToolResult
 from agents.brain.facts import Embed, Knowledge
 from agents.brain.identity import Identity, identity_of, is_order, literal_speech
 from agents.brain.results import failure_of, summarise
 from agents.brain.slot_filling import Form, Outcome
-from agents.brain.text import content_words, join_words, label, plain
+from agents.brain.text import as_sentence, content_words, join_words, label, plain
 from agents.brain.tool_choice import ToolChoice
 from agents.cues import CUES, Cue
 from agents.providers.base import ToolSpec, Turn
 
 END_CALL_NAMES = frozenset(["end_call", "hang_up", "hangup", "end_conversation"])
 OPT_OUT_NAME = "add_to_do_not_call"
+FAREWELL = re.compile(r"\b(?:goodbye|farewell|say bye|end the call|hang up)\b")
 TRANSFER_NAME = re.compile(r"transfer|escalate|hand_?off|hand_?over|forward_call|human")
 ANYTHING_ELSE = "Is there anything else I can do for you?"
 NOT_UNDERSTOOD = "Sorry, I did not catch that. Could you say it again?"
@@ -82,24 +83,22 @@ class ScriptedBrain(Brain):
 
     async def reply(self, instructions: str) -> Steps:
         if instructions == Cue.FOLLOW_WHISPER:
-            async for step in self._follow_whisper():
+            for step in self._follow_whisper():
                 yield step
-            return
-        if instructions in CUES:
+        elif instructions in CUES:
             yield Say(self._at_cue(Cue(instructions)))
-            return
-        literal = literal_speech(instructions)
-        wanted = plain(instructions)
-        if literal:
-            yield Say(literal)
-        elif re.search(r"\b(?:voice ?mail|leave (?:\w+ ){0,3}message)\b", wanted):
-            yield Say(self._identity.voice_message)
-        elif re.search(r"\b(?:goodbye|farewell|say bye|end the call|hang up)\b", wanted):
-            yield Say("Thank you for calling. Goodbye.")
-        elif self._last_said and not re.search(r"\b(?:greet|welcome|introduce|hello)\b", wanted):
-            yield Say(self._last_said)
         else:
-            yield Say(self._identity.greeting)
+            yield Say(literal_speech(instructions) or self._as_instructed(plain(instructions)))
+
+    def _as_instructed(self, wanted: str) -> str:
+        """The sentence for instructions that only describe what to say."""
+        if re.search(r"\b(?:voice ?mail|leave (?:\w+ ){0,3}message)\b", wanted):
+            return self._identity.voice_message
+        if FAREWELL.search(wanted):
+            return "Thank you for calling. Goodbye."
+        if self._last_said and not re.search(r"\b(?:greet|welcome|introduce|hello)\b", wanted):
+            return self._last_said
+        return self._identity.greeting
 
     def _at_cue(self, cue: Cue) -> str:
         """The sentence for a cue of the platform."""
@@ -125,20 +124,17 @@ class ScriptedBrain(Brain):
             case Cue.FOLLOW_WHISPER:  # `reply` does more than say a sentence
                 return ""
 
-    async def _follow_whisper(self) -> Steps:
+    def _follow_whisper(self) -> list[Step]:
         """Follow the last whispered instruction, once."""
         instruction, self._whispered = self._whispered, ""
         wanted = plain(instruction)
         if words := literal_speech(instruction):
-            yield Say(words)
-        elif re.search(r"\b(?:goodbye|farewell|say bye|end the call|hang up)\b", wanted):
-            async for step in self._say_goodbye():
-                yield step
-        elif self._transfer and re.search(r"\b(?:transfer|hand over|put (?:\w+ )?through|connect)\b", wanted):
-            async for step in self._hand_over(instruction):
-                yield step
-        elif instruction and not is_order(instruction):
-            yield Say(instruction)
+            return [Say(words)]
+        if FAREWELL.search(wanted):
+            return self._say_goodbye()
+        if self._transfer and re.search(r"\b(?:transfer|hand over|put (?:\w+ )?through|connect)\b", wanted):
+            return self._hand_over(instruction)
+        return [Say(instruction)] if instruction and not is_order(instruction) else []
 
     async def ask_again(self) -> Steps:
         yield Say(NOT_UNDERSTOOD)
@@ -147,7 +143,7 @@ class ScriptedBrain(Brain):
         said = plain(text)
         has_asked, self._has_asked_anything_else = self._has_asked_anything_else, False
         if self._whispered:
-            async for step in self._follow_whisper():
+            for step in self._follow_whisper():
                 yield step
                 if isinstance(step, Call):
                     return
@@ -155,71 +151,52 @@ class ScriptedBrain(Brain):
             self._has_asked_anything_else = has_asked
             yield Say(self._last_said or self._identity.greeting)
             return
-        steps = self._answer_in_form(text) if self._form else self._answer_freely(text, said, has_asked=has_asked)
-        async for step in steps:
+        if self._form:
+            steps = await self._answer_in_form(text, self._form)
+        else:
+            steps = await self._answer_freely(text, has_asked=has_asked)
+        for step in steps:
             yield step
 
-    async def _answer_in_form(self, text: str) -> Steps:
-        form = self._form
-        assert form is not None
-        if self._transfer and phrases.WANTS_HUMAN.search(plain(text)):
+    async def _answer_in_form(self, text: str, form: Form) -> list[Step]:
+        said = plain(text)
+        if self._transfer and phrases.WANTS_HUMAN.search(said):
             self._form = None
-            async for step in self._hand_over(text):
-                yield step
-            return
-        if self._opt_out and phrases.OPT_OUT.search(plain(text)):
-            async for step in self._begin(self._opt_out, text):
-                yield step
-            return
+            return self._hand_over(text)
+        if self._opt_out and phrases.OPT_OUT.search(said):
+            return self._begin(self._opt_out, text)
         outcome = form.answer(text)
-        if outcome is Outcome.NOT_MINE:
-            said = plain(text)
-            if phrases.GOODBYE.search(said):
-                self._form = None
-                async for step in self._say_goodbye():
-                    yield step
-                return
-            answer, _ = await self._knowledge.look_up(text)
-            yield Say(f"{answer or 'I do not know that, sorry.'} {form.prompt}")
-            return
-        async for step in self._after(form, outcome):
-            yield step
+        if outcome is not Outcome.NOT_MINE:
+            return self._after(form, outcome)
+        if phrases.GOODBYE.search(said):
+            self._form = None
+            return self._say_goodbye()
+        answer, _ = await self._knowledge.look_up(text)
+        return [Say(f"{answer or 'I do not know that, sorry.'} {form.prompt}")]
 
-    async def _after(self, form: Form, outcome: Outcome, lead: str = "") -> Steps:
+    def _after(self, form: Form, outcome: Outcome, lead: str = "") -> list[Step]:
         """Speak or do what the form decided."""
         if outcome is Outcome.ASK:
-            yield Say(lead + form.prompt)
-            return
+            return [Say(lead + form.prompt)]
         self._form = None
         if outcome is Outcome.READY:
-            yield Say("One moment, please.")
-            yield Call(next(self._call_ids), form.tool.name, form.values)
-        else:
-            self._has_asked_anything_else = True
-            yield Say(f"All right, let us leave that. {ANYTHING_ELSE}")
+            return [Say("One moment, please."), Call(next(self._call_ids), form.tool.name, form.values)]
+        self._has_asked_anything_else = True
+        return [Say(f"All right, let us leave that. {ANYTHING_ELSE}")]
 
-    async def _answer_freely(self, text: str, said: str, *, has_asked: bool) -> Steps:
+    async def _answer_freely(self, text: str, *, has_asked: bool) -> list[Step]:
+        said = plain(text)
         if self._opt_out and phrases.OPT_OUT.search(said):
-            async for step in self._begin(self._opt_out, text):
-                yield step
-        elif phrases.GOODBYE.search(said) and not phrases.QUESTION.search(said):
-            async for step in self._say_goodbye():
-                yield step
-        elif has_asked and (phrases.is_no(said) or (phrases.THANKS.search(said) and len(said.split()) <= 5)):
-            if len(said.split()) <= 6:
-                async for step in self._say_goodbye():
-                    yield step
-            else:
-                async for step in self._answer_subject(text, said):
-                    yield step
-        elif phrases.WANTS_HUMAN.search(said):
-            async for step in self._hand_over(text):
-                yield step
-        elif small_talk := self._small_talk(said):
-            yield Say(small_talk)
-        else:
-            async for step in self._answer_subject(text, said):
-                yield step
+            return self._begin(self._opt_out, text)
+        if phrases.GOODBYE.search(said) and not phrases.QUESTION.search(said):
+            return self._say_goodbye()
+        if has_asked and (phrases.is_no(said) or (phrases.THANKS.search(said) and len(said.split()) <= 5)):
+            return self._say_goodbye() if len(said.split()) <= 6 else await self._answer_subject(text, said)
+        if phrases.WANTS_HUMAN.search(said):
+            return self._hand_over(text)
+        if small_talk := self._small_talk(said):
+            return [Say(small_talk)]
+        return await self._answer_subject(text, said)
 
     def _small_talk(self, said: str) -> str:
         """A reply to small talk; "" if the caller asks about a subject."""
@@ -238,43 +215,44 @@ class ScriptedBrain(Brain):
             return "What can I do for you?"
         return ""
 
-    async def _answer_subject(self, text: str, said: str) -> Steps:
+    async def _answer_subject(self, text: str, said: str) -> list[Step]:
         """A tool, a statement of the prompt, or "I don't know" if there is neither."""
         answer, fit = await self._knowledge.look_up(text)
         if tool := await self._choice.choose(text, said, fact_fit=fit if answer else 0.0):
-            async for step in self._begin(tool, text):
-                yield step
-        elif answer:
-            yield Say(answer)
-        elif not content_words(said):
-            yield Say(self._identity.offer)
-        else:
-            yield Say("I am sorry, I do not know that. I am a scripted demo agent and only know what I was told.")
+            return self._begin(tool, text)
+        if answer:
+            return [Say(answer)]
+        if not content_words(said):
+            return [Say(self._identity.offer)]
+        return [Say("I am sorry, I do not know that. I am a scripted demo agent and only know what I was told.")]
 
-    async def _begin(self, tool: ToolSpec, text: str) -> Steps:
+    def _begin(self, tool: ToolSpec, text: str) -> list[Step]:
         """Ask for what a tool needs beyond what was said, or call it."""
         self._form = form = Form(tool, self._today())
-        async for step in self._after(form, form.begin(text), lead="Sure. "):
-            yield step
+        return self._after(form, form.begin(text), lead="Sure. ")
 
     def _abilities(self) -> str:
         offers = ["answer questions about what I was told"] if self._knowledge.facts else []
         offers += [_as_ability(tool) for tool in self._tools[:4]]
         return f"I can {join_words(offers)}." if offers else "I only know how to hold this conversation."
 
-    async def _say_goodbye(self) -> Steps:
-        yield Say("Thank you for calling. Goodbye!")
+    def _say_goodbye(self) -> list[Step]:
+        steps: list[Step] = [Say("Thank you for calling. Goodbye!")]
         if self._end_call:
-            yield Call(
-                next(self._call_ids), self._end_call.name, _fill_reason(self._end_call, "The caller said goodbye.")
-            )
+            steps.append(self._call(self._end_call, "The caller said goodbye."))
+        return steps
 
-    async def _hand_over(self, text: str) -> Steps:
+    def _hand_over(self, text: str) -> list[Step]:
         if self._transfer is None:
-            yield Say(f"I am sorry, I cannot put you through to anybody. {self._abilities()}")
-            return
-        yield Say("Of course. I will put you through now.")
-        yield Call(next(self._call_ids), self._transfer.name, _fill_reason(self._transfer, text))
+            return [Say(f"I am sorry, I cannot put you through to anybody. {self._abilities()}")]
+        return [Say("Of course. I will put you through now."), self._call(self._transfer, text)]
+
+    def _call(self, tool: ToolSpec, reason: str) -> Call:
+        """A call of a tool that needs nothing from the caller: required texts get the reason."""
+        properties: Mapping[str, Any] = tool.parameters.get("properties") or {}
+        required = tool.parameters.get("required") or ()
+        arguments = {name: reason for name in properties if name in required or name == "reason"}
+        return Call(next(self._call_ids), tool.name, arguments)
 
     async def go_on(self, results: Sequence[ToolResult]) -> Steps:
         spoken: list[str] = []
@@ -291,7 +269,7 @@ class ScriptedBrain(Brain):
                 spoken.append(summarise(answer.result))
         if spoken:
             self._has_asked_anything_else = True
-            yield Say(" ".join(s if s.endswith((".", "!", "?")) else f"{s}." for s in spoken) + f" {ANYTHING_ELSE}")
+            yield Say(" ".join([*map(as_sentence, spoken), ANYTHING_ELSE]))
 
 
 def _as_ability(tool: ToolSpec) -> str:
@@ -302,10 +280,3 @@ def _as_ability(tool: ToolSpec) -> str:
         return label(tool.name)
     first = words[0].lower()
     return " ".join([verb if first in (f"{verb}s", f"{verb}es") else first, *words[1:]])
-
-
-def _fill_reason(tool: ToolSpec, reason: str) -> Mapping[str, Any]:
-    """The arguments of a tool that needs nothing from the caller: required texts get the reason."""
-    properties: Mapping[str, Any] = tool.parameters.get("properties") or {}
-    required = tool.parameters.get("required") or ()
-    return {name: reason for name in properties if name in required or name == "reason"}
