@@ -3,6 +3,8 @@
 import contextlib
 import os
 import signal
+import time
+from collections.abc import Mapping
 
 
 def signal_leader(group: int, number: int) -> None:
@@ -24,3 +26,14 @@ def kill_group(group: int) -> None:
     # macOS answers EPERM instead of ESRCH when only a zombie is left.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
+
+
+def end_groups(signals: Mapping[int, int], grace_seconds: float) -> None:
+    """Send each leader its signal, and kill the rest of its group if that does not end in time."""
+    for group, number in signals.items():
+        signal_leader(group, number)
+    deadline = time.monotonic() + grace_seconds
+    while any(map(is_group_alive, signals)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for group in signals:
+        kill_group(group)

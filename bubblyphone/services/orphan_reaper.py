@@ -10,11 +10,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import IO, cast
 
-from bubblyphone.services.groups import is_group_alive, kill_group, signal_leader
+from bubblyphone.services.groups import end_groups
 from bubblyphone.services.roster import Roster
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -83,14 +82,7 @@ def main() -> None:
     for line in sys.stdin:
         group, number = map(int, line.split())
         signals[group] = number
-    left = [group for group, number in signals.items() if number]
-    for group in left:
-        signal_leader(group, signals[group])
-    deadline = time.monotonic() + GRACE_SECONDS
-    while any(map(is_group_alive, left)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    for group in left:
-        kill_group(group)
+    end_groups({group: number for group, number in signals.items() if number}, GRACE_SECONDS)
 
 
 if __name__ == "__main__":

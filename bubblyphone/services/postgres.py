@@ -4,11 +4,9 @@ The wheel's own launcher is not used: as root it creates a system user and makes
 it trusts any local connection, and it stops the server when the Python process that started it ends.
 """
 
-import contextlib
 import os
 import secrets
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -19,39 +17,33 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from bubblyphone.services.embedded import CLEAN_ENVIRONMENT, EmbeddedService
 from bubblyphone.services.errors import ServiceError
 from bubblyphone.services.owner import choose_owner
 from bubblyphone.services.ports import keep_port
-from bubblyphone.services.postmaster import clear_data_folder
+from bubblyphone.services.postmaster import SHUTDOWNS, clear_data_folder
 from bubblyphone.services.readiness import LONGEST_START_SECONDS
 from bubblyphone.services.secrets_store import SecretsStore
 
 ROLE = DATABASE = "bubblyphone"
 # Where root stores files for the server's user if that user cannot enter DATA_DIR or the virtual environment (in /root).
 SYSTEM_HOME = Path("/var/lib/bubblyphone")
-STOP_SECONDS = 20
-QUIT_SECONDS = 5
-CLEAN_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
-class EmbeddedPostgres:
+class EmbeddedPostgres(EmbeddedService):
     """One server on loopback TCP with its data in `home/postgres`, scram passwords, UTF-8 and the C.UTF-8 collation."""
+
+    # First a fast shutdown: open transactions are rolled back, and everything committed is on disk when it has ended. Then an
+    # immediate one, from which the next start recovers by the log.
+    shutdowns = SHUTDOWNS
 
     def __init__(self, home: Path, secrets_store: SecretsStore, durable: bool = True) -> None:
         """`durable=False` trades crash safety for speed, for tests."""
-        self.secrets_store = secrets_store
+        super().__init__(home / "postgres.log", secrets_store)
         self.durable = durable
-        self.log_path = home / "postgres.log"
         self.data = Path(secrets_store.get("POSTGRES_DATA") or home / "postgres")
         self.owner = choose_owner(self.data)
-        self.process: subprocess.Popen[bytes] | None = None
         self.binaries = Path()
-        self._url = ""
-
-    def start(self) -> str:
-        """Launch the server and wait for it; returns its URL. Raises ServiceError with PostgreSQL's own message."""
-        self.launch()
-        return self.wait_until_ready()
 
     def launch(self) -> int:
         """Start the server, after creating its data if necessary; returns its process id. Raises ServiceError."""
@@ -65,25 +57,6 @@ class EmbeddedPostgres:
         self.process = self._popen(port)
         self._url = f"postgresql://{ROLE}:{password}@127.0.0.1:{port}/"
         return self.process.pid
-
-    def exit_code(self) -> int | None:
-        """The exit status; None while it runs or was never started."""
-        return None if self.process is None else self.process.poll()
-
-    def stop(self) -> None:
-        """Fast shutdown: open transactions are rolled back, everything committed is on disk when this returns."""
-        if self.process is None:
-            return
-        # Then an immediate shutdown, from which the next start recovers by the log.
-        for number, seconds in ((signal.SIGINT, STOP_SECONDS), (signal.SIGQUIT, QUIT_SECONDS), (signal.SIGKILL, None)):
-            if self.process.poll() is None:
-                self.process.send_signal(number)
-            try:
-                self.process.wait(seconds)
-                break
-            except subprocess.TimeoutExpired:
-                continue
-        self.process = None
 
     def _make_reachable(self) -> None:
         """Choose another place for the data if the server's user cannot enter the folder."""
@@ -184,7 +157,7 @@ class EmbeddedPostgres:
         while True:
             check()
             if self.process is None or self.process.poll() is not None:
-                raise ServiceError(f"PostgreSQL did not start:\n{self._log_tail()}")
+                raise ServiceError(f"PostgreSQL did not start:\n{self.log_tail()}")
             try:
                 with psycopg.connect(f"{self._url}postgres", autocommit=True, connect_timeout=2) as connection:
                     _create_database(connection)
@@ -192,13 +165,8 @@ class EmbeddedPostgres:
             except psycopg.OperationalError as error:
                 if time.monotonic() > deadline or "password authentication failed" in str(error):
                     self.stop()
-                    raise ServiceError(f"PostgreSQL refused the login: {error}\n{self._log_tail()}") from error
+                    raise ServiceError(f"PostgreSQL refused the login: {error}\n{self.log_tail()}") from error
             time.sleep(0.05)
-
-    def _log_tail(self) -> str:
-        with contextlib.suppress(OSError):
-            return self.log_path.read_text(errors="replace")[-2000:].strip()
-        return ""
 
 
 def _create_database(connection: "psycopg.Connection[tuple[object, ...]]") -> None:

@@ -10,7 +10,7 @@ import psutil
 from bubblyphone.services.errors import ServiceError
 
 # First a fast shutdown, then an immediate one, from which the next start recovers by its log.
-SHUTDOWNS = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0))
+SHUTDOWNS = ((signal.SIGINT, 20), (signal.SIGQUIT, 5))
 
 
 def clear_data_folder(data: Path) -> None:

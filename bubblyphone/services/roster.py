@@ -2,14 +2,13 @@
 
 import json
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 
 from bubblyphone.core.json.documents import parse_stored_json
-from bubblyphone.services.groups import is_group_alive, kill_group, signal_leader
+from bubblyphone.services.groups import end_groups
 
 STOP_SECONDS = 12.0
 
@@ -57,13 +56,7 @@ def stop_leftovers(path: Path, data_dir: Path) -> int:
     The leaders get their signals; after 12 s the rest of each group is killed.
     """
     left = dict(_leftovers(path, data_dir))
-    for group, number in left.items():
-        signal_leader(group, number)
-    deadline = time.monotonic() + STOP_SECONDS
-    while any(map(is_group_alive, left)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    for group in left:
-        kill_group(group)
+    end_groups(left, STOP_SECONDS)
     return len(left)
 
 

@@ -18,6 +18,7 @@ import psutil
 
 from bubblyphone.env import TRUE_WORDS
 from bubblyphone.services.console import Console, format_banner
+from bubblyphone.services.embedded import EmbeddedService
 from bubblyphone.services.environment import (
     PROJECT,
     add_env_file,
@@ -35,7 +36,7 @@ from bubblyphone.services.readiness import Patience, missing_parts
 from bubblyphone.services.roster import Roster, stop_leftovers
 from bubblyphone.services.secrets_store import SecretsStore
 from bubblyphone.services.stop_signals import StopSignals
-from bubblyphone.services.supervised import Service, SupervisedService
+from bubblyphone.services.supervised import SupervisedService
 from bubblyphone.services.valkey import EmbeddedValkey
 
 LEAST_FREE_BYTES = 300 * 1024 * 1024
@@ -116,7 +117,7 @@ class Supervisor:
         if not is_given(self.given, "REDIS_URL"):
             self._start_service("REDIS_URL", "valkey", EmbeddedValkey(self.data_dir, secrets_store))
 
-    def _start_service(self, variable: str, name: str, service: Service) -> None:
+    def _start_service(self, variable: str, name: str, service: EmbeddedService) -> None:
         self._check_stop()
         supervised = self.services[variable] = SupervisedService(name, service, self.reaper, self.console)
         supervised.start(self._check_stop)

@@ -3,36 +3,20 @@
 import signal
 import time
 from collections.abc import Callable
-from typing import Protocol
 from urllib.parse import urlsplit
 
 from bubblyphone.services.console import Console
+from bubblyphone.services.embedded import EmbeddedService
 from bubblyphone.services.errors import ServiceError
 from bubblyphone.services.orphan_reaper import OrphanReaper
 from bubblyphone.services.processes import LONGEST_DELAY_SECONDS, describe_exit
 from bubblyphone.services.readiness import Patience
 
 
-class Service(Protocol):
-    """PostgreSQL or Valkey."""
-
-    def launch(self) -> int | None:
-        """Start the process; returns its id."""
-
-    def wait_until_ready(self, check: Callable[[], None]) -> str:
-        """The URL once it answers; `check` is called repeatedly while waiting and may raise. Raises ServiceError."""
-
-    def exit_code(self) -> int | None:
-        """The exit status; None while it runs or was never started."""
-
-    def stop(self) -> None:
-        """Shut it down."""
-
-
 class SupervisedService:
     """One service, its address, and its restarts."""
 
-    def __init__(self, name: str, service: Service, reaper: OrphanReaper, console: Console) -> None:
+    def __init__(self, name: str, service: EmbeddedService, reaper: OrphanReaper, console: Console) -> None:
         self.name = name
         self.service = service
         self.reaper = reaper

@@ -5,6 +5,7 @@ It holds a cache, rate-limit counters and messages between processes. Everything
 
 import contextlib
 import secrets
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -14,28 +15,20 @@ from typing import IO, cast
 
 import redis
 
+from bubblyphone.services.embedded import CLEAN_ENVIRONMENT, EmbeddedService
 from bubblyphone.services.errors import ServiceError
 from bubblyphone.services.ports import keep_port
 from bubblyphone.services.readiness import LONGEST_START_SECONDS
 from bubblyphone.services.secrets_store import SecretsStore
 
-STOP_SECONDS = 5
-CLEAN_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
-
-class EmbeddedValkey:
+class EmbeddedValkey(EmbeddedService):
     """One server on loopback TCP with a password."""
 
-    def __init__(self, home: Path, secrets_store: SecretsStore) -> None:
-        self.secrets_store = secrets_store
-        self.log_path = home / "valkey.log"
-        self.process: subprocess.Popen[bytes] | None = None
-        self._url = ""
+    shutdowns = ((signal.SIGTERM, 5),)
 
-    def start(self) -> str:
-        """Launch the server and wait for it; returns its URL. Raises ServiceError with Valkey's own message."""
-        self.launch()
-        return self.wait_until_ready()
+    def __init__(self, home: Path, secrets_store: SecretsStore) -> None:
+        super().__init__(home / "valkey.log", secrets_store)
 
     def launch(self) -> int:
         """Start the server; returns its process id. Raises ServiceError."""
@@ -60,22 +53,6 @@ class EmbeddedValkey:
         self._url = f"redis://:{password}@127.0.0.1:{port}/0"
         return self.process.pid
 
-    def exit_code(self) -> int | None:
-        """The exit status; None while it runs or was never started."""
-        return None if self.process is None else self.process.poll()
-
-    def stop(self) -> None:
-        """Ask it to end, then kill it."""
-        if self.process is None:
-            return
-        self.process.terminate()
-        try:
-            self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process = None
-
     def wait_until_ready(self, check: Callable[[], None] = lambda: None) -> str:
         """The URL, once it answers. `check` is called while waiting and may raise. Raises ServiceError with Valkey's own message."""
         deadline = time.monotonic() + LONGEST_START_SECONDS
@@ -84,7 +61,7 @@ class EmbeddedValkey:
                 check()
                 if self.process is None or self.process.poll() is not None or time.monotonic() > deadline:
                     self.stop()
-                    raise ServiceError(f"Valkey did not start:\n{self.log_path.read_text(errors='replace')[-2000:]}")
+                    raise ServiceError(f"Valkey did not start:\n{self.log_tail()}")
                 with contextlib.suppress(redis.RedisError):
                     client.ping()
                     return self._url

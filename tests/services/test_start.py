@@ -7,17 +7,20 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
+from pathlib import Path
 
 import pytest
 
 from bubblyphone.services import readiness, run
 from bubblyphone.services.console import Console
+from bubblyphone.services.embedded import EmbeddedService
 from bubblyphone.services.errors import ServiceError
 from bubblyphone.services.orphan_reaper import OrphanReaper
 from bubblyphone.services.ports import find_free
 from bubblyphone.services.processes import PlatformProcess
 from bubblyphone.services.readiness import missing_parts
 from bubblyphone.services.run import Supervisor
+from bubblyphone.services.secrets_store import SecretsStore
 from bubblyphone.services.supervised import SupervisedService
 
 
@@ -28,29 +31,24 @@ def reaper() -> Iterator[OrphanReaper]:
     reaper.close()
 
 
-class Slow:
+class Slow(EmbeddedService):
     """A service that is ready after three checks."""
 
     def launch(self) -> int | None:
         return None
 
-    def wait_until_ready(self, check: Callable[[], None]) -> str:
+    def wait_until_ready(self, check: Callable[[], None] = lambda: None) -> str:
         for _ in range(3):
             check()
         return "redis://:secret@127.0.0.1:6379/0"
 
-    def exit_code(self) -> int | None:
-        return None
-
-    def stop(self) -> None:
-        pass
-
 
 def test_the_log_says_what_the_start_is_waiting_for(
-    reaper: OrphanReaper, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    reaper: OrphanReaper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    service = Slow(tmp_path / "slow.log", SecretsStore(tmp_path / "secrets.json"))
     monkeypatch.setattr(readiness, "REPORT_SECONDS", 0.0)
-    SupervisedService("valkey", Slow(), reaper, Console()).start(lambda: None)
+    SupervisedService("valkey", service, reaper, Console()).start(lambda: None)
     lines = ["run      | still waiting for valkey (0 s)"] * 3
     assert capsys.readouterr().out.splitlines() == [*lines, "valkey   | listening on 127.0.0.1:6379"]
 
