@@ -10,12 +10,12 @@ from twisted.internet.task import LoopingCall
 from twisted.web import http
 
 from bubblyphone.core.middleware import API_PREFIX
+from bubblyphone.core.network.descriptors import raise_descriptor_limit
 from bubblyphone.core.network.http import forwarded_client, json_error, network_of
 from bubblyphone.server.client_speed import drop_if_reset
 from bubblyphone.server.connections import Connection, Connections, Phase
 from bubblyphone.server.daphne_http import KEPT_BYTES, last_response
 from bubblyphone.server.daphne_websocket import DirectWebSocketProtocol, path_of
-from bubblyphone.server.descriptors import raise_descriptor_limit
 
 HTTPChannel: Any = http.HTTPChannel  # Twisted is only partly typed
 

@@ -1,1 +1,1 @@
-"""The client of a request, and our own requests to other servers."""
+"""The client of a request, our own requests to other servers, and how many sockets a process may open."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import resource
 import signal
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +11,7 @@ from django.core.management.base import BaseCommand
 
 from bubblyphone.core.background.clock_tasks import CLOCK_TASKS, ClockTask
 from bubblyphone.core.database.kept_connections import keep_connections
+from bubblyphone.core.network.descriptors import raise_descriptor_limit
 from bubblyphone.core.registry import dotted_path
 
 logger = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ class Command(BaseCommand):
     help = "Deliver webhooks, meter running calls, and close calls that were not closed properly. Runs until SIGTERM."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        _allow_many_sockets()
+        raise_descriptor_limit()  # every unresponsive endpoint holds a socket for 10 s
         keep_connections()
         uvloop.run(run_until_stopped(list(CLOCK_TASKS)))
 
@@ -49,9 +49,3 @@ async def _keep_running(function: ClockTask) -> None:
         except Exception:  # one failing task must not end the others
             logger.exception("%s failed and is being restarted", path)
         await asyncio.sleep(RESTART_AFTER_SECONDS)
-
-
-def _allow_many_sockets() -> None:
-    """Every unresponsive endpoint holds a socket for 10 s, and the usual soft limit is 1024."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
