@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from importlib import import_module
 from typing import Any
@@ -15,7 +14,7 @@ from django.utils import timezone
 
 from accounts.models import BrowserSession, Developer
 from bubblyphone.core.errors import NotFound
-from bubblyphone.core.middleware import is_api
+from bubblyphone.core.middleware import Middleware, is_api
 from bubblyphone.core.network.http import client_address
 
 # In the session: when its row was last written (Unix seconds).
@@ -34,11 +33,8 @@ SYSTEMS = {
 }
 
 
-class BrowserSessionMiddleware:
+class BrowserSessionMiddleware(Middleware):
     """Maintains the row of a page request's session. API sessions have none."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if _is_due(request) and request.user.is_authenticated:

@@ -11,17 +11,14 @@ from structlog.contextvars import bind_contextvars
 from accounts.authentication import identify
 from accounts.idempotency import HEADER, Claim, claim_key, fingerprint_of, settle
 from bubblyphone.core.errors import Conflict, InvalidRequest, TooManyRequests
-from bubblyphone.core.middleware import is_api, is_form_with_files
+from bubblyphone.core.middleware import Middleware, is_api, is_form_with_files
 from bubblyphone.core.network.http import client_address, client_network, compact_json, json_error
 from bubblyphone.core.pages.views import too_many
 from bubblyphone.core.redis.ratelimit import hit
 
 
-class RateLimitMiddleware:
+class RateLimitMiddleware(Middleware):
     """Counts per valid key or session token, and per client address without one (register, login, wrong keys)."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not is_api(request):
@@ -41,11 +38,8 @@ class RateLimitMiddleware:
         return response
 
 
-class PageRateLimitMiddleware:
+class PageRateLimitMiddleware(Middleware):
     """Counts page requests per account, across all browsers. Pages for signed-out visitors have limits per form."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if is_api(request) or not request.user.is_authenticated:
@@ -60,15 +54,12 @@ class PageRateLimitMiddleware:
         return self.get_response(request)
 
 
-class IdempotencyMiddleware:
+class IdempotencyMiddleware(Middleware):
     """`Idempotency-Key` on every POST of the API.
 
     The key is claimed after the route is known and the body is read, so that a request that is too large, unknown or over the limit
     leaves no trace.
     """
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         # Cut off during the request (an exception that no handler turns into an answer), the claim stays until its lease ends.

@@ -31,11 +31,15 @@ _SLASH_TOLERANT = ("/api/v1/", "/webhooks/")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-class ApiMiddleware:
-    """Request ids, trailing slashes, the size of bodies, and JSON for errors from outside our views."""
+class Middleware:
+    """The base of ours: `get_response` is the next one, or the view."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
+
+
+class ApiMiddleware(Middleware):
+    """Request ids, trailing slashes, the size of bodies, and JSON for errors from outside our views."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         # A quoted cookie can contain any byte, but PostgreSQL's texts cannot contain null characters.
@@ -86,14 +90,11 @@ class ApiMiddleware:
         return response
 
 
-class CachesMiddleware:
+class CachesMiddleware(Middleware):
     """No cache stores a page that depends on its reader; responses that every cache may store set no cookies.
 
     Outside the session middleware, which says in `Vary` whether a response depends on its reader.
     """
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)

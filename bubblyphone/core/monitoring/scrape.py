@@ -3,7 +3,7 @@
 import hmac
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
@@ -13,6 +13,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from redis.exceptions import RedisError
 
+from bubblyphone.core.middleware import Middleware
 from bubblyphone.core.monitoring import health, metric_files, tracing
 from bubblyphone.core.monitoring.metrics import INSTRUMENTS, Instrument, Sampled, Samples
 from bubblyphone.core.monitoring.platform_metrics import READY, note_request
@@ -26,11 +27,8 @@ FORWARDING_HEADERS = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host",
 QUERY_MS = 2000
 
 
-class MetricsMiddleware:
+class MetricsMiddleware(Middleware):
     """Answers /metrics; measures and traces every other request."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path_info == PATH:
