@@ -1,7 +1,9 @@
-"""The developer of a request."""
+"""The developer of a request, and endpoints that need none."""
 
 from django.http import HttpRequest
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
+from rest_framework.views import APIView
 
 from accounts.models import Developer
 
@@ -11,3 +13,10 @@ def signed_in(request: HttpRequest | Request) -> Developer:
     if not isinstance(request.user, Developer):
         raise TypeError("This view requires a signed-in developer.")
     return request.user
+
+
+class PublicView(APIView):
+    """An endpoint of the API for everybody."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]

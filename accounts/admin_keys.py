@@ -8,8 +8,11 @@ from typing import Any
 
 from rest_framework.permissions import SAFE_METHODS, IsAuthenticated
 from rest_framework.request import Request
+from rest_framework.views import APIView
 
 from accounts.models import ApiKey
+from bubblyphone.core.api.known_parameters import KnownParameters
+from bubblyphone.core.api.readable_body import ReadableBody
 from bubblyphone.core.errors import Forbidden
 
 CODE = "admin_key_required"
@@ -27,6 +30,12 @@ class ChangesNeedAdminKey(IsAuthenticated):
         if is_known and is_offered and request.method not in SAFE_METHODS:
             require_admin_key(request)
         return is_known
+
+
+class AdminKeyView(APIView):
+    """An endpoint that any key may read, and only an admin key or a session token may change."""
+
+    permission_classes = [ChangesNeedAdminKey, KnownParameters, ReadableBody]
 
 
 def api_key_of(request: Request) -> ApiKey | None:

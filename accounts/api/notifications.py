@@ -5,13 +5,10 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts import notifications
 from accounts.access import signed_in
-from accounts.admin_keys import ChangesNeedAdminKey
-from bubblyphone.core.api.known_parameters import KnownParameters
-from bubblyphone.core.api.readable_body import ReadableBody
+from accounts.admin_keys import AdminKeyView
 from bubblyphone.core.api.views import StrictSerializer, data, validated
 
 
@@ -29,10 +26,8 @@ class NotificationsSerializer(StrictSerializer):
         return {kind.name: ChannelsSerializer(required=False) for kind in notifications.optional_kinds()}
 
 
-class NotificationsView(APIView):
+class NotificationsView(AdminKeyView):
     """GET and PUT /notifications."""
-
-    permission_classes = [ChangesNeedAdminKey, KnownParameters, ReadableBody]
 
     def get(self, request: Request) -> Response:
         return data(notifications.choices_of(signed_in(request)))

@@ -5,13 +5,10 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts import retention
 from accounts.access import signed_in
-from accounts.admin_keys import ChangesNeedAdminKey
-from bubblyphone.core.api.known_parameters import KnownParameters
-from bubblyphone.core.api.readable_body import ReadableBody
+from accounts.admin_keys import AdminKeyView
 from bubblyphone.core.api.views import StrictSerializer, data, validated
 
 
@@ -25,10 +22,8 @@ class RetentionSerializer(StrictSerializer):
         }
 
 
-class RetentionView(APIView):
+class RetentionView(AdminKeyView):
     """GET and PUT /retention."""
-
-    permission_classes = [ChangesNeedAdminKey, KnownParameters, ReadableBody]
 
     def get(self, request: Request) -> Response:
         return data(retention.periods_of(signed_in(request)))

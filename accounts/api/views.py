@@ -1,13 +1,12 @@
 """/api/v1/auth/… and /api/v1/api-keys."""
 
-from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import passwords, services
-from accounts.access import signed_in
-from accounts.admin_keys import ChangesNeedAdminKey, require_session
+from accounts.access import PublicView, signed_in
+from accounts.admin_keys import AdminKeyView, require_session
 from accounts.api.responses import API_KEY, DEVELOPER, NEW_API_KEY, PROFILE, SIGNED_IN
 from accounts.api.serializers import (
     ApiKeySerializer,
@@ -19,8 +18,6 @@ from accounts.api.serializers import (
 )
 from accounts.models import Developer, SessionToken
 from accounts.selectors import active_api_keys
-from bubblyphone.core.api.known_parameters import KnownParameters
-from bubblyphone.core.api.readable_body import ReadableBody
 from bubblyphone.core.api.views import data, page_of, validated
 from bubblyphone.core.database.prepared_queries import PreparedList
 from bubblyphone.core.errors import Forbidden
@@ -29,40 +26,28 @@ from bubblyphone.core.network.http import client_address
 _KEYS = PreparedList(active_api_keys)
 
 
-class RegisterView(APIView):
-    authentication_classes = []
-    permission_classes = [AllowAny]
-
+class RegisterView(PublicView):
     def post(self, request: Request) -> Response:
         body = validated(RegisterSerializer, request)
         developer = services.register(**body, address=client_address(request._request))
         return _signed_in(developer, status=201)
 
 
-class LoginView(APIView):
-    authentication_classes = []
-    permission_classes = [AllowAny]
-
+class LoginView(PublicView):
     def post(self, request: Request) -> Response:
         body = validated(LoginSerializer, request)
         developer = services.sign_in(**body, address=client_address(request._request))
         return _signed_in(developer, status=200)
 
 
-class ForgotPasswordView(APIView):
-    authentication_classes = []
-    permission_classes = [AllowAny]
-
+class ForgotPasswordView(PublicView):
     def post(self, request: Request) -> Response:
         body = validated(ForgotPasswordSerializer, request)
         passwords.request_reset(email=body["email"], address=client_address(request._request))
         return data({"message": "If an account has this email address, we sent it a link to choose a new password."})
 
 
-class ResetPasswordView(APIView):
-    authentication_classes = []
-    permission_classes = [AllowAny]
-
+class ResetPasswordView(PublicView):
     def post(self, request: Request) -> Response:
         developer = passwords.reset(**validated(ResetPasswordSerializer, request))
         return data(DEVELOPER.of(developer))
@@ -81,17 +66,13 @@ class LogoutView(APIView):
         return Response(status=204)
 
 
-class LogoutAllView(APIView):
-    permission_classes = [ChangesNeedAdminKey, KnownParameters, ReadableBody]
-
+class LogoutAllView(AdminKeyView):
     def post(self, request: Request) -> Response:
         services.close_all_sessions(developer=signed_in(request))
         return Response(status=204)
 
 
-class ApiKeysView(APIView):
-    permission_classes = [ChangesNeedAdminKey, KnownParameters, ReadableBody]
-
+class ApiKeysView(AdminKeyView):
     def get(self, request: Request) -> Response:
         return page_of(request, _KEYS.of(signed_in(request).pk), API_KEY.of)
 
@@ -103,9 +84,7 @@ class ApiKeysView(APIView):
         return data(NEW_API_KEY.of(key, key=plaintext), status=201)
 
 
-class ApiKeyView(APIView):
-    permission_classes = [ChangesNeedAdminKey, KnownParameters, ReadableBody]
-
+class ApiKeyView(AdminKeyView):
     def patch(self, request: Request, key_id: int) -> Response:
         changes = validated(ApiKeySerializer, request, partial=True)
         key = services.update_api_key(developer=signed_in(request), key_id=key_id, **changes)

@@ -2,26 +2,20 @@
 
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.access import signed_in
-from accounts.admin_keys import ChangesNeedAdminKey
+from accounts.admin_keys import AdminKeyView
 from agents import secrets
 from agents.api.responses import SECRET
 from agents.serializers import SecretSerializer, SecretValueSerializer
-from bubblyphone.core.api.known_parameters import KnownParameters
-from bubblyphone.core.api.readable_body import ReadableBody
 from bubblyphone.core.api.views import data, page_of, validated
 from bubblyphone.core.database.prepared_queries import PreparedList
 
-PERMISSIONS = [ChangesNeedAdminKey, KnownParameters, ReadableBody]
 _SECRETS = PreparedList(secrets.secrets_of)
 
 
-class SecretList(APIView):
+class SecretList(AdminKeyView):
     """GET and POST /secrets."""
-
-    permission_classes = PERMISSIONS
 
     def get(self, request: Request) -> Response:
         return page_of(request, _SECRETS.of(signed_in(request).pk), SECRET.of)
@@ -31,10 +25,8 @@ class SecretList(APIView):
         return data(SECRET.of(secret), status=201)
 
 
-class SecretDetail(APIView):
+class SecretDetail(AdminKeyView):
     """PATCH and DELETE /secrets/{id}."""
-
-    permission_classes = PERMISSIONS
 
     def patch(self, request: Request, pk: int) -> Response:
         secret = secrets.get_secret(developer=signed_in(request), pk=pk)

@@ -10,11 +10,10 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
-from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from accounts.access import PublicView
 from bubblyphone.core.api.json_schema import Schema
 from bubblyphone.core.api.openapi import PREFIX, description, openapi
 from bubblyphone.core.api.webhook_schema import table
@@ -53,11 +52,8 @@ TOOL_EXAMPLE = """{
 }"""
 
 
-class SchemaView(APIView):
+class SchemaView(PublicView):
     """GET /schema: the OpenAPI document as it is, for everybody."""
-
-    authentication_classes = []
-    permission_classes = [AllowAny]
 
     def get(self, request: Request) -> Response:
         return Response(openapi())

@@ -6,15 +6,12 @@ from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.access import signed_in
-from accounts.admin_keys import ChangesNeedAdminKey
+from accounts.admin_keys import AdminKeyView
 from accounts.models import Developer
 from billing import caps
 from bubblyphone.core.api.amounts import AmountField
-from bubblyphone.core.api.known_parameters import KnownParameters
-from bubblyphone.core.api.readable_body import ReadableBody
 from bubblyphone.core.api.views import StrictSerializer, data, validated
 from bubblyphone.core.money import ZERO
 from calls.api.responses import CAPS
@@ -32,10 +29,8 @@ class CapsSerializer(StrictSerializer):
     )
 
 
-class CapsView(APIView):
+class CapsView(AdminKeyView):
     """GET and PUT /billing/caps."""
-
-    permission_classes = [ChangesNeedAdminKey, KnownParameters, ReadableBody]
 
     def get(self, request: Request) -> Response:
         return data(caps_data(signed_in(request)))

@@ -12,11 +12,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import signed_in
-from accounts.admin_keys import ChangesNeedAdminKey, require_admin_key
+from accounts.admin_keys import AdminKeyView, require_admin_key
 from agents.serializers import PhoneNumberField
-from bubblyphone.core.api.known_parameters import KnownParameters
 from bubblyphone.core.api.raw_files import RawFileParser
-from bubblyphone.core.api.readable_body import ReadableBody
 from bubblyphone.core.api.views import StrictSerializer, data, page_of, validated, validated_query
 from bubblyphone.core.errors import InvalidRequest
 from calls.api.policy_responses import DO_NOT_CALL, POLICY
@@ -86,10 +84,8 @@ class CsvParser(RawFileParser):
     max_bytes = services.MAX_FILE_BYTES
 
 
-class PolicyView(APIView):
+class PolicyView(AdminKeyView):
     """GET and PUT /policy."""
-
-    permission_classes = [ChangesNeedAdminKey, KnownParameters, ReadableBody]
 
     def get(self, request: Request) -> Response:
         return data(POLICY.of(services.policy_of(signed_in(request))))

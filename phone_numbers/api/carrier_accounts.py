@@ -8,10 +8,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import signed_in
-from accounts.admin_keys import ChangesNeedAdminKey, require_admin_key_to_change
+from accounts.admin_keys import AdminKeyView, require_admin_key_to_change
 from agents.serializers import MAX_ID, PhoneNumberField
-from bubblyphone.core.api.known_parameters import KnownParameters
-from bubblyphone.core.api.readable_body import ReadableBody
 from bubblyphone.core.api.views import data, page_of, validated
 from bubblyphone.core.database.prepared_queries import PreparedList
 from phone_numbers import carrier_accounts, imports
@@ -25,13 +23,7 @@ from webhooks.sending.signing import signing_keys
 _ACCOUNTS = PreparedList(carrier_accounts.accounts_of)
 
 
-class _AccountView(APIView):
-    """Whose numbers calls go over is for admin keys to change."""
-
-    permission_classes = [ChangesNeedAdminKey, KnownParameters, ReadableBody]
-
-
-class CarrierAccountsView(_AccountView):
+class CarrierAccountsView(AdminKeyView):
     """GET and POST /carrier-accounts."""
 
     def get(self, request: Request) -> Response:
@@ -43,7 +35,7 @@ class CarrierAccountsView(_AccountView):
         return data(CARRIER_ACCOUNT.of(account), status=201)
 
 
-class CarrierAccountView(_AccountView):
+class CarrierAccountView(AdminKeyView):
     """GET, PATCH and DELETE /carrier-accounts/{id}."""
 
     def get(self, request: Request, pk: int) -> Response:
@@ -60,7 +52,7 @@ class CarrierAccountView(_AccountView):
         return Response(status=204)
 
 
-class CheckCarrierAccountView(_AccountView):
+class CheckCarrierAccountView(AdminKeyView):
     """POST /carrier-accounts/{id}/test."""
 
     def post(self, request: Request, pk: int) -> Response:

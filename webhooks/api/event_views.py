@@ -8,9 +8,7 @@ from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
 from accounts.access import signed_in
-from accounts.admin_keys import ChangesNeedAdminKey
-from bubblyphone.core.api.known_parameters import KnownParameters
-from bubblyphone.core.api.readable_body import ReadableBody
+from accounts.admin_keys import AdminKeyView
 from bubblyphone.core.api.views import NewestFirstPagination, data, page_of, validated, validated_query
 from bubblyphone.core.database.prepared_queries import PreparedList
 from webhooks import account_endpoints, event_feed
@@ -45,13 +43,7 @@ class EventsView(APIView):
         )
 
 
-class _EndpointView(APIView):
-    """Where an account's events go is for admin keys to change."""
-
-    permission_classes = [ChangesNeedAdminKey, KnownParameters, ReadableBody]
-
-
-class EndpointsView(_EndpointView):
+class EndpointsView(AdminKeyView):
     """GET and POST /webhook-endpoints."""
 
     def get(self, request: Request) -> Response:
@@ -62,7 +54,7 @@ class EndpointsView(_EndpointView):
         return _with_secret(*account_endpoints.create(developer=signed_in(request), **body), status=201)
 
 
-class EndpointView(_EndpointView):
+class EndpointView(AdminKeyView):
     """GET, PATCH and DELETE /webhook-endpoints/{id}."""
 
     def get(self, request: Request, pk: int) -> Response:
@@ -77,14 +69,14 @@ class EndpointView(_EndpointView):
         return Response(status=204)
 
 
-class TestEndpointView(_EndpointView):
+class TestEndpointView(AdminKeyView):
     """POST /webhook-endpoints/{id}/test."""
 
     def post(self, request: Request, pk: int) -> Response:
         return data(WEBHOOK_LOG.of(account_endpoints.send_test(developer=signed_in(request), pk=pk)))
 
 
-class RotateEndpointSecretView(_EndpointView):
+class RotateEndpointSecretView(AdminKeyView):
     """POST /webhook-endpoints/{id}/rotate-secret."""
 
     def post(self, request: Request, pk: int) -> Response:
