@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from accounts.models import BrowserSession, Developer
-from bubblyphone.core.errors import NotFound
+from bubblyphone.core.database.lookup import get_row
 from bubblyphone.core.middleware import Middleware, is_api
 from bubblyphone.core.network.http import client_address
 
@@ -75,9 +75,7 @@ def open_browser_sessions(developer: Developer) -> QuerySet[BrowserSession]:
 
 def sign_out(*, developer: Developer, pk: int) -> None:
     """End a session. Raises NotFound if it is not the developer's."""
-    found = BrowserSession.objects.filter(pk=pk, developer=developer).first()
-    if found is None:
-        raise NotFound("Not found.")
+    found = get_row(BrowserSession.objects.filter(developer=developer), pk=pk)
     import_module(settings.SESSION_ENGINE).SessionStore(found.session_key).delete()
     found.delete()
 

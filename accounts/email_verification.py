@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts import emails, throttles
 from accounts.models import Developer
 from bubblyphone.core.background.jobs import enqueue
+from bubblyphone.core.database.lookup import get_row
 from bubblyphone.core.errors import NotFound
 
 LIFE = timedelta(days=3)
@@ -49,10 +50,7 @@ def read_token(token: str) -> Developer:
         claimed = signing.loads(token, salt=_SALT, max_age=LIFE)
     except signing.BadSignature as error:
         raise NotFound("Not found.") from error
-    developer = Developer.objects.filter(pk=claimed["id"], email=claimed["email"], is_active=True).first()
-    if developer is None:
-        raise NotFound("Not found.")
-    return developer
+    return get_row(Developer.objects.filter(is_active=True), pk=claimed["id"], email=claimed["email"])
 
 
 def verify(*, token: str) -> Developer:

@@ -17,6 +17,7 @@ from accounts.extension_points import ACCOUNT_OPENED
 from accounts.models import ApiKey, BrowserSession, Developer, SessionToken
 from bubblyphone.core.background.jobs import enqueue
 from bubblyphone.core.crypto import hash_secret, make_secret
+from bubblyphone.core.database.lookup import get_row
 from bubblyphone.core.errors import ApplicationError, InvalidRequest, NotFound, TooManyRequests
 
 
@@ -137,9 +138,7 @@ def issue_api_key(
 
 def update_api_key(*, developer: Developer, key_id: int, **changes: Any) -> ApiKey:
     """Change `label` and `daily_cap`, if given. Raises NotFound, as `revoke_api_key` does."""
-    key = ApiKey.objects.filter(pk=key_id, developer=developer, revoked_at=None).first()
-    if key is None:
-        raise NotFound("Not found.")
+    key = get_row(ApiKey.objects.filter(developer=developer, revoked_at=None), pk=key_id)
     for name, value in changes.items():
         setattr(key, name, value)
     key.save(update_fields=sorted(changes))

@@ -11,7 +11,8 @@ from accounts.models import Developer
 from agents.models import Agent, AgentVersion, Secret
 from agents.tools.secret_tokens import SecretValues, names_in_tools
 from bubblyphone.core import crypto
-from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound
+from bubblyphone.core.database.lookup import get_row
+from bubblyphone.core.errors import Conflict, InvalidRequest
 
 MAX_SECRETS = 200  # of an account
 RELEASED = "released"  # PhoneNumber.Status.RELEASED, in an app that this one cannot import
@@ -24,10 +25,7 @@ def secrets_of(developer: Developer) -> QuerySet[Secret]:
 
 def get_secret(*, developer: Developer, pk: int) -> Secret:
     """Raises NotFound, for another account's secret too."""
-    secret = secrets_of(developer).filter(pk=pk).first()
-    if secret is None:
-        raise NotFound("Not found.")
-    return secret
+    return get_row(secrets_of(developer), pk=pk)
 
 
 def create_secret(*, developer: Developer, name: str, value: str) -> Secret:

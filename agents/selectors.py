@@ -6,8 +6,8 @@ from accounts.models import Developer
 from agents.model_catalog.custom_models import custom_model, is_custom
 from agents.models import Agent, AIModel, ModelKey
 from agents.providers.registry import get_model
+from bubblyphone.core.database.lookup import get_row
 from bubblyphone.core.database.prepared_queries import PreparedQuery
-from bubblyphone.core.errors import NotFound
 
 _BY_SLUG = PreparedQuery(lambda slug: AIModel.objects.select_related("successor").filter(slug=slug))
 
@@ -84,10 +84,7 @@ def model_keys_of(developer: Developer) -> QuerySet[ModelKey]:
 
 def get_model_key(*, developer: Developer, pk: int) -> ModelKey:
     """Raises NotFound, for another developer's key too."""
-    key = ModelKey.objects.filter(developer=developer, pk=pk).first()
-    if key is None:
-        raise NotFound("Not found.")
-    return key
+    return get_row(model_keys_of(developer), pk=pk)
 
 
 def agents_of(developer: Developer) -> QuerySet[Agent]:
@@ -98,7 +95,4 @@ def agents_of(developer: Developer) -> QuerySet[Agent]:
 
 def get_agent(*, developer: Developer, pk: int) -> Agent:
     """With `phone_numbers_count`. Raises NotFound, for another developer's agent too."""
-    agent = agents_of(developer).filter(pk=pk).first()
-    if agent is None:
-        raise NotFound("Not found.")
-    return agent
+    return get_row(agents_of(developer), pk=pk)

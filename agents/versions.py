@@ -15,7 +15,7 @@ from agents.agent_settings import kinds
 from agents.agent_settings.call_config import FIELDS
 from agents.agent_settings.declarations import KINDS, SETTINGS
 from agents.models import Agent, AgentVersion
-from bubblyphone.core.errors import NotFound
+from bubblyphone.core.database.lookup import get_row
 from bubblyphone.core.json.ordered_field import is_same
 
 VERSIONED = ("name", "description", *FIELDS)
@@ -82,10 +82,7 @@ def record(agent: Agent, *, api_key: ApiKey | None = None, restored: int | None 
 
 def get_version(agent: Agent, number: int) -> AgentVersion:
     """Raises NotFound."""
-    found = agent.versions.select_related("agent__developer", "api_key").filter(number=number).first()
-    if found is None:
-        raise NotFound("Not found.")
-    return found
+    return get_row(agent.versions.select_related("agent__developer", "api_key"), number=number)
 
 
 def answering_version(number: Answering) -> int | None:

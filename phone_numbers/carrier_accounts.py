@@ -17,6 +17,7 @@ from accounts import emails
 from accounts.models import Developer
 from bubblyphone.core.background.jobs import enqueue
 from bubblyphone.core.crypto import encrypt
+from bubblyphone.core.database.lookup import get_row
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound, UpstreamFailed
 from bubblyphone.core.redis.ratelimit import at_most
 from phone_numbers.carriers.base import Carrier, CarrierError
@@ -56,10 +57,7 @@ def accounts_of(developer: Developer) -> QuerySet[CarrierAccount]:
 
 def get_account(*, developer: Developer, pk: int) -> CarrierAccount:
     """Raises NotFound, also for another developer's account."""
-    account = accounts_of(developer).filter(pk=pk).first()
-    if account is None:
-        raise NotFound("Not found.")
-    return account
+    return get_row(accounts_of(developer), pk=pk)
 
 
 def carrier_key(*, developer: Developer, carrier: str = "", carrier_account_id: int | None = None) -> str:
@@ -111,9 +109,7 @@ def update_account(
         changes |= _stored(account.developer_id, account.provider, {**before, **credentials})
         changes |= {"checked_at": timezone.now(), "failing_since": None, "told_at": None}
     with transaction.atomic():
-        locked = CarrierAccount.objects.select_for_update().filter(pk=account.pk).first()
-        if locked is None:
-            raise NotFound("Not found.")
+        locked = get_row(CarrierAccount.objects.select_for_update(), pk=account.pk)
         if credentials and locked.encrypted != account.encrypted:
             raise Conflict("The credentials were changed by another request. Try again.")
         for name, value in changes.items():

@@ -11,7 +11,8 @@ from agents.agent_settings.call_config import FIELDS
 from agents.model_catalog import model_rules
 from agents.models import Agent, AgentVersion
 from agents.services import set_fields
-from bubblyphone.core.errors import InvalidRequest, NotFound
+from bubblyphone.core.database.lookup import get_row
+from bubblyphone.core.errors import InvalidRequest
 from phone_numbers import abilities
 from phone_numbers.models import CallMode, PhoneNumber
 
@@ -38,9 +39,8 @@ def update_number(*, number: PhoneNumber, changes: Mapping[str, Any]) -> PhoneNu
     Raises InvalidRequest, with the names that the API has, and NotFound for a number that has been released meanwhile.
     """
     with transaction.atomic():
-        locked = PhoneNumber.objects.select_for_update(of=("self",)).filter(pk=number.pk).first()
-        if locked is None or locked.status == PhoneNumber.Status.RELEASED:
-            raise NotFound("Not found.")
+        numbers = PhoneNumber.objects.select_for_update(of=("self",)).exclude(status=PhoneNumber.Status.RELEASED)
+        locked = get_row(numbers, pk=number.pk)
         agent_id = changes.get("agent_id", locked.agent_id)
         changes = _with_version(locked, changes, agent_id)
         if agent_id is not None:

@@ -3,7 +3,8 @@
 from django.db.models import QuerySet
 
 from accounts.models import Developer
-from bubblyphone.core.errors import InvalidRequest, NotFound
+from bubblyphone.core.database.lookup import get_row
+from bubblyphone.core.errors import InvalidRequest
 from phone_numbers.models import NumberPrice, NumberType, PhoneNumber
 from webhooks.number_addresses import NumberAddresses
 
@@ -24,10 +25,7 @@ def webhook_addresses(developer: Developer) -> list[NumberAddresses]:
 
 def get_number(*, developer: Developer, pk: int) -> PhoneNumber:
     """Raises NotFound, also for a number of another account."""
-    number = numbers_of(developer).filter(pk=pk).first()
-    if number is None:
-        raise NotFound("Not found.")
-    return number
+    return get_row(numbers_of(developer), pk=pk)
 
 
 def list_prices(*, country: str = "", number_type: str = "") -> QuerySet[NumberPrice]:

@@ -10,7 +10,7 @@ from accounts.models import Developer
 from billing import ledger
 from billing.models import AutoTopUp, Card, Payment
 from billing.payments.client import is_gone, refused_as_upstream, stripe_client
-from bubblyphone.core.errors import NotFound
+from bubblyphone.core.database.lookup import get_row
 
 # For a payment whose payment method Stripe does not show us.
 UNKNOWN = "Payment method"
@@ -68,9 +68,7 @@ def update(method: Mapping[str, Any]) -> None:
 
 def get_card(*, developer: Developer, pk: int) -> Card:
     """Raises NotFound, also for another account's card."""
-    if (card := Card.objects.filter(developer=developer, pk=pk).first()) is None:
-        raise NotFound("Not found.")
-    return card
+    return get_row(Card.objects.filter(developer=developer), pk=pk)
 
 
 @transaction.atomic
