@@ -16,6 +16,7 @@ from agents.agent_settings import resolution
 from agents.agent_settings.call_config import FIELDS
 from agents.model_catalog import model_rules
 from agents.models import Agent, AgentSettings, AgentVersion, ModelKey
+from agents.secrets import RELEASED
 from billing import destinations
 from bubblyphone.core import crypto
 from bubblyphone.core.errors import Conflict, InvalidRequest
@@ -28,7 +29,6 @@ PUBLISHED = sorted(name.removesuffix("_id") for name in AGENT_FIELDS)
 NAME_LENGTH = 100
 MAX_DRAFT = 400_000  # characters, URL-encoded
 DRAFT_TOO_LARGE = "The draft is too large to be saved. Publish your changes, or shorten the texts."
-RELEASED = "released"  # PhoneNumber.Status.RELEASED, in an app that this one cannot import
 
 
 def create_model_key(*, developer: Developer, provider: str, api_key: str, label: str = "") -> ModelKey:

@@ -1,9 +1,10 @@
 """The agent editor's forms, and those of model keys."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
+from rest_framework.serializers import Serializer
 
 from agents.agent_settings.form import Section, SettingsForm, check_by
 from agents.agent_settings.inputs import narrow, wide
@@ -210,37 +211,45 @@ class ApiKeyInput(forms.CharField):
     widget = forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false", "data-1p-ignore": ""})
 
 
-class ModelKeyForm(forms.Form):
+class CheckedForm(forms.Form):
+    """Validated by the API's serializer too, so that page and API never disagree."""
+
+    serializer_class: ClassVar[type[Serializer[Any]]]
+    known: Mapping[str, Any] = {}  # what the serializer needs besides the input
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or {}
+        if not self.errors:
+            check_by(self.serializer_class(data={**values, **self.known}), self)
+        return values
+
+
+class ModelKeyForm(CheckedForm):
+    serializer_class = ModelKeySerializer
+
     provider = forms.ChoiceField(label="Provider", choices=[("openai", "OpenAI"), ("google", "Google")])
     api_key = ApiKeyInput(label="API key", max_length=500)
     label = forms.CharField(
         label="Name", required=False, max_length=100, widget=forms.TextInput(attrs={"placeholder": "Production"})
     )
 
-    def clean(self) -> dict[str, Any]:
-        values: dict[str, Any] = super().clean() or {}
-        if not self.errors:
-            check_by(ModelKeySerializer(data=values), self)
-        return values
 
-
-class ReplaceKeyForm(forms.Form):
+class ReplaceKeyForm(CheckedForm):
     """Replaces a key's secret."""
+
+    serializer_class = ModelKeySerializer
 
     api_key = ApiKeyInput(label="New API key", max_length=500)
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, key: ModelKey) -> None:
         super().__init__(data, auto_id=f"id_%s_{key.pk}")
         self.key = key
-
-    def clean(self) -> dict[str, Any]:
-        values: dict[str, Any] = super().clean() or {}
-        if not self.errors:
-            check_by(ModelKeySerializer(data={**values, "provider": self.key.provider}), self)
-        return values
+        self.known = {"provider": key.provider}
 
 
-class SecretForm(forms.Form):
+class SecretForm(CheckedForm):
+    serializer_class = SecretSerializer
+
     name = forms.CharField(
         label="Name",
         max_length=64,
@@ -248,24 +257,14 @@ class SecretForm(forms.Form):
     )
     value = ApiKeyInput(label="Value", max_length=4000)
 
-    def clean(self) -> dict[str, Any]:
-        values: dict[str, Any] = super().clean() or {}
-        if not self.errors:
-            check_by(SecretSerializer(data=values), self)
-        return values
 
-
-class ReplaceSecretForm(forms.Form):
+class ReplaceSecretForm(CheckedForm):
     """Replaces a secret's value."""
+
+    serializer_class = SecretValueSerializer
 
     value = ApiKeyInput(label="New value", max_length=4000)
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, secret: Secret) -> None:
         super().__init__(data, auto_id=f"id_%s_{secret.pk}")
         self.secret = secret
-
-    def clean(self) -> dict[str, Any]:
-        values: dict[str, Any] = super().clean() or {}
-        if not self.errors:
-            check_by(SecretValueSerializer(data=values), self)
-        return values
