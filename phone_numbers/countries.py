@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from accounts.models import Developer
 from bubblyphone.core.errors import InvalidRequest, NotFound
+from phone_numbers.carriers.base import Requirement
 from phone_numbers.carriers.registry import default_carrier
 from phone_numbers.models import NumberPrice, NumberType, Verification
-from phone_numbers.verification.requirements import Kind, Requirement, all_requirements, is_sold, requirements_of
+from phone_numbers.verification.requirements import Kind, all_requirements, is_sold, requirements_of
 
 NOT_REQUIRED = "not_required"
 UNVERIFIED = "unverified"

@@ -175,7 +175,7 @@ def _close(call: Call, *, now: datetime) -> None:
 
 def _carrier_has_ended(call: Call) -> bool:
     try:
-        return not get_carrier(call, CallControl).call_state(carrier_call_id=call.carrier_call_id or "").is_alive
+        return not get_carrier(call, CallControl).is_alive(carrier_call_id=call.carrier_call_id or "")
     except CarrierError as error:
         return error.reason == "call_ended"
 

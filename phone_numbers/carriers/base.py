@@ -8,7 +8,7 @@ without I/O.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, TypedDict
 
 from bubblyphone.core.audio import AudioFormat
 from phone_numbers.carriers.carrier_events import CarrierEvent
@@ -78,16 +78,18 @@ class PostalAddress:
     administrative_area: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CarrierRequirement:
-    """One thing that the holder of a number must submit. `kind`: "textual", "document" or "address"; `time_limit` can be empty."""
+class Requirement(TypedDict):
+    """One item that the holder of a number must submit, as shown by GET /countries/{code}/requirements.
 
-    requirement_id: str
+    `type`: textual, document or address.
+    """
+
+    id: str
     name: str
-    kind: str
-    description: str = ""
-    example: str = ""
-    time_limit: str = ""
+    type: str
+    description: str
+    example: str
+    time_limit: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +123,6 @@ class DialRequest:
     time_limit_seconds: int
     stream: StreamSettings | None = None
     detect_voicemail: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class CallState:
-    """A call's current state at the carrier."""
-
-    is_alive: bool
 
 
 @dataclass(frozen=True, slots=True)

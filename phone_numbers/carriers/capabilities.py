@@ -11,11 +11,10 @@ from typing import ClassVar
 
 from phone_numbers.carriers.base import (
     AvailableNumber,
-    CallState,
-    CarrierRequirement,
     DialRequest,
     NumberOrder,
     NumberSearch,
+    Requirement,
     RequirementAnswer,
     StreamSettings,
 )
@@ -60,7 +59,8 @@ class CallControl(ABC):
     def send_dtmf(self, *, carrier_call_id: str, command_id: str, digits: str) -> None: ...
 
     @abstractmethod
-    def call_state(self, *, carrier_call_id: str) -> CallState: ...
+    def is_alive(self, *, carrier_call_id: str) -> bool:
+        """Whether a call has not ended yet at the carrier."""
 
 
 class Speech(ABC):
@@ -143,7 +143,7 @@ class Compliance(ABC):
     """Documents that holders of numbers must submit."""
 
     @abstractmethod
-    def requirements(self, *, country: str, number_type: str) -> list[CarrierRequirement]:
+    def requirements(self, *, country: str, number_type: str) -> list[Requirement]:
         """What the holder of such a number must submit; empty if nothing is required."""
 
     @abstractmethod

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from django import forms
 
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
-from phone_numbers.verification.requirements import Requirement
+from phone_numbers.carriers.base import Requirement
 from phone_numbers.verification.submissions import ADDRESS_FORM, SubmittedAnswer
 
 

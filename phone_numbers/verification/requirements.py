@@ -3,13 +3,13 @@
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import TypedDict, cast
+from typing import cast
 
 from django.utils import timezone
 
 from bubblyphone.core.errors import UpstreamFailed
 from bubblyphone.core.network.waiting import before_waiting
-from phone_numbers.carriers.base import CarrierError, CarrierRequirement
+from phone_numbers.carriers.base import CarrierError, Requirement
 from phone_numbers.carriers.capabilities import Compliance
 from phone_numbers.carriers.registry import able, offers
 from phone_numbers.models import CountryRequirements
@@ -21,17 +21,6 @@ FRESH = timedelta(days=1)
 RETRY_AFTER = timedelta(minutes=5)
 REQUESTS_AT_ONCE = 8
 Kind = tuple[str, str]  # country code, number type
-
-
-class Requirement(TypedDict):
-    """One item to submit, as shown by GET /countries/{code}/requirements. `type`: textual, document or address."""
-
-    id: str
-    name: str
-    type: str
-    description: str
-    example: str
-    time_limit: str | None
 
 
 def is_sold(country: str, carrier: str) -> bool:
@@ -76,7 +65,7 @@ def _fetch(kinds: list[Kind], known: dict[Kind, CountryRequirements], slug: str)
                 ) from error
             items, at = known[kind].items, now - FRESH + RETRY_AFTER
         else:
-            items, at = [_requirement(row) for row in answer], now
+            items, at = answer, now
         return CountryRequirements(
             carrier=slug, country_code=country, number_type=number_type, items=items, fetched_at=at
         )
@@ -97,14 +86,3 @@ def _fetch(kinds: list[Kind], known: dict[Kind, CountryRequirements], slug: str)
 def _in_order(items: list[Requirement]) -> list[Requirement]:
     """PostgreSQL does not keep the order of JSON keys; responses always have the same order."""
     return [cast(Requirement, {name: item[name] for name in Requirement.__annotations__}) for item in items]  # type: ignore[literal-required]
-
-
-def _requirement(required: CarrierRequirement) -> Requirement:
-    return {
-        "id": required.requirement_id,
-        "name": required.name,
-        "type": required.kind,
-        "description": required.description,
-        "example": required.example,
-        "time_limit": required.time_limit or None,
-    }

@@ -10,14 +10,13 @@ from django.utils import timezone
 
 from accounts.models import Developer
 from bubblyphone.core.errors import Conflict, Forbidden, InvalidRequest, NotFound, UpstreamFailed
-from phone_numbers.carriers.base import CarrierError, PostalAddress, RequirementAnswer
+from phone_numbers.carriers.base import CarrierError, PostalAddress, Requirement, RequirementAnswer
 from phone_numbers.carriers.capabilities import Compliance
 from phone_numbers.carriers.registry import default_carrier, get_carrier
 from phone_numbers.countries import NOT_REQUIRED, country_name, get_eligibility, get_requirements
 from phone_numbers.models import Verification, VerificationDocument, VerificationEvent
 from phone_numbers.verification import verification_notices
 from phone_numbers.verification.documents import detect_type, file_problem
-from phone_numbers.verification.requirements import Requirement
 
 ADDRESS_FORM = "Street and number, city, postal code, state"
 

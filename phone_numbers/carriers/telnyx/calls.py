@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 from bubblyphone.core.audio import AudioFormat
-from phone_numbers.carriers.base import CallState, CarrierError, DialRequest, StreamSettings
+from phone_numbers.carriers.base import CarrierError, DialRequest, StreamSettings
 from phone_numbers.carriers.capabilities import CallControl
 from phone_numbers.carriers.telnyx import webhooks
 from phone_numbers.carriers.telnyx.account import TelnyxAccount
@@ -76,15 +76,15 @@ class TelnyxCalls(CallControl):
     def send_dtmf(self, *, carrier_call_id: str, command_id: str, digits: str) -> None:
         self.account.command(carrier_call_id, "send_dtmf", command_id, {"digits": digits})
 
-    def call_state(self, *, carrier_call_id: str) -> CallState:
+    def is_alive(self, *, carrier_call_id: str) -> bool:
         try:
             call = self.account.client.get(f"calls/{quote(carrier_call_id, safe='')}")
         except TelnyxError as error:
             # Telnyx forgets a call ten minutes after its end.
             if error.status == 404 or error.reason == "call_ended":
-                return CallState(is_alive=False)
+                return False
             raise
-        return CallState(is_alive=bool(call["is_alive"]))
+        return bool(call["is_alive"])
 
     def _end(self, carrier_call_id: str, name: str, command_id: str, body: Mapping[str, Any]) -> None:
         try:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from phone_numbers.carriers.base import CarrierError, CarrierRequirement, RequirementAnswer
+from phone_numbers.carriers.base import CarrierError, Requirement, RequirementAnswer
 from phone_numbers.carriers.capabilities import Compliance
 from phone_numbers.carriers.telnyx.account import TelnyxAccount, rows_of
 from phone_numbers.carriers.telnyx.client import TelnyxClient
@@ -25,7 +25,7 @@ class TelnyxCompliance(Compliance):
 
     account: TelnyxAccount
 
-    def requirements(self, *, country: str, number_type: str) -> list[CarrierRequirement]:
+    def requirements(self, *, country: str, number_type: str) -> list[Requirement]:
         query = {
             "filter[country_code]": country,
             "filter[phone_number_type]": number_type,
@@ -108,13 +108,13 @@ def _field_value(client: TelnyxClient, answer: RequirementAnswer, country: str, 
     return str(record["id"])
 
 
-def _requirement(row: Mapping[str, Any]) -> CarrierRequirement:
+def _requirement(row: Mapping[str, Any]) -> Requirement:
     criteria = row.get("acceptance_criteria") or {}
-    return CarrierRequirement(
-        requirement_id=str(row["id"]),
-        name=str(row.get("name") or ""),
-        kind=str(row.get("type") or "document"),
-        description=str(row.get("description") or ""),
-        example=str(row.get("example") or ""),
-        time_limit=str(criteria.get("time_limit") or ""),
-    )
+    return {
+        "id": str(row["id"]),
+        "name": str(row.get("name") or ""),
+        "type": str(row.get("type") or "document"),
+        "description": str(row.get("description") or ""),
+        "example": str(row.get("example") or ""),
+        "time_limit": str(criteria.get("time_limit") or "") or None,
+    }

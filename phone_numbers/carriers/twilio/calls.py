@@ -7,7 +7,7 @@ that it created, by the mark in the callback URLs or in the list of calls, and d
 import time
 from datetime import datetime, timedelta
 
-from phone_numbers.carriers.base import CallState, CarrierError, DialRequest, StreamSettings
+from phone_numbers.carriers.base import CarrierError, DialRequest, StreamSettings
 from phone_numbers.carriers.capabilities import CallControl
 from phone_numbers.carriers.twilio import call_scripts, given_commands, twiml
 from phone_numbers.carriers.twilio.account import TwilioAccount
@@ -157,8 +157,8 @@ class TwilioCalls(CallControl):
         """Not supported as a command: <Play digits> would end the call's stream. Keys are sent as audio (`takes_keys_as_sound`)."""
         raise CarrierError("Twilio takes keys as sound.", reason="unsupported")
 
-    def call_state(self, *, carrier_call_id: str) -> CallState:
-        return CallState(is_alive=self.account.is_alive(carrier_call_id))
+    def is_alive(self, *, carrier_call_id: str) -> bool:
+        return self.account.is_alive(carrier_call_id)
 
 
 def _within(value: int, limits: tuple[int, int]) -> int:

@@ -177,7 +177,7 @@ def test_connecting_two_parties_again_does_not_interrupt_them(exchange: Exchange
     for _ in range(2):
         control.bridge(carrier_call_id=call.carrier_call_id or "", other_carrier_call_id=leg, command_id="b")
     time.sleep(0.5)
-    assert all(control.call_state(carrier_call_id=sid).is_alive for sid in (call.carrier_call_id or "", leg))
+    assert all(control.is_alive(carrier_call_id=sid) for sid in (call.carrier_call_id or "", leg))
     assert not only_call().is_over
     running_calls.hang_up(call=call)
     eventually(lambda: only_call().is_over)
@@ -202,9 +202,9 @@ def test_a_repeated_dial_returns_the_first_call(
     CarrierCommand.objects.update(result="")  # as if the process had died before it stored the result
     assert control.dial(request) == made
     assert len(exchange.exchange.twilio.accounts[SID].calls) == 1
-    assert control.call_state(carrier_call_id=made).is_alive
+    assert control.is_alive(carrier_call_id=made)
     control.hang_up(carrier_call_id=made, command_id="h")
-    eventually(lambda: not control.call_state(carrier_call_id=made).is_alive)
+    eventually(lambda: not control.is_alive(carrier_call_id=made))
     control.hang_up(carrier_call_id=made, command_id="h")
 
 

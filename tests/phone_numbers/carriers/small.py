@@ -13,7 +13,6 @@ from typing import Any
 import httpx2
 
 from phone_numbers.carriers.base import (
-    CallState,
     Carrier,
     CarrierError,
     DialRequest,
@@ -86,12 +85,12 @@ class SmallCarrier(Carrier, CallControl):
     def send_dtmf(self, *, carrier_call_id: str, command_id: str, digits: str) -> None:
         self._tell(f"calls/{carrier_call_id}/keys", command_id, keys=digits)
 
-    def call_state(self, *, carrier_call_id: str) -> CallState:
+    def is_alive(self, *, carrier_call_id: str) -> bool:
         try:
-            return CallState(bool(self._tell(f"calls/{carrier_call_id}/state", "")["is_alive"]))
+            return bool(self._tell(f"calls/{carrier_call_id}/state", "")["is_alive"])
         except CarrierError as error:
             if error.reason == "call_ended":
-                return CallState(is_alive=False)
+                return False
             raise
 
     def _tell(self, path: str, command_id: str, **fields: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from telnyx.types.calls import action_answer_params, action_start_streaming_para
 from telnyx.types.number_order_create_params import NumberOrderCreateParams
 
 from bubblyphone.core.audio import PCM16_16K, PCMA_8K, PCMU_8K, AudioFormat
-from phone_numbers.carriers.base import CallState, CarrierError, DialRequest, NumberSearch, StreamSettings
+from phone_numbers.carriers.base import CarrierError, DialRequest, NumberSearch, StreamSettings
 from phone_numbers.carriers.telnyx import TelnyxCarrier
 from phone_numbers.carriers.telnyx.client import TelnyxError
 from tests.fakes.recording_server import Answer, Asked, RecordingServer
@@ -360,9 +360,9 @@ def test_ending_an_ended_call_is_not_an_error(code: str) -> None:
     ("given", "alive"),
     [(answer({"is_alive": True}), True), (answer({"is_alive": False}), False), (refusal(404, "10005"), False)],
 )
-def test_call_state(given: Answer, alive: bool) -> None:
-    state, asked = ask(lambda carrier: carrier.call_state(carrier_call_id=CALL_ID), given)
-    assert state == CallState(alive)
+def test_whether_a_call_is_alive(given: Answer, alive: bool) -> None:
+    found, asked = ask(lambda carrier: carrier.is_alive(carrier_call_id=CALL_ID), given)
+    assert found is alive
     assert asked[0].path == "/calls/v3%3Aa%2Fb%3D"
 
 

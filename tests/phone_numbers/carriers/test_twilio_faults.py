@@ -67,7 +67,7 @@ def test_only_twilio_s_own_response_ends_a_call(settings: Any, answer: Answer, o
     with RecordingServer([answer] * 3) as server:
         carriers.configure(settings, {"base_url": server.url}, "twilio")
         try:
-            found: Any = carrier().call_state(carrier_call_id=CALL).is_alive
+            found: Any = carrier().is_alive(carrier_call_id=CALL)
         except CarrierError as error:
             found = error.reason
     assert found == outcome
