@@ -31,6 +31,26 @@ def _new_password(label: str = "New password") -> forms.CharField:
     )
 
 
+def _current_password(label: str, **attrs: str) -> forms.CharField:
+    return forms.CharField(
+        label=label,
+        max_length=128,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password", **attrs}),
+    )
+
+
+def _user_name() -> forms.EmailField:
+    """The email that an account signs in with."""
+    widget = forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True})
+    return forms.EmailField(label="Email", max_length=254, widget=widget)
+
+
+def _company() -> forms.CharField:
+    widget = forms.TextInput(attrs={"autocomplete": "organization"})
+    return forms.CharField(label="Company", max_length=150, required=False, widget=widget)
+
+
 class LongSelect(forms.Select):
     """A select with hundreds of choices. Django's widget renders a template for each, which takes 0.1 s."""
 
@@ -48,9 +68,7 @@ class SignUpForm(forms.Form):
 
     name = forms.CharField(label="Your name", max_length=150, widget=forms.TextInput(attrs={"autocomplete": "name"}))
     email = forms.EmailField(label="Email", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"}))
-    company_name = forms.CharField(
-        label="Company", max_length=150, required=False, widget=forms.TextInput(attrs={"autocomplete": "organization"})
-    )
+    company_name = _company()
     password = _new_password("Password")
     # Reported by the browser (static/js/app.js); can be changed on the account page.
     time_zone = forms.CharField(
@@ -63,21 +81,12 @@ class SignUpForm(forms.Form):
 
 
 class SignInForm(forms.Form):
-    email = forms.EmailField(
-        label="Email", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True})
-    )
-    password = forms.CharField(
-        label="Password",
-        max_length=128,
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-    )
+    email = _user_name()
+    password = _current_password("Password")
 
 
 class ForgotPasswordForm(forms.Form):
-    email = forms.EmailField(
-        label="Email", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True})
-    )
+    email = _user_name()
 
 
 class ResetPasswordForm(forms.Form):
@@ -85,21 +94,13 @@ class ResetPasswordForm(forms.Form):
 
 
 class ChangePasswordForm(forms.Form):
-    current_password = forms.CharField(
-        label="Current password",
-        max_length=128,
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-    )
+    current_password = _current_password("Current password")
     password = _new_password()
 
 
 class ProfileForm(forms.Form):
     name = forms.CharField(label="Your name", max_length=150, widget=forms.TextInput(attrs={"autocomplete": "name"}))
-    company_name = forms.CharField(
-        label="Company", max_length=150, required=False, widget=forms.TextInput(attrs={"autocomplete": "organization"})
-    )
-
+    company_name = _company()
     time_zone = forms.ChoiceField(
         label="Time zone",
         choices=[(name, name.replace("_", " ")) for name in TIME_ZONES],
@@ -109,12 +110,7 @@ class ProfileForm(forms.Form):
 
 
 class DeleteAccountForm(forms.Form):
-    password = forms.CharField(
-        label="Your password",
-        max_length=128,
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "id": "id_delete_password"}),
-    )
+    password = _current_password("Your password", id="id_delete_password")
 
 
 class ApiKeyForm(forms.Form):
