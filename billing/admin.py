@@ -9,18 +9,20 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 
 from accounts.access import signed_in
 from billing import caps
 from billing.adjustments import adjust
-from billing.admin_forms import RatesImportForm
 from billing.billing_switch import is_on
 from billing.exports import rates_csv
 from billing.models import Adjustment, Booking, LedgerEntry, MeteredCost, SpendingCap, TelephonyRate
 from billing.payments import admin as payment_admin
+from billing.rate_import import import_rates
 from billing.switched_admin import BillingAdmin, MeteringAdmin
 from bubblyphone.core.admin import EditableListAdmin, GrowingListAdmin, ReadOnlyAdmin
+from bubblyphone.core.errors import InvalidRequest
 
 __all__ = ["payment_admin"]
 
@@ -33,6 +35,26 @@ PAGES = {
 }
 LIMITS = ["daily_cap", "max_concurrent_calls", "max_calls_per_caller_per_hour"]
 CEILINGS = list(caps.CEILINGS.values())
+MAX_FILE_BYTES = 1024 * 1024
+
+
+class RatesImportForm(forms.Form):
+    """A rate table as a CSV file; `clean` imports it and stores the changed rates in `changed`."""
+
+    file = forms.FileField(help_text="A UTF-8 CSV file in the format of “Export”, at most 1 MiB.")
+
+    def clean_file(self) -> Any:
+        file = self.cleaned_data["file"]
+        if file.size > MAX_FILE_BYTES:
+            raise forms.ValidationError("The file is too large. The maximum is 1 MiB.")
+        try:
+            self.changed = import_rates(file.read().decode(), timezone.now())
+        except UnicodeDecodeError as error:
+            raise forms.ValidationError("The file is not UTF-8 text. Save it as UTF-8 and upload it again.") from error
+        except InvalidRequest as error:
+            texts = [f"{place}: {text}" for place, found in error.errors.items() for text in found]
+            raise forms.ValidationError(texts) from error
+        return file
 
 
 @admin.register(TelephonyRate)

@@ -9,18 +9,16 @@ from bubblyphone.core.admin import ReadOnlyAdmin
 class BillingAdmin(ReadOnlyAdmin):
     """Payments and charges."""
 
+    with_billing = True
+
     def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return is_on() and super().has_view_permission(request, obj)
+        return is_on() is self.with_billing and super().has_view_permission(request, obj)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        return is_on() and super().has_module_permission(request)
+        return is_on() is self.with_billing and super().has_module_permission(request)
 
 
-class MeteringAdmin(ReadOnlyAdmin):
+class MeteringAdmin(BillingAdmin):
     """Replaces charges with billing off."""
 
-    def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return not is_on() and super().has_view_permission(request, obj)
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return not is_on() and super().has_module_permission(request)
+    with_billing = False

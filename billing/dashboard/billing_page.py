@@ -14,9 +14,15 @@ from billing.models import Card, Payment
 from billing.payments import auto_topup, checkout
 from billing.payments.client import is_configured
 from billing.payments.forms import AutoTopUpForm, TopUpForm
+from bubblyphone.core.pages.views import page
 from bubblyphone.core.pagination import slice_of
 
 SHOWN_PAYMENTS = 5
+
+
+@page
+def billing(request: HttpRequest) -> HttpResponse:
+    return show_billing(request)
 
 
 def show_billing(

@@ -3,13 +3,13 @@
 from django.urls import path
 
 from billing.billing_switch import with_billing_only
-from billing.dashboard import limit_views, statement_views, usage_views, views
+from billing.dashboard import billing_page, limit_views, statement_views, usage_views
 from billing.payments import views as payments
 from billing.payments.webhook import stripe_webhook
 
 urlpatterns = [
     *with_billing_only(
-        path("billing", views.billing, name="billing"),
+        path("billing", billing_page.billing, name="billing"),
         path("billing/top-up", payments.top_up, name="top-up"),
         path("billing/to-checkout", payments.to_checkout, name="to-checkout"),
         path("billing/test-top-up/<uuid:reference>", payments.test_top_up, name="test-top-up"),

@@ -30,29 +30,27 @@ def keep_from(payment_id: int) -> None:
     with transaction.atomic():
         if method and payment.saves_card:
             remember(payment.developer_id, method)
-        Payment.objects.filter(pk=payment_id).update(card=str(read_card(method)) if method else UNKNOWN)
+        Payment.objects.filter(pk=payment_id).update(card=str(Card(**_looks(method))) if method else UNKNOWN)
 
 
-def read_card(method: Mapping[str, Any]) -> Card:
-    """Stripe's payment method as an unsaved row."""
+def _looks(method: Mapping[str, Any]) -> dict[str, str]:
+    """What a card shows of Stripe's payment method."""
     details = method.get("card") or {}
     year, month = details.get("exp_year"), details.get("exp_month")
-    return Card(
-        stripe_id=method["id"],
-        brand=str(details.get("brand") or method.get("type") or "")[:30],
-        last_four=str(details.get("last4") or "")[:4],
-        expires=f"{year}-{month:02}" if year and month else "",
-    )
+    return {
+        "brand": str(details.get("brand") or method.get("type") or "")[:30],
+        "last_four": str(details.get("last4") or "")[:4],
+        "expires": f"{year}-{month:02}" if year and month else "",
+    }
 
 
 @transaction.atomic
 def remember(developer_id: int, method: Mapping[str, Any]) -> None:
     """Add or update a card; the newest becomes the default."""
     ledger.lock_developer(developer_id)
-    read = read_card(method)
-    looks = {"brand": read.brand, "last_four": read.last_four, "expires": read.expires}
+    looks = _looks(method)
     card, is_new = Card.objects.update_or_create(
-        stripe_id=read.stripe_id, defaults=looks, create_defaults={**looks, "developer_id": developer_id}
+        stripe_id=method["id"], defaults=looks, create_defaults={**looks, "developer_id": developer_id}
     )
     if is_new:
         _make_default(card)
@@ -60,10 +58,7 @@ def remember(developer_id: int, method: Mapping[str, Any]) -> None:
 
 def update(method: Mapping[str, Any]) -> None:
     """payment_method.updated: for example, the bank issued a new card."""
-    read = read_card(method)
-    Card.objects.filter(stripe_id=read.stripe_id).update(
-        brand=read.brand, last_four=read.last_four, expires=read.expires
-    )
+    Card.objects.filter(stripe_id=method["id"]).update(**_looks(method))
 
 
 def get_card(*, developer: Developer, pk: int) -> Card:

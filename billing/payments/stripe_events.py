@@ -48,12 +48,7 @@ def on_session(session: Thing) -> None:
     if (payment := payment_of(session)) is None:
         return
     if session.get("payment_status") == "paid":
-        settlement.succeed(
-            payment.pk,
-            paid=from_cents(session["amount_total"]),
-            currency=session.get("currency") or "",
-            intent_id=intent_of(session),
-        )
+        _settle(payment, session, session["amount_total"])
     elif intent_id := intent_of(session):
         Payment.objects.filter(pk=payment.pk, stripe_intent_id=None).update(stripe_intent_id=intent_id)
 
@@ -70,12 +65,7 @@ def on_session_lost(session: Thing) -> None:
 def on_intent_succeeded(intent: Thing) -> None:
     lock_intent(intent_of(intent))
     if payment := payment_of(intent):
-        settlement.succeed(
-            payment.pk,
-            paid=from_cents(intent.get("amount_received") or intent["amount"]),
-            currency=intent.get("currency") or "",
-            intent_id=intent_of(intent),
-        )
+        _settle(payment, intent, intent.get("amount_received") or intent["amount"])
 
 
 def on_intent_failed(intent: Thing) -> None:
@@ -84,6 +74,11 @@ def on_intent_failed(intent: Thing) -> None:
     if payment is not None and payment.kind == Payment.Kind.AUTO_TOP_UP:
         error = intent.get("last_payment_error") or {}
         auto_topup.fail(payment.pk, error.get("decline_code") or error.get("code") or "payment_failed")
+
+
+def _settle(payment: Payment, thing: Thing, cents: int) -> None:
+    currency = thing.get("currency") or ""
+    settlement.succeed(payment.pk, paid=from_cents(cents), currency=currency, intent_id=intent_of(thing))
 
 
 HANDLERS: dict[str, Callable[[Thing], None]] = {
