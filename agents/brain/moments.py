@@ -6,6 +6,8 @@ Each reader takes a text with digits and gives the value and the words it used.
 import re
 from datetime import date, time, timedelta
 
+from agents.brain.text import without
+
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec"
 MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[a-z]*"
@@ -19,7 +21,7 @@ def find_date(text: str, today: date) -> tuple[date, str] | None:
     for reader in (_iso, _relative, _weekday, _month_and_day, _numeric, _day_of_month):
         if found := reader(text, today):
             match, day = found
-            return day, text[: match.start()] + " " + text[match.end() :]
+            return day, without(match)
     return None
 
 
@@ -127,7 +129,7 @@ def find_time(text: str, *, is_awaited: bool, is_evening_likely: bool) -> tuple[
         return None
     if not is_named:
         hour = _settle_half(hour, text, is_evening_likely=is_evening_likely)
-    rest = text[: match.start()] + " " + text[match.end() :]
+    rest = without(match)
     rest = re.sub(r"\b(?:am|pm|o'? ?clock|in the (?:morning|afternoon|evening)|at night)\b", " ", rest)
     return time(hour, minute), rest
 

@@ -10,23 +10,9 @@ from agents.brain.text import content_words, label, plain
 from agents.providers.base import ToolSpec
 
 # A read-only tool is called without confirmation: a wrong lookup does no harm.
-READING_VERBS = frozenset(
-    [
-        "get",
-        "check",
-        "find",
-        "list",
-        "search",
-        "look",
-        "lookup",
-        "show",
-        "track",
-        "read",
-        "query",
-        "estimate",
-        "calculate",
-    ]
-)
+READING_VERBS = frozenset([
+    "get", "check", "find", "list", "search", "look", "lookup", "show", "track", "read", "query", "estimate", "calculate",
+])  # fmt: skip
 # After this many answers without a usable value the form gives up.
 PATIENCE = 3
 
@@ -109,9 +95,7 @@ class Form:
             return Outcome.READY
         if phrases.GOODBYE.search(said):
             return Outcome.NOT_MINE
-        if phrases.is_no(said):
-            return self._ask_what_to_change(said)
-        if self._is_changing:
+        if phrases.is_no(said) or self._is_changing:
             return self._ask_what_to_change(said)
         if phrases.QUESTION.search(said):
             return Outcome.NOT_MINE

@@ -11,7 +11,7 @@ from typing import Any
 from agents.brain.moments import find_date, find_time
 from agents.brain.phrases import is_no, is_yes
 from agents.brain.spoken_numbers import digits_for_words
-from agents.brain.text import join_words, label, plain, speak_value
+from agents.brain.text import join_words, label, plain, speak_value, without
 
 
 class SlotKind(Enum):
@@ -50,6 +50,7 @@ READING_ORDER = (
 
 # The share of letters that a misheard word must have in common with an option ("lodge" for "large").
 ALIKE = 0.6
+PLAIN_NAMES = ("name", "customer name", "full name", "guest name", "caller name")
 PEOPLE = re.compile(r"\b(?:people|party|guests?|persons?|adults?|pax|covers|seats|attendees)\b")
 
 
@@ -89,13 +90,7 @@ class Slot:
             return fixed[self.kind]
         if self.kind is SlotKind.BOOLEAN:
             return f"{self._wording.capitalize()}: yes or no?"
-        if self.kind is SlotKind.NAME and self.label in (
-            "name",
-            "customer name",
-            "full name",
-            "guest name",
-            "caller name",
-        ):
+        if self.kind is SlotKind.NAME and self.label in PLAIN_NAMES:
             return "What name, please?"
         return f"What is the {self._wording}?"
 
@@ -204,7 +199,7 @@ class Reader:
         match = re.search(pattern, self.rest)
         if match is None:
             return None
-        self.rest = self.rest[: match.start()] + " " + self.rest[match.end() :]
+        self.rest = without(match)
         return str(clean(match[0]))
 
     def _date(self) -> date | None:
@@ -274,7 +269,7 @@ class Reader:
             self.rest = re.sub(r"^(?:for|four)$", "4", self.rest)
         for pattern in patterns:
             if match := re.search(pattern, self.rest):
-                self.rest = self.rest[: match.start()] + " " + self.rest[match.end() :]
+                self.rest = without(match)
                 value = float(match[1])
                 return int(value) if slot.kind is SlotKind.INTEGER or value.is_integer() else value
         return None
@@ -285,7 +280,7 @@ class Reader:
         match = re.search(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", spoken)
         if match is None:
             return None
-        self.rest = spoken[: match.start()] + " " + spoken[match.end() :]
+        self.rest = without(match)
         return match[0]
 
     def _code(self, slot: Slot, *, is_awaited: bool) -> str | None:

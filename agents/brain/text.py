@@ -52,6 +52,11 @@ def label(name: str) -> str:
     return re.sub(r"[_\-\s]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)).strip().lower()
 
 
+def without(match: re.Match[str]) -> str:
+    """The text that was searched, without what was found."""
+    return match.string[: match.start()] + " " + match.string[match.end() :]
+
+
 def as_sentence(text: str) -> str:
     """With a capital letter at the beginning and a mark at the end."""
     text = text.strip()
