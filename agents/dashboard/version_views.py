@@ -10,8 +10,7 @@ from django.shortcuts import redirect, render
 from accounts.access import signed_in
 from agents import selectors, services, versions
 from agents.models import AgentVersion
-from bubblyphone.core.errors import ApplicationError
-from bubblyphone.core.pages.views import page, page_action, show_refusal
+from bubblyphone.core.pages.views import page, page_action, reported
 from bubblyphone.core.pagination import slice_of
 
 
@@ -50,13 +49,11 @@ def agent_version(request: HttpRequest, pk: int, number: int) -> HttpResponse:
 @page_action
 def restore_version(request: HttpRequest, pk: int, number: int) -> HttpResponse:
     agent = selectors.get_agent(developer=signed_in(request), pk=pk)
-    try:
+    with reported(request):
         restored = services.restore_version(version=versions.get_version(agent, number))
-    except ApplicationError as error:
-        show_refusal(request, error)
-        return redirect("agent-version", pk, number)
-    messages.success(request, f"Version {number} is live again, as version {restored.version}.")
-    return redirect("agent-versions", pk)
+        messages.success(request, f"Version {number} is live again, as version {restored.version}.")
+        return redirect("agent-versions", pk)
+    return redirect("agent-version", pk, number)
 
 
 def _before(version: AgentVersion) -> AgentVersion | None:

@@ -130,10 +130,7 @@ def duplicate_agent(request: HttpRequest, pk: int) -> HttpResponse:
 @page_action
 def delete_agent(request: HttpRequest, pk: int) -> HttpResponse:
     found = selectors.get_agent(developer=signed_in(request), pk=pk)
-    try:
+    with reported(request, "Agent deleted."):
         services.delete_agent(agent=found)
-    except ApplicationError as error:
-        show_refusal(request, error)
-        return redirect("agent", pk)
-    messages.success(request, "Agent deleted.")
-    return redirect("agents")
+        return redirect("agents")
+    return redirect("agent", pk)

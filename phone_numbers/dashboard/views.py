@@ -12,7 +12,7 @@ from accounts.access import signed_in
 from agents.selectors import agents_of, get_agent
 from billing.payments import checkout
 from bubblyphone.core.errors import ApplicationError
-from bubblyphone.core.pages.views import add_errors, form_page, page, page_action, refusals_on, reported, show_refusal
+from bubblyphone.core.pages.views import add_errors, form_page, page, page_action, refusals_on, reported
 from bubblyphone.core.pagination import read_id
 from bubblyphone.core.templatetags.ui import phone
 from phone_numbers import selectors, services
@@ -179,22 +179,16 @@ def rotate_secret(request: HttpRequest, pk: int) -> HttpResponse:
 def test_webhook(request: HttpRequest, pk: int) -> HttpResponse:
     """Send a test event; the webhooks page shows the result."""
     owned = selectors.get_number(developer=signed_in(request), pk=pk)
-    try:
+    with reported(request, "Test event sent. If its status is still pending, reload the page."):
         services.send_test_webhook(number=owned)
-    except ApplicationError as error:
-        show_refusal(request, error)
-        return redirect("number", pk)
-    messages.success(request, "Test event sent. If its status is still pending, reload the page.")
-    return redirect(f"{reverse('webhooks')}?event=webhook.test")
+        return redirect(f"{reverse('webhooks')}?event=webhook.test")
+    return redirect("number", pk)
 
 
 @page_action
 def release_number(request: HttpRequest, pk: int) -> HttpResponse:
     owned = selectors.get_number(developer=signed_in(request), pk=pk)
-    try:
+    with reported(request, "Number released."):
         services.release_number(number=owned)
-    except ApplicationError as error:
-        show_refusal(request, error)
-        return redirect("number", pk)
-    messages.success(request, "Number released.")
-    return redirect("numbers")
+        return redirect("numbers")
+    return redirect("number", pk)
