@@ -1,6 +1,17 @@
 """Checks for any JSON value stored for a developer: its size, and that PostgreSQL can store it."""
 
 import json
+from collections.abc import Iterable
+
+Problem = tuple[str, str]  # (path, text)
+
+
+def by_path(problems: Iterable[Problem]) -> dict[str, list[str]]:
+    """The texts of each path."""
+    found: dict[str, list[str]] = {}
+    for path, text in problems:
+        found.setdefault(path, []).append(text)
+    return found
 
 
 def json_problem(value: object, *, max_bytes: int) -> str | None:

@@ -30,8 +30,8 @@ DEFAULTS = {entry.name: entry.default for entry in SETTINGS}
 CONTEXT_LINES = 2  # unchanged lines shown around a change
 
 
-class Answering(Protocol):
-    """A phone number, as seen from here."""
+class LinkedSettings(Protocol):
+    """A phone number, as far as this package needs it: its own agent settings, optionally a linked agent and a fixed version of it."""
 
     @property
     def agent(self) -> Agent | None: ...
@@ -85,7 +85,7 @@ def get_version(agent: Agent, number: int) -> AgentVersion:
     return get_row(agent.versions.select_related("agent__developer", "api_key"), number=number)
 
 
-def answering_version(number: Answering) -> int | None:
+def answering_version(number: LinkedSettings) -> int | None:
     """The number of the version that answers a phone number's calls: the one it is set to, else the live one. None: no agent."""
     if number.agent is None:
         return None

@@ -52,31 +52,26 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Language:
+class _Word:
+    """A text with its own rules."""
+
+    max_length: int
+
+
+class Language(_Word):
     """A BCP-47 tag."""
 
-    max_length: int
 
-
-@dataclass(frozen=True, slots=True)
-class Url:
+class Url(_Word):
     """A URL that webhooks can be sent to."""
 
-    max_length: int
 
-
-@dataclass(frozen=True, slots=True)
-class TransferNumber:
+class TransferNumber(_Word):
     """An E.164 number, or text with variables that becomes one in each call."""
 
-    max_length: int
 
-
-@dataclass(frozen=True, slots=True)
-class ModelSlug:
+class ModelSlug(_Word):
     """A catalog model, in either spelling of its slug."""
-
-    max_length: int
 
 
 @dataclass(frozen=True, slots=True)

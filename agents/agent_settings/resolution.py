@@ -6,24 +6,16 @@ request, the number's linked agent, the number's inline fields, the default.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from agents import variables, versions
 from agents.agent_settings.call_config import FIELDS, CallConfig, Source
-from agents.models import Agent, AgentSettings, AgentVersion, AIModel, ModelKey
+from agents.models import AgentSettings, AIModel, ModelKey
 from agents.selectors import default_model, find_model
 from agents.tools.http_tools import saved_names
 from agents.tools.secret_tokens import mask
+from agents.versions import LinkedSettings
 from bubblyphone.core.errors import InvalidRequest
-
-
-class LinkedSettings(Protocol):
-    """A phone number, as far as this package needs it: its own agent settings, optionally a linked agent and a fixed version of it."""
-
-    @property
-    def agent(self) -> Agent | None: ...
-    @property
-    def agent_version(self) -> AgentVersion | None: ...
 
 
 def resolve(

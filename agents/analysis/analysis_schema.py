@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from agents.json_checks import json_problem
+from agents.json_checks import Problem, by_path, json_problem
 
 MAX_FIELDS = 50
 MAX_OPTIONS = 50
@@ -15,15 +15,10 @@ FIELD_TYPES = ("text", "boolean", "number", "selector")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 NAME_RULE = "A name must start with a letter or underscore and contain only letters, digits, and underscores."
 
-Problem = tuple[str, str]  # (path within the schema, text)
-
 
 def schema_problems(schema: object) -> dict[str, list[str]]:
     """The errors of a schema, by path ("budget.type"; "" is the schema itself). Empty if it is valid."""
-    found: dict[str, list[str]] = {}
-    for path, text in _problems(schema):
-        found.setdefault(path, []).append(text)
-    return found
+    return by_path(_problems(schema))
 
 
 def _problems(schema: object) -> Iterator[Problem]:

@@ -8,8 +8,8 @@ from collections.abc import Set
 from agents import selectors
 from agents.agent_settings import resolution
 from agents.agent_settings.call_config import CallConfig, Source
-from agents.agent_settings.resolution import LinkedSettings
 from agents.models import AgentSettings, AIModel, ModelKey
+from agents.versions import LinkedSettings
 
 Problems = dict[str, list[str]]
 # The fields that each rule depends on.

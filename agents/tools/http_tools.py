@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote, urlsplit
 from django.core.exceptions import ValidationError
 
 from agents import variables
-from agents.tools.schema_keywords import Problem
+from agents.json_checks import Problem
 from agents.tools.secret_tokens import NAME as SECRET_NAME
 from webhooks.http.outbound_http import MAX_URL_LENGTH, validate_webhook_url
 

@@ -6,6 +6,8 @@ Vendors refuse a whole call for a schema that is none. Checking one against the 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from agents.json_checks import Problem
+
 TYPES = ("string", "number", "integer", "boolean", "array", "object")
 # Keywords that have one schema, which may be true or false; a list of schemas; an object of them.
 _ONE = (
@@ -14,8 +16,6 @@ _ONE = (
 )  # fmt: skip
 _LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
 _OBJECTS = ("properties", "patternProperties", "dependentSchemas")
-
-Problem = tuple[str, str]  # (path, text)
 
 
 def subschemas(schema: Mapping[str, Any], path: str) -> Iterator[tuple[str, object]]:
