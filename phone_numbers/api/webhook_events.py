@@ -4,24 +4,19 @@ from bubblyphone.core.api.json_schema import choice, moment, money, nullable, te
 from bubblyphone.core.api.webhook_schema import Webhook
 from phone_numbers.models import NumberType, Verification
 
-_RENEWAL = {
-    "phone_number_id": text("1"),
-    "phone_number": text("+14155551234"),
-    "amount": money("3.00", "Monthly price."),
-    "currency": text("USD", const="USD"),
-    "due_at": nullable(moment("When the renewal is due.", "2026-04-30T12:00:00Z")),
-}
-
 
 def _renewal(when: str, state: str, *, ends_at: str | None, days_left: int | None) -> Webhook:
     fields = {
-        **_RENEWAL,
+        "phone_number_id": text("1"),
+        "phone_number": text("+14155551234"),
         "state": choice(["upcoming", "unpaid", "suspended", "reactivated", "released"], state),
+        "amount": money("3.00", "Monthly price."),
+        "currency": text("USD", const="USD"),
+        "due_at": nullable(moment("When the renewal is due.", "2026-04-30T12:00:00Z")),
         "ends_at": nullable(moment("When the next state begins if the renewal stays unpaid."), example=ends_at),
         "days_left": nullable(whole(7), example=days_left),
     }
-    order = ("phone_number_id", "phone_number", "state", "amount", "currency", "due_at", "ends_at", "days_left")
-    return Webhook(when, {name: fields[name] for name in order}, at="2026-04-23T12:00:00Z")
+    return Webhook(when, fields, at="2026-04-23T12:00:00Z")
 
 
 RENEWALS = {

@@ -26,6 +26,11 @@ HINTS = {
 }
 
 
+def _credential(name: str, **about: Any) -> forms.CharField:
+    label, is_secret = CREDENTIALS[name]
+    return (ApiKeyInput if is_secret else forms.CharField)(label=label, max_length=500, **about)
+
+
 class CarrierAccountForm(forms.Form):
     """Credentials at one carrier."""
 
@@ -36,10 +41,8 @@ class CarrierAccountForm(forms.Form):
         self.carrier = settings_of(provider)["NAME"]
         adapter = own_accounts_at(provider)
         for name in (*adapter.required_credentials, *adapter.optional_credentials):
-            label, is_secret = CREDENTIALS[name]
-            field = ApiKeyInput if is_secret else forms.CharField
             is_required = name in adapter.required_credentials
-            self.fields[name] = field(label=label, max_length=500, required=is_required, help_text=HINTS.get(name, ""))
+            self.fields[name] = _credential(name, required=is_required, help_text=HINTS.get(name, ""))
         self.fields["label"] = forms.CharField(label="Name", max_length=100, required=False)
 
     def account(self) -> dict[str, Any]:
@@ -57,9 +60,7 @@ class CredentialsForm(forms.Form):
         adapter = own_accounts_at(account.provider)
         for name in (*adapter.required_credentials, *adapter.optional_credentials):
             if name not in adapter.fixed_credentials:
-                label, is_secret = CREDENTIALS[name]
-                field = ApiKeyInput if is_secret else forms.CharField
-                self.fields[name] = field(label=label, max_length=500, required=False)
+                self.fields[name] = _credential(name, required=False)
 
     def credentials(self) -> dict[str, str]:
         """Those that were entered."""

@@ -6,6 +6,7 @@ from datetime import date
 
 from django.core.files.base import File
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import Developer
@@ -133,11 +134,14 @@ def parse_address(text: str) -> tuple[str, ...] | None:
 
 
 # --- handing in -------------------------------------------------------------------------------------------------------
-def _refuse_second(developer: Developer, country: str, number_type: str) -> None:
-    standing = Verification.objects.filter(
+def _submitted(developer: Developer, country: str, number_type: str) -> QuerySet[Verification]:
+    return Verification.objects.filter(
         developer=developer, carrier=default_carrier(), country_code=country, number_type=number_type
     )
-    found = standing.exclude(status=Verification.Status.REJECTED).first()
+
+
+def _refuse_second(developer: Developer, country: str, number_type: str) -> None:
+    found = _submitted(developer, country, number_type).exclude(status=Verification.Status.REJECTED).first()
     if found is None or (found.status == Verification.Status.APPROVED and found.is_expired):
         return
     if found.status == Verification.Status.PENDING:
@@ -147,14 +151,8 @@ def _refuse_second(developer: Developer, country: str, number_type: str) -> None
 
 def _end_expired(developer: Developer, country: str, number_type: str) -> None:
     """An expired approval can be replaced by new documents."""
-    approved = Verification.objects.select_for_update().filter(
-        developer=developer,
-        carrier=default_carrier(),
-        country_code=country,
-        number_type=number_type,
-        status=Verification.Status.APPROVED,
-    )
-    for verification in approved:
+    approved = _submitted(developer, country, number_type).filter(status=Verification.Status.APPROVED)
+    for verification in approved.select_for_update():
         if verification.is_expired:
             verification.status = Verification.Status.REJECTED
             verification.rejection_reason = f"Expired on {verification.expires_on}."

@@ -6,6 +6,7 @@ from typing import Any
 from csp.decorators import csp_replace
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import flatten
 from django.core.exceptions import PermissionDenied
 from django.db.models import Case, QuerySet, When
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -115,10 +116,7 @@ class VerificationAdmin(ReadOnlyAdmin):
         return super(ReadOnlyAdmin, self).has_change_permission(request, obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return [
-            "status", "rejection_reason", "developer", "country", "number_type", "submitted_at", "reviewed_at", "expires_on",
-            "public_id", "carrier_ref",
-        ]  # fmt: skip
+        return flatten(self.fields)
 
     @admin.display(description="waiting")
     def waiting(self, row: Verification) -> str:
