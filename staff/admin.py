@@ -26,18 +26,15 @@ from bubblyphone.core.admin import ReadOnlyAdmin
 from bubblyphone.core.money import format_money
 from staff import second_factor
 
-# Objects of an account: (title, list in the admin, filter).
-PAID = (
-    ("Ledger", "billing_ledgerentry", "developer__id__exact"),
-    ("Adjustments", "billing_adjustment", "developer__id__exact"),
-)
-METERED = (("Costs", "billing_meteredcost", "developer__id__exact"),)
+# Objects of an account: (title, list in the admin).
+PAID = (("Ledger", "billing_ledgerentry"), ("Adjustments", "billing_adjustment"))
+METERED = (("Costs", "billing_meteredcost"),)
 BELONGINGS = (
-    ("Calls", "calls_call", "developer__id__exact"),
-    ("Numbers", "numbers_phonenumber", "developer__id__exact"),
-    ("Verifications", "numbers_verification", "developer__id__exact"),
-    ("Agents", "agents_agent", "developer__id__exact"),
-    ("Limits", "billing_spendingcap", "developer__id__exact"),
+    ("Calls", "calls_call"),
+    ("Numbers", "numbers_phonenumber"),
+    ("Verifications", "numbers_verification"),
+    ("Agents", "agents_agent"),
+    ("Limits", "billing_spendingcap"),
 )
 PREFIX = re.compile(r"[1-9][0-9]{0,14}")
 
@@ -155,8 +152,8 @@ class DeveloperAdmin(admin.ModelAdmin[Developer]):
     @admin.display(description="related objects")
     def belongings(self, developer: Developer) -> SafeString:
         links = [
-            (reverse(f"admin:{name}_changelist") + "?" + urlencode({key: developer.pk}), title)
-            for title, name, key in ((PAID if billing_switch.is_on() else METERED) + BELONGINGS)
+            (reverse(f"admin:{name}_changelist") + "?" + urlencode({"developer__id__exact": developer.pk}), title)
+            for title, name in ((PAID if billing_switch.is_on() else METERED) + BELONGINGS)
         ]
         if billing_switch.is_on():
             links.append(

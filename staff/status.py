@@ -63,12 +63,6 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    name: str
-    is_available: bool
-
-
-@dataclass(frozen=True, slots=True)
 class RunningCalls:
     total: int
     rows: list[tuple[str, str, str, int]]  # state, carrier, model, count
@@ -122,10 +116,6 @@ class Ledger:
     @property
     def is_overdue(self) -> bool:
         return self.check is None or self.check.finished_at < timezone.now() - CHECK_OVERDUE
-
-
-def parts() -> list[Part]:
-    return [Part(name, is_there) for name, is_there in run_checks().items()]
 
 
 def running_calls() -> RunningCalls:
@@ -216,7 +206,7 @@ def summary() -> dict[str, object]:
     """The context of the page."""
     return {
         "now": timezone.now(),
-        "parts": parts(),
+        "parts": run_checks(),
         "calls": running_calls(),
         "vendors": vendors(),
         "after_calls": after_calls(),
