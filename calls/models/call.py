@@ -49,19 +49,23 @@ class CallQuerySet(models.QuerySet["Call"]):
         """Calls that have ended, whether or not anybody answered."""
         return self.filter(status__in=ENDED_STATUSES)
 
-    def locked(self, call_id: int) -> "Call":
-        """One of all calls, even of a filtered queryset, with its number; its row is locked until the transaction ends.
+    def for_update(self) -> "CallQuerySet":
+        """Their rows locked until the transaction ends, with their numbers."""
+        return self.select_for_update(of=("self",)).select_related("phone_number")
 
-        Raises Call.DoesNotExist.
-        """
+
+_CallSets = models.Manager.from_queryset(CallQuerySet)
+
+
+class CallManager(_CallSets["Call"]):
+    """The sets of calls, and one of all calls: no method of CallQuerySet, since it looks at no filter."""
+
+    def locked(self, call_id: int) -> "Call":
+        """A call with its number; its row is locked until the transaction ends. Raises Call.DoesNotExist."""
         found = _LOCKED.fetch(call_id)
         if not found:
             raise Call.DoesNotExist
         return found[0]
-
-    def for_update(self) -> "CallQuerySet":
-        """Their rows locked until the transaction ends, with their numbers."""
-        return self.select_for_update(of=("self",)).select_related("phone_number")
 
 
 class Direction(models.TextChoices):
@@ -131,7 +135,7 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
         expression=OUTCOME_OF_CALL, output_field=models.CharField(max_length=24, choices=Outcome), db_persist=True
     )
 
-    objects = CallQuerySet.as_manager()
+    objects = CallManager()
 
     class Meta:
         indexes = [
