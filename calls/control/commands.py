@@ -31,7 +31,8 @@ from phone_numbers.models import CallMode
 logger = logging.getLogger(__name__)
 MEDIA_TOKEN_LIFE = timedelta(seconds=120)
 T = TypeVar("T")
-THREADS = ThreadPoolExecutor(32, thread_name_prefix="carrier-command")
+COMMANDS_AT_ONCE = 32
+THREADS = ThreadPoolExecutor(COMMANDS_AT_ONCE, thread_name_prefix="carrier-command")
 
 
 def after_commit(function: Callable[..., None], *arguments: Any) -> None:

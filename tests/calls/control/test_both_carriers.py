@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import close_old_connections
 
 from billing.models import LedgerEntry
-from calls.control import commands, outbound, running_calls
+from calls.control import outbound, running_calls
 from calls.models import Call, CallEvent, TranscriptEntry
 from calls.webhook_mode.call_replies import CallReplies
 from phone_numbers.carriers.registry import forget_carriers
@@ -19,6 +18,7 @@ from sandbox.exchange.handsets.steps import Say, Wait, WaitForSpeech
 from tests import carriers
 from tests.calls.control.test_twilio_calls import SID, TOKEN, speak
 from tests.calls.rows import make_account, make_streaming_number
+from tests.calls.threads import finish_commands
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.sandbox.exchange.twilio.test_gather import Recognizer
 from tests.waiting import eventually
@@ -46,8 +46,7 @@ def exchange(live_server: Any, settings: Any, empty_redis: Any) -> Iterator[Exch
         running.run(own())
         yield running
     forget_carriers()
-    for done in [commands.THREADS.submit(close_old_connections) for _ in range(8)]:
-        done.result()
+    finish_commands()
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 from django.test import Client
 
-from calls.control import commands
 from calls.live import database_threads, live_call, session_runner
 from calls.live.database_threads import in_database
 from calls.live.event_writer import WRITER
@@ -24,6 +23,7 @@ from phone_numbers.carriers.carrier_events import CarrierEventType
 from phone_numbers.carriers.registry import forget_carriers
 from tests import carriers, factories
 from tests.calls.rows import make_account, make_call, make_streaming_number
+from tests.calls.threads import finish_commands
 from tests.calls.webhook_mode.test_webhook_mode import Line
 from webhooks.http import outbound_http
 from webhooks.models import WebhookDelivery
@@ -44,9 +44,9 @@ async def carrier(settings: Any) -> AsyncIterator[None]:
     async with serving("/v2/{command:.*}", accept_command) as url:
         carriers.configure(settings, {"api_key": "KEY", "base_url": url.partition("/{")[0]})
         yield
-        # Commands on their way are answered: one that the server leaves unanswered waits for ten seconds.
-        for threads in (commands.THREADS, database_threads.THREADS, WRITER.thread):
+        for threads in (database_threads.THREADS, WRITER.thread):
             await asyncio.gather(*(asyncio.wrap_future(threads.submit(connections.close_all)) for _ in range(8)))
+        await asyncio.to_thread(finish_commands)
     forget_carriers()
     await sync_to_async(connections.close_all)()
 

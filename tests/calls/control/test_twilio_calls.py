@@ -7,11 +7,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from django.db import close_old_connections
 from django.test import Client
 from twilio.request_validator import RequestValidator
 
-from calls.control import commands, outbound, running_calls
+from calls.control import outbound, running_calls
 from calls.models import Call, CallEvent, CarrierEventRecord, TranscriptEntry
 from calls.webhook_mode.call_replies import CallReplies
 from phone_numbers.carriers.base import DialRequest
@@ -23,6 +22,7 @@ from sandbox.exchange.handsets.scripted import ScriptedHandset
 from sandbox.exchange.handsets.steps import HangUp, Say, Wait, WaitForSpeech
 from tests import carriers
 from tests.calls.rows import make_account, make_streaming_number
+from tests.calls.threads import finish_commands
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.sandbox.exchange.twilio.test_gather import Recognizer
 from tests.waiting import eventually
@@ -46,8 +46,7 @@ def exchange(live_server: Any, settings: Any, empty_redis: Any) -> Iterator[Exch
         carriers.configure(settings, options, "twilio")
         yield running
         forget_carriers()
-    for done in [commands.THREADS.submit(close_old_connections) for _ in range(8)]:
-        done.result()
+    finish_commands()
 
 
 def owned(exchange: ExchangeThread, settings: Any, **fields: Any) -> PhoneNumber:
@@ -147,8 +146,9 @@ def test_an_outbound_call_that_nobody_answers_says_why(
 
 def test_an_outbound_call_is_transferred_and_billed_in_two_phases(exchange: ExchangeThread, settings: Any) -> None:
     number = owned(exchange, settings)
-    first = plug_in_handset(exchange, PERSON, WaitForSpeech(), Wait(60))
-    second = plug_in_handset(exchange, OTHER, Wait(0.3), Say(pcm16=tone(700, 0.6)), Wait(1), HangUp())
+    first = plug_in_handset(exchange, PERSON, WaitForSpeech(timeout_seconds=60), HangUp())
+    # Speaks until it is heard: on a busy machine, the two are connected long after the second has answered.
+    second = plug_in_handset(exchange, OTHER, *[Say(pcm16=tone(700, 0.6)), Wait(1)] * 20)
     call = place(number)
     eventually(lambda: only_call().status == "answered")
     running_calls.transfer(call=call, to=OTHER)

@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from django.db import close_old_connections
 from django.test import Client
 from twilio.request_validator import RequestValidator
 
@@ -20,6 +19,7 @@ from phone_numbers.carriers.registry import forget_carriers
 from phone_numbers.models import CallScript
 from tests import carriers
 from tests.calls.rows import make_account, make_streaming_number
+from tests.calls.threads import finish_commands
 from tests.fakes.recording_server import Answer, RecordingServer
 from tests.waiting import eventually
 from webhooks.models import WebhookDelivery
@@ -36,8 +36,7 @@ def twilio(settings: Any, empty_redis: Any, monkeypatch: pytest.MonkeyPatch) -> 
         carriers.configure(settings, {"account_sid": SID, "auth_token": TOKEN, "base_url": server.url}, "twilio")
         yield server
         forget_carriers()
-    for done in [commands.THREADS.submit(close_old_connections) for _ in range(8)]:
-        done.result()
+    finish_commands()
 
 
 def ask(path: str, **params: str) -> str:
