@@ -1,4 +1,4 @@
-"""Extracts a model's audio from the vendors' messages without parsing them.
+"""Extracts a model's audio from the vendors' messages, and recognizes an interruption, without parsing them.
 
 A message in any other shape is parsed normally. https://platform.openai.com/docs/api-reference/realtime-server-
 events/response/output_audio/delta https://ai.google.dev/api/live#BidiGenerateContentServerContent
@@ -20,6 +20,7 @@ _GEMINI = re.compile(
     rb'"mimeType":\s*"audio/pcm;rate=24000",\s*"data":\s*"'
 )
 _GEMINI_END = re.compile(rb'"\s*\}\s*\}\s*\]\s*\}\s*\}\s*\}\s*')
+_GEMINI_INTERRUPTION = re.compile(rb'\s*\{\s*"serverContent":\s*\{\s*"interrupted":\s*true\s*\}\s*\}\s*')
 
 
 def of_openai(message: bytes) -> tuple[str, str, str] | None:
@@ -74,3 +75,8 @@ def of_gemini(message: bytes) -> str | None:
         return None
     payload = message[head.end() : end]
     return payload.decode() if is_base64(payload) else None
+
+
+def is_gemini_interruption(message: bytes) -> bool:
+    """Whether a message says that the caller interrupts the answer, and nothing else."""
+    return _GEMINI_INTERRUPTION.fullmatch(message) is not None

@@ -113,11 +113,13 @@ class RealtimeSession(ABC):
     output_format: AudioFormat
     # Whether the model can speak while it waits for a tool result.
     speaks_during_tools = True
-    # Whether `send_audio` never waits, so it can be called from code that cannot wait.
+    # Whether `send_audio` and `truncate` never wait, so they can be called from code that cannot wait.
     is_direct = False
     # Called with the model's audio, item id and payload, in the callback that read it, while the reader of `events` is waiting. If it
     # returns False, the audio goes to the reader. It must not raise. Sessions without a short path ignore it.
     audio_sink: Callable[[str, str], bool] | None = None
+    # The same for the report that the caller has begun to speak. If it returns False, `events` gives SpeechStarted.
+    speech_sink: Callable[[], bool] | None = None
 
     @abstractmethod
     async def send_audio(self, payload: str) -> None:

@@ -199,11 +199,16 @@ class GeminiLiveSession(RealtimeSession):
         return self._turns.unfinished()
 
     def _take(self, message: bytes) -> bool:
-        """Pass audio within an answer to the sink immediately. The reader gets everything else."""
+        """Pass audio within an answer, and its interruption, to the sinks immediately. The reader gets everything else."""
         item_id = self._turns.sounding_item
-        if not item_id or self.audio_sink is None or (payload := audio_messages.of_gemini(message)) is None:
+        if not item_id or self.audio_sink is None:
             return False
-        return self.audio_sink(item_id, payload)
+        if (payload := audio_messages.of_gemini(message)) is not None:
+            return self.audio_sink(item_id, payload)
+        if self.speech_sink is None or not audio_messages.is_gemini_interruption(message) or not self.speech_sink():
+            return False
+        self._turns.interrupted()
+        return True
 
     async def events(self) -> AsyncIterator[ModelEvent]:
         socket = self._socket

@@ -62,7 +62,7 @@ class GeminiTurns:
         if status := text(content, "interactionStatus"):
             self._is_thinking = status == "IN_PROGRESS"
         if content.get("interrupted") is True:
-            self._is_interrupted = True
+            self.interrupted()
             events.append(SpeechStarted())
         said = text(child(content, "outputTranscription"), "text")
         parts = items(child(content, "modelTurn"), "parts")
@@ -81,6 +81,10 @@ class GeminiTurns:
         if content.get("turnComplete") is True:
             events += self._end()
         return events
+
+    def interrupted(self) -> None:
+        """The caller speaks: nobody hears the rest of this turn."""
+        self._is_interrupted = True
 
     def tool_called(self) -> list[ModelEvent]:
         """The model calls a tool: its words until then are complete."""

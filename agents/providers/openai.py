@@ -34,7 +34,7 @@ from bubblyphone.core.audio import PCM16_24K, AudioFormat, is_payload
 
 logger = logging.getLogger(__name__)
 
-AUDIO_DELTA = "response.output_audio.delta"
+AUDIO_DELTA, SPEECH_STARTED = "response.output_audio.delta", "input_audio_buffer.speech_started"
 ALREADY_ANSWERING = "conversation_already_has_active_response"
 # If the vendor has not started to answer within this time, it will not.
 ANSWER_SECONDS = 2.0
@@ -126,7 +126,7 @@ class OpenAIRealtimeSession(RealtimeSession):
         self._sounding_item = ""  # id of the last answer with audio
         self._cut_audio = audio_messages.OpenAICutter().cut
         self._handlers: dict[str, Callable[[Event], Awaitable[list[ModelEvent]]]] = {
-            "input_audio_buffer.speech_started": self._on_speech_started,
+            SPEECH_STARTED: self._on_speech_started,
             "input_audio_buffer.speech_stopped": self._on_speech_stopped,
             "input_audio_buffer.committed": self._on_committed,
             "conversation.item.input_audio_transcription.completed": self._on_input_transcript,
@@ -196,14 +196,24 @@ class OpenAIRealtimeSession(RealtimeSession):
         await self._socket.close()
 
     def _take(self, message: bytes) -> bool:
-        """Pass audio to the sink immediately. The reader gets everything else."""
-        if self.audio_sink is None or (audio := self._cut_audio(message)) is None:
+        """Pass audio, and the start of the caller's speech, to the sinks immediately. The reader gets everything else."""
+        if self.audio_sink is None:
             return False
+        if (audio := self._cut_audio(message)) is None:
+            return self._take_speech(message)
         response_id, item_id, payload = audio
         if response_id == self._canceled_response:
             return True
         self._sounding_item = item_id
         return self.audio_sink(item_id, payload)
+
+    def _take_speech(self, message: bytes) -> bool:
+        if self.speech_sink is None or SPEECH_STARTED.encode() not in message:
+            return False
+        if text(parse_object(message) or {}, "type") != SPEECH_STARTED or not self.speech_sink():
+            return False
+        self._caller_began()
+        return True
 
     async def events(self) -> AsyncIterator[ModelEvent]:
         self._socket.take = self._take
@@ -230,11 +240,14 @@ class OpenAIRealtimeSession(RealtimeSession):
                     yield model_event
 
     async def _on_speech_started(self, event: Event) -> list[ModelEvent]:
+        self._caller_began()
+        return [SpeechStarted()]
+
+    def _caller_began(self) -> None:
         self._is_hearing = True
         self._caller_has_the_turn, self._caller_finished_at = True, None
         if self._is_interruptible:
             self._canceled_response = self._active_response
-        return [SpeechStarted()]
 
     async def _on_speech_stopped(self, event: Event) -> list[ModelEvent]:
         self._caller_finished_at = asyncio.get_running_loop().time()

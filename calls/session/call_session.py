@@ -140,7 +140,9 @@ class CallSession(SessionOrders):
             now=self._now,
         )
         self._vad = self._caller_input.vad
-        self._short_path = ShortPath(self._transport, self.link, hear=self._caller_input.take, play=self._play)
+        self._short_path = ShortPath(
+            self._transport, self.link, hear=self._caller_input.take, play=self._play, caller_began=self._caller_began
+        )
 
     def _handle_interruptions(self, config: SessionConfig, plan: ScreeningPlan) -> None:
         """Handle interruptions by the caller, machines, and the model's goodbye."""
@@ -270,6 +272,7 @@ class CallSession(SessionOrders):
         self._caller_input.listen_for(session)
         self._to_caller = make_transcoder(session.output_format, self._transport.audio_format)
         session.audio_sink = partial(self._short_path.play, session)
+        session.speech_sink = self._short_path.caller_began
         self.link.session = session
         await self.take_over.brief(session)
         self._dead_air.patience = self.link.answer_seconds

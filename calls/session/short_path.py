@@ -1,8 +1,8 @@
 """Passes audio directly from the callback that read it from one socket to the other socket, bypassing the session's tasks.
 
-There are fifty pieces a second in each direction, and waking a task for each costs as much as processing it. The short path is used while
-the task is waiting for the next piece: nothing is queued before it, so the order is kept. The task reads everything else, and audio that
-arrives while it is busy.
+There are fifty pieces a second in each direction, and waking a task for each costs as much as processing it. An interruption takes the
+same path, because the agent talks over the caller until it is handled. The short path is used while the task is waiting for the next
+piece: nothing is queued before it, so the order is kept. The task reads everything else, and what arrives while it is busy.
 """
 
 import asyncio
@@ -20,14 +20,24 @@ Play = Callable[[RealtimeSession, str, str], Coroutine[Any, Any, None]]
 class ShortPath:
     """The short path of one session.
 
-    `hear` processes a piece of the caller's audio, `play` one of the model's; the tasks call the same functions.
+    `hear` processes a piece of the caller's audio, `play` one of the model's, and `caller_began` the model's report that the caller
+    speaks; the tasks call the same functions.
     """
 
-    def __init__(self, transport: MediaTransport, link: ModelLink, *, hear: Hear, play: Play) -> None:
+    def __init__(
+        self,
+        transport: MediaTransport,
+        link: ModelLink,
+        *,
+        hear: Hear,
+        play: Play,
+        caller_began: Callable[[], Coroutine[Any, Any, None]],
+    ) -> None:
         self._transport = transport if isinstance(transport, DirectTransport) else None
         self._link = link
         self._hear = hear
         self._play = play
+        self._caller_began = caller_began
         self._is_open = False
         # Raises exceptions from the short path: a bug ends this call, not the connection or the process.
         self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -63,6 +73,18 @@ class ShortPath:
             return False
         try:
             at_once(self._play(session, item_id, payload))
+        except Exception as error:  # noqa: BLE001  raised by the task that awaits `broken`
+            self._break(error)
+        return True
+
+    def caller_began(self) -> bool:
+        """The model reports that the caller speaks. False: the connection or the model might have to wait."""
+        transport, session = self._transport, self._link.session
+        is_direct = transport is not None and transport.is_direct and session is not None and session.is_direct
+        if not self._is_open or not is_direct:
+            return False
+        try:
+            at_once(self._caller_began())
         except Exception as error:  # noqa: BLE001  raised by the task that awaits `broken`
             self._break(error)
         return True

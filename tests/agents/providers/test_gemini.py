@@ -156,6 +156,29 @@ async def test_barge_in_drops_the_rest() -> None:
         assert fake.rejected == []
 
 
+@pytest.mark.parametrize("is_taken", [True, False])
+async def test_an_interruption_goes_to_the_sink_or_the_reader(is_taken: bool) -> None:
+    script = Script([Reply(tone(24000, 5000), "A very long story")], speed=2)
+    sounds, began = list[str](), list[int]()
+
+    def play(item_id: str, payload: str) -> bool:
+        sounds.append(payload)
+        return True
+
+    def begin() -> bool:
+        began.append(len(sounds))
+        return is_taken
+
+    async with FakeGemini(script) as fake, await open_session(fake) as reading:
+        reading.session.audio_sink, reading.session.speech_sink = play, begin
+        await reading.session.generate_reply("Tell a story.")
+        await reading.until(lambda: len(sounds) >= 3)
+        await reading.say(pcm_frames(100, loud=True))
+        await reading.until_seen(TurnDone)
+        assert began == [len(sounds)]  # the rest is dropped
+        assert reading.of(SpeechStarted) == [SpeechStarted()] * (not is_taken)
+
+
 async def test_unfinished_speech_is_known_when_the_session_closes() -> None:
     script = Script([Reply(tone(24000, 3000), "It is raining and will rain all day.")], speed=2)
     async with FakeGemini(script) as fake, await open_session(fake) as reading:

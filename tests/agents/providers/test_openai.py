@@ -196,6 +196,29 @@ async def test_barge_in_drops_the_rest_and_truncates_the_unheard_part() -> None:
         ]
 
 
+@pytest.mark.parametrize("is_taken", [True, False])
+async def test_an_interruption_goes_to_the_sink_or_the_reader(is_taken: bool) -> None:
+    script = Script([Reply(tone(24000, 5000), "A very long story")], speed=2)
+    sounds, began = list[str](), list[int]()
+
+    def play(item_id: str, payload: str) -> bool:
+        sounds.append(payload)
+        return True
+
+    def begin() -> bool:
+        began.append(len(sounds))
+        return is_taken
+
+    async with FakeOpenAI(script) as fake, await open_session(fake) as reading:
+        reading.session.audio_sink, reading.session.speech_sink = play, begin
+        await reading.session.generate_reply("Tell a story.")
+        await reading.until(lambda: len(sounds) >= 3)
+        await reading.say(mulaw_frames(100, loud=True))
+        await reading.until_seen(TurnDone)
+        assert began == [len(sounds)]  # the rest is dropped
+        assert reading.of(SpeechStarted) == [SpeechStarted()] * (not is_taken)
+
+
 async def test_parallel_tool_calls_are_answered_and_followed_by_one_response() -> None:
     calls = (("get_weather", {"city": "Rome"}), ("get_weather", {"city": "Oslo"}))
     script = Script([Reply(tool_calls=calls, hears="Weather?"), Reply(tone(24000, 100), "Sunny and snow.")])

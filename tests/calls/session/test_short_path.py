@@ -84,14 +84,39 @@ async def test_audio_takes_the_short_path_both_ways_and_control_frames_keep_thei
     assert await call.task == "completed"
 
 
-async def test_audio_after_the_end_is_ignored() -> None:
+async def test_an_interruption_takes_the_short_path() -> None:
+    call = Call()
+    model = await call.greeted()
+    assert model.speech_sink() is True  # nothing plays
+    assert (call.caller.clears, model.truncated) == (0, [])
+    assert model.audio_sink("item_1", audio(400)) is True
+    await asyncio.sleep(0.14)
+    assert model.speech_sink() is True
+    assert (call.caller.clears, model.truncated) == (1, [("item_1", 140)])
+    assert "model.interrupted" in call.notes.names()
+    call.session.end("completed")
+    await call.task
+
+
+async def test_audio_and_interruptions_after_the_end_are_ignored() -> None:
     call = Call()
     model = await call.greeted()
     call.session.end("completed")
     await settled()
-    assert [call.caller.sink(audio(20)), model.audio_sink("item_1", audio(20))] == [False, False]
+    assert [call.caller.sink(audio(20)), model.audio_sink("item_1", audio(20)), model.speech_sink()] == [False] * 3
     assert await call.task == "completed"
-    assert (model.heard, call.caller.sent) == ([], [])
+    assert (model.heard, call.caller.sent, call.caller.clears) == ([], [], 0)
+
+
+async def test_an_interruption_waits_for_its_turn_if_the_model_might_have_to() -> None:
+    call = Call()
+    model = await call.greeted()
+    assert model.audio_sink("item_1", audio(400)) is True
+    model.is_direct = False
+    assert model.speech_sink() is False
+    assert (call.caller.clears, model.truncated) == (0, [])
+    call.session.end("completed")
+    await call.task
 
 
 async def test_a_bug_ends_only_its_call() -> None:
