@@ -34,7 +34,6 @@ class Results:
     floor: list[Run] = field(default_factory=list)
     relay: list[Run] = field(default_factory=list)
     platform: list[Run] = field(default_factory=list)
-    interruptions: list[float] = field(default_factory=list)
     missing_clears: int = 0
     costs: list[str] = field(default_factory=list)  # failures of the CPU comparison
     findings: list[Finding] = field(default_factory=list)
@@ -55,9 +54,10 @@ async def measure_levels(setup: Setup, scale: Scale, results: Results) -> None:
         at = scale.levels.index(JUDGED_CALLS)
         first = results.floor[at], results.platform[at]
         results.costs = await judgment.judge_cost(first, lambda: setup.pair(JUDGED_CALLS, scale.seconds))
-    results.interruptions, results.missing_clears = await measure_interruptions(
-        setup.bench.called, setup.model, JUDGED_CALLS, scale.seconds
+    delays, results.missing_clears = await measure_interruptions(
+        setup.bench.called, setup.model, scale.interrupted, scale.seconds
     )
+    _add([report.interruptions(delays, scale.interrupted)], results)
 
 
 async def _measure_api(setup: Setup, scale: Scale, results: Results) -> None:
@@ -176,7 +176,7 @@ def main() -> int:
     results = uvloop.run(run(options.only or list(PARTS), scale))
     text = report.text_of(results.findings)
     if results.platform:
-        tables = report.tables(results.direct, results.floor, results.relay, results.platform, results.interruptions)
+        tables = report.tables(results.direct, results.floor, results.relay, results.platform)
         text = f"{tables}\n\n{text}" if text else tables
     say("\n" + text)
     is_partial = options.smoke or options.calls or options.only

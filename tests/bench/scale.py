@@ -9,6 +9,7 @@ class Scale:
 
     levels: tuple[int, ...] = (1, 20, 50, 100)
     wide: tuple[int, ...] = (150, 250)
+    interrupted: int = 50  # calls whose callers interrupt the model
     seconds: float = 3.0
     repeats: int = 3
     calls: int = 20  # where one way of calling is compared with another
@@ -18,7 +19,15 @@ class Scale:
 
 
 SMOKE = Scale(
-    levels=(20,), wide=(8,), seconds=2.0, repeats=1, calls=5, memory_calls=5, answering_seconds=1.0, api_requests=300
+    levels=(20,),
+    wide=(8,),
+    interrupted=20,
+    seconds=2.0,
+    repeats=1,
+    calls=5,
+    memory_calls=5,
+    answering_seconds=1.0,
+    api_requests=300,
 )
 
 
