@@ -15,7 +15,18 @@ import orjson
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from tests.bench.line import Line
+
 ANSWER_SECONDS = 30
+
+
+async def open_stream(line: Line, url: str, call: str) -> None:
+    """Open a media stream and start it."""
+    await line.connect(url)
+    media_format = {"encoding": "PCMU", "sample_rate": 8000, "channels": 1}
+    start = {"call_control_id": call, "media_format": media_format}
+    line.send(orjson.dumps({"event": "connected", "version": "1.0.0"}))
+    line.send(orjson.dumps({"event": "start", "sequence_number": "1", "start": start}))
 
 
 class BenchCarrier:
@@ -38,7 +49,7 @@ class BenchCarrier:
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         port = self._runner.addresses[0][1]
         self.base_url, self.hook_url = f"http://127.0.0.1:{port}/v2", f"http://127.0.0.1:{port}/hook"
-        self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))  # each stream is a connection
+        self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         return self
 
     async def __aexit__(
@@ -47,13 +58,12 @@ class BenchCarrier:
         await self._http.close()
         await self._runner.cleanup()
 
-    async def place_call(self, to: str) -> tuple[str, aiohttp.ClientWebSocketResponse]:
-        """Ring, wait for the answer, open the media stream. Returns the call's ID and the stream."""
+    async def place_call(self, to: str) -> tuple[str, str]:
+        """Ring and wait for the answer. Returns the call's ID and the media stream's URL."""
         call, _ = await self.ring(to)
         url, _ = await self._answers[call]
         await self._report("call.answered", call, to, state="answered")
-        socket = await self.open_stream(url, call)
-        return call, socket
+        return call, url
 
     async def ring(self, to: str) -> tuple[str, float]:
         """Report a call and wait for the answer command. Returns the call's ID, and the time of the command by `perf_counter`."""
@@ -63,15 +73,6 @@ class BenchCarrier:
         async with asyncio.timeout(ANSWER_SECONDS):
             _, answered_at = await self._answers[call]
         return call, answered_at
-
-    async def open_stream(self, url: str, call: str) -> aiohttp.ClientWebSocketResponse:
-        """Open a media stream and start it."""
-        socket = await self._http.ws_connect(url, compress=0, max_msg_size=0)
-        media_format = {"encoding": "PCMU", "sample_rate": 8000, "channels": 1}
-        start = {"call_control_id": call, "media_format": media_format}
-        await socket.send_str(orjson.dumps({"event": "connected", "version": "1.0.0"}).decode())
-        await socket.send_str(orjson.dumps({"event": "start", "sequence_number": "1", "start": start}).decode())
-        return socket
 
     async def hang_up(self, call: str, to: str) -> None:
         await self._report("call.hangup", call, to, hangup_cause="normal_clearing", hangup_source="caller")

@@ -1,31 +1,32 @@
 """The caller's end of a call: sends a frame every 20 ms and records when it returns."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 
-import aiohttp
+from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from tests.bench.frames import FRAME_SECONDS, Dialect, make_payload, read_tag
 
 LOST = -1.0
 BYTES_PER_SECOND = 8000  # of G.711
+CLOSE_SECONDS = 2.0
 
 
 class Playback:
     """The carrier's playback queue: a mark is returned when the audio sent before it has been played."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self._socket = socket
+    def __init__(self, send: Callable[[bytes], None]) -> None:
+        self._send = send
         self._loop = asyncio.get_running_loop()
         self._ends_at = 0.0
-        self._marks: list[tuple[asyncio.TimerHandle, str]] = []
-        self._sending: set[asyncio.Task[None]] = set()
+        self._marks: list[tuple[asyncio.TimerHandle, bytes]] = []
 
-    def play(self, payload: str) -> None:
+    def play(self, payload: bytes) -> None:
         self._ends_at = max(self._ends_at, self._loop.time()) + len(payload) * 3 // 4 / BYTES_PER_SECOND
 
-    def mark(self, frame: str) -> None:
+    def mark(self, frame: bytes) -> None:
         self._marks.append((self._loop.call_at(self._ends_at, self._reach), frame))
 
     def clear(self) -> None:
@@ -36,18 +37,18 @@ class Playback:
             self._reach()
 
     def _reach(self) -> None:
-        sending = self._loop.create_task(self._socket.send_str(self._marks.pop(0)[1]))
-        self._sending.add(sending)
-        sending.add_done_callback(self._sending.discard)
+        self._send(self._marks.pop(0)[1])
 
 
-class Line:
-    """Frames are numbered from 0. `round_trips[n]` is the n-th frame's round trip in seconds, or LOST until it returns."""
+class Line(WSListener):
+    """Frames are numbered from 0. `round_trips[n]` is the n-th frame's round trip in seconds, or LOST until it returns.
+
+    Each message is handled in the callback that read it: what the benchmark itself takes would count as the platform's latency.
+    """
 
     def __init__(
         self,
         call: int,
-        socket: aiohttp.ClientWebSocketResponse,
         dialect: Dialect,
         at_end: Callable[[], Awaitable[None]] | None = None,
         *,
@@ -55,7 +56,6 @@ class Line:
     ) -> None:
         """Without tags in what comes back, its frames are taken for those that were sent, in order."""
         self.call = call
-        self.socket = socket
         self.round_trips: list[float] = []
         self.repeats = 0
         self.disorders = 0
@@ -63,63 +63,84 @@ class Line:
         self._dialect = dialect
         self._at_end = at_end
         self._is_tagged = is_tagged
-        self._playback = Playback(socket)
+        self._transport: WSTransport | None = None
+        self._playback = Playback(self.send)
         self._sent_at: list[float] = []
         self._newest = -1
-        self._listening = asyncio.create_task(self._listen())
-        self._talking: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._due = 0.0
+        self._next_frame: asyncio.TimerHandle | None = None
+
+    async def connect(self, url: str) -> None:
+        await ws_connect(lambda: self, url)
 
     def talk(self, phase: float) -> None:
         """Start sending. Each frame is due a whole number of frames after `phase`, a time of `perf_counter`."""
-        self._talking = asyncio.create_task(self._talk(phase))
+        now = time.perf_counter()
+        self._due = now + (phase - now) % FRAME_SECONDS
+        self._next_frame = self._loop.call_later(self._due - now, self._speak)
 
     @property
     def sent(self) -> int:
         return len(self._sent_at)
 
     async def close(self) -> None:
-        await self.silence()
+        self.silence()
         self._playback.clear()
-        self._listening.cancel()
-        await asyncio.gather(self._listening, return_exceptions=True)
-        await self.socket.close()
+        if (transport := self._transport) is not None:
+            transport.send_close(WSCloseCode.OK)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await transport.wait_disconnected()
+            transport.disconnect(graceful=False)
         if self._at_end is not None:
             await self._at_end()
 
-    async def silence(self) -> None:
+    def silence(self) -> None:
         """Stop sending. Frames in flight can still return."""
-        if self._talking is not None:
-            self._talking.cancel()
-            await asyncio.gather(self._talking, return_exceptions=True)
-            self._talking = None
+        if self._next_frame is not None:
+            self._next_frame.cancel()
 
-    async def _talk(self, phase: float) -> None:
-        due = time.perf_counter()
-        due += (phase - due) % FRAME_SECONDS
-        prefix, suffix = self._dialect.prefix, self._dialect.suffix
-        while True:
-            await asyncio.sleep(due - time.perf_counter())
-            due += FRAME_SECONDS
-            frame = prefix + make_payload(self.call, len(self._sent_at)) + suffix
-            self.round_trips.append(LOST)
-            self._sent_at.append(time.perf_counter())
-            await self.socket.send_str(frame)
+    def send(self, message: bytes) -> None:
+        """Does nothing once the connection has ended."""
+        if self._transport is not None:
+            self._transport.send(WSMsgType.TEXT, message)
 
-    async def _listen(self) -> None:
-        async for message in self.socket:
-            now = time.perf_counter()
-            text = message.data
-            payload = self._dialect.payload_of(text)
-            if payload:
-                self._playback.play(payload)
-                self._heard(payload, now)
-            elif '"event":"mark"' in text:
-                self._playback.mark(text)
-            elif '"event":"clear"' in text:
-                self.cleared_at.append(now)
-                self._playback.clear()
+    def _speak(self) -> None:
+        dialect = self._dialect
+        frame = dialect.prefix + make_payload(self.call, len(self._sent_at)) + dialect.suffix
+        self.round_trips.append(LOST)
+        now = time.perf_counter()
+        self._sent_at.append(now)
+        self.send(frame)
+        self._due += FRAME_SECONDS
+        self._next_frame = self._loop.call_later(max(0.0, self._due - now), self._speak)
 
-    def _heard(self, payload: str, now: float) -> None:
+    # --- for picows ---------------------------------------------------------------------------------------------------
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self._transport = transport
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self._transport = None
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        now = time.perf_counter()
+        if frame.msg_type is WSMsgType.CLOSE:
+            transport.disconnect()
+            return
+        message = frame.get_payload_as_bytes()
+        payload = self._dialect.payload_of(message)
+        if payload:
+            self._playback.play(payload)
+            self._heard(payload, now)
+        elif b'"event":"mark"' in message:
+            self._playback.mark(message)
+        elif b'"event":"clear"' in message:
+            self.cleared_at.append(now)
+            self._playback.clear()
+
+    def _heard(self, payload: bytes, now: float) -> None:
         tag = read_tag(payload) if self._is_tagged else (self.call, self._newest + 1)
         if tag is None or tag[0] != self.call:
             return

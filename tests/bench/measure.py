@@ -1,6 +1,7 @@
 """The measurements: concurrent calls for some seconds, over a bare connection, the relay, the floor or the platform."""
 
 import asyncio
+import gc
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -65,6 +66,9 @@ def quantile(values: Sequence[float], share: float) -> float:
 async def measure(open_line: OpenLine, calls: int, seconds: float, watched: Sequence[Sequence[int]] = ()) -> Run:
     """Run this many concurrent calls. Frames sent during `seconds` count, whenever they return."""
     lines = await begin(open_line, calls)
+    # A collection of the benchmark's own garbage would count as latency.
+    gc.collect()
+    gc.disable()
     try:
         processes = [[pid for root in group for pid in tree(root)] for group in watched]
         await asyncio.sleep(SETTLE_SECONDS)
@@ -74,9 +78,10 @@ async def measure(open_line: OpenLine, calls: int, seconds: float, watched: Sequ
         last = [line.sent for line in lines]
         cpu = [cpu_seconds(group) - before for group, before in zip(processes, cpu_before, strict=True)]
         for line in lines:
-            await line.silence()
+            line.silence()
         await _wait_for_the_rest(lines)
     finally:
+        gc.enable()
         await end(lines)
     trips = [trip for line, start, end in zip(lines, first, last, strict=True) for trip in line.round_trips[start:end]]
     return Run(
@@ -148,5 +153,5 @@ async def end(lines: Sequence[Line]) -> None:
             await line.close()
 
     for line in lines:
-        await line.silence()
+        line.silence()
     await asyncio.gather(*(one(line) for line in lines))

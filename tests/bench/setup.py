@@ -10,10 +10,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
 
-import aiohttp
-
 from tests.bench import judgment
-from tests.bench.carrier import BenchCarrier
+from tests.bench.carrier import BenchCarrier, open_stream
 from tests.bench.frames import REALTIME, TELNYX
 from tests.bench.gemini import GeminiEcho
 from tests.bench.line import Line
@@ -26,17 +24,17 @@ from tests.bench.system import System, cores, on_cores
 class Bench:
     """Opens calls over each of the ways. Every call of a run has its own number."""
 
-    def __init__(self, carrier: BenchCarrier, model: EchoModel, http: aiohttp.ClientSession) -> None:
+    def __init__(self, carrier: BenchCarrier, model: EchoModel) -> None:
         self._carrier = carrier
         self._model = model
-        self._http = http
         self._numbers = itertools.count()
         self.floor_url = self.relay_url = ""
 
     async def direct(self, position: int) -> Line:
         """Directly to the model: the overhead of the measurement itself."""
-        socket = await self._http.ws_connect(self._model.socket_url, compress=0, max_msg_size=0)
-        return Line(next(self._numbers), socket, REALTIME)
+        line = Line(next(self._numbers), REALTIME)
+        await line.connect(self._model.socket_url)
+        return line
 
     async def spliced(self, position: int) -> Line:
         return await self._bare(self.floor_url)
@@ -45,8 +43,9 @@ class Bench:
         return await self._bare(self.relay_url)
 
     async def _bare(self, url: str) -> Line:
-        socket = await self._carrier.open_stream(url, "v3:relay")
-        return Line(next(self._numbers), socket, TELNYX)
+        line = Line(next(self._numbers), TELNYX)
+        await open_stream(line, url, "v3:relay")
+        return line
 
     async def called(self, position: int) -> Line:
         """A call on the platform: signed webhook, answer, media stream. The model speaks the caller's format."""
@@ -69,9 +68,11 @@ class Bench:
         return await self._call(RECORDED_AND_TRANSCRIBED)
 
     async def _call(self, number: str, *, is_tagged: bool = True) -> Line:
-        call, socket = await self._carrier.place_call(number)
+        call, url = await self._carrier.place_call(number)
         end = partial(self._carrier.hang_up, call, number)
-        return Line(next(self._numbers), socket, TELNYX, end, is_tagged=is_tagged)
+        line = Line(next(self._numbers), TELNYX, end, is_tagged=is_tagged)
+        await open_stream(line, url, call)
+        return line
 
 
 @dataclass(slots=True)
@@ -110,9 +111,8 @@ async def running() -> AsyncIterator[Setup]:
             EchoModel() as model,
             GeminiEcho() as gemini,
             BenchCarrier() as carrier,
-            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http,
         ):
-            bench = Bench(carrier, model, http)
+            bench = Bench(carrier, model)
             with on_cores(measured):
                 floor, floor_port = system.start_relay("tests.bench.floor", model.socket_url)
                 relay, relay_port = system.start_relay("tests.bench.relay", model.socket_url)
