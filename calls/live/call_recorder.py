@@ -20,6 +20,7 @@ from bubblyphone.core.audio import DECODERS, AudioFormat, decode_payload
 from bubblyphone.core.monitoring.logs import in_context
 from calls.after_call.wav_file import WavFile
 from calls.session.transport import SILENCE, AudioSink, CallerFrame, DirectTransport, LineBroken, MediaTransport
+from phone_numbers.carriers.media_codec import MarkReached
 
 logger = logging.getLogger(__name__)
 WRITE_SECONDS = 1.0
@@ -252,10 +253,10 @@ class RecordedTransport:
             return
         note = self._tape.heard
 
-        def heard(payload: str) -> bool:
-            is_taken = sink(payload)
-            if is_taken:
-                note(payload)
+        def heard(frame: str | MarkReached) -> bool:
+            is_taken = sink(frame)
+            if is_taken and type(frame) is str:
+                note(frame)
             return is_taken
 
         self._direct.hand_audio_to(heard)

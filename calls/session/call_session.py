@@ -141,7 +141,7 @@ class CallSession(SessionOrders):
         )
         self._vad = self._caller_input.vad
         self._short_path = ShortPath(
-            self._transport, self.link, hear=self._caller_input.take, play=self._play, caller_began=self._caller_began
+            self._transport, self.link, self._caller_input, play=self._play, caller_began=self._caller_began
         )
 
     def _handle_interruptions(self, config: SessionConfig, plan: ScreeningPlan) -> None:

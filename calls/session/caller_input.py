@@ -78,9 +78,7 @@ class CallerInput:
                 case str(payload):
                     await self.take(payload)
                 case MarkReached(name):
-                    began_at = self._agent_output.mark_reached(name)
-                    if began_at is not None:
-                        self._turns.playback_began(began_at)
+                    self.mark_reached(name)
                 case DtmfPressed(digit):
                     self._press(digit)
                 case StreamError(detail):
@@ -95,6 +93,12 @@ class CallerInput:
                     await self._agent_output.line_is_back()
                 case StreamStopped():
                     return
+
+    def mark_reached(self, name: str) -> None:
+        """The carrier has played everything before a mark."""
+        began_at = self._agent_output.mark_reached(name)
+        if began_at is not None:
+            self._turns.playback_began(began_at)
 
     def key_reported(self, event_id: str, digit: str, *, seconds_ago: float) -> None:
         """The carrier reports every key; this one counts if there was no stream to deliver it."""

@@ -26,7 +26,7 @@ class CarrierLine:
         self._transport = transport
         self._restart = restart
         self._next: asyncio.Queue[CarrierTransport] = asyncio.Queue()
-        self._sink: AudioSink = lambda payload: False
+        self._sink: AudioSink = lambda frame: False
         self.audio_format: AudioFormat = transport.audio_format
 
     @property

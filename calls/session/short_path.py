@@ -1,8 +1,9 @@
 """Passes audio directly from the callback that read it from one socket to the other socket, bypassing the session's tasks.
 
-There are fifty pieces a second in each direction, and waking a task for each costs as much as processing it. An interruption takes the
-same path, because the agent talks over the caller until it is handled. The short path is used while the task is waiting for the next
-piece: nothing is queued before it, so the order is kept. The task reads everything else, and what arrives while it is busy.
+There are fifty pieces a second in each direction, and waking a task for each costs as much as processing it. Two reports take the same
+path: of an interruption, because the agent talks over the caller until it is handled, and of a mark, of which there are four a second.
+The short path is used while the task is waiting for the next piece: nothing is queued before it, so the order is kept. The task reads
+everything else, and what arrives while it is busy.
 """
 
 import asyncio
@@ -10,32 +11,34 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from agents.providers.base import RealtimeSession
+from calls.session.caller_input import CallerInput
 from calls.session.model_link import ModelLink
 from calls.session.transport import DirectTransport, MediaTransport
+from phone_numbers.carriers.media_codec import MarkReached
 
-Hear = Callable[[str], Coroutine[Any, Any, None]]
 Play = Callable[[RealtimeSession, str, str], Coroutine[Any, Any, None]]
 
 
 class ShortPath:
     """The short path of one session.
 
-    `hear` processes a piece of the caller's audio, `play` one of the model's, and `caller_began` the model's report that the caller
-    speaks; the tasks call the same functions.
+    `caller_input` processes the caller's audio and marks, `play` a piece of the model's audio, and `caller_began` the model's report that
+    the caller speaks; the tasks call the same functions.
     """
 
     def __init__(
         self,
         transport: MediaTransport,
         link: ModelLink,
+        caller_input: CallerInput,
         *,
-        hear: Hear,
         play: Play,
         caller_began: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
         self._transport = transport if isinstance(transport, DirectTransport) else None
         self._link = link
-        self._hear = hear
+        self._hear = caller_input.take
+        self._reached = caller_input.mark_reached
         self._play = play
         self._caller_began = caller_began
         self._is_open = False
@@ -55,13 +58,24 @@ class ShortPath:
             self.broken.exception()  # otherwise asyncio logs that nobody retrieved it
         self.broken.cancel()
 
-    def hear(self, payload: str) -> bool:
-        """The caller's next piece. False: no model can receive it, or it might have to wait."""
+    def hear(self, frame: str | MarkReached) -> bool:
+        """The caller's next piece, or a mark. False: no model can receive it, or it might have to wait."""
+        if not isinstance(frame, str):
+            return self._take_mark(frame)
         session = self._link.session
         if not self._is_open or session is None or not session.is_direct:
             return False
         try:
-            at_once(self._hear(payload))
+            at_once(self._hear(frame))
+        except Exception as error:  # noqa: BLE001  raised by the task that awaits `broken`
+            self._break(error)
+        return True
+
+    def _take_mark(self, mark: MarkReached) -> bool:
+        if not self._is_open:
+            return False
+        try:
+            self._reached(mark.name)
         except Exception as error:  # noqa: BLE001  raised by the task that awaits `broken`
             self._break(error)
         return True

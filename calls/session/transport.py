@@ -54,8 +54,8 @@ class MediaTransport(Protocol):
         """Have the far end drop its pending audio."""
 
 
-# Takes a piece of the caller's audio, base64 text, without waiting or raising. False: not now, deliver it through `frames`.
-AudioSink = Callable[[str], bool]
+# Takes a piece of the caller's audio, base64 text, or a mark, without waiting or raising. False: not now, deliver it through `frames`.
+AudioSink = Callable[[str | MarkReached], bool]
 
 
 @runtime_checkable
@@ -67,7 +67,7 @@ class DirectTransport(MediaTransport, Protocol):
         """Whether sending never waits."""
 
     def hand_audio_to(self, sink: AudioSink) -> None:
-        """Pass audio to `sink` in the callback that read it from the socket, while the reader of `frames` is waiting."""
+        """Pass audio and marks to `sink` in the callback that read them from the socket, while the reader of `frames` is waiting."""
 
 
 class StreamNotStarted(Exception):
@@ -93,7 +93,7 @@ class CarrierTransport:
         self.is_direct = send_text is not None
         self._is_awaited = False  # the next message
         self._pacer: Pacer | None = None  # while `frames` is read, and no piece waits for its time
-        self._sink: AudioSink = lambda payload: False
+        self._sink: AudioSink = lambda frame: False
         self.audio_format: AudioFormat
         self.is_open = True
         self.left = asyncio.Event()  # nobody reads it anymore
@@ -134,12 +134,15 @@ class CarrierTransport:
     def take(self, text: str) -> bool:
         """Handle a message in the callback that read it.
 
-        False: deliver it through `receive`, because it is not audio, or others come first.
+        False: deliver it through `receive`, because it is neither audio nor a mark, or others come first.
         """
         if not self._is_awaited or self._pacer is None:
             return False
         payload = self._codec.audio_in(text)
-        return payload is not None and self._pacer.passes(payload) and self._sink(payload)
+        if payload is not None:
+            return self._pacer.passes(payload) and self._sink(payload)
+        mark = self._codec.mark_in(text)
+        return mark is not None and self._sink(mark)
 
     async def _pieces(self, piece: CallerFrame | None) -> AsyncIterator[CallerFrame]:
         while piece is not None:

@@ -53,6 +53,8 @@ class MediaCodec(ABC):
     # How to recognize a frame of caller audio without parsing: its event, its track, and the text before its payload, in each
     # spelling of the carrier. With quotes and colon these cannot occur inside a string of JSON, where quotes are escaped.
     audio_marks: ClassVar[tuple[tuple[str, str, str], ...]] = ()
+    # The same for a report that playback has reached a mark: its event, and the text before the mark's name.
+    mark_texts: ClassVar[tuple[tuple[str, str], ...]] = ()
 
     def __init__(self, started: StreamStarted) -> None:
         self.started = started
@@ -70,6 +72,15 @@ class MediaCodec(ABC):
                 text, end, _ = rest.partition('"')
                 # JSON may write base64's slash as "\/"; found, the frame is parsed.
                 return text if media_event in head and track in head and end and "\\" not in text else None
+        return None
+
+    def mark_in(self, frame: str) -> MarkReached | None:
+        """The mark that a frame reports; None for all others, which `decode` reads."""
+        for event, name in self.mark_texts:
+            _, found, rest = frame.partition(name)
+            if found:
+                text, end, _ = rest.partition('"')
+                return MarkReached(text) if event in frame and end and "\\" not in text else None
         return None
 
     def decode(self, frame: str) -> MediaFrame:

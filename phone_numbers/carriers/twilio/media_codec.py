@@ -26,6 +26,7 @@ class TwilioMediaCodec(MediaCodec):
         ('"event":"media"', '"track":"inbound"', '"payload":"'),
         ('"event": "media"', '"track": "inbound"', '"payload": "'),
     )
+    mark_texts = (('"event":"mark"', '"mark":{"name":"'), ('"event": "mark"', '"mark": {"name": "'))
 
     def __init__(self, started: StreamStarted, stream_sid: str) -> None:
         super().__init__(started)

@@ -14,7 +14,7 @@ from bubblyphone.core.audio import PCMU_8K
 from calls.session.call_session import CallSession, Limits
 from calls.session.short_path import at_once
 from calls.session.transport import CallerFrame, CarrierTransport
-from phone_numbers.carriers.media_codec import DtmfPressed, MarkReached
+from phone_numbers.carriers.media_codec import DtmfPressed, MarkReached, StreamError
 from phone_numbers.carriers.telnyx.media_codec import TelnyxMediaCodec
 from tests.calls.scripted import DirectCaller, Notebook, ScriptedModel, ScriptedSession, audio
 from tests.virtual_time import settled, until
@@ -98,12 +98,26 @@ async def test_an_interruption_takes_the_short_path() -> None:
     await call.task
 
 
-async def test_audio_and_interruptions_after_the_end_are_ignored() -> None:
+async def test_a_mark_takes_the_short_path() -> None:
+    call = Call()
+    model = await call.greeted()
+    assert model.audio_sink("item_1", audio(400)) is True
+    assert call.caller.marks == ["m1"]
+    await asyncio.sleep(0.3)
+    assert call.caller.sink(MarkReached("m1")) is True  # the carrier's clock is fast: nothing plays anymore
+    assert model.speech_sink() is True
+    assert (call.caller.clears, model.truncated) == (0, [])
+    call.session.end("completed")
+    await call.task
+
+
+async def test_nothing_takes_the_short_path_after_the_end() -> None:
     call = Call()
     model = await call.greeted()
     call.session.end("completed")
     await settled()
-    assert [call.caller.sink(audio(20)), model.audio_sink("item_1", audio(20)), model.speech_sink()] == [False] * 3
+    assert [call.caller.sink(audio(20)), call.caller.sink(MarkReached("m1"))] == [False, False]
+    assert [model.audio_sink("item_1", audio(20)), model.speech_sink()] == [False, False]
     assert await call.task == "completed"
     assert (model.heard, call.caller.sent, call.caller.clears) == ([], [], 0)
 
@@ -188,15 +202,15 @@ class Wire:
     def __init__(self) -> None:
         self.incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.transport = CarrierTransport(TelnyxMediaCodec, self.incoming.get, self.send, lambda text: None)
-        self.short: list[str] = []
+        self.short: list[str | MarkReached] = []
         self.long: list[CallerFrame] = []
         self.take: Callable[[str], bool] = self.transport.take
 
     async def send(self, message: dict[str, Any]) -> None:
         raise AssertionError("all audio should take the short path")
 
-    def hear(self, payload: str) -> bool:
-        self.short.append(payload)
+    def hear(self, frame: str | MarkReached) -> bool:
+        self.short.append(frame)
         return True
 
     def say(self, text: str) -> None:
@@ -223,12 +237,19 @@ async def test_only_audio_that_needs_no_pacing_is_taken_from_the_carrier() -> No
         wire.say(text)
     await settled()
     assert (wire.short, wire.long) == ([audio(20)], [MarkReached("m1"), audio(21)])
-    wire.say("{not json")
+    wire.say(mark)
+    assert wire.short == [audio(20), MarkReached("m1")]
+    wire.say(mark.replace(":", ": "))
+    assert wire.short == [audio(20), MarkReached("m1"), MarkReached("m1")]
+    wire.say(mark.replace("m1", "m\\u0032"))  # must be parsed
     await settled()
+    wire.say('{"event":"mark"}')
+    await settled()
+    assert wire.long[2:] == [MarkReached("m2"), StreamError("The carrier sent an invalid frame")]
     wire.say(media(audio(100)))  # must be split into frames, so the short path ends
     wire.say(media(audio(20)))
-    await until(lambda: len(wire.long) == 9)
-    assert (wire.short, wire.long[3:]) == ([audio(20)], [audio(20)] * 6)
+    await until(lambda: len(wire.long) == 10)
+    assert (wire.short[3:], wire.long[4:]) == ([], [audio(20)] * 6)
     reading.cancel()
 
 

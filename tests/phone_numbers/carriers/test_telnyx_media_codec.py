@@ -1,4 +1,4 @@
-"""Telnyx's media frames, with the examples from its documentation."""
+"""Telnyx's media frames, with the examples from its documentation, and marks of both carriers."""
 
 import json
 
@@ -8,11 +8,13 @@ from bubblyphone.core.audio import PCM16_16K, PCMA_8K, PCMU_8K, AudioFormat
 from phone_numbers.carriers.media_codec import (
     DtmfPressed,
     MarkReached,
+    MediaCodec,
     StreamError,
     StreamStarted,
     StreamStopped,
 )
 from phone_numbers.carriers.telnyx.media_codec import TelnyxMediaCodec
+from phone_numbers.carriers.twilio.media_codec import TwilioMediaCodec
 
 CODEC = TelnyxMediaCodec(StreamStarted("v3:x", PCMU_8K))
 MEDIA = {
@@ -50,6 +52,19 @@ def test_audio_inside_a_string_is_not_decoded(separators: tuple[str, str]) -> No
     name = '"event":"media","media":{"track":"inbound","payload":"QUJD"}'
     frame = {"event": "mark", "stream_id": "1", "mark": {"name": name}}
     assert CODEC.decode(json.dumps(frame, separators=separators)) == MarkReached(name)
+
+
+@pytest.mark.parametrize("separators", SEPARATORS[:2])
+@pytest.mark.parametrize("codec", [CODEC, TwilioMediaCodec(StreamStarted("CA1", PCMU_8K), "MZ1")])
+def test_a_mark_with_a_plain_name_is_not_parsed(codec: MediaCodec, separators: tuple[str, str]) -> None:
+    def frame(event: str, name: str) -> str:
+        return json.dumps({"sequence_number": "4", "mark": {"name": name}, "event": event}, separators=separators)
+
+    assert codec.mark_in(frame("mark", "m12")) == MarkReached("m12")
+    assert codec.mark_in(frame("mark", 'm"12')) is None
+    assert codec.decode(frame("mark", 'm"12')) == MarkReached('m"12')
+    assert codec.mark_in(frame("dtmf", "m12")) is None
+    assert codec.mark_in(json.dumps(MEDIA, separators=separators)) is None
 
 
 @pytest.mark.parametrize(
