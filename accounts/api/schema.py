@@ -1,6 +1,5 @@
 """The API description of accounts."""
 
-from accounts import admin_keys
 from accounts.api.notifications import NotificationsSerializer
 from accounts.api.responses import API_KEY, DEVELOPER, NEW_API_KEY, NOTIFICATIONS, PROFILE, RETENTION, SIGNED_IN
 from accounts.api.retention import RetentionSerializer
@@ -50,7 +49,6 @@ OPERATIONS = {
             "Log out everywhere",
             "Revoke all session tokens and sign out all browsers. API keys keep working.",
             status=204,
-            errors=admin_keys.ERRORS,
         ),
         "POST /auth/password/forgot": Operation(
             "Request a password reset",
@@ -79,7 +77,6 @@ OPERATIONS = {
             answer=data_of(NOTIFICATIONS),
             body=NotificationsSerializer,
             example={"daily_limit": {"email": False, "webhook": True}},
-            errors=admin_keys.ERRORS,
         ),
     },
     "Data retention": {
@@ -92,7 +89,6 @@ OPERATIONS = {
             answer=data_of(RETENTION),
             body=RetentionSerializer,
             example={"transcripts": 90},
-            errors=admin_keys.ERRORS,
         ),
     },
     "API keys": {
@@ -117,13 +113,11 @@ OPERATIONS = {
             answer=data_of(API_KEY),
             body=ApiKeySerializer,
             example={"daily_cap": "5.00"},
-            errors=admin_keys.ERRORS,
         ),
         "DELETE /api-keys/{id}": Operation(
             "Revoke an API key",
             "Requests with this key are rejected immediately.",
             status=204,
-            errors=admin_keys.ERRORS,
         ),
     },
 }

@@ -2,7 +2,7 @@
 
 from drf_spectacular.utils import extend_schema_field
 
-from accounts.admin_keys import CAP_ERRORS, ERRORS
+from accounts.admin_keys import CAP_ERRORS
 from agents.agent_settings.declarations import SETTINGS
 from agents.analysis import analysis_schema
 from agents.api.responses import (
@@ -65,7 +65,6 @@ OPERATIONS = {
             status=201,
             body=SecretSerializer,
             example={"name": "CALENDAR_KEY", "value": "sk-calendar-123"},
-            errors=ERRORS,
         ),
         "GET /secrets": Operation("List secrets", "Names without values, newest first.", answer=page_of(SECRET)),
         "PATCH /secrets/{id}": Operation(
@@ -74,11 +73,8 @@ OPERATIONS = {
             answer=data_of(SECRET),
             body=SecretValueSerializer,
             example={"value": "sk-calendar-456"},
-            errors=ERRORS,
         ),
-        "DELETE /secrets/{id}": Operation(
-            "Delete a secret", status=204, errors={**ERRORS, 409: "A tool uses the secret."}
-        ),
+        "DELETE /secrets/{id}": Operation("Delete a secret", status=204, errors={409: "A tool uses the secret."}),
     },
     "Agents": {
         "POST /agents": Operation(

@@ -1,6 +1,5 @@
 """The API description of limits."""
 
-from accounts import admin_keys
 from bubblyphone.core.api.json_schema import data_of
 from bubblyphone.core.api.openapi import Operation
 from calls.api.caps import CapsSerializer
@@ -16,7 +15,6 @@ OPERATIONS = {
             answer=data_of(CAPS),
             body=CapsSerializer,
             example={"daily_cap": "25.00", "max_concurrent_calls": 20},
-            errors=admin_keys.ERRORS,
         ),
     },
 }

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import signed_in
-from accounts.admin_keys import AdminKeyView, require_admin_key
+from accounts.admin_keys import AdminKeyView
 from agents.serializers import PhoneNumberField
 from bubblyphone.core.api.raw_files import RawFileParser
 from bubblyphone.core.api.views import StrictSerializer, data, page_of, validated, validated_query
@@ -112,11 +112,10 @@ class DoNotCallView(APIView):
         return data(DO_NOT_CALL.of(entry), status=201)
 
 
-class DoNotCallEntryView(APIView):
+class DoNotCallEntryView(AdminKeyView):
     """DELETE /do-not-call/{id}."""
 
     def delete(self, request: Request, pk: int) -> Response:
-        require_admin_key(request)
         services.remove(developer=signed_in(request), pk=pk)
         return Response(status=204)
 

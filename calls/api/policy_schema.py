@@ -1,6 +1,5 @@
 """The API description of the policy and the do-not-call list."""
 
-from accounts import admin_keys
 from bubblyphone.core.api.json_schema import data_of, page_of
 from bubblyphone.core.api.openapi import Operation
 from calls.api.policy import DoNotCallFilters, DoNotCallSerializer, PolicySerializer
@@ -25,7 +24,6 @@ OPERATIONS = {
                 "calling_hours": {"start": "09:00", "end": "20:00", "days": ["mon", "tue", "wed", "thu", "fri"]},
                 "max_calls_per_number_per_day": 3,
             },
-            errors=admin_keys.ERRORS,
         ),
         "GET /do-not-call": Operation(
             "List your do-not-call numbers",
@@ -50,7 +48,7 @@ OPERATIONS = {
             body=_FILE,
             example={"file": "(binary)"},
         ),
-        "DELETE /do-not-call/{id}": Operation("Remove a do-not-call number", status=204, errors=admin_keys.ERRORS),
+        "DELETE /do-not-call/{id}": Operation("Remove a do-not-call number", status=204),
     },
 }
 FIELDS = {

@@ -1,6 +1,6 @@
 """The API description of numbers."""
 
-from accounts.admin_keys import CAP_ERRORS, ERRORS
+from accounts.admin_keys import CAP_ERRORS
 from bubblyphone.core.api.json_schema import choice, data_of, data_with_warnings, listing, page_of, record, text
 from bubblyphone.core.api.openapi import Operation
 from phone_numbers.api.carrier_accounts import NumberImportSerializer
@@ -76,7 +76,7 @@ OPERATIONS = {
                     "public_key": "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
                 },
             },
-            errors={**ERRORS, 502: "The carrier could not be reached. Nothing was stored."},
+            errors={502: "The carrier could not be reached. Nothing was stored."},
         ),
         "GET /carrier-accounts/{id}": Operation("Get a carrier account", answer=data_of(CARRIER_ACCOUNT)),
         "PATCH /carrier-accounts/{id}": Operation(
@@ -87,7 +87,6 @@ OPERATIONS = {
             body=CarrierAccountUpdateSerializer,
             example={"credentials": {"api_key": "KEY0123456789ABCDEF"}},
             errors={
-                **ERRORS,
                 409: "The credentials were changed by another request.",
                 502: "The carrier could not be reached. Nothing was changed.",
             },
@@ -96,10 +95,10 @@ OPERATIONS = {
             "Test a carrier account",
             "Ask the carrier whether it still accepts the credentials. We also do this every hour, and email you if it does not.",
             answer=data_of(CARRIER_ACCOUNT),
-            errors={**ERRORS, 502: _ASKED},
+            errors={502: _ASKED},
         ),
         "DELETE /carrier-accounts/{id}": Operation(
-            "Delete a carrier account", status=204, errors={**ERRORS, 409: "Numbers use this account."}
+            "Delete a carrier account", status=204, errors={409: "Numbers use this account."}
         ),
         "POST /phone-numbers/import": Operation(
             "Import a number",

@@ -1,6 +1,5 @@
 """What the API's description says about webhook deliveries."""
 
-from accounts import admin_keys
 from bubblyphone.core.api.json_schema import data_of, page_of, record, whole
 from bubblyphone.core.api.openapi import Operation
 from webhooks.api.responses import ENDPOINT, EVENT, NEW_ENDPOINT, WEBHOOK_LOG
@@ -26,7 +25,6 @@ OPERATIONS = {
             status=201,
             body=EndpointSerializer,
             example={"url": "https://yourapp.com/events", "events": ["call.hangup"], "description": "CRM"},
-            errors=admin_keys.ERRORS,
         ),
         "GET /webhook-endpoints": Operation(
             "List your webhook endpoints", "Newest first. Secrets are not returned.", answer=page_of(ENDPOINT)
@@ -38,22 +36,19 @@ OPERATIONS = {
             answer=data_of(ENDPOINT),
             body=EndpointSerializer,
             example={"events": ["*"]},
-            errors=admin_keys.ERRORS,
         ),
         "DELETE /webhook-endpoints/{id}": Operation(
-            "Delete a webhook endpoint", "Retries in progress are canceled.", status=204, errors=admin_keys.ERRORS
+            "Delete a webhook endpoint", "Retries in progress are canceled.", status=204
         ),
         "POST /webhook-endpoints/{id}/test": Operation(
             "Send a test event",
             "Send a `webhook.test` event to the endpoint. The result is in the webhook deliveries.",
             answer=data_of(WEBHOOK_LOG),
-            errors=admin_keys.ERRORS,
         ),
         "POST /webhook-endpoints/{id}/rotate-secret": Operation(
             "Rotate an endpoint's secret",
             "The new secret is returned only in this response. For 24 hours webhooks are signed with both secrets.",
             answer=data_of(NEW_ENDPOINT),
-            errors=admin_keys.ERRORS,
         ),
     },
     "Webhook deliveries": {

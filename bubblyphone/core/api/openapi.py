@@ -235,6 +235,8 @@ class OperationSchema(AutoSchema):
         if operation.query is not None or page_size(operation.answer) is not None:
             statuses.add(422)
         found = {status: COMMON_ERRORS[status] for status in statuses}
+        if self.method != "GET":
+            found |= getattr(self.view, "errors_of_changes", {})
         for status, why in operation.errors.items():
             also = f" Or: {found[status]}" if status in (409,) and status in found else ""
             found[status] = why + also
