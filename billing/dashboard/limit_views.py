@@ -27,24 +27,17 @@ def _amount(label: str) -> forms.DecimalField:
     return field
 
 
+def _count(label: str) -> forms.IntegerField:
+    widget = forms.NumberInput(attrs=NO_LIMIT)
+    return forms.IntegerField(required=False, min_value=1, max_value=10_000, label=label, widget=widget)
+
+
 class CapsForm(forms.Form):
     """All daily caps in one form, with fields named by scope and id ("agent_7"); an empty field means no limit."""
 
     daily_cap = _amount("Daily limit (USD)")
-    max_concurrent_calls = forms.IntegerField(
-        required=False,
-        min_value=1,
-        max_value=10_000,
-        label="Max concurrent calls",
-        widget=forms.NumberInput(attrs=NO_LIMIT),
-    )
-    max_calls_per_caller_per_hour = forms.IntegerField(
-        required=False,
-        min_value=1,
-        max_value=10_000,
-        label="Max calls per caller per hour",
-        widget=forms.NumberInput(attrs=NO_LIMIT),
-    )
+    max_concurrent_calls = _count("Max concurrent calls")
+    max_calls_per_caller_per_hour = _count("Max calls per caller per hour")
 
     def __init__(self, data: Any, *, developer: Developer) -> None:
         self.developer = developer

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bubblyphone.core.json.documents import parse_stored_json
@@ -79,9 +80,11 @@ def base_environment(given: Mapping[str, str], data_dir: Path, secrets_store: Se
         "ALLOW_PRIVATE_WEBHOOKS": "1",
     }
     environment = {**made, **{name: value for name, value in given.items() if value.strip() or name not in made}}
-    for name, make in (("SECRET_KEY", _make_secret), ("ENCRYPTION_KEYS", _make_fernet_key)):
-        if not is_given(given, name):
-            environment[name] = secrets_store.get_or_make(name, make)
+    if not is_given(given, "SECRET_KEY"):
+        environment["SECRET_KEY"] = secrets_store.get_or_make("SECRET_KEY", lambda: secrets.token_urlsafe(48))
+    if not is_given(given, "ENCRYPTION_KEYS"):
+        key = secrets_store.get_or_make("ENCRYPTION_KEYS", lambda: Fernet.generate_key().decode())
+        environment["ENCRYPTION_KEYS"] = key
     environment |= {
         "DATA_DIR": str(data_dir),
         "DJANGO_SETTINGS_MODULE": "bubblyphone.settings",
@@ -143,11 +146,3 @@ def adopt_environment() -> None:
     except (OSError, ValueError):
         return  # nothing is running there; the settings report what is missing
     os.environ.update({**given, **stored} | os.environ)
-
-
-def _make_secret() -> str:
-    return secrets.token_urlsafe(48)
-
-
-def _make_fernet_key() -> str:
-    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()

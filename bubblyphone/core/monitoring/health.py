@@ -98,22 +98,14 @@ def _has_database() -> bool:
     return True
 
 
-def _has_redis() -> bool:
-    return bool(get_redis().ping())
-
-
 def _has_worker() -> bool:
     """A django-q2 cluster keeps its status in the cache for 3 s at a time."""
     return any(stat.status != Conf.STOPPED for stat in Stat.get_all())
 
 
-def _has_clock() -> bool:
-    return bool(get_redis().exists(BEAT_KEY))
-
-
 _CHECKS = {
     "database": _Check(_has_database),
-    "redis": _Check(_has_redis),
+    "redis": _Check(lambda: bool(get_redis().ping())),
     "worker": _Check(_has_worker),
-    "clock": _Check(_has_clock),
+    "clock": _Check(lambda: bool(get_redis().exists(BEAT_KEY))),
 }
