@@ -15,7 +15,6 @@ from bubblyphone.core.database.lookup import get_row
 from bubblyphone.core.errors import Conflict, InvalidRequest
 
 MAX_SECRETS = 200  # of an account
-RELEASED = "released"  # PhoneNumber.Status.RELEASED, in an app that this one cannot import
 
 
 def secrets_of(developer: Developer) -> QuerySet[Secret]:
@@ -61,7 +60,7 @@ def _users_of(secret: Secret) -> list[str]:
     versions = AgentVersion.objects.filter(phone_numbers__developer=developer).select_related("agent")
     owners: list[tuple[Any, Any]] = [
         *((agent, agent.tools) for agent in Agent.objects.filter(developer=developer)),
-        *((number, number.tools) for number in developer.phone_numbers.exclude(status=RELEASED)),
+        *((number, number.tools) for number in developer.phone_numbers.held()),
         *((version, version.values.get("tools")) for version in versions),
     ]
     return sorted({str(owner) for owner, tools in owners if secret.name in names_in_tools(tools or ())})

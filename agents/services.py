@@ -16,7 +16,6 @@ from agents.agent_settings import resolution
 from agents.agent_settings.call_config import FIELDS
 from agents.model_catalog import model_rules
 from agents.models import Agent, AgentSettings, AgentVersion, ModelKey
-from agents.secrets import RELEASED
 from billing import destinations
 from bubblyphone.core import crypto
 from bubblyphone.core.errors import Conflict, InvalidRequest
@@ -166,15 +165,12 @@ def duplicate_agent(*, agent: Agent) -> Agent:
 
 def linked_numbers(agent: Agent) -> list[Any]:
     """The numbers (phone_numbers.models.PhoneNumber) that an agent answers, by their digits."""
-    return sorted(agent.phone_numbers.exclude(status=RELEASED), key=str)
+    return sorted(agent.phone_numbers.held(), key=str)
 
 
 def other_numbers(agent: Agent) -> list[Any]:
     """The numbers of its developer that an agent does not answer, by their digits."""
-    mine = {number.pk for number in linked_numbers(agent)}
-    return sorted(
-        (number for number in agent.developer.phone_numbers.exclude(status=RELEASED) if number.pk not in mine), key=str
-    )
+    return sorted(agent.developer.phone_numbers.held().exclude(agent=agent), key=str)
 
 
 def variable_warnings(agent: Agent) -> list[str]:
@@ -228,7 +224,7 @@ def check_fallback_number(e164: str | None, *, developer_id: int) -> None:
 def _refuse_breaking_numbers(agent: Agent) -> None:
     """Raises InvalidRequest for what is wrong with a linked number now and was not with the agent as it is stored."""
     before = Agent.objects.get(pk=agent.pk)
-    for number in agent.phone_numbers.exclude(status=RELEASED).order_by("pk"):
+    for number in agent.phone_numbers.held().order_by("pk"):
         new = _number_problems(number)
         number.agent = before
         old = _number_problems(number)

@@ -65,6 +65,12 @@ class CarrierAccount(models.Model):
         return credentials
 
 
+class PhoneNumberQuerySet(models.QuerySet["PhoneNumber"]):
+    def held(self) -> "PhoneNumberQuerySet":
+        """Numbers that have not been released."""
+        return self.exclude(status=PhoneNumber.Status.RELEASED)
+
+
 class PhoneNumber(AgentSettings):
     """A number bought from the carrier, or imported. Its own agent settings apply where no linked agent overrides them."""
 
@@ -108,6 +114,8 @@ class PhoneNumber(AgentSettings):
     suspended_at = models.DateTimeField(null=True)
     release_ordered_at = models.DateTimeField(null=True)  # from then on a payment no longer reactivates the number
     released_at = models.DateTimeField(null=True)
+
+    objects = PhoneNumberQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -11,7 +11,7 @@ from webhooks.number_addresses import NumberAddresses
 
 def numbers_of(developer: Developer) -> QuerySet[PhoneNumber]:
     """A developer's numbers, without released ones."""
-    numbers = PhoneNumber.objects.filter(developer=developer).exclude(status=PhoneNumber.Status.RELEASED)
+    numbers = PhoneNumber.objects.held().filter(developer=developer)
     return numbers.select_related("agent", "agent_version")
 
 
