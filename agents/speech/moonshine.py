@@ -4,10 +4,10 @@ The weights come with the `moonshine-voice` package, whose native library is not
 """
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from agents.speech.assets import package_folder
+from agents.speech.onnx_models import open_model
 
 SAMPLE_RATE = 16_000
 START_TOKEN, END_TOKEN = 1, 2
@@ -26,14 +26,9 @@ class Moonshine:
     """The recognizer. Stateless between calls, so one object serves every call of the process."""
 
     def __init__(self) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
         folder = package_folder("moonshine_voice") / "assets" / "tiny-en"
-        providers = ["CPUExecutionProvider"]
-        self._encoder = onnxruntime.InferenceSession(str(folder / "encoder_model.ort"), options, providers=providers)
-        self._decoder = onnxruntime.InferenceSession(
-            str(folder / "decoder_model_merged.ort"), options, providers=providers
-        )
+        self._encoder = open_model(folder / "encoder_model.ort")
+        self._decoder = open_model(folder / "decoder_model_merged.ort")
         self._cache_inputs = [i.name for i in self._decoder.get_inputs() if i.name.startswith("past_key_values")]
         self._cache_outputs = [o.name for o in self._decoder.get_outputs()][1:]
         self._pieces = _read_tokenizer((folder / "tokenizer.bin").read_bytes())

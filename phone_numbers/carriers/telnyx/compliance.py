@@ -6,6 +6,7 @@ https://developers.telnyx.com/docs/numbers/phone-numbers/requirement-groups
 import base64
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -81,18 +82,7 @@ def _field_value(client: TelnyxClient, answer: RequirementAnswer, country: str, 
     """The text itself, or the carrier's id of the uploaded document or address."""
     record: Any
     if answer.address is not None:
-        address = answer.address
-        body = {
-            "first_name": address.first_name,
-            "last_name": address.last_name,
-            "business_name": address.business_name,
-            "street_address": address.street_address,
-            "locality": address.locality,
-            "postal_code": address.postal_code,
-            "administrative_area": address.administrative_area,
-            "country_code": country,
-            "customer_reference": reference,
-        }
+        body = {**asdict(answer.address), "country_code": country, "customer_reference": reference}
         record = client.post("addresses", {name: value for name, value in body.items() if value})
     elif answer.content:
         document = {
