@@ -20,7 +20,7 @@ from bubblyphone.core.audio import DECODERS, AudioFormat, decode_payload
 from bubblyphone.core.monitoring.logs import in_context
 from calls.after_call.wav_file import WavFile
 from calls.session.transport import SILENCE, AudioSink, CallerFrame, DirectTransport, LineBroken, MediaTransport
-from phone_numbers.carriers.media_codec import MarkReached
+from phone_numbers.carriers.media_protocol import MarkReached
 
 logger = logging.getLogger(__name__)
 WRITE_SECONDS = 1.0

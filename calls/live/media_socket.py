@@ -22,7 +22,7 @@ from calls.live.live_call import LiveCall, claim_media_token
 from calls.models import HangupCause
 from calls.session.line import END_REPORT_SECONDS, CarrierLine
 from calls.session.transport import CarrierTransport, StreamNotStarted
-from phone_numbers.carriers.registry import media_codec_of
+from phone_numbers.carriers.registry import media_protocol_of
 
 logger = logging.getLogger(__name__)
 START_TIMEOUT_SECONDS = 10.0
@@ -43,7 +43,7 @@ async def media_socket(scope: dict[str, Any], receive: Receive, send: Send) -> N
         await send({"type": "websocket.close", "code": 4401})
         return
     await send({"type": "websocket.accept"})
-    transport = CarrierTransport(media_codec_of(call.carrier), receive, send, daphne_websocket.direct_send(send))
+    transport = CarrierTransport(media_protocol_of(call.carrier), receive, send, daphne_websocket.direct_send(send))
     daphne_websocket.take_directly(send, transport.take)
     try:
         async with asyncio.timeout(START_TIMEOUT_SECONDS):

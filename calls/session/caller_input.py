@@ -19,7 +19,7 @@ from calls.session.screening_transcriber import ScreeningTranscriber
 from calls.session.transport import LineBack, LineBroken, MediaTransport
 from calls.session.turn_clock import TurnClock
 from calls.session.voice_activity import VoiceActivityDetector
-from phone_numbers.carriers.media_codec import DtmfPressed, MarkReached, StreamError, StreamStopped
+from phone_numbers.carriers.media_protocol import DtmfPressed, MarkReached, StreamError, StreamStopped
 
 # Frames of 20 ms that are kept while the model is being connected.
 HELD_BACK_FRAMES = 100

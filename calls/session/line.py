@@ -6,7 +6,7 @@ from typing import Any
 
 from bubblyphone.core.audio import AudioFormat
 from calls.session.transport import AudioSink, CallerFrame, CarrierTransport, LineBack, LineBroken
-from phone_numbers.carriers.media_codec import StreamStopped
+from phone_numbers.carriers.media_protocol import StreamStopped
 
 # When a call ends, its stream ends too, and the carrier's report of the end follows within this time.
 END_REPORT_SECONDS = 0.3

@@ -14,7 +14,7 @@ from agents.providers.base import RealtimeSession
 from calls.session.caller_input import CallerInput
 from calls.session.model_link import ModelLink
 from calls.session.transport import DirectTransport, MediaTransport
-from phone_numbers.carriers.media_codec import MarkReached
+from phone_numbers.carriers.media_protocol import MarkReached
 
 Play = Callable[[RealtimeSession, str, str], Coroutine[Any, Any, None]]
 

@@ -9,10 +9,10 @@ from typing import Any, Protocol, runtime_checkable
 
 from bubblyphone.core.audio import AudioFormat, decode_payload, payload_ms
 from calls.session.pacing import Pacer, paced
-from phone_numbers.carriers.media_codec import (
+from phone_numbers.carriers.media_protocol import (
     DtmfPressed,
     MarkReached,
-    MediaCodec,
+    MediaProtocol,
     StreamError,
     StreamStarted,
     StreamStopped,
@@ -79,14 +79,14 @@ class CarrierTransport:
 
     def __init__(
         self,
-        codec: type[MediaCodec],
+        protocol: type[MediaProtocol],
         receive: Callable[[], Awaitable[dict[str, Any]]],
         send: Callable[[dict[str, Any]], Awaitable[None]],
         send_text: Callable[[str], None] | None = None,
     ) -> None:
         """`send_text` is a faster way to the same socket than `send`, if the server has one."""
-        self._codec_type = codec
-        self._codec: MediaCodec
+        self._protocol_type = protocol
+        self._protocol: MediaProtocol
         self._receive = receive
         self._send = send
         self._send_directly = send_text
@@ -106,13 +106,13 @@ class CarrierTransport:
             if text is None:
                 raise StreamNotStarted
             with suppress(ValueError):
-                if (codec := self._codec_type.begin(text)) is not None:
-                    self.start(codec)
-                    return codec.started
+                if (protocol := self._protocol_type.begin(text)) is not None:
+                    self.start(protocol)
+                    return protocol.started
 
-    def start(self, codec: MediaCodec) -> None:
-        """The stream has started: its codec reads and writes the frames."""
-        self._codec, self.audio_format = codec, codec.started.audio_format
+    def start(self, protocol: MediaProtocol) -> None:
+        """The stream has started: its protocol reads and writes the frames."""
+        self._protocol, self.audio_format = protocol, protocol.started.audio_format
         # Base64 of this length is long enough with any padding.
         self._long_enough = -(-(self._shortest_piece + 2) * 4 // 3)
 
@@ -138,10 +138,10 @@ class CarrierTransport:
         """
         if not self._is_awaited or self._pacer is None:
             return False
-        payload = self._codec.audio_in(text)
+        payload = self._protocol.audio_in(text)
         if payload is not None:
             return self._pacer.passes(payload) and self._sink(payload)
-        mark = self._codec.mark_in(text)
+        mark = self._protocol.mark_in(text)
         return mark is not None and self._sink(mark)
 
     async def _pieces(self, piece: CallerFrame | None) -> AsyncIterator[CallerFrame]:
@@ -163,13 +163,13 @@ class CarrierTransport:
             if not payload:
                 return
         if self.is_open and self._send_directly is not None:
-            self._send_directly(self._codec.encode_audio(payload))
+            self._send_directly(self._protocol.encode_audio(payload))
         else:
-            await self._send_text(self._codec.encode_audio(payload))
+            await self._send_text(self._protocol.encode_audio(payload))
 
     def _joined(self, payload: str) -> str:
         """The piece joined with what waits before it; nothing if it is still too short."""
-        if not self._short and payload_ms(payload, self.audio_format) >= self._codec.shortest_piece_ms:
+        if not self._short and payload_ms(payload, self.audio_format) >= self._protocol.shortest_piece_ms:
             return payload
         try:
             data = self._short + decode_payload(payload)
@@ -185,16 +185,16 @@ class CarrierTransport:
         if self._short:
             silence = SILENCE[self.audio_format.encoding]
             data, self._short = self._short.ljust(self._shortest_piece, silence), b""
-            await self._send_text(self._codec.encode_audio(base64.b64encode(data).decode()))
-        await self._send_text(self._codec.encode_mark(name))
+            await self._send_text(self._protocol.encode_audio(base64.b64encode(data).decode()))
+        await self._send_text(self._protocol.encode_mark(name))
 
     @property
     def _shortest_piece(self) -> int:
-        return self._codec.shortest_piece_ms * self.audio_format.bytes_per_ms
+        return self._protocol.shortest_piece_ms * self.audio_format.bytes_per_ms
 
     async def clear(self) -> None:
         self._short = b""
-        await self._send_text(self._codec.encode_clear())
+        await self._send_text(self._protocol.encode_clear())
 
     async def close(self) -> None:
         if self.is_open:
@@ -215,7 +215,7 @@ class CarrierTransport:
 
     def _decode(self, text: str) -> Any:
         try:
-            return self._codec.decode(text)
+            return self._protocol.decode(text)
         except ValueError:
             return StreamError("The carrier sent an invalid frame")
 

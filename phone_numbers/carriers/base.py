@@ -1,7 +1,7 @@
 """The interface to the telephone network. Numbers and calls name their carrier; no code asks which it is.
 
 A carrier is a `Carrier` that also derives from each capability it has (`phone_numbers.carriers.capabilities`). REST calls are
-synchronous: services and jobs make them, never the audio path and never inside a transaction. Media frames have their own codec,
+synchronous: services and jobs make them, never the audio path and never inside a transaction. Media frames have their own protocol,
 without I/O.
 """
 
@@ -12,7 +12,7 @@ from typing import ClassVar, TypedDict
 
 from bubblyphone.core.audio import AudioFormat
 from phone_numbers.carriers.carrier_events import CarrierEvent
-from phone_numbers.carriers.media_codec import MediaCodec
+from phone_numbers.carriers.media_protocol import MediaProtocol
 
 
 class CarrierError(Exception):
@@ -146,7 +146,7 @@ class WebhookResponse:
 class Carrier(ABC):
     """The interface of all carriers: reporting calls and carrying their audio."""
 
-    media_codec: ClassVar[type[MediaCodec]]
+    media_protocol: ClassVar[type[MediaProtocol]]
     forged_status: ClassVar[int] = 400  # HTTP status of the response to a webhook that is not from the carrier
 
     @abstractmethod

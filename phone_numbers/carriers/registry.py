@@ -18,7 +18,7 @@ from bubblyphone.core.crypto import decrypt
 from bubblyphone.core.json.documents import parse_stored_json
 from phone_numbers.carriers.base import Carrier, CarrierError
 from phone_numbers.carriers.capabilities import CAPABILITIES, CallControl, OwnAccounts
-from phone_numbers.carriers.media_codec import MediaCodec
+from phone_numbers.carriers.media_protocol import MediaProtocol
 
 C = TypeVar("C")
 OWN = "own"  # in the webhook URLs of developers' own accounts
@@ -113,10 +113,10 @@ def own_accounts_at(slug: str) -> type[OwnAccounts]:
     return adapter
 
 
-def media_codec_of(key: str) -> type[MediaCodec]:
-    """The codec of the carrier's media stream; never queries the database, even for a developer's own account."""
+def media_protocol_of(key: str) -> type[MediaProtocol]:
+    """The protocol of the carrier's media stream; never queries the database, even for a developer's own account."""
     adapter: type[Carrier] = import_string(settings_of(key)["BACKEND"])
-    return adapter.media_codec
+    return adapter.media_protocol
 
 
 def slug_of(key: str) -> str:

@@ -11,7 +11,7 @@ from agents.providers.model_events import ModelEvent, OutputTranscript
 from bubblyphone.core.audio import PCMU_8K, AudioFormat
 from calls.session.transport import AudioSink, CallerFrame
 from calls.session.turn_clock import TurnTimes
-from phone_numbers.carriers.media_codec import StreamStopped
+from phone_numbers.carriers.media_protocol import StreamStopped
 
 FRAME = base64.b64encode(b"\xff" * 160).decode()
 

@@ -24,7 +24,7 @@ from calls.live import database_threads, live_call, session_runner
 from calls.live.database_threads import in_database
 from calls.live.event_writer import WRITER
 from calls.models import Call, Recording
-from phone_numbers.carriers.media_codec import StreamStopped
+from phone_numbers.carriers.media_protocol import StreamStopped
 from phone_numbers.carriers.registry import forget_carriers
 from tests import carriers
 from tests.calls.rows import make_account, make_streaming_number

@@ -1,6 +1,6 @@
 """Telnyx as the carrier: Call Control (voice API v2), number orders and media streaming.
 
-`client` speaks REST, `webhooks` parses webhooks, `signature` verifies them, and `media_codec` is the codec of the audio socket. The other
+`client` speaks REST, `webhooks` parses webhooks, `signature` verifies them, and `media_protocol` the audio socket. The other
 files implement the carrier's capabilities. The built-in exchange speaks the same protocol, so this is also its adapter.
 """
 
@@ -14,7 +14,7 @@ from phone_numbers.carriers.telnyx.account import TelnyxAccount, rows_of
 from phone_numbers.carriers.telnyx.calls import TelnyxCalls
 from phone_numbers.carriers.telnyx.client import TelnyxError
 from phone_numbers.carriers.telnyx.compliance import TelnyxCompliance
-from phone_numbers.carriers.telnyx.media_codec import TelnyxMediaCodec
+from phone_numbers.carriers.telnyx.media_protocol import TelnyxMediaProtocol
 from phone_numbers.carriers.telnyx.numbers import TelnyxNumbers
 from phone_numbers.carriers.telnyx.speech import TelnyxRecording, TelnyxSpeech
 
@@ -25,7 +25,7 @@ class TelnyxCarrier(Carrier, TelnyxCalls, TelnyxSpeech, TelnyxRecording, TelnyxN
     `webhook_path` is not needed: our URL is configured in Telnyx's portal.
     """
 
-    media_codec = TelnyxMediaCodec
+    media_protocol = TelnyxMediaProtocol
     required_credentials = ("api_key",)
     optional_credentials = ("public_key", "connection_id")
 

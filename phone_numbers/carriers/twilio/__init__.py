@@ -1,7 +1,7 @@
 """Twilio as the carrier: REST, TwiML, callbacks and Media Streams.
 
 `client` speaks REST, `call_scripts` stores the next steps of each call, `given_commands` the commands, `twiml` writes documents, `webhooks`
-parses requests, and `media_codec` is the codec of the audio socket. This module turns requests into events and responds with documents.
+parses requests, and `media_protocol` the audio socket. This module turns requests into events and responds with documents.
 """
 
 import logging
@@ -21,7 +21,7 @@ from phone_numbers.carriers.twilio.account import TwilioAccount
 from phone_numbers.carriers.twilio.call_scripts import Piece, Script
 from phone_numbers.carriers.twilio.calls import TwilioCalls
 from phone_numbers.carriers.twilio.client import refusals, unreadable
-from phone_numbers.carriers.twilio.media_codec import TwilioMediaCodec
+from phone_numbers.carriers.twilio.media_protocol import TwilioMediaProtocol
 from phone_numbers.carriers.twilio.numbers import TwilioNumbers
 from phone_numbers.carriers.twilio.speech import TwilioRecording, TwilioSpeech
 
@@ -39,7 +39,7 @@ DOCUMENTS = {"voice", "next", "heard"}
 class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioNumbers, OwnAccounts):
     """One account. `webhook_path` is the part of our webhook URLs that leads to it."""
 
-    media_codec = TwilioMediaCodec
+    media_protocol = TwilioMediaProtocol
     forged_status = 403
     required_credentials = ("account_sid", "auth_token")
     fixed_credentials = ("account_sid",)

@@ -19,8 +19,8 @@ from bubblyphone.core.audio import PCM16_16K, PCMU_8K, mulaw_to_pcm16, pcm16_to_
 from calls.after_call.wav_file import StereoReader, WavFile, began_at
 from calls.live.call_recorder import CallRecorder, Mix, RecordedTransport
 from calls.session.transport import CarrierTransport, LineBroken
-from phone_numbers.carriers.media_codec import StreamStopped
-from phone_numbers.carriers.telnyx.media_codec import TelnyxMediaCodec
+from phone_numbers.carriers.media_protocol import StreamStopped
+from phone_numbers.carriers.telnyx.media_protocol import TelnyxMediaProtocol
 from sandbox.exchange.audio.tones import tone
 from sandbox.exchange.handsets.steps import Say, Wait
 from sandbox.exchange.server import Exchange
@@ -249,7 +249,7 @@ def carrier_transport(stream: MediaConnection, frames: "asyncio.Queue[str | None
     async def send(message: dict[str, Any]) -> None:
         await stream.socket.send_str(message["text"])
 
-    return CarrierTransport(TelnyxMediaCodec, receive, send)
+    return CarrierTransport(TelnyxMediaProtocol, receive, send)
 
 
 async def drain(connection: RecordedTransport) -> None:

@@ -16,7 +16,7 @@ from calls.session.call_session import CallSession
 from calls.session.interfaces import Limits
 from calls.session.speech_times import PAUSE_SECONDS
 from calls.session.transport import CallerFrame, LineBack, LineBroken
-from phone_numbers.carriers.media_codec import MarkReached, StreamStopped
+from phone_numbers.carriers.media_protocol import MarkReached, StreamStopped
 from tests.calls.live.test_call_recorder import channels, loud_ms
 from tests.calls.scripted import FRAME, Notebook, ScriptedModel, ScriptedSession, audio
 from tests.virtual_time import settled, until

@@ -9,7 +9,7 @@ import pytest
 from agents.providers.base import ProviderError
 from agents.providers.model_events import AudioDelta, Reconnected, SpeechStarted, ToolCall, TurnDone
 from calls.session.who_answered import Answering
-from phone_numbers.carriers.media_codec import StreamStopped
+from phone_numbers.carriers.media_protocol import StreamStopped
 from tests.calls.scripted import ScriptedCaller, ScriptedSession, audio
 from tests.calls.session.conversations import Conversation, conversation
 from tests.calls.session.test_session_endings import Desk

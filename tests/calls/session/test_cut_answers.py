@@ -11,7 +11,7 @@ import pytest
 from agents.providers.model_events import AudioDelta, OutputTranscript, SpeechStarted, ToolCall, TurnDone
 from calls.session.transport import LineBroken
 from calls.session.who_answered import Answering
-from phone_numbers.carriers.media_codec import StreamStopped
+from phone_numbers.carriers.media_protocol import StreamStopped
 from tests.calls.scripted import ScriptedSession, audio
 from tests.calls.session.conversations import Conversation, conversation
 from tests.virtual_time import settled, until

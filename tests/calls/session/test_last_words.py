@@ -8,7 +8,7 @@ import pytest
 from agents.providers.base import RealtimeSession
 from agents.providers.model_events import AudioDelta, InputTranscript, OutputTranscript, ToolCall, TurnDone
 from calls.session.last_words import WORDS_SECONDS
-from phone_numbers.carriers.media_codec import StreamStopped
+from phone_numbers.carriers.media_protocol import StreamStopped
 from tests.calls.scripted import ScriptedSession, audio
 from tests.calls.session.conversations import Conversation, conversation
 from tests.virtual_time import settled, until

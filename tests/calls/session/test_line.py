@@ -10,7 +10,7 @@ import pytest
 
 from calls.session.line import CarrierLine
 from calls.session.transport import CarrierTransport, LineBack, LineBroken
-from phone_numbers.carriers.telnyx.media_codec import TelnyxMediaCodec
+from phone_numbers.carriers.telnyx.media_protocol import TelnyxMediaProtocol
 from tests.calls.scripted import FRAME
 from tests.virtual_time import settled, until
 
@@ -23,7 +23,7 @@ class Wire:
     def __init__(self) -> None:
         self.incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.sent: list[Any] = []
-        self.transport = CarrierTransport(TelnyxMediaCodec, self.incoming.get, self._send)
+        self.transport = CarrierTransport(TelnyxMediaProtocol, self.incoming.get, self._send)
 
     async def _send(self, message: dict[str, Any]) -> None:
         self.sent.append(message)

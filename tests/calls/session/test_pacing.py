@@ -12,7 +12,7 @@ import pytest
 from bubblyphone.core.audio import PCM16_8K, PCM16_16K, PCMA_8K, PCMU_8K, AudioFormat
 from calls.session.pacing import MOST_AHEAD_SECONDS, Pacer, paced
 from calls.session.transport import CallerFrame
-from phone_numbers.carriers.media_codec import MarkReached
+from phone_numbers.carriers.media_protocol import MarkReached
 
 pytestmark = pytest.mark.virtual_time
 SECONDS = 2.0

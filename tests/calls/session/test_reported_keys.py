@@ -7,7 +7,7 @@ import pytest
 
 from calls.session.dtmf_collector import PAUSE_SECONDS
 from calls.session.transport import LineBack, LineBroken
-from phone_numbers.carriers.media_codec import DtmfPressed
+from phone_numbers.carriers.media_protocol import DtmfPressed
 from tests.calls.session.conversations import Conversation, conversation
 from tests.virtual_time import BEGINS_AT, settled, until
 

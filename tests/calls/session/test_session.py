@@ -20,7 +20,7 @@ from calls.session.agent_output import WAITING_WORDS
 from calls.session.dtmf_collector import PAUSE_SECONDS
 from calls.session.tool_executor import QUICK_SECONDS, SLOW_SECONDS
 from calls.session.transport import LineBack, LineBroken
-from phone_numbers.carriers.media_codec import DtmfPressed, StreamStopped
+from phone_numbers.carriers.media_protocol import DtmfPressed, StreamStopped
 from tests.calls.scripted import FRAME, ScriptedSession, audio
 from tests.calls.session.conversations import conversation
 from tests.virtual_time import settled, until

@@ -14,8 +14,8 @@ from bubblyphone.core.audio import PCMU_8K
 from calls.session.call_session import CallSession, Limits
 from calls.session.short_path import at_once
 from calls.session.transport import CallerFrame, CarrierTransport
-from phone_numbers.carriers.media_codec import DtmfPressed, MarkReached, StreamError
-from phone_numbers.carriers.telnyx.media_codec import TelnyxMediaCodec
+from phone_numbers.carriers.media_protocol import DtmfPressed, MarkReached, StreamError
+from phone_numbers.carriers.telnyx.media_protocol import TelnyxMediaProtocol
 from tests.calls.scripted import DirectCaller, Notebook, ScriptedModel, ScriptedSession, audio
 from tests.virtual_time import settled, until
 
@@ -201,7 +201,7 @@ class Wire:
 
     def __init__(self) -> None:
         self.incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self.transport = CarrierTransport(TelnyxMediaCodec, self.incoming.get, self.send, lambda text: None)
+        self.transport = CarrierTransport(TelnyxMediaProtocol, self.incoming.get, self.send, lambda text: None)
         self.short: list[str | MarkReached] = []
         self.long: list[CallerFrame] = []
         self.take: Callable[[str], bool] = self.transport.take

@@ -14,7 +14,7 @@ from calls.session.interfaces import Engine
 from calls.session.limit_watch import LOOK_SECONDS
 from calls.session.silence_timeout import SilenceClock
 from calls.session.transport import LineBack, LineBroken
-from phone_numbers.carriers.media_codec import DtmfPressed
+from phone_numbers.carriers.media_protocol import DtmfPressed
 from tests.calls.scripted import ScriptedModel, audio
 from tests.calls.session.conversations import Conversation, conversation
 from tests.calls.session.test_playback_clock import Clock

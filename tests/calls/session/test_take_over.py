@@ -22,7 +22,7 @@ from calls.session.agent_output import MOST_AHEAD_MS
 from calls.session.audio_monitor import PIECE_SECONDS
 from calls.session.model_notices import TAKEN_OVER, given_back
 from calls.session.take_over import LOST_SECONDS, Person
-from phone_numbers.carriers.media_codec import StreamStopped
+from phone_numbers.carriers.media_protocol import StreamStopped
 from tests.calls.scripted import FRAME, audio
 from tests.calls.session.conversations import Conversation, conversation
 from tests.virtual_time import settled, until

@@ -10,7 +10,7 @@ from agents.cues import Cue
 from agents.providers.base import ProviderError, ToolSpec, late_result
 from agents.providers.model_events import ToolCall, ToolCallsCanceled
 from calls.session.interfaces import LEFT
-from phone_numbers.carriers.media_codec import StreamStopped
+from phone_numbers.carriers.media_protocol import StreamStopped
 from tests.calls.session.conversations import Conversation, conversation
 from tests.virtual_time import settled, until
 

@@ -7,8 +7,8 @@ import orjson
 
 from bubblyphone.core.audio import PCMU_8K
 from calls.session.transport import CarrierTransport
-from phone_numbers.carriers.media_codec import StreamStarted
-from phone_numbers.carriers.telnyx.media_codec import TelnyxMediaCodec
+from phone_numbers.carriers.media_protocol import StreamStarted
+from phone_numbers.carriers.telnyx.media_protocol import TelnyxMediaProtocol
 
 
 class Line:
@@ -16,8 +16,8 @@ class Line:
 
     def __init__(self) -> None:
         self.frames: list[Any] = []
-        self.transport = CarrierTransport(TelnyxMediaCodec, self.receive, self.send)
-        self.transport.start(TelnyxMediaCodec(StreamStarted("v3:x", PCMU_8K)))
+        self.transport = CarrierTransport(TelnyxMediaProtocol, self.receive, self.send)
+        self.transport.start(TelnyxMediaProtocol(StreamStarted("v3:x", PCMU_8K)))
 
     async def receive(self) -> dict[str, Any]:
         return {"type": "websocket.disconnect"}

@@ -15,7 +15,7 @@ from agents.providers.openai import OpenAIRealtimeModel
 from bubblyphone.core.audio import PCMU_8K
 from calls.session.call_session import CallSession, Limits
 from calls.session.last_words import WORDS_SECONDS
-from phone_numbers.carriers.media_codec import StreamStopped
+from phone_numbers.carriers.media_protocol import StreamStopped
 from tests.agents.providers.sounds import mulaw_frames, tone
 from tests.calls.scripted import FRAME, DirectCaller, Notebook, ScriptedCaller
 from tests.fakes.gemini_live import FakeGemini

@@ -11,7 +11,7 @@ from agents.cues import Cue
 from agents.providers.model_events import AudioDelta, ToolCall, TurnDone
 from calls.session.voicemail import GREETING_SECONDS, POLL_SECONDS, SILENCE_SECONDS
 from calls.session.who_answered import Answering
-from phone_numbers.carriers.media_codec import StreamStopped
+from phone_numbers.carriers.media_protocol import StreamStopped
 from tests.calls.scripted import FRAME, audio
 from tests.calls.session.conversations import Conversation, conversation
 from tests.virtual_time import settled, until

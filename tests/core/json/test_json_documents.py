@@ -18,9 +18,9 @@ from bubblyphone.core.json.documents import (
 )
 from calls.live.tool_results import read_answer
 from calls.webhook_mode.actions import MalformedAction, parse_action
-from phone_numbers.carriers.media_codec import StreamStarted
+from phone_numbers.carriers.media_protocol import StreamStarted
 from phone_numbers.carriers.telnyx import webhooks
-from phone_numbers.carriers.telnyx.media_codec import TelnyxMediaCodec
+from phone_numbers.carriers.telnyx.media_protocol import TelnyxMediaProtocol
 from sandbox.sockets.phone_socket import is_command
 from sandbox.sockets.sandbox_socket import read_audio
 from webhooks.http.outbound_http import PostResult
@@ -129,7 +129,7 @@ def test_deeply_nested_json_from_servers_and_sockets(depth: int) -> None:
     with pytest.raises(MalformedAction, match="nested more than 64 levels deep"):
         parse_action(f'{{"action":"speak","text":{deep}}}')
     with pytest.raises(ValueError, match="Telnyx's media protocol"):
-        TelnyxMediaCodec(StreamStarted("v3:x", PCMU_8K)).decode(f'{{"event":"mark","mark":{deep}}}')
+        TelnyxMediaProtocol(StreamStarted("v3:x", PCMU_8K)).decode(f'{{"event":"mark","mark":{deep}}}')
     with pytest.raises(ValueError, match="nested more than 64 levels deep"):
         webhooks.parse(f'{{"data":{deep}}}'.encode())
 

@@ -22,7 +22,7 @@ from phone_numbers.carriers.base import (
 )
 from phone_numbers.carriers.capabilities import CallControl
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
-from phone_numbers.carriers.telnyx.media_codec import TelnyxMediaCodec
+from phone_numbers.carriers.telnyx.media_protocol import TelnyxMediaProtocol
 
 SIGNATURE = "X-Small-Signature"
 
@@ -32,7 +32,7 @@ def sign(secret: str, body: bytes) -> str:
 
 
 class SmallCarrier(Carrier, CallControl):
-    media_codec = TelnyxMediaCodec
+    media_protocol = TelnyxMediaProtocol
     detects_voicemail = True
 
     def __init__(self, *, secret: str = "", base_url: str = "") -> None:

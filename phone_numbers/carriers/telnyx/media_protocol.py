@@ -10,11 +10,11 @@ import orjson
 
 from bubblyphone.core.audio import PCMA_8K, PCMU_8K, AudioFormat
 from bubblyphone.core.json.documents import parse_foreign_json
-from phone_numbers.carriers.media_codec import (
+from phone_numbers.carriers.media_protocol import (
     DtmfPressed,
     MarkReached,
-    MediaCodec,
     MediaFrame,
+    MediaProtocol,
     StreamError,
     StreamStarted,
     StreamStopped,
@@ -25,7 +25,7 @@ _AUDIO_SUFFIX = '"}}'
 _CLEAR = '{"event":"clear"}'
 
 
-class TelnyxMediaCodec(MediaCodec):
+class TelnyxMediaProtocol(MediaProtocol):
     """Frames do not depend on their stream, so the only state is the `start` message.
 
     Telnyx refuses pieces shorter than 20 ms ("20 milliseconds to 30 seconds").

@@ -1,6 +1,6 @@
 """Twilio's Media Streams: https://www.twilio.com/docs/voice/media-streams/websocket-messages
 
-Always µ-law at 8 kHz. Messages that we send contain the id of the stream, so each connection has its own codec.
+Always µ-law at 8 kHz. Messages that we send contain the id of the stream, so each connection has its own object.
 """
 
 from typing import Any, Self
@@ -9,17 +9,17 @@ import orjson
 
 from bubblyphone.core.audio import PCMU_8K
 from bubblyphone.core.json.documents import parse_foreign_json
-from phone_numbers.carriers.media_codec import (
+from phone_numbers.carriers.media_protocol import (
     DtmfPressed,
     MarkReached,
-    MediaCodec,
     MediaFrame,
+    MediaProtocol,
     StreamStarted,
     StreamStopped,
 )
 
 
-class TwilioMediaCodec(MediaCodec):
+class TwilioMediaProtocol(MediaProtocol):
     """Frames of one stream. Audio can have any length; Twilio plays it in order."""
 
     audio_marks = (

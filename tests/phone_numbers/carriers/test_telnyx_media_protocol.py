@@ -5,18 +5,18 @@ import json
 import pytest
 
 from bubblyphone.core.audio import PCM16_16K, PCMA_8K, PCMU_8K, AudioFormat
-from phone_numbers.carriers.media_codec import (
+from phone_numbers.carriers.media_protocol import (
     DtmfPressed,
     MarkReached,
-    MediaCodec,
+    MediaProtocol,
     StreamError,
     StreamStarted,
     StreamStopped,
 )
-from phone_numbers.carriers.telnyx.media_codec import TelnyxMediaCodec
-from phone_numbers.carriers.twilio.media_codec import TwilioMediaCodec
+from phone_numbers.carriers.telnyx.media_protocol import TelnyxMediaProtocol
+from phone_numbers.carriers.twilio.media_protocol import TwilioMediaProtocol
 
-CODEC = TelnyxMediaCodec(StreamStarted("v3:x", PCMU_8K))
+PROTOCOL = TelnyxMediaProtocol(StreamStarted("v3:x", PCMU_8K))
 MEDIA = {
     "event": "media",
     "sequence_number": "4",
@@ -28,43 +28,43 @@ SEPARATORS = [(",", ":"), (", ", ": "), (" , ", " : ")]
 
 @pytest.mark.parametrize("separators", SEPARATORS)
 def test_caller_audio_is_the_payload_itself(separators: tuple[str, str]) -> None:
-    assert CODEC.decode(json.dumps(MEDIA, separators=separators)) == "/3//f/8="
+    assert PROTOCOL.decode(json.dumps(MEDIA, separators=separators)) == "/3//f/8="
 
 
 @pytest.mark.parametrize("separators", SEPARATORS)
 def test_key_order_does_not_matter(separators: tuple[str, str]) -> None:
     frame = {"media": {"payload": "QUJD", "track": "inbound"}, "event": "media"}
-    assert CODEC.decode(json.dumps(frame, separators=separators)) == "QUJD"
+    assert PROTOCOL.decode(json.dumps(frame, separators=separators)) == "QUJD"
 
 
 def test_escaped_slashes() -> None:
-    assert CODEC.decode(json.dumps(MEDIA).replace("/", "\\/")) == "/3//f/8="
+    assert PROTOCOL.decode(json.dumps(MEDIA).replace("/", "\\/")) == "/3//f/8="
 
 
 @pytest.mark.parametrize("separators", SEPARATORS)
 def test_the_outbound_track_is_ignored(separators: tuple[str, str]) -> None:
     frame = {**MEDIA, "media": {**MEDIA["media"], "track": "outbound"}}  # type: ignore[dict-item]
-    assert CODEC.decode(json.dumps(frame, separators=separators)) is None
+    assert PROTOCOL.decode(json.dumps(frame, separators=separators)) is None
 
 
 @pytest.mark.parametrize("separators", SEPARATORS)
 def test_audio_inside_a_string_is_not_decoded(separators: tuple[str, str]) -> None:
     name = '"event":"media","media":{"track":"inbound","payload":"QUJD"}'
     frame = {"event": "mark", "stream_id": "1", "mark": {"name": name}}
-    assert CODEC.decode(json.dumps(frame, separators=separators)) == MarkReached(name)
+    assert PROTOCOL.decode(json.dumps(frame, separators=separators)) == MarkReached(name)
 
 
 @pytest.mark.parametrize("separators", SEPARATORS[:2])
-@pytest.mark.parametrize("codec", [CODEC, TwilioMediaCodec(StreamStarted("CA1", PCMU_8K), "MZ1")])
-def test_a_mark_with_a_plain_name_is_not_parsed(codec: MediaCodec, separators: tuple[str, str]) -> None:
+@pytest.mark.parametrize("protocol", [PROTOCOL, TwilioMediaProtocol(StreamStarted("CA1", PCMU_8K), "MZ1")])
+def test_a_mark_with_a_plain_name_is_not_parsed(protocol: MediaProtocol, separators: tuple[str, str]) -> None:
     def frame(event: str, name: str) -> str:
         return json.dumps({"sequence_number": "4", "mark": {"name": name}, "event": event}, separators=separators)
 
-    assert codec.mark_in(frame("mark", "m12")) == MarkReached("m12")
-    assert codec.mark_in(frame("mark", 'm"12')) is None
-    assert codec.decode(frame("mark", 'm"12')) == MarkReached('m"12')
-    assert codec.mark_in(frame("dtmf", "m12")) is None
-    assert codec.mark_in(json.dumps(MEDIA, separators=separators)) is None
+    assert protocol.mark_in(frame("mark", "m12")) == MarkReached("m12")
+    assert protocol.mark_in(frame("mark", 'm"12')) is None
+    assert protocol.decode(frame("mark", 'm"12')) == MarkReached('m"12')
+    assert protocol.mark_in(frame("dtmf", "m12")) is None
+    assert protocol.mark_in(json.dumps(MEDIA, separators=separators)) is None
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_the_start_frame_sets_the_format(encoding: str, rate: int, expected: Aud
             "media_format": {"encoding": encoding, "sample_rate": rate, "channels": 1},
         },
     }
-    assert CODEC.decode(json.dumps(frame)) == StreamStarted("v3:2EC-70CTEjl", expected)
+    assert PROTOCOL.decode(json.dumps(frame)) == StreamStarted("v3:2EC-70CTEjl", expected)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_the_start_frame_sets_the_format(encoding: str, rate: int, expected: Aud
     ],
 )
 def test_control_frames(frame: dict[str, object], expected: object) -> None:
-    assert CODEC.decode(json.dumps(frame)) == expected
+    assert PROTOCOL.decode(json.dumps(frame)) == expected
 
 
 @pytest.mark.parametrize(
@@ -124,10 +124,10 @@ def test_control_frames(frame: dict[str, object], expected: object) -> None:
 )
 def test_invalid_frames_raise_value_error(frame: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        CODEC.decode(frame)
+        PROTOCOL.decode(frame)
 
 
 def test_sent_frames_have_the_documented_form() -> None:
-    assert json.loads(CODEC.encode_audio("/3//f/8=")) == {"event": "media", "media": {"payload": "/3//f/8="}}
-    assert json.loads(CODEC.encode_mark('a "b" é')) == {"event": "mark", "mark": {"name": 'a "b" é'}}
-    assert json.loads(CODEC.encode_clear()) == {"event": "clear"}
+    assert json.loads(PROTOCOL.encode_audio("/3//f/8=")) == {"event": "media", "media": {"payload": "/3//f/8="}}
+    assert json.loads(PROTOCOL.encode_mark('a "b" é')) == {"event": "mark", "mark": {"name": 'a "b" é'}}
+    assert json.loads(PROTOCOL.encode_clear()) == {"event": "clear"}

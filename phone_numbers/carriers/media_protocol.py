@@ -43,7 +43,7 @@ class StreamError:
 MediaFrame = str | StreamStarted | MarkReached | DtmfPressed | StreamStopped | StreamError | None
 
 
-class MediaCodec(ABC):
+class MediaProtocol(ABC):
     """Frames of one connection, in and out.
 
     `decode` returns None for frames without significance; malformed frames raise ValueError.
@@ -62,7 +62,7 @@ class MediaCodec(ABC):
     @classmethod
     @abstractmethod
     def begin(cls, frame: str) -> Self | None:
-        """The codec of a connection whose stream starts with this frame; None before that. Malformed frames raise ValueError."""
+        """The protocol of a connection whose stream starts with this frame; None before that. Malformed frames raise ValueError."""
 
     def audio_in(self, frame: str) -> str | None:
         """The caller's audio of a pure audio frame, as base64; None for all others, which `decode` reads."""
