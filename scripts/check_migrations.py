@@ -1,7 +1,8 @@
 """Rejects migrations that are incompatible with the previous release: during an upgrade, old and new code use the same database.
 
 Old code must find what it reads and writes: no column or table is removed, renamed or narrowed, and a new column has a value when old
-code inserts a row without it (`null=True` or `db_default`). docs/upgrading.md describes how to make each change in two releases.
+code inserts a row without it (`null=True` or `db_default`). It must be able to write while an index is
+built. docs/upgrading.md describes how to make each change in two releases.
 
 A migration that does one of these safely states why: `safe_with_old_code = "…"`. So does one with RunSQL or RunPython. Requires
 settings, like `manage.py`. Prints each problem and exits 1 if there are any.
@@ -22,6 +23,7 @@ import django  # noqa: E402
 django.setup()
 
 from django.apps import apps  # noqa: E402
+from django.contrib.postgres.operations import AddIndexConcurrently  # noqa: E402
 from django.db.migrations import operations  # noqa: E402
 from django.db.migrations.loader import MigrationLoader  # noqa: E402
 from django.db.migrations.migration import Migration  # noqa: E402
@@ -63,6 +65,8 @@ def _problems(operation: Operation, app: str, state: ProjectState) -> Iterator[s
     for kind, why in GONE.items():
         if isinstance(operation, kind):
             yield f"{why}: {operation.describe()}"
+    if isinstance(operation, operations.AddIndex) and not isinstance(operation, AddIndexConcurrently):
+        yield f"blocks writes while the index is built (AddIndexConcurrently): {operation.describe()}"
     if isinstance(operation, operations.AddField) and not _has_value(operation.field):
         yield f"adds a column without a value for rows that old code inserts (null=True or db_default): {operation.describe()}"
     if isinstance(operation, operations.AlterField):

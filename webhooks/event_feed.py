@@ -7,17 +7,20 @@ after all that anybody has read.
 
 import re
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from bubblyphone.core.errors import InvalidRequest, NotFound
+from bubblyphone.core.pagination import MAX_ID
+from bubblyphone.core.redis.period_cache import SETTLES
 from webhooks.models import Event
 
 LIFETIME = timedelta(days=30)
 POSITION_BATCH = 5000
+DELETION_BATCH = 1000
 _ID = re.compile(r"evt_[0-9a-f]{1,36}")
 # One at a time for each account, and only as long as this statement takes; no other lock is held with it.
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
@@ -47,17 +50,36 @@ def after(developer_id: int, public_id: str | None, types: Collection[str] = ())
     return rows.filter(event_type__in=types) if types else rows
 
 
-def newest_id(developer_id: int) -> str | None:
-    """Where to read on from to get only what happens from now on; None where nothing has happened yet."""
+def newest(developer_id: int) -> tuple[str | None, int]:
+    """The id and position of the newest event, to read on from there; None and 0 where nothing has happened yet."""
     _give_positions(developer_id)
     rows = Event.objects.filter(developer_id=developer_id, position__isnull=False).order_by("-position")
-    return rows.values_list("public_id", flat=True).first()
+    found = rows.values_list("public_id", "position").first()
+    return (found[0], found[1] or 0) if found else (None, 0)
 
 
-def up_to(developer_id: int, public_id: str | None) -> QuerySet[Event]:
-    """The events that `after` the same id does not return; none without an id."""
-    last = _named(developer_id, public_id)
-    return Event.objects.filter(developer_id=developer_id, position__lte=last.values("position"))
+def up_to(developer_id: int, position: int | None) -> QuerySet[Event]:
+    """The events that `after` the one at this position does not return; none without a position."""
+    return Event.objects.filter(developer_id=developer_id, position__lte=position or 0)
+
+
+def of_time(developer_id: int, since: datetime | None = None, until: datetime | None = None) -> Q:
+    """Events from `since` on, and before `until`.
+
+    Positions follow the ends of transactions, which are within SETTLES of the times of their events. Without bounds of positions,
+    PostgreSQL would read all events between the time and an end of the feed. They are asked for beforehand: it makes a plan by their values.
+    """
+    own, found = Event.objects.filter(developer_id=developer_id, position__isnull=False), Q()
+    now = timezone.now()
+    if since is not None:
+        start = max(since, now - 2 * LIFETIME) - SETTLES
+        earlier = own.filter(created_at__lt=start).order_by("-created_at").values_list("position", flat=True).first()
+        found &= Q(created_at__gte=since, position__gt=earlier or 0)
+    if until is not None:
+        end = min(until, now + LIFETIME) + SETTLES
+        later = own.filter(created_at__gte=end).order_by("created_at").values_list("position", flat=True).first()
+        found &= Q(created_at__lt=until, position__lt=later or MAX_ID)
+    return found
 
 
 def get_event(developer_id: int, public_id: str) -> Event:
@@ -70,7 +92,9 @@ def get_event(developer_id: int, public_id: str) -> Event:
 
 def delete_expired() -> None:
     """A scheduled job. Deliveries stay in the log."""
-    Event.objects.filter(created_at__lt=timezone.now() - LIFETIME).delete()
+    old = Event.objects.filter(created_at__lt=timezone.now() - LIFETIME).order_by("created_at")
+    while batch := list(old.values_list("pk", flat=True)[:DELETION_BATCH]):
+        Event.objects.filter(pk__in=batch).delete()
 
 
 def call_id_of(event: Event) -> int | None:

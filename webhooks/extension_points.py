@@ -17,4 +17,7 @@ class AccountPublisher(Protocol):
 
 REPLY_HANDLER: Slot[ReplyHandler] = Slot("the handler of webhook responses")
 PUBLISH_TO_ACCOUNT: Slot[AccountPublisher] = Slot("the publisher of account events")
-NUMBER_ADDRESSES: Slot[Callable[[Developer], list[NumberAddresses]]] = Slot("the addresses of an account's numbers")
+NUMBER_ADDRESSES: Slot[Callable[[Developer, int], list[NumberAddresses]]] = Slot(
+    "the addresses of an account's numbers"
+)
+"""Of its newest numbers, at most so many."""

@@ -44,7 +44,7 @@ class Event(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     public_id = models.CharField(max_length=40, unique=True)
-    developer = models.ForeignKey(Developer, models.CASCADE, related_name="events")
+    developer = models.ForeignKey(Developer, models.CASCADE, related_name="events", db_index=False)
     subject = models.CharField(max_length=60)
     event_type = models.CharField(max_length=60)
     body = models.TextField()
@@ -57,6 +57,10 @@ class Event(models.Model):
             models.Index(fields=["developer", "id"], condition=models.Q(position=None), name="event_without_position"),
             models.Index(fields=["created_at"], name="event_created"),
             models.Index(fields=["developer", "-id"], name="event_by_developer"),
+            # For filters that may match very few of many events.
+            models.Index(fields=["developer", "event_type", "position"], name="event_by_type"),
+            models.Index(fields=["developer", "created_at"], include=["position"], name="event_by_time"),
+            models.Index(fields=["subject"], name="event_by_subject"),
         ]
 
     def __str__(self) -> str:
@@ -80,10 +84,10 @@ class WebhookDelivery(models.Model):
     webhook_id = models.CharField(
         max_length=40
     )  # X-Webhook-Id, constant over the retries; for an endpoint, the event's
-    developer = models.ForeignKey(Developer, models.CASCADE, related_name="webhook_deliveries")
+    developer = models.ForeignKey(Developer, models.CASCADE, related_name="webhook_deliveries", db_index=False)
     signing_secret = models.ForeignKey(SigningSecret, models.PROTECT, related_name="+")
     event = models.ForeignKey(Event, models.SET_NULL, null=True, related_name="deliveries")
-    endpoint = models.ForeignKey(WebhookEndpoint, models.CASCADE, null=True, related_name="deliveries")
+    endpoint = models.ForeignKey(WebhookEndpoint, models.CASCADE, null=True, related_name="deliveries", db_index=False)
     subject = models.CharField(max_length=60)
     event_type = models.CharField(max_length=60)
     url = models.URLField(max_length=2000)
@@ -102,7 +106,16 @@ class WebhookDelivery(models.Model):
             models.Index(fields=["next_attempt_at"], condition=models.Q(status="pending"), name="delivery_due"),
             models.Index(fields=["subject", "id"], name="delivery_subject"),
             models.Index(fields=["developer", "-id"], name="delivery_by_developer"),
-            models.Index(fields=["developer", "-id"], condition=models.Q(status="failed"), name="delivery_failed"),
+            # For filters that may match very few of many deliveries.
+            models.Index(
+                fields=["developer", "status", "-id"],
+                condition=~models.Q(status="delivered"),
+                name="delivery_undelivered",
+            ),
+            models.Index(fields=["developer", "event_type", "-id"], name="delivery_by_type"),
+            models.Index(
+                fields=["endpoint", "-id"], condition=models.Q(endpoint__isnull=False), name="delivery_by_endpoint"
+            ),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -118,7 +131,7 @@ class WebhookDelivery(models.Model):
 class WebhookAttempt(models.Model):
     """One POST: the response and its latency. Also written for tool calls, which a live call sends directly."""
 
-    delivery = models.ForeignKey(WebhookDelivery, models.CASCADE, related_name="attempts")
+    delivery = models.ForeignKey(WebhookDelivery, models.CASCADE, related_name="attempts", db_index=False)
     number = models.PositiveSmallIntegerField()  # starts at 1
     response_status = models.PositiveSmallIntegerField(null=True)
     response_body = models.TextField(blank=True, default="")

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
+
+from django.db.models import QuerySet
 
 from accounts.extension_points import RetentionKind
 from webhooks.models import Event, WebhookDelivery
@@ -11,12 +14,23 @@ BATCH = 1000
 
 def delete_deliveries(developer_id: int, before: datetime) -> Iterator[int]:
     """Whole log entries and events, with bodies and responses; what is still to be sent is kept."""
-    old = {"developer_id": developer_id, "created_at__lt": before}
-    finished = WebhookDelivery.objects.filter(**old).exclude(status=WebhookDelivery.Status.PENDING)
-    for rows in (finished, Event.objects.filter(**old)):
-        while batch := list(rows.order_by("pk").values_list("pk", flat=True)[:BATCH]):
-            rows.model._default_manager.filter(pk__in=batch).delete()
-            yield len(batch)
+    deliveries, events = WebhookDelivery.objects, Event.objects
+    for batch in _older(deliveries.filter(developer_id=developer_id), before):
+        deliveries.filter(pk__in=batch).exclude(status=WebhookDelivery.Status.PENDING).delete()
+        yield len(batch)
+    for batch in _older(events.filter(developer_id=developer_id), before):
+        events.filter(pk__in=batch).delete()
+        yield len(batch)
+
+
+def _older(rows: QuerySet[Any], before: datetime) -> Iterator[list[int]]:
+    """Ids of rows from before that time, in batches. They are the first in the order of ids, so the others are not read to find them."""
+    last = 0
+    while page := list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", "created_at")[:BATCH]):
+        if not (old := [pk for pk, created_at in page if created_at < before]):
+            return
+        yield old
+        last = page[-1][0]
 
 
 KIND = RetentionKind(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.apps import apps
+from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
@@ -15,6 +16,7 @@ from bubblyphone.version import VERSION
 from scripts import check_migrations
 
 ROOT = Path(__file__).resolve().parents[2]
+INDEX = models.Index(fields=["name"], name="agent_by_name")
 UNIQUE = models.UniqueConstraint(fields=["name"], name="agent_name_once")
 
 
@@ -34,6 +36,7 @@ def problems(*operations: Operation) -> list[str]:
         (migrations.DeleteModel("ModelKey"), "removes a table"),
         (migrations.AlterModelTable("agent", "assistants"), "renames a table"),
         (migrations.AddConstraint("agent", UNIQUE), "forbids rows that old code may write"),
+        (migrations.AddIndex("agent", INDEX), "blocks writes"),
         (migrations.RunSQL("SELECT 1"), "runs custom SQL"),
         (migrations.RunPython(migrations.RunPython.noop), "runs custom code"),
         (
@@ -58,7 +61,7 @@ def test_compatible_operations_are_accepted() -> None:
         migrations.AddField("agent", "mood", models.CharField(max_length=9, null=True)),
         migrations.AddField("agent", "pace", models.IntegerField(db_default=1)),
         migrations.AlterField("agent", "name", models.CharField(max_length=500)),
-        migrations.AddIndex("agent", models.Index(fields=["mood"], name="agent_by_mood")),
+        AddIndexConcurrently("agent", models.Index(fields=["mood"], name="agent_by_mood")),
         migrations.CreateModel("Mood", [("id", models.BigAutoField(primary_key=True)), ("name", models.TextField())]),
         migrations.AddField("mood", "score", models.IntegerField(default=0)),
         migrations.RemoveField("mood", "name"),

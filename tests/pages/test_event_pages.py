@@ -182,7 +182,7 @@ def test_too_many_events_and_other_accounts_endpoints_are_refused(
 def test_the_list_needs_few_queries(client: Client, developer: Developer, django_assert_max_num_queries: Any) -> None:
     for _ in range(30):
         put(developer)
-    event_feed.newest_id(developer.pk)
+    event_feed.newest(developer.pk)
     client.get("/events")  # the session's first page stores the browser's details
     with django_assert_max_num_queries(8):
         page = text_of(client, "/events")

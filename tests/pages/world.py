@@ -141,7 +141,7 @@ class World:
 
     def _event(self) -> str:
         publish(developer_id=self.developer.pk, subject="number:1", event_type="call.hangup", payload={}, endpoints=())
-        newest = event_feed.newest_id(self.developer.pk)
+        newest, _ = event_feed.newest(self.developer.pk)
         assert newest is not None
         return newest
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import CharField, F, Value
+from django.db.models import CharField, F, Q, Value
 from django.db.models.functions import Left
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -33,9 +33,10 @@ def events_page(request: HttpRequest) -> HttpResponse:
 def _show(request: HttpRequest, *, refused: ResendEventsForm | None = None) -> HttpResponse:
     developer = signed_in(request)
     form = EventFilterForm(request.GET)
-    newest = event_feed.newest_id(developer.pk)
-    rows = event_feed.up_to(developer.pk, newest).annotate(shown=_BEGINNING).defer("body")
-    shown = slice_of(rows.filter(**form.lookups()) if form.is_valid() else rows.none(), request.GET.get("before"))
+    newest, position = event_feed.newest(developer.pk)
+    rows = event_feed.up_to(developer.pk, position).annotate(shown=_BEGINNING).defer("body")
+    fitting = rows.filter(form.lookups(developer.pk)) if form.is_valid() else rows.none()
+    shown = slice_of(fitting, request.GET.get("before"), "position", rows)
     query = request.GET.copy()
     query.pop("before", None)
     tail_query = query.copy()
@@ -62,8 +63,10 @@ def tail(request: HttpRequest) -> HttpResponse:
         following = list(event_feed.after(developer.pk, newest)[:TAIL_BATCH])
     except InvalidRequest:  # the page is older than the events we keep
         following, count = [], MAX_TAILED
-    fitting = event_feed.up_to(developer.pk, following[-1].public_id if following else None)
-    fitting = fitting.filter(pk__in=[event.pk for event in following], **(form.lookups() if form.is_valid() else {}))
+    fitting = event_feed.up_to(developer.pk, following[-1].position if following else None)
+    fitting = fitting.filter(
+        form.lookups(developer.pk) if form.is_valid() else Q(), pk__in=[event.pk for event in following]
+    )
     rows = list(fitting.annotate(shown=_BEGINNING).defer("body").order_by("-position"))
     query = request.GET.copy()
     query["newest"] = following[-1].public_id if following else newest or ""

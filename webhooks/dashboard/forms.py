@@ -3,12 +3,13 @@
 from typing import Any
 
 from django import forms
+from django.db.models import Q
 
 from accounts.models import Developer
 from bubblyphone.core.api.openapi import description
 from bubblyphone.core.pages.filters import FilterForm
 from bubblyphone.core.pagination import read_id
-from webhooks import account_endpoints
+from webhooks import account_endpoints, event_feed
 from webhooks.http.outbound_http import MAX_URL_LENGTH, validate_webhook_url
 from webhooks.outbox import EVERY_EVENT
 
@@ -88,11 +89,14 @@ class EventFilterForm(_TimeRangeForm, FilterForm):
             raise forms.ValidationError("Enter the ID of a call, like 42.")
         return text
 
-    def lookups(self) -> dict[str, Any]:
-        """Filters of `Event`."""
-        lookups = {"type": "event_type", "since": "created_at__gte", "until": "created_at__lt"}
-        found = {lookups[name]: value for name, value in self.chosen.items() if name in lookups}
-        return {**found, **({"subject": f"call:{self.chosen['call']}"} if "call" in self.chosen else {})}
+    def lookups(self, developer_id: int) -> Q:
+        """The account's events that fit."""
+        fitting = event_feed.of_time(developer_id, self.chosen.get("since"), self.chosen.get("until"))
+        if "type" in self.chosen:
+            fitting &= Q(event_type=self.chosen["type"])
+        if "call" in self.chosen:
+            fitting &= Q(subject=f"call:{self.chosen['call']}")
+        return fitting
 
 
 class ResendEventsForm(_TimeRangeForm):

@@ -9,7 +9,7 @@ from accounts.access import signed_in
 from accounts.models import Developer
 from bubblyphone.core.api.openapi import description
 from bubblyphone.core.pages.views import next_page, page, page_action, reported
-from bubblyphone.core.pagination import slice_of
+from bubblyphone.core.pagination import PAGE_SIZE, count_in_words, slice_of
 from webhooks import account_endpoints
 from webhooks.extension_points import NUMBER_ADDRESSES
 from webhooks.sending import redelivery
@@ -45,13 +45,15 @@ def webhooks(request: HttpRequest) -> HttpResponse:
     shown = slice_of(rows, request.GET.get("before"))
     query = request.GET.copy()
     query.pop("before", None)
+    numbers = NUMBER_ADDRESSES.get()(developer, PAGE_SIZE + 1)
     context = {
         "form": form,
         "shown": shown,
         "is_filtered": bool(chosen) or not is_valid,
         "query": query.urlencode(),
-        "failed": redelivery.failed_notices(developer).count(),
-        "numbers": NUMBER_ADDRESSES.get()(developer),
+        "failed": count_in_words(redelivery.failed_notices(developer)),
+        "numbers": numbers[:PAGE_SIZE],
+        "has_more_numbers": len(numbers) > PAGE_SIZE,
     }
     return render(request, "webhooks/list.html", context)
 

@@ -32,7 +32,7 @@ def resend_events(
         events = events.filter(event_type__in=endpoint.event_types)
     if event_type:
         events = events.filter(event_type=event_type)
-    ids = list(events.order_by("pk").values_list("pk", flat=True)[: MAX_EVENTS + 1])
+    ids = list(events.order_by("created_at", "pk").values_list("pk", flat=True)[: MAX_EVENTS + 1])
     if len(ids) > MAX_EVENTS:
         raise InvalidRequest(
             {"until": [f"Choose a shorter time: at most {MAX_EVENTS:,} events can be resent at once."]}
