@@ -16,7 +16,7 @@ from bubblyphone.core.api.views import StrictSerializer, data, validated
 from bubblyphone.core.money import ZERO
 from calls.api.responses import CAPS
 from calls.charging import balance_holds
-from calls.charging.daily_caps import DailyCap, Scope, all_daily_caps
+from calls.charging.daily_caps import DailyCap, Scope, all_daily_caps, spent_today
 
 
 class CapsSerializer(StrictSerializer):
@@ -44,10 +44,11 @@ class CapsView(AdminKeyView):
 def caps_data(developer: Developer) -> dict[str, Any]:
     """The account's limits; null means no limit."""
     limits, now = caps.limits_of(developer), timezone.now()
+    others = [cap for cap in all_daily_caps(developer) if cap.scope is not Scope.ACCOUNT]
     whole = DailyCap(developer.pk, Scope.ACCOUNT, developer.pk, limits.daily_cap or ZERO)
     return CAPS.of(
         limits,
         spent_today=whole.spent(now),
         running_calls=balance_holds.open_calls(developer.pk).count(),
-        others=[cap for cap in all_daily_caps(developer) if cap.scope is not Scope.ACCOUNT],
+        others=list(spent_today(others, now).items()),
     )

@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-from django.utils import timezone
-
 from accounts.retention import MAX_DAYS
 from bubblyphone.core.api.json_schema import (
     Read,
@@ -55,6 +53,7 @@ _CEILINGS = record(
         ),
     }
 )
+_OWNED_CAPS = [scope for scope in Scope if scope is not Scope.ACCOUNT]
 CAPS = shape(
     "Caps",
     {
@@ -68,10 +67,10 @@ CAPS = shape(
         "others": listing(
             record(
                 {
-                    "scope": choice([scope for scope in Scope if scope is not Scope.ACCOUNT], "phone_number"),
-                    "id": Read("target_id", whole(1, "Daily cap of the number, agent, or key.")),
-                    "daily_cap": Read("amount", money("10.00")),
-                    "spent_today": Read(lambda cap: format_money(cap.spent(timezone.now())), money("2.11")),
+                    "scope": Read(lambda pair: pair[0].scope, choice(_OWNED_CAPS, "phone_number")),
+                    "id": Read(lambda pair: pair[0].target_id, whole(1, "Daily cap of the number, agent, or key.")),
+                    "daily_cap": Read(lambda pair: format_money(pair[0].amount), money("10.00")),
+                    "spent_today": Read(lambda pair: format_money(pair[1]), money("2.11")),
                 }
             ),
             "Daily caps of numbers, agents, and API keys. Set them on those objects.",

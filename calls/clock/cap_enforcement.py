@@ -13,7 +13,7 @@ from django.utils import timezone
 from bubblyphone.core.money import format_money
 from calls import timeline
 from calls.charging import cap_alerts
-from calls.charging.daily_caps import daily_caps, with_owners
+from calls.charging.daily_caps import daily_caps, spent_today, with_owners
 from calls.control import lifecycle
 from calls.live.database_threads import in_database
 from calls.models import Call, CallStatus, HangupCause
@@ -41,8 +41,7 @@ def enforce(now: datetime | None = None) -> None:
     now = now or timezone.now()
     running = with_owners(Call.objects.filter(status=CallStatus.ANSWERED, demo=False))
     ended = with_owners(Call.objects.filter(settled_at__gte=now - RECENT, demo=False))
-    for cap in daily_caps([*running, *ended]):
-        spent = cap.spent(now)
+    for cap, spent in spent_today(daily_caps([*running, *ended]), now).items():
         cap_alerts.tell(cap, spent, now)
         if spent >= cap.amount:
             for call in cap.calls().filter(COSTLY, status=CallStatus.ANSWERED, end_requested_at=None):
