@@ -1,12 +1,17 @@
 """Reading numbers and their prices."""
 
-from django.db.models import QuerySet
+import re
+
+from django.db.models import Q, QuerySet
 
 from accounts.models import Developer
 from bubblyphone.core.database.lookup import get_row
 from bubblyphone.core.errors import InvalidRequest
 from phone_numbers.models import NumberPrice, NumberType, PhoneNumber
 from webhooks.number_addresses import NumberAddresses
+
+_NOT_OF_NUMBERS = re.compile(r"[^\d\s()+./-]")
+_NOT_DIGITS = re.compile(r"\D+")
 
 
 def numbers_of(developer: Developer) -> QuerySet[PhoneNumber]:
@@ -15,11 +20,23 @@ def numbers_of(developer: Developer) -> QuerySet[PhoneNumber]:
     return numbers.select_related("agent", "agent_version")
 
 
-def webhook_addresses(developer: Developer) -> list[NumberAddresses]:
-    """The webhook URLs of each number, newest first."""
+def labeled(text: str) -> Q:
+    """Numbers whose label has this text, or that have these digits in any notation."""
+    digits = digits_of(text)
+    return Q(label__icontains=text) | (Q(e164__contains=digits) if len(digits) > 1 else Q())
+
+
+def digits_of(text: str) -> str:
+    """The digits of a phone number in any notation, without the leading zero that national ones have; "" for other texts."""
+    return "" if _NOT_OF_NUMBERS.search(text) else _NOT_DIGITS.sub("", text).lstrip("0")
+
+
+def webhook_addresses(developer: Developer, most: int) -> list[NumberAddresses]:
+    """The webhook URLs of each of the newest numbers, newest first."""
+    columns = numbers_of(developer).values_list("pk", "e164", "label", "webhook_url", "tool_webhook_url")
     return [
-        NumberAddresses(number.pk, number.e164, number.label, number.webhook_url or "", number.tool_webhook_url or "")
-        for number in numbers_of(developer).order_by("-pk")
+        NumberAddresses(pk, e164, label, webhook_url, tool_webhook_url or "")
+        for pk, e164, label, webhook_url, tool_webhook_url in columns.order_by("-pk")[:most]
     ]
 
 

@@ -10,6 +10,7 @@ from django.db.models import Model, Q, QuerySet
 Row = TypeVar("Row", bound=Model)
 PAGE_SIZE = 25  # rows that are shown
 FILE_PAGE_SIZE = 500  # rows that are read at once for a file
+MOST_COUNTED = 10_000
 MAX_ID = 2**63 - 1
 
 
@@ -52,6 +53,12 @@ def slice_of(
     found: list[Row] = first_rows(wanted, newest_first(moment), PAGE_SIZE + 1)
     older = found[PAGE_SIZE - 1].pk if len(found) > PAGE_SIZE else None
     return Slice(rows=found[:PAGE_SIZE], older=older, is_first=boundary is None)
+
+
+def count_in_words(rows: QuerySet[Any], most: int = MOST_COUNTED) -> str:
+    """How many rows there are, as "1,234" or "more than 10,000"; "" for none. It reads no more rows than that."""
+    count = rows.order_by()[: most + 1].count()
+    return f"more than {most:,}" if count > most else f"{count:,}" if count else ""
 
 
 def newest_first(moment: str = "") -> list[str]:

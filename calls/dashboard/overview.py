@@ -1,6 +1,6 @@
 """The figures of the overview: today, the last 30 days, and what needs attention."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -20,15 +20,18 @@ from bubblyphone.core.redis import period_cache
 from bubblyphone.core.templatetags.ui import phone
 from calls.charging.call_figures import TROUBLE
 from calls.charging.call_prices import MINIMUM_BALANCE
-from calls.charging.daily_caps import Scope, all_daily_caps
+from calls.charging.daily_caps import Scope, all_daily_caps, spent_today
 from calls.models import Call, CallStatus, Direction, HangupCause, Outcome
 from calls.outcomes import OUTCOMES
 from phone_numbers.countries import country_name
 from phone_numbers.models import PhoneNumber, Verification
+from phone_numbers.selectors import numbers_of
 from webhooks.models import WebhookDelivery
 
 DAYS = 30
 RECENT = timedelta(days=1)  # older failed webhooks are not shown
+MOST_NUMBERS = 5  # unpaid ones that are named
+MOST_COUNTED = 1000  # failed webhooks
 REJECTED_RECENTLY = timedelta(days=14)
 EXPIRES_SOON = timedelta(days=30)
 CATEGORIES = {
@@ -130,12 +133,12 @@ def _percent(part: int, whole: int) -> int | None:
     return round(100 * part / whole) if whole else None
 
 
-def attention(developer: Developer, balance: Decimal, numbers: Iterable[PhoneNumber], now: datetime) -> list[Attention]:
+def attention(developer: Developer, balance: Decimal, now: datetime) -> list[Attention]:
     """Current and upcoming problems, most urgent first."""
     found = [
         *(_of_balance(developer, balance) if billing_switch.is_on() else ()),
         *_of_limits(developer, now),
-        *_of_numbers(numbers),
+        *(_of_numbers(developer) if billing_switch.is_on() else ()),
         *_of_papers(developer, now),
         *_of_webhooks(developer, now),
     ]
@@ -156,16 +159,15 @@ def _of_balance(developer: Developer, balance: Decimal) -> Iterator[Attention]:
 
 def _of_limits(developer: Developer, now: datetime) -> Iterator[Attention]:
     names = {Scope.NUMBER: "a number's", Scope.AGENT: "an agent's", Scope.API_KEY: "an API key's"}
-    for cap in all_daily_caps(developer):
-        if cap.spent(now) >= cap.amount:
-            whose = names.get(cap.scope, "your")
-            yield Attention(f"Today's calls have reached {whose} daily limit.", "caps", "View limits", is_urgent=True)
+    spent = spent_today(all_daily_caps(developer), now)
+    for scope in dict.fromkeys(cap.scope for cap in spent if spent[cap] >= cap.amount):
+        whose = names.get(scope, "your")
+        yield Attention(f"Today's calls have reached {whose} daily limit.", "caps", "View limits", is_urgent=True)
 
 
-def _of_numbers(numbers: Iterable[PhoneNumber]) -> Iterator[Attention]:
-    for number in numbers:
-        if number.unpaid_since is None or not billing_switch.is_on():
-            continue
+def _of_numbers(developer: Developer) -> Iterator[Attention]:
+    unpaid = numbers_of(developer).filter(unpaid_since__isnull=False)
+    for number in unpaid.order_by("-pk")[:MOST_NUMBERS]:
         if number.status == PhoneNumber.Status.SUSPENDED:
             text = f"{phone(number.e164)} is suspended until its renewal is paid."
         else:
@@ -186,9 +188,9 @@ def _of_papers(developer: Developer, now: datetime) -> Iterator[Attention]:
 
 
 def _of_webhooks(developer: Developer, now: datetime) -> Iterator[Attention]:
-    failed = WebhookDelivery.objects.filter(
-        developer=developer, status=WebhookDelivery.Status.FAILED, created_at__gte=now - RECENT
-    ).count()
-    if failed:
-        what = "1 webhook" if failed == 1 else f"{failed} webhooks"
+    failed = WebhookDelivery.objects.filter(developer=developer, status=WebhookDelivery.Status.FAILED)
+    latest = failed.order_by("-pk").values_list("created_at", flat=True)[: MOST_COUNTED + 1]
+    if count := sum(created_at >= now - RECENT for created_at in latest):
+        many = f"{count} webhooks" if count <= MOST_COUNTED else f"More than {MOST_COUNTED:,} webhooks"
+        what = "1 webhook" if count == 1 else many
         yield Attention(f"{what} failed in the last 24 hours.", "webhooks", "View deliveries", is_urgent=True)

@@ -31,15 +31,16 @@ def first_page(request: HttpRequest) -> HttpResponse:
 def overview(request: HttpRequest) -> HttpResponse:
     developer, now = signed_in(request), timezone.now()
     summary = ledger.balance_summary(developer.pk)
-    numbers = list(numbers_of(developer).order_by("-pk"))
+    numbers = list(numbers_of(developer).order_by("-pk")[: RECENT + 1])
     context = {
         "balance": summary.balance,
         "days_left": burn_rate.days_left(developer, summary.available, now) if billing_switch.is_on() else None,
-        "attention": shown.attention(developer, summary.balance, numbers, now),
+        "attention": shown.attention(developer, summary.balance, now),
         "figures": shown.figures(developer, now),
-        "steps": checklist.first_steps(developer, numbers),
+        "steps": checklist.first_steps(developer),
         "running": call_page.running_calls_of(developer).count(),
         "calls": first_rows(selectors.calls_of(developer), ["-pk"], RECENT),
-        "numbers": numbers,
+        "numbers": numbers[:RECENT],
+        "has_more_numbers": len(numbers) > RECENT,
     }
     return render(request, "calls/overview.html", context)

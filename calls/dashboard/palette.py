@@ -27,11 +27,11 @@ from bubblyphone.core.templatetags.ui import phone
 from calls.models import Call
 from calls.search import has_number_with
 from phone_numbers.models import PhoneNumber
+from phone_numbers.selectors import digits_of, labeled
 
 MAX_LENGTH = 100  # characters of a query; the rest is ignored
 MOST_OF_A_KIND = 6
 NEWEST_CALLS = 1000  # calls are found by number among these; the calls page searches them all
-_NOT_DIGITS = re.compile(r"\D+")
 _CALL_ID = re.compile(r"(?:call\s*)?#?\s*(\d{1,18})", re.IGNORECASE)
 
 
@@ -127,11 +127,7 @@ def _agents(developer: Developer, text: str) -> list[Found]:
 
 
 def _numbers(developer: Developer, text: str) -> list[Found]:
-    """By label, or by digits in any notation: national numbers have a leading zero that E.164 lacks."""
-    wanted = Q(label__icontains=text)
-    if len(digits := _digits(text)) > 1:
-        wanted |= Q(e164__contains=digits)
-    rows = PhoneNumber.objects.filter(wanted, developer=developer).exclude(status=PhoneNumber.Status.RELEASED)
+    rows = PhoneNumber.objects.filter(labeled(text), developer=developer).exclude(status=PhoneNumber.Status.RELEASED)
     shown = rows.order_by("-pk").values_list("pk", "e164", "label", "agent__name")[:MOST_OF_A_KIND]
     return [
         Found(phone(e164), reverse("number", args=[pk]), ", ".join(filter(None, (label, agent))))
@@ -149,7 +145,7 @@ def _call_with_id(developer: Developer, text: str) -> list[Found]:
 def _calls(developer: Developer, text: str) -> list[Found]:
     """The newest calls with that number, and a link to the search of all calls, which also searches transcripts."""
     every = Found(f"Search all calls for “{text}”", f"{reverse('calls')}?{urlencode({'q': text})}")
-    if len(digits := _digits(text)) < 3:
+    if len(digits := digits_of(text)) < 3:
         return [every]
     newest = Call.objects.filter(developer=developer).order_by("-pk").values_list("pk", flat=True)[:NEWEST_CALLS]
     # Asked for beforehand, the ids come from an index; within the query all newer calls of other accounts would be read.
@@ -165,8 +161,3 @@ def _found_call(pk: int, direction: str, caller: str, callee: str, connect_to: s
     title = f"{'From' if direction == 'inbound' else 'To'} {phone(caller if direction == 'inbound' else connect_to or callee)}"
     at = date_format(timezone.localtime(started_at), "M j, H:i")
     return Found(title, reverse("call", args=[pk]), f"#{pk}, {at}")
-
-
-def _digits(text: str) -> str:
-    """The digits of a phone number in any notation; "" for other texts."""
-    return "" if re.search(r"[^\d\s()+./-]", text) else _NOT_DIGITS.sub("", text).lstrip("0")

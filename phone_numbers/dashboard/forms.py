@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.db.models import Q, QuerySet
+from django.http import QueryDict
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 
@@ -13,9 +15,11 @@ from agents.agent_settings.form import Section, SettingsForm, check_by, set_choi
 from agents.agent_settings.inputs import URL_INPUT, narrow, wide
 from agents.agent_settings.kinds import Group
 from bubblyphone.core.numbering.e164 import is_e164
+from bubblyphone.core.pages.filters import FilterForm
 from phone_numbers.api.update import NumberUpdateSerializer
 from phone_numbers.countries import country_name
 from phone_numbers.models import CallMode, NumberPrice, NumberType, PhoneNumber
+from phone_numbers.selectors import labeled
 
 TYPE_LABELS = {"local": "Local", "mobile": "Mobile", "toll_free": "Toll-free", "national": "National"}
 # Hidden input that static/js/forms.js sets once the user has changed `mode`: it then no longer follows the agent.
@@ -38,6 +42,31 @@ SECTIONS = (
     Section("After the call", wide(Group.AFTER), narrow(Group.AFTER)),
     Section("Limits", (*wide(Group.LIMITS), *wide(Group.OPTIONS)), (*narrow(Group.LIMITS), *narrow(Group.OPTIONS))),
 )
+
+
+class NumberFilterForm(FilterForm):
+    """The search above the list of numbers."""
+
+    first = ("q",)
+    q = forms.CharField(
+        label="Search",
+        required=False,
+        max_length=100,
+        widget=forms.TextInput(
+            attrs={"type": "search", "placeholder": "Number, label, or agent", "autocomplete": "off"}
+        ),
+    )
+
+    def __init__(self, data: QueryDict) -> None:
+        super().__init__(data)
+        self.choose()
+
+    def narrow(self, numbers: QuerySet[PhoneNumber]) -> QuerySet[PhoneNumber]:
+        """The matching numbers; none while the search is invalid."""
+        if not self.is_valid():
+            return numbers.none()
+        text = self.chosen.get("q")
+        return numbers.filter(labeled(text) | Q(agent__name__icontains=text)) if text else numbers
 
 
 def countries() -> list[tuple[str, str]]:

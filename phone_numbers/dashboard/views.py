@@ -7,19 +7,20 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.http import urlencode
 
 from accounts.access import signed_in
 from agents.selectors import agents_of, get_agent
 from billing.payments import checkout
 from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.pages.views import add_errors, form_page, page, page_action, refusals_on, reported
-from bubblyphone.core.pagination import read_id
+from bubblyphone.core.pagination import read_id, slice_of
 from bubblyphone.core.templatetags.ui import phone
 from phone_numbers import selectors, services
 from phone_numbers.carriers.base import AvailableNumber
 from phone_numbers.configuration import update_number, variable_warnings
 from phone_numbers.countries import country_name, get_eligibility
-from phone_numbers.dashboard.forms import NOBODY, TYPE_LABELS, BuyForm, NumberForm, NumberSearchForm
+from phone_numbers.dashboard.forms import NOBODY, TYPE_LABELS, BuyForm, NumberFilterForm, NumberForm, NumberSearchForm
 from phone_numbers.dashboard.own_settings import own_settings
 from phone_numbers.models import CallMode, PhoneNumber
 from webhooks.sending.signing import signing_keys
@@ -51,8 +52,15 @@ def _offer(number: AvailableNumber) -> Offer:
 
 @page
 def numbers(request: HttpRequest) -> HttpResponse:
-    owned = selectors.numbers_of(signed_in(request)).order_by("-pk")
-    return render(request, "numbers/list.html", {"numbers": owned})
+    """The newest first. Accounts with more than fit on a page can search them."""
+    form = NumberFilterForm(request.GET)
+    owned = form.narrow(selectors.numbers_of(signed_in(request)))
+    shown = slice_of(owned, request.GET.get("before"))
+    has_filters = bool(form.chosen or form.errors or shown.older or not shown.is_first)
+    query = urlencode({"q": form.chosen["q"]}) if form.chosen else ""
+    return render(
+        request, "numbers/list.html", {"form": form, "shown": shown, "has_filters": has_filters, "query": query}
+    )
 
 
 @form_page

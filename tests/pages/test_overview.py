@@ -14,16 +14,16 @@ from accounts.models import Developer
 from billing import ledger
 from billing.caps import set_limits
 from billing.models import AutoTopUp
-from calls.dashboard.overview import attention, figures
+from calls.dashboard.overview import MOST_NUMBERS, attention, figures
+from calls.dashboard.overview_views import RECENT
 from calls.models import Call, CallTurn
 from phone_numbers.models import PhoneNumber, Verification
-from phone_numbers.selectors import numbers_of
 from tests.calls.rows import describe_call, make_account, make_streaming_number
 from webhooks.models import WebhookDelivery
 from webhooks.outbox import Address, publish
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
-QUERIES_AT_MOST = 16
+QUERIES_AT_MOST = 19  # with a daily cap
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_the_agent_s_answer_time(number: PhoneNumber) -> None:
 
 
 def texts(developer: Developer, balance: str = "20") -> list[str]:
-    return [one.text for one in attention(developer, Decimal(balance), numbers_of(developer), timezone.now())]
+    return [one.text for one in attention(developer, Decimal(balance), timezone.now())]
 
 
 def test_what_needs_attention(number: PhoneNumber) -> None:
@@ -121,6 +121,25 @@ def test_what_needs_attention(number: PhoneNumber) -> None:
     assert "Your card was declined. Automatic top-ups are off." in texts(developer)
 
 
+def test_of_many_unpaid_numbers_and_failed_webhooks_few_are_read(
+    number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    developer = number.developer
+    for _ in range(MOST_NUMBERS):
+        make_streaming_number(developer)
+    PhoneNumber.objects.update(unpaid_since=timezone.now(), status="suspended")
+    for _ in range(3):
+        publish(
+            developer_id=developer.pk, subject="call:1", event_type="call.hangup", payload={},
+            to=[Address(number.webhook_url, number.signing_secret_id)],
+        )  # fmt: skip
+    WebhookDelivery.objects.update(status="failed", next_attempt_at=None)
+    monkeypatch.setattr("calls.dashboard.overview.MOST_COUNTED", 2)
+    shown = texts(developer)
+    assert sum("is suspended until its renewal is paid." in text for text in shown) == MOST_NUMBERS
+    assert shown[-1] == "More than 2 webhooks failed in the last 24 hours."
+
+
 def test_the_page_and_its_number_of_queries(number: PhoneNumber) -> None:
     client = Client()
     client.force_login(number.developer)
@@ -128,6 +147,7 @@ def test_the_page_and_its_number_of_queries(number: PhoneNumber) -> None:
     ledger.post_entry(
         developer_id=number.developer_id, key="call:1:telephony", kind="telephony", amount=Decimal(-2), description="Call",
     )  # fmt: skip
+    PhoneNumber.objects.update(daily_cap=5)
     client.get("/")  # fills caches
     with CaptureQueriesContext(connection) as few:
         page = client.get("/").content.decode()
@@ -136,7 +156,10 @@ def test_the_page_and_its_number_of_queries(number: PhoneNumber) -> None:
     assert 'hx-select-oob="#latest,#balance"' in page  # so that both balances match
     assert page.count('id="balance"') == page.count('id="latest"') == 1
     Call.objects.bulk_create([ended(number) for _ in range(20)])
-    make_streaming_number(number.developer)
+    for _ in range(10):
+        make_streaming_number(number.developer, daily_cap=5)
     with CaptureQueriesContext(connection) as many:
-        client.get("/")
+        page = client.get("/").content.decode()
+    assert page.count('class="cover number" href="/numbers/') == RECENT
+    assert "All numbers" in page
     assert len(many) == len(few) <= QUERIES_AT_MOST
