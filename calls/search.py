@@ -9,6 +9,7 @@ from bubblyphone.core.json.documents import parse_stored_json
 from calls.models import TRANSCRIPT_LANGUAGE, Call, TranscriptEntry
 
 FEW = 5000  # transcript entries, in all accounts, that are read one by one
+NEWEST = 10_000  # calls that are searched for a number that repeats one digit
 _NUMBER = re.compile(r"\+?[\d\s().-]{3,}")
 _NO_DIGIT = re.compile(r"\D+")
 
@@ -18,8 +19,8 @@ def search(calls: QuerySet[Call], text: str) -> QuerySet[Call]:
 
     "Quoted words" must be adjacent, and a word after a minus must not occur (PostgreSQL's `websearch_to_tsquery`).
     """
-    if _NUMBER.fullmatch(text.strip()) and len(digits := _NO_DIGIT.sub("", text)) > 2:
-        return calls.filter(has_number_with(digits))
+    if digits := _digits_of(text):
+        return (newest(calls) if is_one_digit(text) else calls).filter(has_number_with(digits))
     said = entries_with(text)
     if _expected(said) <= FEW:
         # Distinct, so that PostgreSQL finds all of them by their words before it looks at any call.
@@ -28,6 +29,27 @@ def search(calls: QuerySet[Call], text: str) -> QuerySet[Call]:
     # accounts alongside these calls.
     in_call = said.filter(call=OuterRef("pk")).order_by().values("pk")[:1]
     return calls.alias(said=Subquery(in_call)).filter(said__isnull=False)
+
+
+def is_one_digit(text: str) -> bool:
+    """Whether the text repeats one digit, like "000000": only the NEWEST calls are searched for that.
+
+    An index of every three digits in a row finds all numbers with "000", which may be those of most calls.
+    """
+    digits = _digits_of(text)
+    return len(digits) > 3 and len({*digits}) == 1
+
+
+def newest(calls: QuerySet[Call]) -> QuerySet[Call]:
+    """The NEWEST of these calls."""
+    oldest = calls.order_by("-pk").values_list("pk", flat=True)[NEWEST - 1 : NEWEST].first()
+    return calls if oldest is None else calls.filter(pk__gte=oldest)
+
+
+def _digits_of(text: str) -> str:
+    """The digits of a part of a phone number; "" for other texts."""
+    digits = _NO_DIGIT.sub("", text) if _NUMBER.fullmatch(text.strip()) else ""
+    return digits if len(digits) > 2 else ""
 
 
 def _expected(rows: QuerySet[TranscriptEntry]) -> int:

@@ -18,7 +18,7 @@ from bubblyphone.core.pages.filters import FilterForm
 from bubblyphone.core.templatetags.ui import phone
 from calls.models import Call, CallStatus, Direction
 from calls.outcomes import OUTCOMES, endings
-from calls.search import search
+from calls.search import NEWEST, is_one_digit, search
 from phone_numbers import selectors as number_selectors
 
 _SEPARATORS = re.compile(r"[\s().\u2010-\u2015-]+")
@@ -124,6 +124,13 @@ class CallFilterForm(FilterForm):
     def moment(self) -> str:
         """The sort order of these calls, if not by id: for a period, PostgreSQL finds calls by their start."""
         return "started_at" if {"since", "until"} & self.chosen.keys() else ""
+
+    @property
+    def hint(self) -> str:
+        """What the list leaves out, if anything."""
+        if is_one_digit(self.chosen.get("q", "")):
+            return f"Among the newest {NEWEST:,} calls. Add another digit of the number to search all calls."
+        return ""
 
     def narrow(self, calls: QuerySet[Call]) -> QuerySet[Call]:
         """The matching calls; none while a filter is invalid. Days are in the reader's time zone, both included."""

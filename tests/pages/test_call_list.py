@@ -67,6 +67,25 @@ def test_calls_are_found_by_number_and_by_transcript(
         assert found(text) == places, text
 
 
+def test_a_repeated_digit_is_searched_among_the_newest_calls(
+    client: Client, number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("calls.search.NEWEST", 2)
+    old, other, new = (
+        call_of(number, from_number=caller) for caller in ("+12000005550", "+12025550111", "+13000005551")
+    )
+
+    def found(text: str) -> tuple[list[int], bool]:
+        html = client.get("/calls", {"q": text}).content.decode()
+        assert_valid_page(html)
+        shown = [call.pk for call in (old, other, new) if f'href="/calls/{call.pk}"' in html]
+        return shown, "Among the newest" in html
+
+    assert found("00000") == ([new.pk], True)
+    assert found("000 005") == ([old.pk, new.pk], False)
+    assert found("000") == ([old.pk, new.pk], False)
+
+
 def test_searches_use_indexes() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
