@@ -22,6 +22,7 @@ from bubblyphone.core.redis.client import get_redis
 from bubblyphone.version import VERSION
 from calls.metrics import carrier_label
 from calls.models import Analysis, Call, HangupCause, Recording, Transcription
+from phone_numbers.carriers.registry import slug_of
 from webhooks.metrics import pending
 from webhooks.models import WebhookDelivery
 
@@ -138,10 +139,13 @@ def vendors() -> list[Vendor]:
         .annotate(calls=Count("pk"), failed=Count("pk", filter=Q(hangup_cause=HangupCause.MODEL_FAILED)))
     )
     found = [Vendor(row["model_slug"], row["calls"], row["failed"]) for row in models]
-    by_carrier: dict[str, list[bool]] = {}
-    for call in ended.filter(sandbox=False).only("sandbox", "hangup_cause"):
-        by_carrier.setdefault(carrier_label(call), []).append(call.hangup_cause == HangupCause.CARRIER_FAILED)
-    found += [Vendor(name, len(failures), sum(failures)) for name, failures in by_carrier.items()]
+    failed = Count("pk", filter=Q(hangup_cause=HangupCause.CARRIER_FAILED))
+    by_carrier: dict[str, Vendor] = {}
+    for row in ended.filter(sandbox=False).values("carrier").annotate(calls=Count("pk"), failed=failed):
+        name = slug_of(row["carrier"])
+        before = by_carrier.get(name, Vendor(name, 0, 0))
+        by_carrier[name] = Vendor(name, before.calls + row["calls"], before.failed + row["failed"])
+    found += by_carrier.values()
     return sorted(found, key=lambda vendor: (-vendor.percent, -vendor.calls, vendor.name))
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import Developer
 from billing import ledger
-from bubblyphone.core.admin import BoundedPaginator
+from bubblyphone.core.admin import BoundedPaginator, GrowingListAdmin
 from calls.models import Call
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import make_developer
@@ -53,6 +53,22 @@ def test_counting_rows_stops_at_a_limit(client: Client, monkeypatch: pytest.Monk
     shown = client.get(CALLS).context["cl"]
     assert (shown.result_count, [call.pk for call in shown.result_list]) == (2, [call.pk for call in reversed(calls)])
     assert Call.objects.count() == 3
+
+
+def test_filters_look_at_the_newest_rows(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of all accounts, or of the chosen one. The lists cannot be sorted by a column without an index."""
+    monkeypatch.setattr(GrowingListAdmin, "NEWEST", 2)
+    number, other = make_streaming_number(make_account()), make_streaming_number(make_account())
+    own = [make_call(number, timezone.now(), carrier_call_id=f"v3:{place}", direction="outbound") for place in range(3)]
+    strange = make_call(other, timezone.now(), carrier_call_id="v3:other", direction="outbound")
+
+    def found(query: str) -> list[int]:
+        return [call.pk for call in client.get(f"{CALLS}?{query}").context["cl"].result_list]
+
+    assert found("direction__exact=outbound") == [strange.pk, own[2].pk]
+    assert found(f"direction__exact=outbound&developer__id__exact={number.developer_id}") == [own[2].pk, own[1].pk]
+    assert found(f"developer__id__exact={number.developer_id}") == [call.pk for call in reversed(own)]
+    assert found("o=1") == [strange.pk, *(call.pk for call in reversed(own))]
 
 
 def test_balances_of_a_page_of_accounts_need_one_query(client: Client) -> None:
