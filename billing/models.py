@@ -79,7 +79,7 @@ NUMBER_KINDS = (Booking.Kind.NUMBER_SETUP, Booking.Kind.NUMBER_MONTH)
 class LedgerEntry(Booking):
     """One credit or charge of a developer's account. The balance is the sum of `amount`."""
 
-    developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="ledger")
+    developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="ledger", db_index=False)
 
     class Meta:
         indexes = [
@@ -94,6 +94,7 @@ class LedgerEntry(Booking):
             ),
             # To find credits among very many charges: whether there are any, and those of a month.
             models.Index(fields=["developer", "created_at"], condition=Q(amount__gt=0), name="ledger_credits"),
+            models.Index(fields=["developer", "-id"], condition=Q(amount__gte=0), name="ledger_credit_list"),
         ]
         verbose_name_plural = "ledger entries"
 

@@ -1,8 +1,11 @@
 """Statements as files: a PDF for the records, a CSV for calculations."""
 
 from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
 
 from django.http import HttpResponse
+from django.utils import timezone
 
 from accounts.models import Developer
 from billing import billing_switch, statements
@@ -13,6 +16,7 @@ from bubblyphone.core.api.views import format_time
 from bubblyphone.core.money import format_money
 from bubblyphone.core.pagination import in_pages
 
+MOST_CREDITS = 50  # that a PDF lists one by one: a row takes a millisecond
 COST_COLUMNS = ["created_at", "kind", "description", "cost", "currency"]
 COLUMNS = ["created_at", "kind", "description", "amount", "balance", "currency"]
 
@@ -22,7 +26,7 @@ def file_name(statement: Statement, extension: str) -> str:
 
 
 def statement_pdf(developer: Developer, statement: Statement) -> HttpResponse:
-    """Summary, payments and credits one by one, charges by day."""
+    """Summary, payments and credits one by one or, if they are very many, by day, charges by day."""
     period = statement.period
     document = Document(f"{'Statement' if billing_switch.is_on() else 'Costs'} {period.start:%B %Y}")
     who = developer.company_name or developer.name
@@ -31,18 +35,25 @@ def statement_pdf(developer: Developer, statement: Statement) -> HttpResponse:
         document.note("This month is not over. The statement is not final.")
     document.rows(["", "Entries", "USD"], _summary(statement), widths=(60, 20, 20))
     entries = statements.entries_in(developer.pk, period).filter(amount__gt=0)
-    if received := [(f"{entry.created_at:%b %-d}", entry.description, format_money(entry.amount)) for entry in entries]:
+    received = list(entries[: MOST_CREDITS + 1])
+    if len(received) > MOST_CREDITS:
+        document.heading("Credits by day")
+        document.rows(["Date", "USD"], _in_words(statements.by_day(entries)), widths=(80, 20))
+    elif received:
         document.heading("Credits")
-        document.rows(["Date", "Description", "USD"], received, widths=(15, 65, 20))
-    if charged := [
-        (f"{day:%b %-d}", format_money(amount)) for day, amount in statements.daily_charges(developer.pk, period)
-    ]:
+        rows = [(f"{entry.created_at:%b %-d}", entry.description, format_money(entry.amount)) for entry in received]
+        document.rows(["Date", "Description", "USD"], rows, widths=(15, 65, 20))
+    if charged := statements.daily_charges(developer, period, timezone.now()):
         document.heading("Charges by day" if billing_switch.is_on() else "Costs by day")
-        document.rows(["Date", "USD"], charged, widths=(80, 20))
+        document.rows(["Date", "USD"], _in_words(charged), widths=(80, 20))
     document.note(f"The CSV file for this month lists every {'transaction' if billing_switch.is_on() else 'cost'}.")
     response = HttpResponse(document.as_bytes(), content_type="application/pdf")
     response["Content-Disposition"] = f'attachment; filename="{file_name(statement, "pdf")}"'
     return response
+
+
+def _in_words(days: list[tuple[date, Decimal]]) -> list[tuple[str, str]]:
+    return [(f"{day:%b %-d}", format_money(amount)) for day, amount in days]
 
 
 def _summary(statement: Statement) -> list[tuple[str, str, str]]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection
 from django.db.models import QuerySet, Sum
@@ -16,7 +17,7 @@ from django.db.models.functions import TruncDate
 from accounts.models import Developer
 from billing import billing_switch
 from billing.models import Booking, Cost, LedgerEntry
-from billing.periods import Period, month_of
+from billing.periods import Period, is_past, month_of, start_of_day
 from bubblyphone.core.errors import NotFound
 from bubblyphone.core.money import ZERO
 from bubblyphone.core.redis import period_cache
@@ -127,11 +128,30 @@ def entries_in(developer_id: int, period: Period) -> QuerySet[LedgerEntry] | Que
     return entries.order_by("created_at", "pk")
 
 
-def daily_charges(developer_id: int, period: Period) -> list[tuple[date, Decimal]]:
+def daily_charges(developer: Developer, period: Period, now: datetime) -> list[tuple[date, Decimal]]:
     """Charges of each day that has any, as a positive amount."""
-    charges = entries_in(developer_id, period).filter(amount__lt=0)
-    days = charges.annotate(day=TruncDate("created_at", tzinfo=UTC)).order_by("day")
-    return [(day, -amount) for day, amount in days.values_list("day").annotate(Sum("amount"))]
+    days = list(period.days(now.date()))
+    charges = period_cache.recall(
+        f"{book()._meta.db_table}.charges:{period.name}", developer, days, lambda day: is_past(day, now),
+        lambda missing: _charges(developer.pk, missing),
+    )  # fmt: skip
+    return [(day, charges[day]) for day in days if charges[day]]
+
+
+def _charges(developer_id: int, days: list[date]) -> dict[date, Decimal]:
+    charges = book()._default_manager.filter(
+        developer_id=developer_id,
+        amount__lt=0,
+        created_at__gte=start_of_day(min(days)),
+        created_at__lt=start_of_day(max(days) + timedelta(days=1)),
+    )
+    return dict.fromkeys(days, ZERO) | {day: -amount for day, amount in by_day(charges)}
+
+
+def by_day(entries: QuerySet[Any]) -> list[tuple[date, Decimal]]:
+    """The sum of each day that has any of these entries."""
+    days = entries.annotate(day=TruncDate("created_at", tzinfo=UTC)).order_by("day")
+    return list(days.values_list("day").annotate(Sum("amount")))
 
 
 def _position(line: Line) -> tuple[bool, int]:

@@ -58,10 +58,12 @@ def _register_jobs() -> None:
     from calls.after_call import jobs, recording_access
     from calls.charging import day_sums
     from calls.clock import cap_enforcement, due_calls, metering, sweeper
+    from calls.dashboard import sums_ahead
 
     CLOCK_TASKS.register(metering.run, cap_enforcement.run, sweeper.run, call_report.run, due_calls.run)
     SCHEDULED_JOBS.register(
         ScheduledJob("resume processing after calls", jobs.resume_all, 1),
         ScheduledJob("erase deleted recordings", recording_access.erase_deleted, 60),
         ScheduledJob("sum up days of calls", day_sums.sum_up, 5),
+        ScheduledJob("sum up what pages of large accounts show", sums_ahead.sum_up, 5),
     )

@@ -27,6 +27,7 @@ class CallSums(models.Model):
     answers = models.JSONField(default=dict)
 
     class Meta:
+        indexes = [models.Index(fields=["day"], name="call_sums_by_day")]
         constraints = [
             models.UniqueConstraint(
                 fields=["developer", "day", "number", "agent"], name="call_sums_once", nulls_distinct=False

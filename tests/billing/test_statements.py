@@ -12,6 +12,7 @@ from pypdf import PdfReader
 
 from accounts.models import Developer
 from billing import ledger
+from billing.statement_files import MOST_CREDITS
 from tests.factories import bearer, make_developer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
@@ -55,6 +56,17 @@ MARCH = {
     "closing_balance": "24.737",
     "currency": "USD",
 }
+
+
+def test_a_pdf_with_very_many_credits_lists_them_by_day(developer: Developer) -> None:
+    for place in range(MOST_CREDITS):
+        post(developer, f"more {place}", "top_up", "1.25", datetime(2026, 3, 9 + place % 2, 12, tzinfo=UTC))
+    client = Client()
+    client.force_login(developer)
+    pages = PdfReader(io.BytesIO(client.get("/billing/statements/2026-03.pdf").content)).pages
+    text = " ".join("\n".join(page.extract_text() for page in pages).split())
+    assert "Credits by day Date USD Mar 9 41.25 Mar 10 31.25" in text
+    assert "About more" not in text
 
 
 def test_a_month(developer: Developer) -> None:

@@ -1,4 +1,4 @@
-"""Caches totals of past days and months: they do not change, so they are computed once and kept for a day."""
+"""Caches totals of past days and months: they do not change, so they are computed once and kept while somebody asks for them."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
@@ -13,7 +13,7 @@ Sums = TypeVar("Sums")
 
 # A transaction in progress may write into a period this long after its end. Later writes increment the owner's `sums_version`.
 SETTLES = timedelta(hours=1)
-REMEMBERED_SECONDS = 86_400
+REMEMBERED_SECONDS = 35 * 86_400
 
 
 class Owner(Protocol):
@@ -45,12 +45,14 @@ def recall(
     `name` says what is summed up, and changes with the shape of its sums, which outlive a release; `owner` is read from the
     database in this request; `is_over` says whether a period ended at least SETTLES ago.
     """
-    key = f"past:{owner.pk}:{owner.sums_version}:{name}"
-    known: dict[Period, Sums] = cache.get(key, {})
+    key = f"past:{owner.pk}:{name}"
+    version, known = cache.get(key, (owner.sums_version, {}))
+    if version != owner.sums_version:
+        known = {}
     wanted = list(periods)
     missing = [period for period in wanted if period not in known]
     found = known | dict(sum_up(missing)) if missing else known
     past = {period: found[period] for period in wanted if is_over(period)}
     if past.keys() != known.keys():
-        cache.set(key, past, REMEMBERED_SECONDS)
+        cache.set(key, (owner.sums_version, past), REMEMBERED_SECONDS)
     return {period: found[period] for period in wanted}
