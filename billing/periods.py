@@ -14,7 +14,7 @@ _MONTH = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])")
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A calendar month; `end` is the first moment after it."""
+    """A calendar month, or a day; `end` is the first moment after it."""
 
     name: str
     start: datetime
@@ -33,6 +33,11 @@ def month_of(moment: datetime) -> Period:
     start = datetime(moment.astimezone(UTC).year, moment.astimezone(UTC).month, 1, tzinfo=UTC)
     length = timedelta(days=calendar.monthrange(start.year, start.month)[1])
     return Period(name=start.strftime("%Y-%m"), start=start, end=start + length)
+
+
+def day_of(day: date) -> Period:
+    """A day as a period."""
+    return Period(name=day.isoformat(), start=start_of_day(day), end=start_of_day(day + timedelta(days=1)))
 
 
 def read_month(text: str | None, now: datetime) -> Period:

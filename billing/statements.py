@@ -4,7 +4,7 @@ Months are UTC. Statements are read from the append-only ledger, so a finished m
 the costs and have no balances.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -17,7 +17,7 @@ from django.db.models.functions import TruncDate
 from accounts.models import Developer
 from billing import billing_switch
 from billing.models import Booking, Cost, LedgerEntry
-from billing.periods import Period, is_past, month_of, start_of_day
+from billing.periods import Period, day_of, is_past, month_of, start_of_day
 from bubblyphone.core.errors import NotFound
 from bubblyphone.core.money import ZERO
 from bubblyphone.core.redis import period_cache
@@ -89,16 +89,32 @@ def _back_to(first: Period, last: Period) -> Iterator[Period]:
 def statements_of(developer: Developer, now: datetime) -> list[Statement]:
     """All months, newest first."""
     months = months_of(developer.pk, now)
+    table, current = book()._meta.db_table, month_of(now)
     lines_of = period_cache.recall(
-        book()._meta.db_table, developer, months, lambda month: month.end <= now - period_cache.SETTLES,
-        lambda missing: _lines(developer.pk, missing),
+        table, developer, [month for month in months if month != current],
+        lambda month: month.end <= now - period_cache.SETTLES, lambda missing: _lines(developer.pk, missing),
     )  # fmt: skip
+    # The past days of the current month are remembered, too.
+    days = period_cache.recall(
+        f"{table}:{current.name}", developer, [day_of(day) for day in current.days(now.date())],
+        lambda day: day.end <= now - period_cache.SETTLES, lambda missing: _lines(developer.pk, missing),
+    )  # fmt: skip
+    lines_of[current] = _together(days.values())
     found, opening = list[Statement](), ZERO
     for month in reversed(months):
         lines = sorted(lines_of[month], key=_position)
         found.insert(0, Statement(month, opening, lines, is_final=month.end <= now))
         opening = found[0].closing
     return found
+
+
+def _together(days: Iterable[list[Line]]) -> list[Line]:
+    """The lines of several days as those of one period."""
+    found: dict[str, Line] = {}
+    for line in (line for lines in days for line in lines):
+        before = found.get(line.kind, Line(line.kind, 0, ZERO))
+        found[line.kind] = Line(line.kind, before.count + line.count, before.amount + line.amount)
+    return list(found.values())
 
 
 def _lines(developer_id: int, months: list[Period]) -> dict[Period, list[Line]]:

@@ -67,7 +67,7 @@ def of_time(developer_id: int, since: datetime | None = None, until: datetime | 
     """Events from `since` on, and before `until`.
 
     Positions follow the ends of transactions, which are within SETTLES of the times of their events. Without bounds of positions,
-    PostgreSQL would read all events between the time and an end of the feed. They are asked for beforehand: it makes a plan by their values.
+    PostgreSQL would read all events between the time and an end of the feed. It makes its plan by their values.
     """
     own, found = Event.objects.filter(developer_id=developer_id, position__isnull=False), Q()
     now = timezone.now()

@@ -1,12 +1,13 @@
 """Shared by the apps' admin pages."""
 
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Literal, cast
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import get_user_model
 from django.core.paginator import Paginator
 from django.db.models import Field, Q, QuerySet
+from django.db.models.expressions import Combinable
 from django.forms import Field as FormField
 from django.http import HttpRequest
 from django.utils.functional import cached_property
@@ -52,10 +53,10 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 class NewestFirst(ChangeList):
     """Rows by id: for other columns there is no index, and a sorted list would read the whole table."""
 
-    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str | Combinable]:
         return ["-pk"]
 
-    def get_ordering_field_columns(self) -> dict[int, str]:
+    def get_ordering_field_columns(self) -> dict[int, Literal["desc", "asc"]]:
         return {}
 
 
