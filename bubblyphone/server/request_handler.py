@@ -21,6 +21,7 @@ from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
 from bubblyphone.core.network.waiting import cancelable
+from bubblyphone.server.computing import Place, Places
 
 # Threads are created as needed and reused; requests that wait on the network must not delay others.
 THREADS = ThreadPoolExecutor(max_workers=1000, thread_name_prefix="request")
@@ -28,6 +29,10 @@ THREADS = ThreadPoolExecutor(max_workers=1000, thread_name_prefix="request")
 
 class ThreadedHandler(ASGIHandler):
     """Django's handler with synchronous middleware. An asynchronous view runs on the loop while its thread waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._places = Places()
 
     def load_middleware(self, is_async: bool = False) -> None:
         super().load_middleware(is_async=False)
@@ -58,7 +63,9 @@ class ThreadedHandler(ASGIHandler):
 
     async def _work(self, scope: Any, body: IO[bytes], send: Any) -> None:
         context = copy_context()
-        answering = asyncio.ensure_future(_in_thread(self.respond, context)(scope, body))
+        place = await self._places.take()
+        answering = asyncio.ensure_future(_in_thread(self._respond_in, context)(place, scope, body))
+        answering.add_done_callback(lambda _: place.release())
         try:
             response = await asyncio.shield(answering)
         except asyncio.CancelledError:
@@ -70,6 +77,10 @@ class ThreadedHandler(ASGIHandler):
             await asyncio.create_task(self.send_response(response, send), context=context)
         finally:
             await _end(response, context)
+
+    def _respond_in(self, place: Place, scope: Any, body: IO[bytes]) -> HttpResponseBase:
+        place.enter_thread()
+        return self.respond(scope, body)
 
     def respond(self, scope: Any, body: IO[bytes]) -> HttpResponseBase:
         """Compute the response in a thread. It returns its database connection, even before a file is sent."""
