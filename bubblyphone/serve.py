@@ -42,6 +42,7 @@ from bubblyphone.server.daphne_http import LeanWebRequest  # noqa: E402
 from bubblyphone.server.database_pool import share_connections  # noqa: E402
 from bubblyphone.server.limited_protocols import LimitedChannel, LimitedFactory, LimitedWebSocket  # noqa: E402
 from bubblyphone.server.listening import describe_endpoints  # noqa: E402
+from bubblyphone.server.time_slices import shorten_time_slices  # noqa: E402
 from calls.control import commands, media_nodes  # noqa: E402
 from calls.live import database_threads, live_sessions  # noqa: E402
 from calls.live.database_threads import in_database  # noqa: E402
@@ -154,8 +155,10 @@ def main(role: str) -> None:
     """
     endpoints = describe_endpoints(settings.HOST, settings.PORT)
     logger.info("listening on %s, port %d", settings.HOST, settings.PORT)
-    # A thread that computes gives way to the loop after this long, not after Python's 5 ms: a frame of audio is due every 20.
-    sys.setswitchinterval(0.0005)
+    # A thread that computes gives way to the loop after this long, not after Python's 5 ms. The loop releases the interpreter several
+    # times for each frame, and may have to wait this long each time.
+    sys.setswitchinterval(0.0001)
+    shorten_time_slices()
     share_connections()
     daphne_websocket.prove()
     prepared_queries.prove()

@@ -1,0 +1,45 @@
+"""Time slices of the thread that carries audio, as Linux reports them."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+SHORTEN = """
+import os
+from pathlib import Path
+from bubblyphone.server.time_slices import shorten_time_slices
+print(shorten_time_slices(), os.getpriority(os.PRIO_PROCESS, 0))
+print(Path("/proc/self/sched").read_text())
+"""
+
+
+def _run(code: str, *before: str) -> str:
+    command = [*before, sys.executable, "-c", code]
+    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+
+
+def _is_reported() -> bool:
+    report = Path("/proc/self/sched")
+    return report.exists() and "se.slice" in report.read_text()
+
+
+@pytest.mark.skipif(not _is_reported(), reason="Linux reports time slices from version 6.12 on")
+def test_the_slices_are_short_and_the_priority_stays() -> None:
+    first, report = _run(SHORTEN, "nice", "-n", "3").split("\n", 1)
+    assert first == f"True {min(19, os.getpriority(os.PRIO_PROCESS, 0) + 3)}"
+    found = re.search(r"se\.slice\s*:\s*(\d+)", report)
+    assert found is not None
+    assert int(found[1]) == 100_000
+
+
+def test_other_systems_and_policies_keep_their_slices() -> None:
+    batch = "os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))\n"
+    other = 'import platform\nplatform.system = lambda: "Darwin"\n'
+    for before in (batch, other):
+        code = SHORTEN.replace("import os\n", f"import os\n{before}", 1).rsplit("\n", 2)[0]
+        assert _run(code).split()[0] == "False"
