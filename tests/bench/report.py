@@ -30,6 +30,8 @@ if it is 25% above the record in each of up to three tries. Tries on a machine t
   second come back: the most messages that a call can cause. Every frame is tagged. A frame that does not return within 2 s is
   lost. Each level lasts {seconds:g} s after all its calls have started, {repeats} times over each way, alternately. CPU times are
   medians of these runs, and latencies are of all frames.
+- **The benchmark's own ends.** Carrier, callers and model are one process on `picows`. It handles each message in the callback that read
+  it, and collects no garbage while a level is measured: what it takes would count as latency.
 - **Platform.** The web process as in production, with PostgreSQL and Valkey, all three on one core. Calls arrive as signed
   webhooks, are answered through the carrier's API, and send their audio to `/media/<token>`. The model is connected through
   OpenAI's Realtime protocol. The benchmark plays carrier and model, on the other core if there is one.
