@@ -5,18 +5,20 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import F
 from django.utils import timezone
 
 from bubblyphone.core.api.views import format_time
+from bubblyphone.core.database.prepared_inserts import PreparedInsert
+from bubblyphone.core.database.prepared_queries import IsOneOf, PreparedQuery
 from bubblyphone.core.monitoring import tracing
 from calls.models import Call, CallEvent, CallTurn, TranscriptEntry
 from calls.session.conversation_history import cut_texts
 from calls.session.turn_clock import TurnTimes
 from webhooks import outbox
 
-# A call's row is wide, and segments are written while it runs.
+# A call's row is wide, its configuration can be long, and segments are written while it runs.
 _READ_FOR_SEGMENTS = (
-    "config",
     "developer_id",
     "ended_at",
     "end_requested_at",
@@ -25,6 +27,15 @@ _READ_FOR_SEGMENTS = (
     "phone_number__webhook_url",
     "phone_number__signing_secret_id",
 )
+_CALLS_OF_SEGMENTS = PreparedQuery[Any](  # calls with `is_live`
+    lambda call_ids: (
+        Call.objects.select_related("phone_number")
+        .only(*_READ_FOR_SEGMENTS)
+        .annotate(is_live=F("config__realtime_transcript__value"))
+        .filter(IsOneOf(F("pk"), call_ids))
+    )
+)
+_ENTRIES = PreparedInsert(TranscriptEntry)
 
 
 def add_event(call_id: int, event_type: str, source: str, *, at: datetime | None = None, **metadata: Any) -> None:
@@ -77,17 +88,15 @@ def add_transcript(call_id: int, role: str, text: str, *, at: datetime, item_id:
 
 def add_segments(segments: Sequence[Segment]) -> None:
     """The same for utterances of any calls, in order, with as many queries as for one. Raises KeyError, if a call does not exist."""
-    calls = Call.objects.select_related("phone_number").only(*_READ_FOR_SEGMENTS)
-    call_of = calls.in_bulk({segment.call_id for segment in segments})
-    is_live = {pk: call.settings.realtime_transcript for pk, call in call_of.items()}
+    call_of = {call.pk: call for call in _CALLS_OF_SEGMENTS.fetch([*{segment.call_id for segment in segments}])}
     entries = [_entry(segment, call_of[segment.call_id]) for segment in segments]
-    TranscriptEntry.objects.bulk_create(entries)
+    _ENTRIES.write(entries)
     reports = [
         _webhook_report(
             call_of[entry.call_id], "call.transcript.segment", at=entry.spoken_at, role=entry.role, text=entry.text
         )
         for entry in entries
-        if is_live[entry.call_id]
+        if call_of[entry.call_id].is_live
     ]
     if reports:
         outbox.publish_all(reports)

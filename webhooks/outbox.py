@@ -4,15 +4,17 @@ A live call sends its tool calls itself; those are only logged (`webhooks.sendin
 """
 
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import F
 
 from accounts.notifications import wants_webhook
-from bubblyphone.core.database.prepared_queries import PreparedQuery
+from bubblyphone.core.database.prepared_inserts import PreparedInsert
+from bubblyphone.core.database.prepared_queries import IsOneOf, PreparedQuery
 from webhooks.http.outbound_http import PostResult
 from webhooks.models import Event, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from webhooks.sending.body_encoding import encode_body
@@ -22,8 +24,12 @@ EVERY_EVENT = "*"
 
 
 _ENABLED_ENDPOINTS = PreparedQuery(
-    lambda developer_id: WebhookEndpoint.objects.filter(developer_id=developer_id, enabled=True, deleted_at=None)
+    lambda developer_ids: WebhookEndpoint.objects.filter(
+        IsOneOf(F("developer_id"), developer_ids), enabled=True, deleted_at=None
+    )
 )
+_EVENTS = PreparedInsert(Event)
+_DELIVERIES = PreparedInsert(WebhookDelivery, wakes=CHANNEL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,32 +71,33 @@ def publish(
     """
     event = _event(Report(developer_id, subject, event_type, payload, to))
     with transaction.atomic(savepoint=False):
-        event.save()
+        _EVENTS.write([event])
         if not wants_webhook(developer_id, event_type):
             return event
         rows = [_delivery_to(address, event, payload, wants_reply) for address in to]
         chosen = subscribers(developer_id, event_type) if endpoints is None else endpoints
         rows += [delivery_to(endpoint, event) for endpoint in chosen]
-        _put(rows)
+        _DELIVERIES.write(rows)
     return event
 
 
 def publish_all(reports: Sequence[Report]) -> None:
     """Like `publish` for each of them in order, with as many queries as for one."""
     with transaction.atomic(savepoint=False):
-        events = Event.objects.bulk_create([_event(report) for report in reports])
+        events = [_event(report) for report in reports]
+        _EVENTS.write(events)
         wanted = [
             (report, event)
             for report, event in zip(reports, events, strict=True)
             if wants_webhook(report.developer_id, report.event_type)
         ]
-        endpoints = _enabled_endpoints({report.developer_id for report, _ in wanted})
+        endpoints = _ENABLED_ENDPOINTS.fetch([*{report.developer_id for report, _ in wanted}])
         rows = []
         for report, event in wanted:
             rows += [_delivery_to(address, event, report.payload, wants_reply=False) for address in report.to]
             own = (one for one in endpoints if one.developer_id == report.developer_id)
             rows += [delivery_to(one, event) for one in own if _subscribes(one, report.event_type)]
-        _put(rows)
+        _DELIVERIES.write(rows)
 
 
 def _event(report: Report) -> Event:
@@ -106,21 +113,11 @@ def _event(report: Report) -> Event:
 
 def subscribers(developer_id: int, event_type: str) -> list[WebhookEndpoint]:
     """The account's endpoints that subscribe to a type of event."""
-    return [one for one in _ENABLED_ENDPOINTS.fetch(developer_id) if _subscribes(one, event_type)]
-
-
-def _enabled_endpoints(developer_ids: Collection[int]) -> list[WebhookEndpoint]:
-    return list(WebhookEndpoint.objects.filter(developer_id__in=developer_ids, enabled=True, deleted_at=None))
+    return [one for one in _ENABLED_ENDPOINTS.fetch([developer_id]) if _subscribes(one, event_type)]
 
 
 def _subscribes(endpoint: WebhookEndpoint, event_type: str) -> bool:
     return not {EVERY_EVENT, event_type}.isdisjoint(endpoint.event_types)
-
-
-def _put(rows: Sequence[WebhookDelivery]) -> None:
-    if rows:
-        WebhookDelivery.objects.bulk_create(rows)
-        wake_dispatcher()
 
 
 def delivery_to(endpoint: WebhookEndpoint, event: Event) -> WebhookDelivery:

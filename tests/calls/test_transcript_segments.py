@@ -85,5 +85,5 @@ def test_many_segments_take_as_many_queries_as_one() -> None:
         timeline.add_segments(segments[:1])
     with CaptureQueriesContext(connection) as queries_of_all:
         timeline.add_segments(segments)
-    assert len(queries_of_all) == len(queries_of_one) == 6
+    assert len(queries_of_all) == len(queries_of_one) == 5
     assert len(sent(developer)) == 2 + 40

@@ -15,13 +15,13 @@ from typing import Any, ClassVar, Generic, TypeVar
 from django import VERSION
 from django.contrib.auth import get_user_model
 from django.db import DEFAULT_DB_ALIAS, connection
-from django.db.models import Model, QuerySet
+from django.db.models import Lookup, Model, QuerySet
 from django.db.models.query import ModelIterable, get_related_populators
 
 from bubblyphone.core.pagination import first_of
 
 Row = TypeVar("Row", bound=Model)
-Value = int | str
+Value = int | str | list[int]
 Converters = Mapping[int, tuple[Sequence[Callable[..., Any]], Any]]
 logger = logging.getLogger(__name__)
 
@@ -40,11 +40,22 @@ def prove(installed: Sequence[int] = VERSION[:2]) -> bool:
     return PreparedQuery.is_on
 
 
+class IsOneOf(Lookup):
+    """`IsOneOf(F("column"), integers)` is a condition like `column__in`, with the same SQL for any number of them."""
+
+    prepare_rhs = False
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        column, column_values = self.process_lhs(compiler, connection)
+        place, values = self.process_rhs(compiler, connection)
+        return f"{column} = ANY(({place})::bigint[])", (*column_values, *values)
+
+
 class PreparedQuery(Generic[Row]):
     """A query for rows of one model, with values that differ each time.
 
-    `build` returns its QuerySet for integers and texts, which it may only compare with columns. It may not use anything else that changes,
-    such as the time: that would stay as it was at the first call.
+    `build` returns its QuerySet for integers, texts, and lists of integers. It may only compare them with columns, a list with `IsOneOf`.
+    It may not use anything else that changes, such as the time: that would stay as it was at the first call.
     """
 
     is_on: ClassVar[bool] = VERSION[:2] == PROVEN
@@ -108,8 +119,8 @@ class _Statement(Generic[Row]):
 
 
 def _prepare(build: Callable[..., QuerySet[Row]], types: Sequence[type]) -> _Statement[Row]:
-    if not {int, str}.issuperset(types):
-        raise TypeError("The values of a prepared query are integers and texts.")
+    if not {int, str, list}.issuperset(types):
+        raise TypeError("The values of a prepared query are integers, texts, and lists of integers.")
     compiler, sql, parameters = _compile(build, types, 0)
     slots = {place: slot.value for place, slot in enumerate(parameters) if isinstance(slot, _Slot)}
     if set(slots.values()) != set(range(len(types))):
@@ -134,14 +145,20 @@ def _prepare(build: Callable[..., QuerySet[Row]], types: Sequence[type]) -> _Sta
 
 def _compile(build: Callable[..., QuerySet[Row]], types: Sequence[type], variant: int) -> tuple[Any, str, list[Any]]:
     """The compiler, SQL, and parameters of the query, written with values that nothing else in it looks like; each variant has its own."""
-    texts = [f"\N{SYMBOL FOR SUBSTITUTE}value {variant} {place}" for place in range(len(types))]
-    samples = [2**62 + 1000 * variant + place if kind is int else texts[place] for place, kind in enumerate(types)]
+    samples = [_sample(kind, variant, place) for place, kind in enumerate(types)]
     queryset: Any = build(*samples)
     if queryset._iterable_class is not ModelIterable or queryset._prefetch_related_lookups:
         raise ValueError("A prepared query returns model instances and prefetches nothing.")
     compiler = queryset.query.get_compiler(using=DEFAULT_DB_ALIAS)
     sql, parameters = compiler.as_sql()
     return compiler, sql, [_Slot(samples.index(found)) if found in samples else found for found in parameters]
+
+
+def _sample(kind: type, variant: int, place: int) -> Value:
+    if kind is str:
+        return f"\N{SYMBOL FOR SUBSTITUTE}value {variant} {place}"
+    number = 2**62 + 1000 * variant + place
+    return number if kind is int else [number]
 
 
 class PreparedList(Generic[Row]):

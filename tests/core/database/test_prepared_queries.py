@@ -8,7 +8,7 @@ import pytest
 from django import VERSION
 from django.apps import apps
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -18,7 +18,7 @@ from accounts.models import ApiKey, Developer, SessionToken
 from agents.models import Agent
 from agents.selectors import agents_of
 from bubblyphone.core.database import prepared_queries
-from bubblyphone.core.database.prepared_queries import PROVEN, PreparedList, PreparedQuery, prove
+from bubblyphone.core.database.prepared_queries import PROVEN, IsOneOf, PreparedList, PreparedQuery, prove
 from calls.models import Call
 from phone_numbers.models import PhoneNumber
 from tests.calls.rows import make_account, make_call, make_streaming_number
@@ -93,6 +93,23 @@ def test_a_query_is_built_once_and_run_with_each_value() -> None:
     assert len(built) == 2  # for the comparison, at the first call
 
 
+def test_a_list_of_any_length_is_one_value() -> None:
+    def build(owners: list[int], label: str) -> QuerySet[ApiKey]:
+        rows = ApiKey.objects.filter(IsOneOf(F("developer_id"), owners), label=label)
+        return rows.annotate(owner=F("developer__email")).order_by("pk")
+
+    ours, theirs, others = make_developer(), make_developer(), make_developer()
+    keys = [make_api_key(owner, label="a")[0] for owner in (ours, theirs, others, ours)]
+    query = PreparedQuery(build)
+    for owners in ([ours.pk], [ours.pk, theirs.pk], [others.pk, 2**40, ours.pk], []):
+        expected = [key for key in keys if key.developer_id in owners]
+        found = query.fetch(owners, "a")
+        assert found == expected
+        assert [vars(row)["owner"] for row in found] == [key.developer.email for key in expected]
+        assert [*build(owners, "a")] == expected
+    assert query.fetch([ours.pk], "b") == []
+
+
 def test_what_cannot_be_prepared_is_refused() -> None:
     keys = ApiKey.objects.all()
     with pytest.raises(ValueError, match="compares each of its values with a column"):
@@ -103,7 +120,7 @@ def test_what_cannot_be_prepared_is_refused() -> None:
         PreparedQuery[Any](lambda owner: keys.filter(developer_id=owner).values("pk")).fetch(1)
     with pytest.raises(ValueError, match="returns model instances and prefetches nothing"):
         PreparedQuery(lambda owner: Developer.objects.filter(pk=owner).prefetch_related("api_keys")).fetch(1)
-    with pytest.raises(TypeError, match="integers and texts"):
+    with pytest.raises(TypeError, match="integers, texts, and lists of integers"):
         PreparedQuery(lambda hint: keys.filter(hint=hint)).fetch(None)  # type: ignore[arg-type]
 
 
