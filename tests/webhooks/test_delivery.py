@@ -24,7 +24,8 @@ from webhooks.http.outbound_http import PostResult
 from webhooks.models import SigningSecret, WebhookAttempt, WebhookDelivery
 from webhooks.outbox import Address, publish, record_attempt
 from webhooks.sending.body_encoding import encode_body
-from webhooks.sending.delivery import Dispatcher, claim_due
+from webhooks.sending.claims import claim_due
+from webhooks.sending.delivery import Dispatcher
 from webhooks.sending.outcomes import record_failure
 from webhooks.sending.signing import rotate_signing_secret, signature_headers, signing_keys
 

@@ -1,23 +1,21 @@
 """Sends the outbox: first attempts as soon as their transaction has committed, retries by `webhooks.sending.retry_schedule`.
 
-One coroutine in the clock process. A process claims rows by a lease in the database: when it is killed, its leases expire and
-another process sends the rows. Several processes can share the work. What receivers can rely on: docs/guarantees.md.
+One coroutine in the clock process. Several processes can share the work (`webhooks.sending.claims`). What receivers can rely on:
+docs/guarantees.md.
 """
 
 import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
 
 import psycopg
 from cryptography.fernet import InvalidToken
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
-from django.db.models import Min
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.utils import timezone
 from structlog.contextvars import bind_contextvars
 
@@ -27,6 +25,7 @@ from webhooks.extension_points import REPLY_HANDLER
 from webhooks.http.outbound_http import MAX_RESPONSE_BYTES, PostResult, get_client
 from webhooks.models import WebhookDelivery
 from webhooks.outbox import CHANNEL
+from webhooks.sending.claims import abandon, claim_due, release
 from webhooks.sending.outcomes import Arrival, record_arrivals, record_failure
 from webhooks.sending.replies import AnswerRefused
 from webhooks.sending.retry_schedule import ENDPOINT_RETRY_DELAYS_SECONDS, RETRY_DELAYS_SECONDS
@@ -59,34 +58,6 @@ async def run() -> None:
     await Dispatcher().run()
 
 
-# --- rows -------------------------------------------------------------------------------------------------------------
-def claim_due(
-    busy_urls: Collection[str], limit: int, lease_seconds: float
-) -> tuple[list[WebhookDelivery], datetime | None]:
-    """Lease deliveries that are due. Also returns when the next one will be due."""
-    now = timezone.now()
-    pending = WebhookDelivery.objects.filter(status=WebhookDelivery.Status.PENDING)
-    with transaction.atomic():
-        due = list(
-            pending.filter(next_attempt_at__lte=now)
-            .exclude(url__in=busy_urls)
-            .select_related("signing_secret", "endpoint")
-            .select_for_update(skip_locked=True, of=("self",))
-            .order_by("next_attempt_at", "id")[:limit]
-        )
-        if due:
-            leased_until = now + timedelta(seconds=lease_seconds)
-            WebhookDelivery.objects.filter(pk__in=[row.pk for row in due]).update(next_attempt_at=leased_until)
-    return due, pending.filter(next_attempt_at__gt=now).aggregate(next=Min("next_attempt_at"))["next"]
-
-
-def abandon(delivery: WebhookDelivery) -> None:
-    """Stop sending a message whose response is no longer needed. Past attempts stay in the log."""
-    WebhookDelivery.objects.filter(pk=delivery.pk, status=WebhookDelivery.Status.PENDING).update(
-        status=WebhookDelivery.Status.FAILED, next_attempt_at=None
-    )
-
-
 def take_reply(delivery: WebhookDelivery, result: PostResult) -> PostResult:
     """Carry out the action in the response. If that fails, the attempt fails with the reason."""
     if not result.is_whole:
@@ -101,13 +72,6 @@ def take_reply(delivery: WebhookDelivery, result: PostResult) -> PostResult:
         logger.exception("Carrying out a webhook response failed")
         problem = "The action in the response failed."
     return replace(result, error=problem) if problem else result
-
-
-def release(ids: Collection[int]) -> None:
-    """End the leases of aborted attempts: they are due at once."""
-    WebhookDelivery.objects.filter(pk__in=ids, status=WebhookDelivery.Status.PENDING).update(
-        next_attempt_at=timezone.now()
-    )
 
 
 class _DatabaseThread:

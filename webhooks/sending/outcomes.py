@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db import transaction
-from django.db.models import F
+from django.db import connection, transaction
 
+from bubblyphone.core.database.prepared_inserts import PreparedInsert
 from webhooks.extension_points import REPLY_HANDLER
 from webhooks.http.outbound_http import PostResult
 from webhooks.metrics import note_attempt
@@ -14,6 +14,18 @@ from webhooks.models import WebhookAttempt, WebhookDelivery
 from webhooks.outbox import attempt_at, record_attempt
 from webhooks.sending import endpoint_failures, retry_schedule
 from webhooks.sending.retry_schedule import EMAILED_ATTEMPT
+
+# Locks the rows in order, so that two processes never wait for each other.
+_RECORD_ARRIVALS = """
+WITH ours AS (
+    SELECT delivery.id FROM webhooks_webhookdelivery delivery
+    JOIN UNNEST(%s::bigint[], %s::smallint[]) AS sent (id, attempt_count) USING (id, attempt_count)
+    WHERE delivery.status = 'pending' ORDER BY delivery.id FOR UPDATE OF delivery
+)
+UPDATE webhooks_webhookdelivery SET status = 'delivered', attempt_count = attempt_count + 1, next_attempt_at = NULL
+FROM ours WHERE webhooks_webhookdelivery.id = ours.id RETURNING webhooks_webhookdelivery.id
+"""
+_ATTEMPTS = PreparedInsert(WebhookAttempt)
 
 
 class Arrival(NamedTuple):
@@ -54,23 +66,22 @@ def record_failure(
 def record_arrivals(arrivals: Sequence[Arrival]) -> None:
     """Record attempts that succeeded, all in one transaction. Skips those that another process has recorded."""
     arrivals = list({one.delivery.pk: one for one in arrivals}.values())
+    sent = [one.delivery.pk for one in arrivals], [one.delivery.attempt_count for one in arrivals]
     with transaction.atomic():
-        pending = WebhookDelivery.objects.filter(
-            pk__in=[one.delivery.pk for one in arrivals], status=WebhookDelivery.Status.PENDING
-        )
-        counts = dict(pending.order_by("pk").select_for_update().values_list("pk", "attempt_count"))
-        ours = [one for one in arrivals if counts.get(one.delivery.pk) == one.delivery.attempt_count]
-        WebhookDelivery.objects.filter(pk__in=[one.delivery.pk for one in ours]).update(
-            status=WebhookDelivery.Status.DELIVERED, attempt_count=F("attempt_count") + 1, next_attempt_at=None
-        )
-        WebhookAttempt.objects.bulk_create(
-            attempt_at(
-                delivery=one.delivery,
-                number=one.delivery.attempt_count + 1,
-                result=one.result,
-                started_at=one.started_at,
-            )
-            for one in ours
+        with connection.cursor() as cursor:
+            cursor.execute(_RECORD_ARRIVALS, sent)
+            recorded = {pk for (pk,) in cursor.fetchall()}
+        ours = [one for one in arrivals if one.delivery.pk in recorded]
+        _ATTEMPTS.write(
+            [
+                attempt_at(
+                    delivery=one.delivery,
+                    number=one.delivery.attempt_count + 1,
+                    result=one.result,
+                    started_at=one.started_at,
+                )
+                for one in ours
+            ]
         )
         for one in ours:
             note_attempt(one.result, WebhookDelivery.Status.DELIVERED)
