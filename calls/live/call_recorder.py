@@ -1,15 +1,17 @@
 """Recording a live call: caller left, agent right, as it was heard.
 
-On the event loop, a tap notes each piece and its time: one append per frame. A thread puts it in position and writes it once a second.
+On the event loop, a tap notes each piece and its time: one append per frame. Once a second a thread puts the pieces of all recordings
+in position and writes them.
 Both sides use one clock, that of the incoming caller audio: the carrier sends it continuously, while the agent's is sent ahead and heard
 when everything before it has been played. Audio dropped by a barge-in is not in the recording.
 """
 
 import asyncio
+import contextvars
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -43,30 +45,35 @@ class Channel:
         self._width = 2 if audio_format.encoding == "pcm16" else 1
         self._silence = SILENCE[audio_format.encoding] * self._width
         self._decode = DECODERS[audio_format.encoding]
-        self._begin = begin
+        self._begin = self.end = begin
         self._data = bytearray()
-
-    @property
-    def end(self) -> int:
-        return self._begin + len(self._data) // self._width
 
     def put(self, position: int, data: bytes) -> None:
         """Add sound at a position; if there is sound already, at the end."""
-        self.pad(position)
+        if position > self.end:
+            self.pad(position)
+        self.append(data)
+
+    def append(self, data: bytes) -> None:
+        """Add sound at the end."""
         self._data += data
+        self.end += len(data) // self._width
 
     def pad(self, position: int) -> None:
         """Add silence up to a position."""
-        self._data += self._silence * (position - self.end)
+        self.append(self._silence * (position - self.end))
 
     def insert(self, position: int, count: int) -> None:
         """Insert silence; audio that is already written stays unchanged."""
         at = max(0, position - self._begin) * self._width
         self._data[at:at] = self._silence * count
+        self.end += count
 
     def cut(self, position: int) -> None:
         """Drop everything after a position."""
-        del self._data[max(0, position - self._begin) * self._width :]
+        position = max(position, self._begin)
+        del self._data[(position - self._begin) * self._width :]
+        self.end = min(self.end, position)
 
     def take(self, position: int) -> bytes:
         """Take PCM16 up to a position, which then counts as written."""
@@ -89,6 +96,7 @@ class Mix:
         self._file = file
         self._zero = began
         self._caller, self._agent = Channel(audio_format, file.frames), Channel(audio_format, file.frames)
+        self._most_late = LATE_SECONDS * self._rate
         self._late_since: tuple[float, int] | None = None  # time and position
         self._least_late = 0
 
@@ -97,21 +105,25 @@ class Mix:
 
     def heard(self, at: float, data: bytes) -> None:
         """The caller's next piece, whose last sample has just arrived."""
-        data = data[: len(data) // self._width * self._width]
-        length = len(data) // self._width
-        late = self.position(at) - length - self._caller.end
+        data = self._whole(data)
+        caller = self._caller
+        late = self.position(at) - len(data) // self._width - caller.end
         if late < 0:
             # No piece was faster than this: it defines the clock of the caller's audio.
             self._zero += late / self._rate
             if self._is_new:
                 self._file.began_at += timedelta(seconds=late / self._rate)
-        self._track_gap(at, late)
-        self._caller.put(self._caller.end, data)
+        if late >= self._most_late:
+            self._track_gap(at, late)
+        else:
+            self._late_since = None
+        caller.append(data)
+
+    def _whole(self, data: bytes) -> bytes:
+        """Without half a sample at the end."""
+        return data if self._width == 1 else data[: len(data) // self._width * self._width]
 
     def _track_gap(self, at: float, late: int) -> None:
-        if late < LATE_SECONDS * self._rate:
-            self._late_since = None
-            return
         if self._late_since is None:
             self._late_since, self._least_late = (at, self._caller.end), late
         self._least_late = min(self._least_late, late)
@@ -121,8 +133,7 @@ class Mix:
 
     def said(self, at: float, data: bytes) -> None:
         """The agent's next piece, heard immediately or after the audio still being played."""
-        data = data[: len(data) // self._width * self._width]
-        self._agent.put(self.position(at), data)
+        self._agent.put(self.position(at), self._whole(data))
 
     def cleared(self, at: float) -> None:
         """Drop pending audio."""
@@ -141,6 +152,39 @@ class Mix:
             self._file.append(self._caller.take(position), self._agent.take(position))
 
 
+class RecordingWriter:
+    """Writes what the recordings of one event loop have noted, once a second and in one visit to the thread."""
+
+    def __init__(self) -> None:
+        self._recorders: set[CallRecorder] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def add(self, recorder: "CallRecorder") -> None:
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:  # the first one, or a new loop in the same process (tests)
+            self._loop, self._recorders, self._task = loop, set(), None
+        self._recorders.add(recorder)
+        if self._task is None or self._task.done():
+            self._task = loop.create_task(self._write_each_second(loop))
+
+    def remove(self, recorder: "CallRecorder") -> None:
+        self._recorders.discard(recorder)
+
+    async def _write_each_second(self, loop: asyncio.AbstractEventLoop) -> None:
+        while self._recorders:
+            await asyncio.sleep(WRITE_SECONDS)
+            await loop.run_in_executor(_writers, _write_all, [*self._recorders])
+
+
+def _write_all(recorders: "Sequence[CallRecorder]") -> None:
+    for recorder in recorders:
+        recorder.context.run(recorder.write)
+
+
+WRITER = RecordingWriter()
+
+
 class CallRecorder:
     """The recording of one call: `heard`, `said` and `cleared` are for the event loop and return at once."""
 
@@ -153,7 +197,8 @@ class CallRecorder:
         self._mix: Mix | None = None
         self._file: WavFile | None = None
         self._is_broken = False
-        self._task = asyncio.create_task(self._write_each_second())
+        self.context = contextvars.copy_context()  # the ids of this call, for the log lines of the thread
+        WRITER.add(self)
 
     def heard(self, payload: str) -> None:
         self._note(CALLER, payload)
@@ -171,19 +216,13 @@ class CallRecorder:
 
     async def close(self) -> None:
         """Write the rest and close the file."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        WRITER.remove(self)
         await asyncio.get_running_loop().run_in_executor(_writers, in_context(self._finish, self._now()))
-
-    async def _write_each_second(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(WRITE_SECONDS)
-            await loop.run_in_executor(_writers, in_context(self._write))
 
     # --- in the thread ------------------------------------------------------------------------------------------------
 
-    def _write(self) -> None:
+    def write(self) -> None:
+        """Write what is old enough."""
         self._guarded(lambda mix: mix.write(self._now()))
 
     def _finish(self, at: float) -> None:
@@ -192,18 +231,19 @@ class CallRecorder:
             self._file.close()
 
     def _guarded(self, write: Callable[[Mix], None]) -> None:
-        """If the disk fails, the recording ends, not the call."""
+        """If the disk fails, this recording ends: not its call, and no other recording."""
         try:
             mix = self._place_waiting()
             if mix is not None and not self._is_broken:
                 write(mix)
-        except OSError:
+        except Exception:
             self._is_broken = True
             logger.exception("Writing a recording failed", extra={"file": self._path.name})
 
     def _place_waiting(self) -> Mix | None:
-        while self._waiting:
-            at, kind, payload = self._waiting.popleft()
+        waiting = self._waiting
+        while waiting:
+            at, kind, payload = waiting.popleft()
             self._taken += len(payload)
             if self._is_broken:
                 continue

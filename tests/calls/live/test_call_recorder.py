@@ -203,6 +203,28 @@ async def test_a_failing_disk_does_not_end_the_call(tmp_path: Path, caplog: pyte
     assert "Writing a recording failed" in caplog.text
 
 
+async def test_a_recording_that_fails_does_not_stop_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All of them are written by one thread, one after the other."""
+    monkeypatch.setattr("calls.live.call_recorder.WRITE_SECONDS", 0.02)
+    monkeypatch.setattr("calls.live.call_recorder.HOLD_SECONDS", 0.0)
+    (tmp_path / "file").write_text("in the way")
+    paths = [tmp_path / name for name in ("a.wav", "file/b.wav", "c.wav")]
+    recorders = [CallRecorder(path, PCMU_8K) for path in paths]
+
+    def loud_samples(path: Path) -> int:
+        return int(np.count_nonzero(channels(path)[0])) if path.exists() else 0
+
+    for heard in (FRAME, 2 * FRAME):
+        for recorder in recorders:
+            recorder.heard(base64.b64encode(LOUD * FRAME).decode())
+        await until(lambda heard=heard: [loud_samples(path) for path in paths[::2]] == [heard, heard])
+    await asyncio.gather(*(recorder.close() for recorder in recorders))
+    errors = [record for record in caplog.records if record.name == "calls.live.call_recorder"]
+    assert [record.getMessage() for record in errors] == ["Writing a recording failed"]
+
+
 @pytest.mark.virtual_time
 async def test_audio_lost_with_a_broken_stream_is_not_recorded(tmp_path: Path) -> None:
     caller = ScriptedCaller()
