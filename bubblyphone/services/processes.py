@@ -1,4 +1,4 @@
-"""One process of the platform: its command, its log lines, its restarts."""
+"""One process of the platform: its command, its log lines, its priority, its restarts."""
 
 import subprocess
 import threading
@@ -10,6 +10,7 @@ from bubblyphone.services.console import Console
 from bubblyphone.services.environment import PROJECT
 from bubblyphone.services.groups import kill_group, signal_leader
 from bubblyphone.services.orphan_reaper import OrphanReaper
+from bubblyphone.services.priorities import lower_priority
 
 LONGEST_DELAY_SECONDS = 30.0
 # A process that ran this long was healthy: its next crash starts the backoff from the beginning.
@@ -20,13 +21,22 @@ class PlatformProcess:
     """A process in its own session, so that a Ctrl-C at the terminal reaches only the supervisor."""
 
     def __init__(
-        self, name: str, command: Sequence[str], environment: Mapping[str, str], console: Console, reaper: OrphanReaper
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        console: Console,
+        reaper: OrphanReaper,
+        *,
+        is_background: bool = False,
     ) -> None:
+        """In the background, it and its children have a lower priority than calls."""
         self.name = name
         self.command = list(command)
         self.environment = environment
         self.console = console
         self.reaper = reaper
+        self.is_background = is_background
         self.popen: subprocess.Popen[str] | None = None
         self.restarts = 0
         self.next_start = 0.0
@@ -39,6 +49,8 @@ class PlatformProcess:
             stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
         )  # fmt: skip
         self.reaper.watch(self.popen.pid)
+        if self.is_background:
+            lower_priority(self.popen.pid)
         self._started_at = time.monotonic()
         threading.Thread(target=self._pump, args=(cast("IO[str]", self.popen.stdout),), daemon=True).start()
 

@@ -100,10 +100,11 @@ class Supervisor:
         store_environment(self.data_dir, environment)
         self._prepare()
         python = sys.executable
-        self._add("web", [python, "-m", "bubblyphone.serve", "web"])
-        media_port = self._add_media(secrets_store)
-        self._add("clock", [python, "manage.py", "clock"])
-        self._add("worker", [python, "manage.py", "qcluster"])
+        # Without a media process, the web process has the calls.
+        self._add("web", [python, "-m", "bubblyphone.serve", "web"], is_background=self._has_media)
+        media_port = self._add_media(secrets_store) if self._has_media else None
+        self._add("clock", [python, "manage.py", "clock"], is_background=True)
+        self._add("worker", [python, "manage.py", "qcluster"], is_background=True)
         self.wait_for(partial(missing_parts, "web", port))
         if media_port is not None:
             self.wait_for(partial(missing_parts, "media", media_port))
@@ -135,10 +136,13 @@ class Supervisor:
         port = urlsplit(exchange["EXCHANGE_URL"]).port or 0
         self.wait_for(lambda: "exchange" if is_free(port) else "")
 
-    def _add_media(self, secrets_store: SecretsStore) -> int | None:
-        """Start a media process; returns its port. Only if the exchange can reach it: a real carrier only knows PUBLIC_URL."""
-        if not self.environment.get("EXCHANGE_URL"):
-            return None
+    @property
+    def _has_media(self) -> bool:
+        """Whether there is a media process. Only the exchange can reach one: a real carrier only knows PUBLIC_URL."""
+        return bool(self.environment.get("EXCHANGE_URL"))
+
+    def _add_media(self, secrets_store: SecretsStore) -> int:
+        """Start a media process; returns its port."""
         port = keep_port(secrets_store, "MEDIA_PORT")
         address = {
             "HOST": "127.0.0.1",
@@ -166,11 +170,13 @@ class Supervisor:
         if code:
             raise ServiceError(f"Preparing the database failed ({describe_exit(code)}). See the lines above.")
 
-    def _add(self, name: str, command: list[str], own: dict[str, str] | None = None) -> None:
+    def _add(
+        self, name: str, command: list[str], own: dict[str, str] | None = None, *, is_background: bool = False
+    ) -> None:
         """Start a process. `own` are its own variables; the environment that they override may still change."""
         self._check_stop()
         environment = ChainMap(own or {}, self.environment)
-        process = PlatformProcess(name, command, environment, self.console, self.reaper)
+        process = PlatformProcess(name, command, environment, self.console, self.reaper, is_background=is_background)
         process.start()
         self.processes.append(process)
 

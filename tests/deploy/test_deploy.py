@@ -140,6 +140,13 @@ def test_the_units_run_the_same_commands_as_the_image() -> None:
     assert [name for name in names if not is_known(name)] == []
 
 
+def test_calls_go_before_all_other_work() -> None:
+    weights = {path.name: unit(path.name).get("CPUWeight") for path in (DEPLOY / "systemd").glob("*.service")}
+    assert {name: weight for name, weight in weights.items() if weight} == {"bubblyphone-media@.service": "1000"}
+    shares = {name: service.get("cpu_shares") for name, service in COMPOSE["compose.yaml"]["services"].items()}
+    assert {name: share for name, share in shares.items() if share} == {"media": 8192}
+
+
 def test_a_management_command_has_the_environment_of_the_units(tmp_path: Path) -> None:
     """Even values that a shell would interpret."""
     file = tmp_path / "environment"

@@ -43,6 +43,22 @@ def make_process(reaper: OrphanReaper, code: str) -> PlatformProcess:
     return PlatformProcess("web", [sys.executable, "-c", code], dict(os.environ), Console(), reaper)
 
 
+def test_a_background_process_has_a_lower_priority(reaper: OrphanReaper) -> None:
+    usual, background = make_process(reaper, STUBBORN), make_process(reaper, STUBBORN)
+    background.is_background = True
+    nicenesses, groups = [], []
+    for process in (usual, background):
+        process.start()
+        assert process.popen is not None
+        nicenesses.append(os.getpriority(os.PRIO_PROCESS, process.popen.pid))
+        group = Path(f"/proc/{process.popen.pid}/autogroup")
+        groups += [group.read_text().rpartition(" nice ")[2].strip()] if group.exists() else []
+        process.wait(time.monotonic())
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert nicenesses == [own, own + 5]
+    assert groups in ([], ["0", "5"])
+
+
 def test_a_process_that_ignores_sigterm_is_killed_with_its_children(
     reaper: OrphanReaper, capfd: pytest.CaptureFixture[str]
 ) -> None:
