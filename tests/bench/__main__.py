@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 import uvloop
 
-from tests.bench import api, compared, judgment, memory, report, wide
+from tests.bench import api, beside, compared, judgment, memory, processes, report, wide
 from tests.bench.answering import measure_answering
 from tests.bench.measure import OpenLine, Run, measure, measure_interruptions
 from tests.bench.scale import SMOKE, Finding, Scale
@@ -65,13 +65,18 @@ async def _measure_api(setup: Setup, scale: Scale, results: Results) -> None:
     _add([Finding(f"{api.brief(cost)}.")], results)
 
 
-async def _measure_wide(setup: Setup, scale: Scale, results: Results) -> None:
-    _add(await wide.measure_wide(setup, scale, say), results)
-
-
 def _part(measured: Callable[[Setup, Scale], Awaitable[list[Finding]]]) -> Part:
     async def measure_part(setup: Setup, scale: Scale, results: Results) -> None:
         _add(await measured(setup, scale), results)
+
+    return measure_part
+
+
+def _long_part(measured: Callable[[Setup, Scale, Callable[[str], None]], Awaitable[list[Finding]]]) -> Part:
+    """A part that prints what it has measured so far."""
+
+    async def measure_part(setup: Setup, scale: Scale, results: Results) -> None:
+        _add(await measured(setup, scale, say), results)
 
     return measure_part
 
@@ -83,7 +88,10 @@ PARTS: dict[str, Part] = {
     "formats": _part(compared.measure_formats),
     "extras": _part(compared.measure_extras),
     "levels": measure_levels,
-    "wide": _measure_wide,
+    "wide": _long_part(wide.measure_wide),
+    # Last: they start media processes, and then no calls go to the web process.
+    "beside": _long_part(beside.measure_beside),
+    "processes": _long_part(processes.measure_processes),
 }
 
 

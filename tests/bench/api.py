@@ -36,7 +36,7 @@ class ApiCost:
 async def measure_api(port: int, keys: Sequence[str], web: int, services: list[int], count: int) -> ApiCost:
     """Two runs: one as fast as CLIENTS connections allow, to measure CPU time, and one at a fixed rate, to measure latency."""
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", connector=aiohttp.TCPConnector(limit=200)) as http:
-        sender = _Sender(http, keys)
+        sender = Sender(http, keys)
         await sender.send_all(FIRST)
         before = [cpu_seconds(trees([web])), cpu_seconds(trees(services))]
         await sender.send_all(count)
@@ -50,7 +50,7 @@ async def measure_api(port: int, keys: Sequence[str], web: int, services: list[i
     )
 
 
-class _Sender:
+class Sender:
     """Cycles through the paths and keys, one of each per request."""
 
     def __init__(self, http: aiohttp.ClientSession, keys: Sequence[str]) -> None:
@@ -67,12 +67,12 @@ class _Sender:
 
         await asyncio.gather(*(client() for _ in range(CLIENTS)))
 
-    async def send_at_rate(self, count: int) -> list[float]:
+    async def send_at_rate(self, count: int, rate: float = OPEN_RATE) -> list[float]:
         """Seconds since each request was due, so waiting for other requests counts as latency."""
         began = asyncio.get_running_loop().time()
 
         async def one(place: int) -> float:
-            due = began + place / OPEN_RATE
+            due = began + place / rate
             await asyncio.sleep(max(0.0, due - asyncio.get_running_loop().time()))
             await self.send()
             return asyncio.get_running_loop().time() - due

@@ -1,16 +1,17 @@
 """The measurements: concurrent calls for some seconds, over a bare connection, the relay, the floor or the platform."""
 
 import asyncio
+import contextlib
 import gc
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
 from tests.bench.frames import FRAME_SECONDS
 from tests.bench.line import LOST, Line
 from tests.bench.model import TURN_SECONDS, EchoModel
-from tests.bench.system import cpu_seconds, tree
+from tests.bench.system import cpu_seconds, trees
 
 SETTLE_SECONDS = 1.0
 # A frame that takes longer than this is lost.
@@ -66,39 +67,54 @@ def quantile(values: Sequence[float], share: float) -> float:
 async def measure(open_line: OpenLine, calls: int, seconds: float, watched: Sequence[Sequence[int]] = ()) -> Run:
     """Run this many concurrent calls. Frames sent during `seconds` count, whenever they return."""
     lines = await begin(open_line, calls)
-    # A collection of the benchmark's own garbage would count as latency.
+    try:
+        with no_collections():
+            await asyncio.sleep(SETTLE_SECONDS)
+            return await observe(lines, seconds, watched)
+    finally:
+        await end(lines)
+
+
+@contextlib.contextmanager
+def no_collections() -> Iterator[None]:
+    """A collection of the benchmark's own garbage would count as latency."""
     gc.collect()
     gc.disable()
     try:
-        processes = [[pid for root in group for pid in tree(root)] for group in watched]
-        await asyncio.sleep(SETTLE_SECONDS)
-        cpu_before = [cpu_seconds(group) for group in processes]
-        first = [line.sent for line in lines]
-        await asyncio.sleep(seconds)
-        last = [line.sent for line in lines]
-        cpu = [cpu_seconds(group) - before for group, before in zip(processes, cpu_before, strict=True)]
-        for line in lines:
-            line.silence()
-        await _wait_for_the_rest(lines)
+        yield
     finally:
         gc.enable()
-        await end(lines)
-    trips = [trip for line, start, end in zip(lines, first, last, strict=True) for trip in line.round_trips[start:end]]
+
+
+async def observe(lines: Sequence[Line], seconds: float, watched: Sequence[Sequence[int]] = ()) -> Run:
+    """The frames that running calls send during `seconds`, and the CPU time that each group of processes takes meanwhile."""
+    processes = [trees(group) for group in watched]
+    cpu_before = [cpu_seconds(group) for group in processes]
+    faults = sum(line.repeats for line in lines), sum(line.disorders for line in lines)
+    first = [line.sent for line in lines]
+    await asyncio.sleep(seconds)
+    last = [line.sent for line in lines]
+    cpu = [cpu_seconds(group) - before for group, before in zip(processes, cpu_before, strict=True)]
+    windows = list(zip(lines, first, last, strict=True))
+    await _wait_for_the_rest(windows)
+    trips = [trip for line, start, end in windows for trip in line.round_trips[start:end]]
     return Run(
-        calls=calls,
+        calls=len(lines),
         round_trips=[trip for trip in trips if trip != LOST],
         frames=len(trips),
         lost=trips.count(LOST),
-        repeated=sum(line.repeats for line in lines),
-        disordered=sum(line.disorders for line in lines),
+        repeated=sum(line.repeats for line in lines) - faults[0],
+        disordered=sum(line.disorders for line in lines) - faults[1],
         cpu=cpu,
     )
 
 
-async def _wait_for_the_rest(lines: Sequence[Line]) -> None:
-    """Until all frames are back, or those that are not are lost."""
+async def _wait_for_the_rest(windows: Sequence[tuple[Line, int, int]]) -> None:
+    """Until all frames of these lines, from a first one to a last one, are back, or those that are not are lost."""
     deadline = time.perf_counter() + LOST_AFTER_SECONDS
-    while any(LOST in line.round_trips for line in lines) and time.perf_counter() < deadline:
+    while time.perf_counter() < deadline:
+        if not any(LOST in line.round_trips[start:end] for line, start, end in windows):
+            return
         await asyncio.sleep(0.05)
 
 

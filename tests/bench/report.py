@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 from tests.bench.measure import Run, quantile
 from tests.bench.model import TURN_SECONDS
-from tests.bench.scale import Finding, Scale, judged
+from tests.bench.other_work import API_RATE, PAGE_RATE, WEBHOOK_RATE
+from tests.bench.scale import OTHERS_NICENESS, Finding, Scale, judged
 
 INTERRUPTION_LIMIT_MS = 1.0
 
@@ -57,8 +58,17 @@ if it is 25% above the record in each of up to three tries. Tries on a machine t
   sentence every two seconds. The clock process meters the calls in both cases; its CPU time is stated separately.
 - **Wide levels.** Once each, on the same core, with the floor for comparison. The benchmark's own core plays carrier, callers and
   model. If even the floor is late, the benchmark had no time, and the level is not measured.
-- **Not measured.** Real carriers and models, networks with delay or loss, TLS, several processes or machines, and the effect of other
-  work on latency during calls.
+- **With other work.** {beside_calls} calls, alternately alone and with {api_rate} API requests, {page_rate} dashboard pages of an
+  account with {beside_rows:,} calls, and {webhook_rate} webhooks a second, and the nightly check of that account's ledger again and again:
+  first with the calls in the web process, then in a media process. What is added is the difference between the frames of both at the
+  median, at p99, and of the slowest. The process with the calls has one core, the benchmark, which plays carrier and model, the other,
+  where it precedes everything. PostgreSQL, Valkey, the clock and the worker run on either, at a lower priority (`nice` {niceness}); so
+  does the web process if a media process has the calls. A process of its own sends the other work, on the benchmark's core.
+- **Several media processes.** Calls on one and on two media processes, which share a core with the web process, the clock, PostgreSQL and
+  Valkey. A straight line is fitted to the CPU time of media processes by their calls, and to that of what they share by all calls;
+  *±* is the largest distance of a measured point. What a call takes to begin and end is what was used outside the
+  measured seconds, minus the audio of that time.
+- **Not measured.** Real carriers and models, networks with delay or loss, TLS, and several machines.
 - **Barge-in to clear.** The time from the model's report that the caller is speaking until the carrier receives the `clear` that
   empties its playback queue, including both ways over loopback. At {interrupted} concurrent calls, each interrupted every 0.4 s, so
   the web process also writes {interruptions_per_second:.0f} interruptions a second to the database.
@@ -123,6 +133,12 @@ def page(text: str, scale: Scale, parts: Iterable[str], judged: int = 20) -> str
         repeats=scale.repeats,
         calls=scale.calls,
         parts=", ".join(parts),
+        beside_calls=scale.beside_calls,
+        beside_rows=scale.beside_rows,
+        api_rate=API_RATE,
+        page_rate=PAGE_RATE,
+        webhook_rate=WEBHOOK_RATE,
+        niceness=OTHERS_NICENESS,
         judged=judged,
         interrupted=scale.interrupted,
         interruptions_per_second=scale.interrupted / TURN_SECONDS,

@@ -23,6 +23,7 @@ WRITES = "Write everything down."
 def main() -> None:
     django.setup()
     call_command("migrate", interactive=False, verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)  # pages name these files
     # Models can only be imported now.
     from accounts.services import issue_api_key
     from tests.calls.rows import make_account, make_call, make_streaming_number

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+# What runs next to calls gets a third of what they get of a core that both want: as with `make run`. The units of deploy/ leave it less.
+OTHERS_NICENESS = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Scale:
@@ -16,19 +19,17 @@ class Scale:
     memory_calls: int = 50
     answering_seconds: float = 10.0
     api_requests: int = 2550  # for each of two measurements; more would be refused by the rate limit of the keys
+    beside_calls: int = 50
+    beside_rows: int = 100_000  # past calls of the account whose pages are opened
+    beside_seconds: float = 4.0
+    # Media processes, and calls on them.
+    spread: tuple[tuple[int, int], ...] = ((1, 25), (1, 75), (1, 125), (2, 50), (2, 100), (2, 150))
 
 
 SMOKE = Scale(
-    levels=(20,),
-    wide=(8,),
-    interrupted=20,
-    seconds=2.0,
-    repeats=1,
-    calls=5,
-    memory_calls=5,
-    answering_seconds=1.0,
-    api_requests=300,
-)
+    levels=(20,), wide=(8,), interrupted=20, seconds=2.0, repeats=1, calls=5, memory_calls=5, answering_seconds=1.0, api_requests=300,
+    beside_calls=5, beside_rows=200, beside_seconds=1.0, spread=((1, 2), (1, 6), (2, 4), (2, 8)),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import itertools
 import os
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from tests.bench import judgment
@@ -89,6 +89,19 @@ class Setup:
     services: list[int]
     port: int
     measured: set[int]  # cores
+    own: set[int]
+    media: list[int] = field(default_factory=list)  # PIDs of media processes
+    clock: int = 0  # if it stays
+
+    async def start_media(self, count: int) -> None:
+        """Have so many media processes, on the core of the measured processes. From the first one on, no calls go to the web process."""
+        with on_cores(self.measured):
+            while len(self.media) < count:
+                self.media.append(await asyncio.to_thread(self.system.start_media, f"media-{len(self.media) + 1}"))
+
+    async def start_clock_to_stay(self) -> None:
+        if not self.clock:
+            self.clock = await self.start_clock()
 
     async def start_clock(self) -> int:
         """Start the clock process on the core of the measured processes. Returns its PID."""
@@ -130,6 +143,6 @@ async def running() -> AsyncIterator[Setup]:
             carrier.webhook_url = f"http://127.0.0.1:{port}/webhooks/telnyx"
             gc.collect()
             gc.freeze()
-            yield Setup(bench, carrier, model, system, floor, relay, web, services, port, measured)
+            yield Setup(bench, carrier, model, system, floor, relay, web, services, port, measured, own)
         if log := system.log():
             sys.stderr.write(log)

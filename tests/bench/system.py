@@ -18,12 +18,14 @@ from bubblyphone.services.environment import PROJECT, base_environment
 from bubblyphone.services.orphan_reaper import OrphanReaper
 from bubblyphone.services.ports import find_free, is_free
 from bubblyphone.services.postgres import EmbeddedPostgres
+from bubblyphone.services.readiness import missing_parts
 from bubblyphone.services.secrets_store import SecretsStore
 from bubblyphone.services.valkey import EmbeddedValkey
 
 START_SECONDS = 90
 IDLE_SHARE = 0.02  # of one core
 CLOCK_SHARE = 0.15  # the clock process looks for work every second
+WORKER_SHARE = 0.1  # the worker's processes look for jobs every second
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -42,6 +44,15 @@ def on_cores(chosen: set[int]) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+def confine(pids: Iterable[int], cores: set[int], niceness: int) -> None:
+    """Pin processes that run, with all their threads, to these cores, and set their priority. What they start later inherits both."""
+    for pid in pids:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just exited
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                os.sched_setaffinity(int(thread.name), cores)
+                os.setpriority(os.PRIO_PROCESS, int(thread.name), niceness)
 
 
 def tree(pid: int) -> list[int]:
@@ -82,8 +93,9 @@ class System:
     """Starts everything in a temporary directory and stops it again, even if the benchmark is killed."""
 
     def __init__(self) -> None:
-        self._environment: dict[str, str] = {}
+        self.environment: dict[str, str] = {}
         self._clock: subprocess.Popen[bytes] | None = None
+        self._worker: subprocess.Popen[bytes] | None = None
         self._home = Path(tempfile.mkdtemp(prefix="bubblyphone-bench-"))
         self._reaper = OrphanReaper()
         self._stack = contextlib.ExitStack()
@@ -117,23 +129,41 @@ class System:
     def start_platform(self, variables: Mapping[str, str], hook_url: str = "") -> tuple[int, list[int], int]:
         """Returns the PID of the web process, the PIDs of the services, and the port."""
         environment, services = self.start_services(variables)
-        self._environment = environment
+        self.environment = environment
         self.api_keys: list[str] = json.loads(run_module("tests.bench.rows", environment, hook_url))
         port = int(environment["PORT"])
-        web = self._start([sys.executable, "-m", "bubblyphone.serve"], environment)
+        web = self._start([sys.executable, "-m", "bubblyphone.serve"], environment, "web")
         self._wait_for(web, lambda: _is_alive(port))
         # The web process loads models after it has seen no media process for a while. Wait, so that this is not measured.
         self._wait_for(web, lambda: len(tree(web.pid)) > 1)
         self._wait_for(web, lambda: _is_idle(web.pid))
         return web.pid, services, port
 
+    def start_media(self, name: str) -> int:
+        """Start a media process. The web process then gets no new calls. Returns its PID."""
+        port = find_free()
+        own = {"PORT": str(port), "MEDIA_NODE": name, "MEDIA_STREAM_URL": f"ws://127.0.0.1:{port}/media"}
+        command = [sys.executable, "-m", "bubblyphone.serve", "media"]
+        media = self._start(command, self.environment | own, name)
+        self._wait_for(media, lambda: "media" not in missing_parts("media", port))
+        self._wait_for(media, lambda: len(tree(media.pid)) > 1)
+        self._wait_for(media, lambda: _is_idle(media.pid))
+        return media.pid
+
     def start_command(self, name: str, environment: Mapping[str, str]) -> int:
         """Starts `manage.py <name>` and returns its PID."""
-        return self._start([sys.executable, "manage.py", name], environment).pid
+        return self._start([sys.executable, "manage.py", name], environment, name).pid
+
+    def start_worker(self) -> int:
+        """Start the worker and wait until it has done what was due. Returns its PID."""
+        worker = self._worker = self._start([sys.executable, "manage.py", "qcluster"], self.environment, "qcluster")
+        self._wait_for(worker, lambda: len(tree(worker.pid)) > 1)
+        self._wait_for(worker, lambda: _is_idle(worker.pid, share=WORKER_SHARE))
+        return worker.pid
 
     def start_clock(self) -> int:
         """Start the clock process, which meters calls and sends webhooks. Returns its PID."""
-        clock = self._clock = self._start([sys.executable, "manage.py", "clock"], self._environment)
+        clock = self._clock = self._start([sys.executable, "manage.py", "clock"], self.environment, "clock")
         self._wait_for(clock, lambda: _is_idle(clock.pid, share=CLOCK_SHARE))
         return clock.pid
 
@@ -142,10 +172,15 @@ class System:
         self._clock.terminate()
         self._clock.wait()
 
+    def stop_worker(self) -> None:
+        assert self._worker is not None
+        self._worker.terminate()
+        self._worker.wait()
+
     def start_relay(self, module: str, model_url: str) -> tuple[int, int]:
         """Start `tests.bench.relay` or `tests.bench.floor`. Returns its PID and port."""
         port = find_free()
-        relay = self._start([sys.executable, "-m", module, str(port), model_url], dict(os.environ))
+        relay = self._start([sys.executable, "-m", module, str(port), model_url], dict(os.environ), module)
         self._wait_for(relay, lambda: not is_free(port))
         return relay.pid, port
 
@@ -153,8 +188,8 @@ class System:
         """The last output of the measured processes."""
         return "".join(path.read_text() for path in self._home.glob("*.output"))[-4000:]
 
-    def _start(self, command: list[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        with (self._home / f"{command[2]}.output").open("wb") as output:
+    def _start(self, command: list[str], environment: Mapping[str, str], name: str) -> subprocess.Popen[bytes]:
+        with (self._home / f"{name}.output").open("wb") as output:
             process = subprocess.Popen(
                 command, cwd=PROJECT, env=environment, stdout=output, stderr=output, start_new_session=True
             )

@@ -16,7 +16,7 @@ def test_twenty_calls_lose_no_frame(tmp_path: Path) -> None:
     # Latency on a machine that runs tests is meaningless. The limit is for `make bench` on a quiet one.
     page = tmp_path / "benchmarks.md"
     command = [sys.executable, "-m", "tests.bench", "--smoke", "--limit", "1000", "--write", str(page)]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=420, check=False)
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     text = page.read_text()
     row = re.search(r"\| 20 \| [\d.]+ / [\d.]+ \| .* \| 0 of (\d+) \| ([\d.]+) \|", text)
@@ -28,4 +28,10 @@ def test_twenty_calls_lose_no_frame(tmp_path: Path) -> None:
     assert re.search(r"^- Answering, 20 calls at 20 a second, .* \*\*[\d.]+ / [\d.]+ / [\d.]+ ms\*\*", text, re.M)
     assert re.search(r"^- Gemini's formats .*, 5 calls: \*\*[\d.]+\*\* × .*, 0 of [1-9]\d* frames lost", text, re.M)
     assert re.search(r"^- Recording, live transcript and metering, 5 calls: \*\*[\d.]+\*\* ×", text, re.M)
+    for where in ("in the web process", "in a media process"):
+        assert re.search(
+            rf"^- With other work, 5 calls {where}: .* 0 of [1-9]\d* frames lost\. .* Reached: [1-9]", text, re.M
+        )
+    assert re.search(r"^- 4 calls on 2 media processes: 0 of [1-9]\d* frames lost", text, re.M)
+    assert re.search(r"^- 1,000 calls of 120 s on 8 media processes, by this model: \*\*\d", text, re.M)
     assert re.search(r"^- 8 calls in one process: (0 of [1-9]\d* frames lost|not measured)", text, re.M)
