@@ -1,9 +1,12 @@
 """Answering machine detection: sends Telnyx's reports according to what the handset is."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
-from sandbox.exchange.handsets.handset import Answerer, Handset, Signal
+from sandbox.exchange.handsets.handset import Answerer, Signal
+
+if TYPE_CHECKING:
+    from sandbox.exchange.legs import Leg
 
 HUMAN_VERDICT_SECONDS = 1.2
 MACHINE_VERDICT_SECONDS = 1.8
@@ -33,15 +36,6 @@ STANDARD_RESULTS: dict[Answerer, str] = {
 SCREENING_MODE = "premium_ios_call_screening_detection"
 
 
-class DetectedLeg(Protocol):
-    """What detection needs of its leg."""
-
-    handset: Handset
-
-    def report(self, event_type: str, *, parties: bool = True, **extra: Any) -> None: ...
-    def later(self, seconds: float, action: Any) -> None: ...
-
-
 @dataclass(slots=True)
 class MachineDetection:
     """One analysis. `mode` is that of the dial command, `limit_seconds` its total_analysis_time."""
@@ -59,7 +53,7 @@ class MachineDetection:
     def is_premium(self) -> bool:
         return self.mode in {"premium", SCREENING_MODE}
 
-    def start(self, leg: DetectedLeg) -> None:
+    def start(self, leg: "Leg") -> None:
         """Start listening at the answer."""
         delay = VERDICT_SECONDS[leg.handset.answerer]
         if delay <= self.limit_seconds:
@@ -68,12 +62,12 @@ class MachineDetection:
         else:
             leg.later(self.limit_seconds, lambda: self._conclude(leg, "not_sure"))
 
-    def _conclude(self, leg: DetectedLeg, result: str) -> None:
+    def _conclude(self, leg: "Leg", result: str) -> None:
         if not self.verdict:
             self.verdict = result
             leg.report(f"{self._prefix}.detection.ended", result=result)
 
-    def hear(self, leg: DetectedLeg, signal: Signal) -> None:
+    def hear(self, leg: "Leg", signal: Signal) -> None:
         """Process a signal on the line. After the tone of a phone that screens calls, detection starts again when the person joins."""
         if signal == "person":
             if self._is_screened:
@@ -86,7 +80,7 @@ class MachineDetection:
         else:
             self._greeting_ended(leg, beep=signal != "no_beep")
 
-    def _greeting_ended(self, leg: DetectedLeg, *, beep: bool) -> None:
+    def _greeting_ended(self, leg: "Leg", *, beep: bool) -> None:
         """The machine's greeting has ended. A beep before the verdict replaces this report."""
         if self.mode == "detect" or (self.verdict not in {"", "machine"}):
             return

@@ -5,11 +5,14 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from sandbox.exchange.audio.audio_queue import SILENCE
 from sandbox.exchange.audio.tones import frames
 from sandbox.exchange.tasks import Tasks
+
+if TYPE_CHECKING:
+    from sandbox.exchange.legs import Leg
 
 logger = logging.getLogger(__name__)
 
@@ -22,12 +25,6 @@ class AnnouncementFailed(Exception):
     def __init__(self, status: str, detail: str) -> None:
         super().__init__(detail)
         self.status = status
-
-
-class AnnouncedLeg(Protocol):
-    """What announcements need of their leg."""
-
-    def report(self, event_type: str, *, parties: bool = True, **extra: Any) -> None: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -83,7 +80,7 @@ class Announcement:
 class Announcer:
     """The queue of one leg. `call.speak.started` goes out with the first sound, `ended` after the last."""
 
-    def __init__(self, leg: AnnouncedLeg, tasks: Tasks) -> None:
+    def __init__(self, leg: "Leg", tasks: Tasks) -> None:
         self._leg = leg
         self._tasks = tasks
         self._queue: deque[Announcement] = deque()

@@ -60,8 +60,7 @@ class Leg:
     """`incoming`: a handset calls the platform, which can answer. `outgoing`: the platform calls a handset, which can
     answer.
 
-    States: ringing → answered → ended, or ringing → ended. A leg is a handset's `Line` and a stream's
-    `StreamedLeg`.
+    States: ringing → answered → ended, or ringing → ended. A leg is a handset's `Line`.
     """
 
     context: ExchangeContext

@@ -10,7 +10,7 @@ import socket
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import orjson
@@ -20,6 +20,9 @@ from sandbox.exchange.audio.audio_queue import AudioQueue
 from sandbox.exchange.audio.codecs import bytes_per_frame, decoder, encoder
 from sandbox.exchange.audio.mixing import mix
 from sandbox.exchange.webhooks import now_text
+
+if TYPE_CHECKING:
+    from sandbox.exchange.legs import Leg
 
 logger = logging.getLogger(__name__)
 
@@ -65,24 +68,10 @@ class StreamParams:
         )
 
 
-class StreamedLeg(Protocol):
-    """What a stream needs of its leg."""
-
-    call_control_id: str
-    call_session_id: str
-    client_state: str | None
-    from_number: str
-    to_number: str
-
-    def stream_started(self, stream: "MediaStream") -> None: ...
-    def stream_stopped(self, stream: "MediaStream") -> None: ...
-    def stream_failed(self, stream: "MediaStream", reason: str) -> None: ...
-
-
 class MediaStream:
     """Runs from the connection to its end in `run()`. The leg calls `exchange_frames` every 20 ms."""
 
-    def __init__(self, leg: StreamedLeg, params: StreamParams, http: aiohttp.ClientSession) -> None:
+    def __init__(self, leg: "Leg", params: StreamParams, http: aiohttp.ClientSession) -> None:
         self.stream_id = str(uuid.uuid4())
         self.params = params
         self._leg = leg

@@ -5,7 +5,7 @@ import logging
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,23 +15,13 @@ from sandbox.exchange.recording_store import RecordingStore
 from sandbox.exchange.tasks import Tasks
 from sandbox.exchange.webhooks import now_text
 
+if TYPE_CHECKING:
+    from sandbox.exchange.legs import Leg
+
 logger = logging.getLogger(__name__)
 
 # The name of tasks that a stopping exchange waits for.
 SAVE_TASK = "save recording"
-
-
-class RecordedLeg(Protocol):
-    """What a recording needs of its leg."""
-
-    call_control_id: str
-    call_leg_id: str
-    call_session_id: str
-    connection_id: str
-    from_number: str
-    to_number: str
-
-    def report(self, event_type: str, *, parties: bool = True, **extra: Any) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +78,7 @@ class Recording:
 class Recorder:
     """All recordings of one leg."""
 
-    def __init__(self, leg: RecordedLeg, recording_store: RecordingStore, tasks: Tasks) -> None:
+    def __init__(self, leg: "Leg", recording_store: RecordingStore, tasks: Tasks) -> None:
         self._leg = leg
         self._recording_store = recording_store
         self._tasks = tasks

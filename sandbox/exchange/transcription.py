@@ -6,12 +6,15 @@ import logging
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from agents.speech import SpeechBegan, SpeechError
 from bubblyphone.core.audio import Resampler, mulaw_to_pcm16
 from sandbox.exchange.audio.recognizer import Recognizer, SpeechListener
 from sandbox.exchange.tasks import Tasks
+
+if TYPE_CHECKING:
+    from sandbox.exchange.legs import Leg
 
 logger = logging.getLogger(__name__)
 
@@ -23,12 +26,6 @@ INTERIM_SECONDS = 0.4
 LAST_WORDS_SECONDS = 10.0
 # Telnyx includes the track only for its own engine.
 ENGINES_WITH_TRACK = frozenset({"B", "Telnyx"})
-
-
-class HeardLeg(Protocol):
-    """What a transcription needs of its leg."""
-
-    def report(self, event_type: str, *, parties: bool = True, **extra: Any) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,7 @@ class TranscriptionParams:
 class Transcription:
     """All transcription on one leg. The leg calls `hear` every 20 ms."""
 
-    def __init__(self, leg: HeardLeg, params: TranscriptionParams, recognizer: Recognizer, tasks: Tasks) -> None:
+    def __init__(self, leg: "Leg", params: TranscriptionParams, recognizer: Recognizer, tasks: Tasks) -> None:
         self._tasks = tasks
         self._listeners = {track: _Listener(leg, track, params, recognizer, tasks) for track in params.tracks}
 
@@ -81,7 +78,7 @@ class Transcription:
 
 class _Listener:
     def __init__(
-        self, leg: HeardLeg, track: str, params: TranscriptionParams, recognizer: Recognizer, tasks: Tasks
+        self, leg: "Leg", track: str, params: TranscriptionParams, recognizer: Recognizer, tasks: Tasks
     ) -> None:
         self._leg = leg
         self._track = track

@@ -13,6 +13,7 @@ from sandbox.exchange.twilio.twiml import INVALID_ATTRIBUTE, Source, TwimlError,
 from sandbox.exchange.twilio.values import API_VERSION, new_sid, now, rfc2822
 
 if TYPE_CHECKING:
+    from sandbox.exchange.legs import Leg
     from sandbox.exchange.twilio.account import Account
     from sandbox.exchange.twilio.calls import Call
 
@@ -104,7 +105,7 @@ class Conference:
 
     # --- as a leg's bridge --------------------------------------------------------------------------------------------
 
-    def send(self, leg: Any, frame: bytes) -> None:
+    def send(self, leg: "Leg", frame: bytes) -> None:
         """Send 20 ms of this leg's PCMU to the others."""
         speaker = self.participants.get(leg.call_control_id)
         if speaker is None or speaker.is_muted or speaker.is_held or self.status != "in-progress":
@@ -117,20 +118,20 @@ class Conference:
                 line.clear()
             line.write(frame)
 
-    def receive(self, leg: Any) -> bytes:
+    def receive(self, leg: "Leg") -> bytes:
         """Receive 20 ms of PCMU from the others."""
         listener = self.participants.get(leg.call_control_id)
         if listener is None:
             return SILENCE
         return mix(*[line.next_frame() for line in listener.lines.values()])
 
-    def press(self, leg: Any, digit: str) -> None:
+    def press(self, leg: "Leg", digit: str) -> None:
         """Pass on a key to all others."""
         for other in self.participants.values():
             if other.call.leg is not leg:
                 other.call.leg.handset.on_dtmf(digit)
 
-    def leave(self, leg: Any) -> None:
+    def leave(self, leg: "Leg") -> None:
         """The leg has ended."""
         participant = self.participants.get(leg.call_control_id)
         if participant is not None:

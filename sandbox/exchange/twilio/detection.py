@@ -2,22 +2,16 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from sandbox.exchange.amd import MachineDetection
-from sandbox.exchange.legs import Leg
+
+if TYPE_CHECKING:
+    from sandbox.exchange.twilio.calls import Call
 
 # The exchange's detection runs in Telnyx's premium mode.
 VERDICTS = {"human_residence": "human", "fax_detected": "fax", "silence": "unknown", "not_sure": "unknown"}
 ENDS = {"beep_detected": "machine_end_beep", "no_beep_detected": "machine_end_silence"}
-
-
-class DetectedCall(Protocol):
-    """What detection needs of its call."""
-
-    leg: Leg
-
-    def verdict(self, answered_by: str, milliseconds: int) -> None: ...
 
 
 @dataclass(slots=True)
@@ -35,12 +29,12 @@ class Detection:
     def __post_init__(self) -> None:
         self.machine = MachineDetection("premium", float(self.timeout_seconds))
 
-    def begin(self, call: DetectedCall) -> None:
+    def begin(self, call: "Call") -> None:
         """The call was answered. Without a verdict in time, it is "unknown"."""
         self._since = asyncio.get_running_loop().time()
         call.leg.later(self.timeout_seconds, lambda: call.verdict("unknown", self.timeout_seconds * 1000))
 
-    def heard(self, call: DetectedCall, event_type: str, about: dict[str, Any]) -> None:
+    def heard(self, call: "Call", event_type: str, about: dict[str, Any]) -> None:
         """Process a report of the leg's detection."""
         milliseconds = round((asyncio.get_running_loop().time() - self._since) * 1000)
         result = about.get("result", "")

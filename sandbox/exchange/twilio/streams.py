@@ -9,7 +9,8 @@ from typing import Any
 import aiohttp
 
 from bubblyphone.core.json.documents import InvalidJSON, parse_json
-from sandbox.exchange.media_stream import MediaStream, StreamedLeg, StreamParams
+from sandbox.exchange.legs import Leg
+from sandbox.exchange.media_stream import MediaStream, StreamParams
 from sandbox.exchange.twilio.callbacks import sign
 from sandbox.exchange.twilio.values import new_sid
 
@@ -35,7 +36,7 @@ class StreamOwner:
 class TwilioStream(MediaStream):
     """A media stream in Twilio's format."""
 
-    def __init__(self, leg: StreamedLeg, params: StreamParams, http: aiohttp.ClientSession, owner: StreamOwner) -> None:
+    def __init__(self, leg: Leg, params: StreamParams, http: aiohttp.ClientSession, owner: StreamOwner) -> None:
         super().__init__(leg, params, http)
         self.stream_id = new_sid("MZ")
         self._owner = owner
