@@ -1,37 +1,28 @@
 """Answering machine detection: sends Telnyx's reports according to what the handset is."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sandbox.exchange.handsets.handset import Answerer, Signal
 
 if TYPE_CHECKING:
     from sandbox.exchange.legs import Leg
 
-HUMAN_VERDICT_SECONDS = 1.2
-MACHINE_VERDICT_SECONDS = 1.8
-# Silence gives no basis for a decision.
-SILENCE_VERDICT_SECONDS = 5.0
-VERDICT_SECONDS: dict[Answerer, float] = {
-    "human": HUMAN_VERDICT_SECONDS,
-    "machine": MACHINE_VERDICT_SECONDS,
-    "fax": MACHINE_VERDICT_SECONDS,
-    "silence": SILENCE_VERDICT_SECONDS,
-    "screening": MACHINE_VERDICT_SECONDS,
-}
-PREMIUM_RESULTS: dict[Answerer, str] = {
-    "human": "human_residence",
-    "machine": "machine",
-    "fax": "fax_detected",
-    "silence": "silence",
-    "screening": "machine",
-}
-STANDARD_RESULTS: dict[Answerer, str] = {
-    "human": "human",
-    "machine": "machine",
-    "fax": "machine",
-    "silence": "not_sure",
-    "screening": "machine",
+
+class Verdict(NamedTuple):
+    """What detection finds after so many seconds: its result in the premium modes, and in the others."""
+
+    seconds: float
+    premium: str
+    standard: str
+
+
+VERDICTS: dict[Answerer, Verdict] = {
+    "human": Verdict(1.2, "human_residence", "human"),
+    "machine": Verdict(1.8, "machine", "machine"),
+    "fax": Verdict(1.8, "fax_detected", "machine"),
+    "silence": Verdict(5.0, "silence", "not_sure"),  # it gives no basis for a decision
+    "screening": Verdict(1.8, "machine", "machine"),
 }
 SCREENING_MODE = "premium_ios_call_screening_detection"
 
@@ -55,10 +46,10 @@ class MachineDetection:
 
     def start(self, leg: "Leg") -> None:
         """Start listening at the answer."""
-        delay = VERDICT_SECONDS[leg.handset.answerer]
-        if delay <= self.limit_seconds:
-            results = PREMIUM_RESULTS if self.is_premium else STANDARD_RESULTS
-            leg.later(delay, lambda: self._conclude(leg, results[leg.handset.answerer]))
+        verdict = VERDICTS[leg.handset.answerer]
+        if verdict.seconds <= self.limit_seconds:
+            result = verdict.premium if self.is_premium else verdict.standard
+            leg.later(verdict.seconds, lambda: self._conclude(leg, result))
         else:
             leg.later(self.limit_seconds, lambda: self._conclude(leg, "not_sure"))
 

@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,15 @@ from bubblyphone.core.json.documents import parse_stored_json
 logger = logging.getLogger(__name__)
 
 Record = dict[str, Any]
+SAVED = (
+    "phone_numbers",
+    "incoming_phone_numbers",
+    "orders",
+    "requirement_groups",
+    "documents",
+    "addresses",
+    "last_id",
+)
 
 
 class State:
@@ -27,34 +35,18 @@ class State:
         self.addresses: dict[str, Record] = {}
         self.last_id = 1_293_384_261_075_731_000
         if path is not None and path.exists():
-            self._load(parse_stored_json(path.read_text()))
-
-    def _load(self, data: Mapping[str, Any]) -> None:
-        self.phone_numbers = data["phone_numbers"]
-        self.incoming_phone_numbers = data.get("incoming_phone_numbers", {})
-        self.orders = data["orders"]
-        self.requirement_groups = data["requirement_groups"]
-        self.documents = data["documents"]
-        self.addresses = data["addresses"]
-        self.last_id = data["last_id"]
+            stored = parse_stored_json(path.read_text())
+            for name in SAVED:
+                setattr(self, name, stored[name])
 
     def save(self) -> None:
         """Replace the file as a whole, so that a crash leaves either the old or the new state."""
         if self._path is None:
             return
-        tables = {
-            "phone_numbers": self.phone_numbers,
-            "incoming_phone_numbers": self.incoming_phone_numbers,
-            "orders": self.orders,
-            "requirement_groups": self.requirement_groups,
-            "documents": self.documents,
-            "addresses": self.addresses,
-            "last_id": self.last_id,
-        }
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = self._path.with_suffix(".new")
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(tables, file, indent=1)
+            json.dump({name: getattr(self, name) for name in SAVED}, file, indent=1)
         draft.replace(self._path)
 
     def next_id(self) -> str:

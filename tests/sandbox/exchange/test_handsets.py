@@ -216,7 +216,7 @@ async def call_a_waiting_phone(exchange: Exchange, telnyx, **body) -> list[dict]
 
 
 async def test_an_answering_machine_in_another_process_is_called(exchange: Exchange, platform, telnyx, monkeypatch):
-    monkeypatch.setitem(amd.VERDICT_SECONDS, "machine", 0.1)
+    monkeypatch.setitem(amd.VERDICTS, "machine", amd.VERDICTS["machine"]._replace(seconds=0.1))
     greeting = base64.b64encode(tone(440, 0.4)).decode()
     steps = [{"say_pcm": greeting}, {"beep": True}, {"press": "7"}, {"hang_up": True}]
     lines = await call_a_waiting_phone(exchange, telnyx, steps=steps, answerer="machine")
