@@ -15,6 +15,7 @@ from bubblyphone.core.json.documents import InvalidJSON, parse_json
 from sandbox.exchange import errors
 from sandbox.exchange.errors import ApiError
 from sandbox.exchange.faults import Faults, RestFault
+from sandbox.exchange.state import Record
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +80,14 @@ def filters(request: web.Request, known: Sequence[str]) -> dict[str, str]:
 def matches(row: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
     """Whether a record matches all filters."""
     return all(str(row.get(name, "")) == value for name, value in wanted.items())
+
+
+def record_in(table: Mapping[str, Record], request: web.Request, what: str) -> Record:
+    """The record whose ID is in the path. Raises ApiError."""
+    record = table.get(request.match_info["id"])
+    if record is None:
+        raise errors.not_found(what)
+    return record
 
 
 # Access is granted by the signature in the URL, which the handler checks.

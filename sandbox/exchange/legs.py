@@ -358,27 +358,22 @@ class Leg:
     def report(self, event_type: str, *, parties: bool = True, **extra: Any) -> None:
         """Call `on_report`, and send a webhook. Streaming and transcription events do not name the `parties`."""
         self.on_report(event_type, extra)
-        payload: dict[str, Any] = {
-            "call_control_id": self.call_control_id,
-            "call_leg_id": self.call_leg_id,
-            "call_session_id": self.call_session_id,
-            "connection_id": self.connection_id,
-            "client_state": self.client_state,
-        }
+        payload = self.ids() | {"connection_id": self.connection_id, "client_state": self.client_state}
         if parties:
             payload |= {"from": self.from_number, "to": self.to_number}
         self.context.webhooks.send(self.webhook_queue, event_type, payload | extra)
 
-    def describe(self) -> dict[str, Any]:
-        """The `call` object of the API."""
-        call: dict[str, Any] = {
-            "record_type": "call",
+    def ids(self) -> dict[str, Any]:
+        """The IDs of the call in the API."""
+        return {
             "call_control_id": self.call_control_id,
             "call_leg_id": self.call_leg_id,
             "call_session_id": self.call_session_id,
-            "is_alive": self.state != "ended",
-            "start_time": self.start_time,
         }
+
+    def describe(self) -> dict[str, Any]:
+        """The `call` object of the API."""
+        call = {"record_type": "call", **self.ids(), "is_alive": self.state != "ended", "start_time": self.start_time}
         if self._answered_at:
             call["call_duration"] = int((self._ended_at or asyncio.get_running_loop().time()) - self._answered_at)
         if self.end_time:

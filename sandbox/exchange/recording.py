@@ -11,6 +11,7 @@ import numpy as np
 
 from bubblyphone.core.audio import mulaw_to_pcm16, wav_file
 from sandbox.exchange.audio.audio_queue import FRAME_SECONDS
+from sandbox.exchange.audio.mixing import stereo_wav
 from sandbox.exchange.recording_store import RecordingStore
 from sandbox.exchange.tasks import Tasks
 from sandbox.exchange.webhooks import now_text
@@ -66,13 +67,11 @@ class Recording:
 
     def wav(self) -> bytes:
         """A WAV, 16 bit, 8 kHz. Dual: the person left, the other party right. Single: both mixed."""
-        left = np.frombuffer(mulaw_to_pcm16(bytes(self._said)), "<i2")
-        right = np.frombuffer(mulaw_to_pcm16(bytes(self._heard)), "<i2")
+        said, heard = bytes(self._said), bytes(self._heard)
         if self.params.channels == "dual":
-            samples = np.column_stack((left, right))
-        else:
-            samples = np.clip(left.astype(np.int32) + right, -32768, 32767)
-        return wav_file(samples.astype("<i2").tobytes(), 8000, 2 if self.params.channels == "dual" else 1)
+            return stereo_wav(said, heard)
+        left, right = (np.frombuffer(mulaw_to_pcm16(side), "<i2").astype(np.int32) for side in (said, heard))
+        return wav_file(np.clip(left + right, -32768, 32767).astype("<i2").tobytes(), 8000)
 
 
 class Recorder:
@@ -116,9 +115,7 @@ class Recorder:
             "recording_ended_at": ended_at,
         }
         parties = {
-            "call_control_id": leg.call_control_id,
-            "call_leg_id": leg.call_leg_id,
-            "call_session_id": leg.call_session_id,
+            **leg.ids(),
             "connection_id": leg.connection_id,
             "from": leg.from_number,
             "to": leg.to_number,

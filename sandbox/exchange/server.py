@@ -26,7 +26,7 @@ from sandbox.exchange.switch import Switch
 from sandbox.exchange.tasks import Tasks
 from sandbox.exchange.telnyx.calls_api import CallsApi
 from sandbox.exchange.telnyx.compliance_api import ComplianceApi
-from sandbox.exchange.telnyx.numbers_api import NumbersApi
+from sandbox.exchange.telnyx.numbers_api import NumbersApi, phone_number
 from sandbox.exchange.twilio.callbacks import Callbacks
 from sandbox.exchange.twilio.dialect import TwilioDialect
 from sandbox.exchange.twilio.http import is_twilio
@@ -117,7 +117,7 @@ class Exchange:
         self.switch.hang_up_all()
         await self.tasks.settle(SAVE_TASK, SHUTDOWN_SECONDS)
         await self._webhooks.flush(SHUTDOWN_SECONDS)
-        await self.twilio.flush(SHUTDOWN_SECONDS)
+        await self.twilio.callbacks.flush(SHUTDOWN_SECONDS)
         await self.tasks.close()
         await runner.cleanup()
         await self._http.close()
@@ -196,20 +196,9 @@ class Exchange:
 
     def own(self, number: str) -> None:
         """Give the account a number at this connection without a search and an order: a shortcut for tests."""
-        self.state.phone_numbers[number] = {
-            "id": self.state.next_id(),
-            "record_type": "phone_number",
-            "phone_number": number,
-            "phone_number_type": "local",
-            "country_iso_alpha2": "US",
-            "status": "active",
-            "connection_id": self.connection_id,
-            "external_pin": None,
-            "deletion_lock_enabled": False,
-            "tags": [],
-            "purchased_at": "2026-01-01T00:00:00Z",
-            "created_at": "2026-01-01T00:00:00Z",
-        }
+        self.state.phone_numbers[number] = phone_number(
+            self.state.next_id(), number, kind="local", country="US", connection_id=self.connection_id
+        )
         self.state.save()
 
     def _announce(self, event_type: str, payload: dict[str, Any]) -> None:

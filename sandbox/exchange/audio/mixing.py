@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from bubblyphone.core.audio import mulaw_to_pcm16, pcm16_to_mulaw
+from bubblyphone.core.audio import mulaw_to_pcm16, pcm16_to_mulaw, wav_file
 from sandbox.exchange.audio.audio_queue import SILENCE
 
 TargetLegs = Literal["self", "opposite", "both"]
@@ -18,6 +18,12 @@ def mix(*frames: bytes) -> bytes:
         return audible[0] if audible else SILENCE
     total = sum(np.frombuffer(mulaw_to_pcm16(frame), "<i2").astype(np.int32) for frame in audible)
     return pcm16_to_mulaw(np.clip(total, -32768, 32767).astype("<i2").tobytes())
+
+
+def stereo_wav(left: bytes, right: bytes) -> bytes:
+    """A WAV, 16 bit, 8 kHz, of PCMU of the same length."""
+    channels = [np.frombuffer(mulaw_to_pcm16(side), "<i2") for side in (left, right)]
+    return wav_file(np.column_stack(channels).tobytes(), 8000, 2)
 
 
 def mix_for(target: TargetLegs, sources: Iterable[tuple[bytes, str]]) -> bytes:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from agents.speech import SpeechError
-from bubblyphone.core.audio import mulaw_to_pcm16, wav_file
+from bubblyphone.core.audio import mulaw_to_pcm16
 from sandbox.exchange.audio.audio_queue import FRAME_SECONDS, SILENCE
+from sandbox.exchange.audio.mixing import stereo_wav
 from sandbox.exchange.audio.tones import frames, is_speech
 from sandbox.exchange.audio.tts import Tts
 from sandbox.exchange.handsets.handset import Answerer, Handset, Line
@@ -119,13 +120,9 @@ class ScriptedHandset(Handset):
 
     def recording(self) -> bytes:
         """A stereo WAV, 8 kHz, 16 bit, from the answer to the end: this handset left, what it heard right."""
-        left = mulaw_to_pcm16(b"".join(self.said))
-        right = mulaw_to_pcm16(b"".join(self.heard))
-        both = bytearray(2 * min(len(left), len(right)))
-        half = len(both) // 2
-        both[0::4], both[1::4] = left[0:half:2], left[1:half:2]
-        both[2::4], both[3::4] = right[0:half:2], right[1:half:2]
-        return wav_file(bytes(both), 8000, 2)
+        said, heard = b"".join(self.said), b"".join(self.heard)
+        length = min(len(said), len(heard))
+        return stereo_wav(said[:length], heard[:length])
 
     def heard_pcm16(self) -> bytes:
         """All audio heard since the answer, as 8 kHz PCM16."""

@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.exchange import errors, regulation
-from sandbox.exchange.http import data_response, filters, json_response, matches, paged, read_json
+from sandbox.exchange.http import data_response, filters, json_response, matches, paged, read_json, record_in
 from sandbox.exchange.state import Record, State
 from sandbox.exchange.tasks import Tasks
 from sandbox.exchange.telnyx import schemas
@@ -129,10 +129,7 @@ class ComplianceApi:
             group["customer_reference"] = body["customer_reference"]
 
     def _group(self, request: web.Request) -> Record:
-        group = self._state.requirement_groups.get(request.match_info["id"])
-        if group is None:
-            raise errors.not_found("requirement group")
-        return group
+        return record_in(self._state.requirement_groups, request, "requirement group")
 
     # --- documents and addresses --------------------------------------------------------------------------------------
 
@@ -166,7 +163,7 @@ class ComplianceApi:
         return data_response(document)
 
     async def get_document(self, request: web.Request) -> web.Response:
-        return data_response(_record(self._state.documents, request, "document"))
+        return data_response(record_in(self._state.documents, request, "document"))
 
     async def create_address(self, request: web.Request) -> web.Response:
         body: Any = await read_json(request)
@@ -180,14 +177,7 @@ class ComplianceApi:
         return data_response(address)
 
     async def get_address(self, request: web.Request) -> web.Response:
-        return data_response(_record(self._state.addresses, request, "address"))
-
-
-def _record(table: dict[str, Record], request: web.Request, what: str) -> Record:
-    record = table.get(request.match_info["id"])
-    if record is None:
-        raise errors.not_found(what)
-    return record
+        return data_response(record_in(self._state.addresses, request, "address"))
 
 
 async def _read_form(request: web.Request) -> tuple[bytes, dict[str, Any]]:

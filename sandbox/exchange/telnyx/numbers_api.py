@@ -9,7 +9,7 @@ from aiohttp import web
 
 from sandbox.exchange import errors, inventory, regulation
 from sandbox.exchange.errors import ApiError
-from sandbox.exchange.http import data_response, filters, json_response, matches, paged, read_json
+from sandbox.exchange.http import data_response, filters, json_response, matches, paged, read_json, record_in
 from sandbox.exchange.state import Record, State
 from sandbox.exchange.tasks import Tasks
 from sandbox.exchange.telnyx import schemas
@@ -116,7 +116,14 @@ class NumbersApi:
         order |= {"status": "success", "updated_at": now_text()}
         for line in order["phone_numbers"]:
             line |= {"status": "success", "requirements_status": "approved"}
-            self._state.phone_numbers[line["phone_number"]] = self._owned(line, order)
+            self._state.phone_numbers[line["phone_number"]] = phone_number(
+                self._state.next_id(),
+                line["phone_number"],
+                kind=line["phone_number_type"],
+                country=line["country_iso_alpha2"],
+                connection_id=order["connection_id"],
+                customer_reference=order["customer_reference"],
+            )
         self._state.save()
         self._announce("number_order.complete", order)
 
@@ -171,36 +178,13 @@ class NumbersApi:
             and group["phone_number_type"] == line["phone_number_type"]
         )
 
-    def _owned(self, line: Record, order: Record) -> Record:
-        now = now_text()
-        return {
-            "id": self._state.next_id(),
-            "record_type": "phone_number",
-            "phone_number": line["phone_number"],
-            "phone_number_type": line["phone_number_type"],
-            "country_iso_alpha2": line["country_iso_alpha2"],
-            "status": "active",
-            "connection_id": order["connection_id"] or None,
-            "connection_name": None,
-            "customer_reference": order["customer_reference"] or None,
-            "tags": [],
-            "external_pin": None,
-            "deletion_lock_enabled": False,
-            "purchased_at": now,
-            "created_at": now,
-            "updated_at": now,
-        }
-
     async def list_orders(self, request: web.Request) -> web.Response:
         wanted = filters(request, ("customer_reference", "status", "requirements_met"))
         rows = [order for order in self._state.orders.values() if matches(order, wanted)]
         return paged(request, rows[::-1])
 
     async def get_order(self, request: web.Request) -> web.Response:
-        order = self._state.orders.get(request.match_info["id"])
-        if order is None:
-            raise errors.not_found("number order")
-        return data_response(order)
+        return data_response(record_in(self._state.orders, request, "number order"))
 
     # --- numbers of the account ---------------------------------------------------------------------------------------
 
@@ -232,6 +216,30 @@ class NumbersApi:
             if wanted in {number["id"], number["phone_number"]}:
                 return number
         raise errors.not_found("phone number")
+
+
+def phone_number(
+    pk: str, number: str, *, kind: str, country: str, connection_id: str, customer_reference: str = ""
+) -> Record:
+    """A number of the account."""
+    now = now_text()
+    return {
+        "id": pk,
+        "record_type": "phone_number",
+        "phone_number": number,
+        "phone_number_type": kind,
+        "country_iso_alpha2": country,
+        "status": "active",
+        "connection_id": connection_id or None,
+        "connection_name": None,
+        "customer_reference": customer_reference or None,
+        "tags": [],
+        "external_pin": None,
+        "deletion_lock_enabled": False,
+        "purchased_at": now,
+        "created_at": now,
+        "updated_at": now,
+    }
 
 
 def _query(given: dict[str, str]) -> inventory.Query:

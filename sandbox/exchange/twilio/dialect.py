@@ -1,6 +1,7 @@
 """Puts the parts of Twilio's protocol together for the exchange's server."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import InitVar, dataclass, field
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -23,41 +24,33 @@ from sandbox.exchange.twilio.recordings_api import RecordingsApi
 from sandbox.exchange.twilio.twiml import Source
 
 
+@dataclass(slots=True, eq=False)
 class TwilioDialect:
-    """`accounts` are auth tokens by AccountSid. Each account has its own numbers and sees only its own calls."""
+    """`auth_tokens` are by AccountSid. Each account has its own numbers and sees only its own calls."""
 
-    def __init__(
-        self,
-        accounts: Mapping[str, str],
-        base_url: Callable[[], str],
-        state: State,
-        switch: Switch,
-        callbacks: Callbacks,
-        store: RecordingStore,
-    ) -> None:
-        self._state = state
-        self._switch = switch
-        self._callbacks = callbacks
-        self._store = store
-        self.accounts = {
-            sid: Account(sid, token, base_url, state, switch, callbacks, carry_out) for sid, token in accounts.items()
-        }
-        switch.other_dialect = self.ring
+    auth_tokens: InitVar[Mapping[str, str]]
+    base_url: Callable[[], str]
+    state: State
+    switch: Switch
+    callbacks: Callbacks
+    store: RecordingStore
+    accounts: dict[str, Account] = field(init=False)
+
+    def __post_init__(self, auth_tokens: Mapping[str, str]) -> None:
+        parts = (self.base_url, self.state, self.switch, self.callbacks, carry_out)
+        self.accounts = {sid: Account(sid, token, *parts) for sid, token in auth_tokens.items()}
+        self.switch.other_dialect = self.ring
 
     def routes(self) -> list[web.RouteDef]:
-        parts = (CallsApi(), RecordingsApi(self._store), NumbersApi(self._state), ConferencesApi())
+        parts = (CallsApi(), RecordingsApi(self.store), NumbersApi(self.state), ConferencesApi())
         return [each for part in parts for each in part.routes()]
 
     def middleware(self, faults: Faults) -> Middleware:
         return make_middleware(self.accounts, faults)
 
-    async def flush(self, seconds: float) -> None:
-        """Wait for pending callbacks, at most this long."""
-        await self._callbacks.flush(seconds)
-
     def ring(self, handset: Handset, to_number: str) -> Leg | None:
         """A handset dials a number of one of the accounts. None for any other number."""
-        row = self._state.incoming_phone_numbers.get(to_number)
+        row = self.state.incoming_phone_numbers.get(to_number)
         account = self.accounts.get(row["account_sid"]) if row else None
         if row is None or account is None or not row["voice_url"]:
             return None
@@ -82,5 +75,5 @@ class TwilioDialect:
     def own(self, number: str, account_sid: str, **settings: str) -> None:
         """Give an account a number without a search and a purchase: a shortcut for tests."""
         row = incoming_phone_number(self.accounts[account_sid], number)
-        self._state.incoming_phone_numbers[number] = row | settings
-        self._state.save()
+        self.state.incoming_phone_numbers[number] = row | settings
+        self.state.save()
