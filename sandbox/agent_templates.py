@@ -28,13 +28,14 @@ def _field(kind: str, description: str, *options: str) -> dict[str, Any]:
     return {"type": kind, "description": description, **({"options": list(options)} if options else {})}
 
 
-def _tool(name: str, description: str, /, **properties: dict[str, Any]) -> dict[str, Any]:
+def tool(name: str, description: str, /, **properties: dict[str, Any]) -> dict[str, Any]:
+    """A tool that requires all of its parameters, which are given as JSON schemas."""
     schema = {"type": "object", "properties": properties, "required": list(properties)}
     return {"name": name, "description": description, "parameters": schema}
 
 
-TEXT = {"type": "string"}
-TAKE_MESSAGE = _tool("take_message", "Take a message for the team", name=TEXT, phone=TEXT, message=TEXT)
+TEXT: dict[str, Any] = {"type": "string"}
+TAKE_MESSAGE = tool("take_message", "Take a message for the team", name=TEXT, phone=TEXT, message=TEXT)
 SUMMARY = _field("text", "The call in one or two sentences")
 TEMPLATES = (
     Template(
@@ -67,8 +68,8 @@ The clinic is at 210 Cedar Avenue, on the second floor. There is an elevator.
 A check-up costs 90 dollars. A cleaning costs 120 dollars.
 To book an appointment, ask for the date, the time and a name, and book it. Tell the caller the confirmation code.""",
             "tools": [
-                _tool("check_availability", "Check which times are free on a date", date=DATE),
-                _tool("book_appointment", "Book an appointment", date=DATE, time=TIME, name=TEXT),
+                tool("check_availability", "Check which times are free on a date", date=DATE),
+                tool("book_appointment", "Book an appointment", date=DATE, time=TIME, name=TEXT),
             ],
             "analysis_schema": {"summary": SUMMARY, "booked": _field("boolean", "Was an appointment booked?")},
         },
@@ -85,7 +86,7 @@ To look up an order, ask for the order number and check its status.
 Orders are shipped within two working days. Delivery takes three to five days.
 Returns are free within 30 days. A refund arrives within five working days.
 If an order is late, apologize and offer to have a person call back.""",
-            "tools": [_tool("check_order_status", "Look up the status of an order", order_number=TEXT)],
+            "tools": [tool("check_order_status", "Look up the status of an order", order_number=TEXT)],
             "analysis_schema": {
                 "order_number": _field("text", "The order number"),
                 "resolved": _field("boolean", "Was the question answered?"),

@@ -5,6 +5,8 @@ Phone numbers in the prompts are from ranges reserved for fiction.
 
 from typing import Any
 
+from sandbox.agent_templates import DATE, TEXT, TIME, tool
+
 MODEL = "local-offline"
 
 RESTAURANT: dict[str, Any] = {
@@ -24,29 +26,15 @@ You can pay by credit card or in cash.
 We cater for private parties of up to forty guests in the cellar room.
 To reserve a table, ask for the date, the time, the number of people and a name, and book it.""",
     "tools": [
-        {
-            "name": "check_availability",
-            "description": "Check which tables are free on a date",
-            "parameters": {
-                "type": "object",
-                "properties": {"date": {"type": "string", "format": "date"}},
-                "required": ["date"],
-            },
-        },
-        {
-            "name": "book_table",
-            "description": "Book a table at the restaurant",
-            "parameters": {
-                "type": "object",
-                "properties": {
-                    "party_size": {"type": "integer", "minimum": 1, "maximum": 12},
-                    "date": {"type": "string", "format": "date"},
-                    "time": {"type": "string", "description": "24-hour time like 19:30"},
-                    "name": {"type": "string"},
-                },
-                "required": ["party_size", "date", "time", "name"],
-            },
-        },
+        tool("check_availability", "Check which tables are free on a date", date=DATE),
+        tool(
+            "book_table",
+            "Book a table at the restaurant",
+            party_size={"type": "integer", "minimum": 1, "maximum": 12},
+            date=DATE,
+            time={"type": "string", "description": "24-hour time like 19:30"},
+            name=TEXT,
+        ),
     ],
 }
 
@@ -65,21 +53,7 @@ New patients are welcome. Please bring your insurance card and arrive ten minute
 In an emergency outside opening hours, call the dental emergency line at 716 555 0123.
 An appointment can be canceled free of charge up to 24 hours before.
 We treat children from the age of three.""",
-    "tools": [
-        {
-            "name": "book_appointment",
-            "description": "Book an appointment at the clinic",
-            "parameters": {
-                "type": "object",
-                "properties": {
-                    "date": {"type": "string", "format": "date"},
-                    "time": {"type": "string", "description": "24-hour time like 14:00"},
-                    "name": {"type": "string"},
-                },
-                "required": ["date", "time", "name"],
-            },
-        },
-    ],
+    "tools": [tool("book_appointment", "Book an appointment at the clinic", date=DATE, time=TIME, name=TEXT)],
 }
 
 # With the area code in which each number is bought.
