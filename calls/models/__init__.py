@@ -23,35 +23,3 @@ from calls.models.media_node import MediaNode
 from calls.models.policy import DialingPolicy, DoNotCallNumber
 from calls.models.saved_view import SavedView
 from calls.models.scheduled_call import ScheduledCall
-
-__all__ = [
-    "ENDED_STATUSES",
-    "SUMMED_UP",
-    "TRANSCRIPT_LANGUAGE",
-    "AfterCallWork",
-    "Analysis",
-    "Call",
-    "CallEvent",
-    "CallQuerySet",
-    "CallStatus",
-    "CallSums",
-    "CallTurn",
-    "CarrierEventRecord",
-    "DialingPolicy",
-    "Direction",
-    "DoNotCallNumber",
-    "HangupCause",
-    "MediaNode",
-    "Outcome",
-    "Recording",
-    "SavedView",
-    "ScheduledCall",
-    "Screened",
-    "SpeechTime",
-    "StaleDay",
-    "SummedDay",
-    "TranscriptEntry",
-    "Transcription",
-    "Transfer",
-    "Utterance",
-]
