@@ -1,6 +1,5 @@
 """`call.report`: everything about a call in one event, once its recording, transcript and analysis are ready or given up."""
 
-import asyncio
 import logging
 import math
 from datetime import datetime, timedelta
@@ -14,7 +13,7 @@ from bubblyphone.core.api.views import format_time
 from calls import diagnosis
 from calls.after_call import recording_access, transcription
 from calls.api.responses import CALL_DETAIL, DIAGNOSIS, SPOKEN
-from calls.live.database_threads import in_database
+from calls.clock.repetition import repeat
 from calls.models import AfterCallWork, Analysis, Call, Recording, Transcription
 from webhooks import outbox
 
@@ -29,12 +28,7 @@ PERCENTILES = {"median_ms": 0.5, "p95_ms": 0.95}
 
 async def run() -> None:
     """A task of the clock: send reports until canceled."""
-    while True:
-        try:
-            await in_database(send_due)
-        except Exception:
-            logger.exception("Sending call reports failed")
-        await asyncio.sleep(PERIOD_SECONDS)
+    await repeat(send_due, PERIOD_SECONDS, "Sending call reports failed")
 
 
 def send_due(now: datetime | None = None) -> None:

@@ -1,7 +1,5 @@
 """Every second: check daily caps, notify their owners, and end calls beyond them."""
 
-import asyncio
-import logging
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,26 +12,19 @@ from bubblyphone.core.money import format_money
 from calls import timeline
 from calls.charging import cap_alerts
 from calls.charging.daily_caps import daily_caps, spent_today, with_owners
+from calls.clock.repetition import repeat
 from calls.control import lifecycle
-from calls.live.database_threads import in_database
 from calls.models import Call, CallStatus, HangupCause
 
-logger = logging.getLogger(__name__)
 PERIOD_SECONDS = 1.0
 # Calls that have ended since may not have been checked: their last cost may have passed a threshold.
 RECENT = timedelta(seconds=10)
 COSTLY = Q(telephony_rate__gt=0) | Q(model_rate__gt=0) | Q(transfer_rate__gt=0)
 
 
-# --- every second -----------------------------------------------------------------------------------------------------
 async def run() -> None:
     """Check caps until canceled; one of the clock's tasks."""
-    while True:
-        try:
-            await in_database(enforce)
-        except Exception:
-            logger.exception("Enforcing caps failed for one second")
-        await asyncio.sleep(PERIOD_SECONDS)
+    await repeat(enforce, PERIOD_SECONDS, "Enforcing caps failed for one second")
 
 
 def enforce(now: datetime | None = None) -> None:

@@ -1,32 +1,21 @@
 """Every second: dials scheduled calls that are due (`calls.control.scheduled_calls`)."""
 
 import asyncio
-import logging
-from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
 from django.utils import timezone
 
+from calls.clock.repetition import repeat
 from calls.control import commands, scheduled_calls
-from calls.live.database_threads import in_database
 
-logger = logging.getLogger(__name__)
 PERIOD_SECONDS = 1.0
 
 
 async def run() -> None:
     """Dial until canceled. Repeats run separately: a carrier that responds slowly to one does not delay calls that are due."""
-    await asyncio.gather(_repeat(dial_once), _repeat(resume_once))
-
-
-async def _repeat(work: Callable[[], None]) -> None:
-    while True:
-        try:
-            await in_database(work)
-        except Exception:
-            logger.exception("Dialing scheduled calls failed")
-        await asyncio.sleep(PERIOD_SECONDS)
+    works = (dial_once, resume_once)
+    await asyncio.gather(*(repeat(work, PERIOD_SECONDS, "Dialing scheduled calls failed") for work in works))
 
 
 def dial_once(now: datetime | None = None) -> None:

@@ -3,8 +3,6 @@ whether staff deactivated the account. Runs in the clock process, so it works fo
 pay until the next check is ended at this one, so no account goes below zero in between.
 """
 
-import asyncio
-import logging
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -18,24 +16,17 @@ from bubblyphone.core.money import ZERO
 from calls.charging import settlement
 from calls.charging.balance_holds import BILL_FIELDS, accrued_cost, elapsed_seconds, spoken_cost
 from calls.clock.cap_enforcement import end_for_limit
+from calls.clock.repetition import repeat
 from calls.control import lifecycle
-from calls.live.database_threads import in_database
 from calls.models import Call, CallStatus, HangupCause
 from phone_numbers.charging import purchases
 
-logger = logging.getLogger(__name__)
 PERIOD_SECONDS = 1.0
 
 
 async def run() -> None:
     """Meter until canceled."""
-    while True:
-        began = asyncio.get_running_loop().time()
-        try:
-            await in_database(meter_once)
-        except Exception:
-            logger.exception("Metering failed for one second")
-        await asyncio.sleep(max(0.0, PERIOD_SECONDS - (asyncio.get_running_loop().time() - began)))
+    await repeat(meter_once, PERIOD_SECONDS, "Metering failed for one second")
 
 
 def meter_once(now: datetime | None = None) -> None:

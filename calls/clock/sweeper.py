@@ -4,8 +4,6 @@ Runs in the clock process every two seconds. Each rule only looks at the rows, s
 rule can safely run twice.
 """
 
-import asyncio
-import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,6 +13,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from calls.after_call import analysis, recordings, transcription
+from calls.clock.repetition import repeat
 from calls.control import (
     call_me_first,
     carrier_recording,
@@ -27,14 +26,12 @@ from calls.control import (
     transfers,
 )
 from calls.live import tool_requests
-from calls.live.database_threads import in_database
 from calls.models import Call, CallStatus, Direction, HangupCause, Transfer, Utterance
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.capabilities import CallControl
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import CallMode
 
-logger = logging.getLogger(__name__)
 PERIOD_SECONDS = 2.0
 ANSWER_AGAIN_AFTER = timedelta(seconds=4)
 # A session without a heartbeat (every 5 s) for this long is dead.
@@ -66,12 +63,7 @@ UNANSWERED = [CallStatus.INITIATED, CallStatus.RINGING]
 
 async def run() -> None:
     """Sweep until canceled."""
-    while True:
-        try:
-            await in_database(sweep_once)
-        except Exception:
-            logger.exception("A sweep failed")
-        await asyncio.sleep(PERIOD_SECONDS)
+    await repeat(sweep_once, PERIOD_SECONDS, "A sweep failed")
 
 
 def sweep_once(now: datetime | None = None) -> None:
