@@ -28,6 +28,11 @@ class ApplicationError(Exception):
         self.code = code or self.code
         self.details = dict(details or {})
 
+    @property
+    def full_message(self) -> str:
+        """The message for a place without fields; of field errors, all of their texts."""
+        return self.message
+
 
 class InvalidRequest(ApplicationError):
     """Field errors, `{field: [text, …]}`; nested fields by path (`tools.0.name`)."""
@@ -38,6 +43,10 @@ class InvalidRequest(ApplicationError):
     def __init__(self, errors: Mapping[str, Sequence[str]], message: str = "The given data was invalid.") -> None:
         super().__init__(message)
         self.errors = {name: list(texts) for name, texts in errors.items()}
+
+    @property
+    def full_message(self) -> str:
+        return " ".join(text for texts in self.errors.values() for text in texts) or self.message
 
 
 class InsufficientFunds(ApplicationError):

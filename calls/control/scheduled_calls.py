@@ -5,7 +5,7 @@ commit; if it is lost with its process, it is repeated under the same id, which 
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -100,7 +100,7 @@ def dial_due(pk: int, now: datetime) -> None:
         try:
             row.call = _begin(row, now)
         except ApplicationError as error:
-            _decide(row, Status.NOT_DIALED, now, error.code, _in_words(error))
+            _decide(row, Status.NOT_DIALED, now, error.code, error.full_message)
             return
         _decide(row, Status.DIALED, now)
     _dial(row.call)
@@ -153,10 +153,3 @@ def _dial(call: Call, *, is_repeated: bool = False) -> None:
         outbound.dial(call, is_repeated=is_repeated)
     except UpstreamFailed as error:  # the call has ended, and its page says why
         logger.warning("A scheduled call was not placed: %s", error.message, extra={"call_id": call.pk})
-
-
-def _in_words(error: ApplicationError) -> str:
-    if not isinstance(error, InvalidRequest):
-        return error.message
-    texts: Iterable[str] = (text for found in error.errors.values() for text in found)
-    return " ".join(texts)

@@ -35,9 +35,8 @@ def ask(call_id: int, to: str, *, source: str, briefing: str = "") -> Refusal | 
 
 
 def refusal_of(error: ApplicationError) -> Refusal:
-    if isinstance(error, InvalidRequest):
-        return Refusal("invalid_number", " ".join(text for texts in error.errors.values() for text in texts))
-    return Refusal(error.code, error.message, is_final=isinstance(error, Conflict))
+    code = "invalid_number" if isinstance(error, InvalidRequest) else error.code
+    return Refusal(code, error.full_message, is_final=isinstance(error, Conflict))
 
 
 def note(call: Call, to: str, refusal: Refusal, *, source: str, tell: bool = False, webhook_id: str = "") -> None:

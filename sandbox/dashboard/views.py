@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from accounts.access import signed_in
 from accounts.models import Developer
-from bubblyphone.core.errors import ApplicationError, InvalidRequest
+from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.pages.views import page, page_action
 from bubblyphone.core.pagination import read_id
 from calls.dashboard.call_page import live_context
@@ -88,7 +88,7 @@ def start_sandbox(request: HttpRequest) -> JsonResponse:
     try:
         started = _start(developer, form)
     except ApplicationError as error:
-        return JsonResponse({"message": _in_words(error)}, status=error.status)
+        return JsonResponse({"message": error.full_message}, status=error.status)
     return connection_details(started)
 
 
@@ -121,9 +121,3 @@ def _first_errors(form: SandboxForm) -> str:
     if "agent" in form.errors:
         return "Choose an agent to talk to."
     return " ".join(str(errors[0]) for errors in form.errors.values())
-
-
-def _in_words(error: ApplicationError) -> str:
-    if isinstance(error, InvalidRequest):
-        return " ".join(text for texts in error.errors.values() for text in texts)
-    return error.message

@@ -147,8 +147,7 @@ def add_errors(form: forms.Form, error: ApplicationError) -> None:
 
 def show_refusal(request: HttpRequest, error: ApplicationError) -> None:
     """Show a refusal as a message on the next page."""
-    texts = [text for found in error.errors.values() for text in found] if isinstance(error, InvalidRequest) else []
-    messages.error(request, " ".join(texts) or error.message)
+    messages.error(request, error.full_message)
 
 
 @contextmanager
