@@ -9,7 +9,6 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import Developer
@@ -26,7 +25,7 @@ from calls.charging.call_prices import model_price
 from calls.control import call_variables
 from calls.control.outbound import check_streaming
 from calls.models import Call
-from sandbox.services import DEMO_CALLS, SandboxCall, begin
+from sandbox.services import SandboxCall, begin, free_calls_left, use_free_call
 from webhooks.sending.signing import make_signing_secret
 
 RUNNING_AT_ONCE = 5
@@ -55,7 +54,7 @@ def start_test(*, agent: Agent, values: Mapping[str, str], caller: str = "", is_
         if live.signing_secret_id is None:
             secret, _ = make_signing_secret(developer=developer)
             Agent.objects.filter(pk=agent.pk, signing_secret=None).update(signing_secret=secret)
-        is_free = is_text or not is_costly(config) or _use_free_test(developer)
+        is_free = is_text or not is_costly(config) or use_free_call(developer)
         if is_ours and is_free:
             config = replace(config, max_call_duration=min(config.max_call_duration, FREE_SECONDS))
         call = Call(
@@ -79,18 +78,12 @@ def terms_of(agent: Agent) -> TestTerms:
     """The price of a voice test of an agent. Demo calls count as free tests."""
     config = resolution.resolve(request={}, request_agent=agent, number=None)
     model = in_service(find_model(config.model_slug))
-    used = Developer.objects.values_list("demo_calls_used", flat=True).get(pk=agent.developer_id)
     return TestTerms(
         model_name=model.display_name if model else config.model_slug,
         per_minute=model_price(config),
         is_offline=model is not None and model.provider == model.Provider.LOCAL,
-        free_left=max(0, DEMO_CALLS - used),
+        free_left=free_calls_left(agent.developer_id),
     )
-
-
-def _use_free_test(developer: Developer) -> bool:
-    left = Developer.objects.filter(pk=developer.pk, demo_calls_used__lt=DEMO_CALLS)
-    return bool(left.update(demo_calls_used=F("demo_calls_used") + 1))
 
 
 def _limit(developer: Developer) -> None:

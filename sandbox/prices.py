@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from accounts.models import Developer
 from agents.agent_settings import resolution
 from agents.selectors import find_model, in_service
 from bubblyphone.core.money import ZERO
 from calls.charging.call_prices import ANALYSIS_PRICE, WHISPER_PRICE_PER_MINUTE, model_price
 from phone_numbers.models import PhoneNumber
-from sandbox.services import DEMO_CALLS
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +35,3 @@ def price_of(number: PhoneNumber) -> SandboxPrice:
         analysis=ANALYSIS_PRICE if config.analysis_schema else ZERO,
         transcription=WHISPER_PRICE_PER_MINUTE if config.transcription_enabled and config.recording_enabled else ZERO,
     )
-
-
-def demos_left(developer: Developer) -> int:
-    """How many free demo calls the account has left."""
-    used = Developer.objects.values_list("demo_calls_used", flat=True).get(pk=developer.pk)
-    return max(0, DEMO_CALLS - used)

@@ -96,13 +96,22 @@ def start_demo_call(*, developer: Developer) -> tuple[SandboxCall, int]:
     config = resolution.resolve(request=request, request_agent=None, number=None)
     check_streaming(config)
     with transaction.atomic():
-        left = Developer.objects.filter(pk=developer.pk, demo_calls_used__lt=DEMO_CALLS)
-        if not left.update(demo_calls_used=F("demo_calls_used") + 1):
+        if not use_free_call(developer):
             raise Forbidden("Your free demo calls are used up.", code="demo_used_up")
         call = Call(developer=developer, from_number="sandbox", to_number="demo", demo=True, model_rate=ZERO)
         started = begin(call, config, {}, is_free=True)
-    used = Developer.objects.values_list("demo_calls_used", flat=True).get(pk=developer.pk)
-    return started, DEMO_CALLS - used
+    return started, free_calls_left(developer.pk)
+
+
+def use_free_call(developer: Developer) -> bool:
+    """Use one of the account's free calls, which demo calls and agent tests share. False if none is left."""
+    left = Developer.objects.filter(pk=developer.pk, demo_calls_used__lt=DEMO_CALLS)
+    return bool(left.update(demo_calls_used=F("demo_calls_used") + 1))
+
+
+def free_calls_left(developer_id: int) -> int:
+    used = Developer.objects.values_list("demo_calls_used", flat=True).get(pk=developer_id)
+    return max(0, DEMO_CALLS - used)
 
 
 def begin(call: Call, config: CallConfig, given: Mapping[str, str], *, is_free: bool) -> SandboxCall:

@@ -75,7 +75,9 @@ def sandbox_variables(request: HttpRequest) -> HttpResponse:
 
 
 def _price_context(developer: Developer, form: SandboxForm) -> dict[str, object]:
-    return {"price": prices.price_of(form.number)} if form.number else {"demos_left": prices.demos_left(developer)}
+    if form.number:
+        return {"price": prices.price_of(form.number)}
+    return {"demos_left": services.free_calls_left(developer.pk)}
 
 
 @page_action
