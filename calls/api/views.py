@@ -33,7 +33,7 @@ from calls.api.serializers import (
 )
 from calls.control import outbound, running_calls
 from calls.models import Call, Transcription
-from phone_numbers.models import PhoneNumber
+from phone_numbers.selectors import numbers_of
 
 LISTED = CALL.columns(Call, "carrier")
 
@@ -173,12 +173,7 @@ def apply_filters(calls: QuerySet[Call], chosen: dict[str, Any]) -> QuerySet[Cal
 
 def create_call(developer: Developer, body: dict[str, Any], api_key: ApiKey | None = None) -> Call:
     """Resolve the ids and numbers in a request to objects, and dial."""
-    number = (
-        PhoneNumber.objects.select_related("agent", "agent_version")
-        .filter(developer=developer, e164=body.pop("from"))
-        .exclude(status=PhoneNumber.Status.RELEASED)
-        .first()
-    )
+    number = numbers_of(developer).filter(e164=body.pop("from")).first()
     if number is None:
         raise InvalidRequest({"from": ["This is not one of your phone numbers."]})
     try:

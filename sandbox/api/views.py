@@ -14,7 +14,7 @@ from agents.serializers import MAX_ID, ModelSlugField, VariablesField, body_fiel
 from bubblyphone.core.api.views import StrictSerializer, data, validated
 from bubblyphone.core.errors import InvalidRequest
 from calls.api.metadata import MetadataField
-from phone_numbers.models import PhoneNumber
+from phone_numbers.selectors import numbers_of
 from sandbox import services
 from sandbox.api.responses import DEMO, STARTED
 
@@ -42,12 +42,7 @@ class SandboxCallsView(APIView):
     def post(self, request: Request) -> Response:
         body = validated(SandboxCallSerializer, request)
         developer = signed_in(request)
-        number = (
-            PhoneNumber.objects.select_related("agent")
-            .filter(developer=developer, pk=body["phone_number_id"])
-            .exclude(status=PhoneNumber.Status.RELEASED)
-            .first()
-        )
+        number = numbers_of(developer).filter(pk=body["phone_number_id"]).first()
         if number is None:
             raise InvalidRequest({"phone_number_id": ["This phone number does not exist."]})
         overrides: dict[str, Any] = body.get("overrides") or {}
