@@ -8,7 +8,7 @@ from django import forms
 
 from accounts.models import Developer
 from bubblyphone.core.errors import InvalidRequest
-from bubblyphone.core.numbering.e164 import is_e164
+from calls.dashboard.forms import TelephoneField
 from calls.models import DialingPolicy, DoNotCallNumber
 from calls.policy import services
 from calls.policy.calling_hours import DAYS
@@ -26,14 +26,6 @@ def _clock(label: str) -> forms.TimeField:
         widget=forms.TimeInput(format=_CLOCK, attrs={"type": "time"}),
         input_formats=[_CLOCK],
     )
-
-
-def e164_of(text: str) -> str:
-    """A number in any notation, as E.164. Raises ValidationError."""
-    number = text.translate(str.maketrans("", "", " -().\N{NO-BREAK SPACE}"))
-    if not is_e164(number):
-        raise forms.ValidationError("Enter a number with + and country code, like +12025550123.")
-    return number
 
 
 class PolicyForm(forms.Form):
@@ -128,15 +120,8 @@ class PolicyForm(forms.Form):
 class DoNotCallForm(forms.Form):
     """One number for the list."""
 
-    phone_number = forms.CharField(
-        label="Phone number",
-        max_length=30,
-        widget=forms.TextInput(attrs={"placeholder": "+12025550123", "inputmode": "tel", "autocomplete": "off"}),
-    )
+    phone_number = TelephoneField(label="Phone number")
     reason = forms.CharField(label="Reason", max_length=services.MAX_REASON, required=False)
-
-    def clean_phone_number(self) -> str:
-        return e164_of(self.cleaned_data["phone_number"])
 
 
 class DoNotCallFileForm(forms.Form):
