@@ -7,6 +7,7 @@ everything as one file. The call's row is the lock.
 
 import logging
 import wave
+from contextlib import aclosing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
@@ -207,11 +208,9 @@ def _download(recording: Recording, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     async def download() -> None:
-        client = OutboundClient(timeout_seconds=DOWNLOAD_SECONDS, allow_private=headers is not None)
-        try:
+        outbound = OutboundClient(timeout_seconds=DOWNLOAD_SECONDS, allow_private=headers is not None)
+        async with aclosing(outbound) as client:
             await client.download(url, path, max_bytes=MAX_BYTES, headers=headers)
-        finally:
-            await client.aclose()
 
     run_waiting(download)
 

@@ -1,7 +1,6 @@
 """Testing a lookup from the pages of agents and numbers: the POST that a ringing call would send, outside of any call."""
 
 import json
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,15 +9,11 @@ from django.utils import timezone
 from accounts.models import Developer
 from agents.models import Agent
 from bubblyphone.core.json.documents import parse_stored_json
-from bubblyphone.core.network.waiting import run_waiting
 from bubblyphone.core.redis.ratelimit import at_most
 from calls.control.lookup import WAIT_SECONDS, lookup_body
 from calls.control.lookup_reply import LookupOutcome, LookupReply, read_outcome
-from calls.dashboard.tool_trial import AT_ONCE, CALLER, LEASE_SECONDS, post_alone
-from phone_numbers.models import PhoneNumber
-from phone_numbers.selectors import numbers_of
+from calls.dashboard.tool_trial import AT_ONCE, CALLER, LEASE_SECONDS, post_signed, signing_number
 from webhooks.http.outbound_http import validate_webhook_url
-from webhooks.sending.signing import signature_headers, signing_keys
 
 CALL_ID = "trial"  # the call id that the server receives
 
@@ -31,7 +26,7 @@ def try_lookup(*, developer: Developer, url: str, agent_id: int | None, number_i
     """
     validate_webhook_url(url)
     now = timezone.now()
-    number = _number_of(developer, agent_id, number_id)
+    number = signing_number(developer, agent_id, number_id)
     body = lookup_body(
         call_id=CALL_ID,
         from_number=CALLER,
@@ -40,12 +35,9 @@ def try_lookup(*, developer: Developer, url: str, agent_id: int | None, number_i
         agent_id=str(agent_id) if agent_id else None,
         at=now,
     )
-    headers = {"Content-Type": "application/json"}
-    if number is not None:
-        headers = signature_headers(signing_keys(number.signing_secret), body, str(uuid.uuid4()), int(now.timestamp()))
     message = "Two lookup tests are already running."
     with at_most(AT_ONCE, f"lookup-trial:{developer.pk}", lease_seconds=LEASE_SECONDS, message=message):
-        answer = run_waiting(post_alone, url, body, headers)
+        answer = post_signed(url, body, number, now)
     outcome = _checked(developer, read_outcome(answer))
     return {
         "is_usable": outcome.reply is not None,
@@ -58,15 +50,6 @@ def try_lookup(*, developer: Developer, url: str, agent_id: int | None, number_i
         "request": json.dumps(parse_stored_json(body), indent=2, ensure_ascii=False),
         "answer": answer.body or answer.error,
     }
-
-
-def _number_of(developer: Developer, agent_id: int | None, number_id: int | None) -> PhoneNumber | None:
-    numbers = numbers_of(developer).select_related("signing_secret").order_by("pk")
-    return (
-        (numbers.filter(pk=number_id).first() if number_id is not None else None)
-        or (numbers.filter(agent_id=agent_id).first() if agent_id is not None else None)
-        or numbers.first()
-    )
 
 
 def _checked(developer: Developer, outcome: LookupOutcome) -> LookupOutcome:

@@ -4,7 +4,9 @@ import json
 import shlex
 import uuid
 from collections.abc import Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
@@ -82,14 +84,11 @@ def try_tool(*, developer: Developer, agent_id: int | None, url: str, name: str,
     """
     validate_webhook_url(url)
     now = timezone.now()
-    number = _signing_number(developer, agent_id)
+    number = signing_number(developer, agent_id)
     facts = replace(FACTS, to_number=number.e164 if number else "")
     body = tool_call_body(facts, name, arguments, at=now)
-    headers = {"Content-Type": "application/json"}
-    if number is not None:
-        headers = signature_headers(signing_keys(number.signing_secret), body, str(uuid.uuid4()), int(now.timestamp()))
     with at_most(AT_ONCE, f"tool-trial:{developer.pk}", lease_seconds=LEASE_SECONDS, message=TOO_MANY):
-        answer = run_waiting(post_alone, url, body, headers)
+        answer = post_signed(url, body, number, now)
     pretty = json.dumps(parse_stored_json(body), indent=2, ensure_ascii=False)
     return Trial(request=pretty, answer=answer, read=read_answer(answer), signed_as=number)
 
@@ -106,7 +105,7 @@ def try_http_tool(
         raise ValueError(" ".join(f"{path.removeprefix('0.')}: {texts[0]}" for path, texts in problems.items()))
     tool = http_tools([definition])[definition["name"]]
     now = timezone.now()
-    number = _signing_number(developer, agent_id)
+    number = signing_number(developer, agent_id)
     facts = replace(FACTS, to_number=number.e164 if number else "")
     event = tool_call_body(facts, tool.name, arguments, at=now)
     agent = Agent.objects.filter(developer=developer, pk=agent_id).first() if agent_id is not None else None
@@ -149,23 +148,28 @@ def as_curl(request: HttpRequest, headers: Mapping[str, str]) -> str:
 
 
 async def _exchange(outgoing: Outgoing, keys: SigningKeys | None, webhook_id: str, timestamp: int) -> PostResult:
-    client = OutboundClient()
-    try:
+    async with aclosing(OutboundClient()) as client:
         return await exchange(client, outgoing, keys, webhook_id, timestamp)
-    finally:
-        await client.aclose()
 
 
-def _signing_number(developer: Developer, agent_id: int | None) -> PhoneNumber | None:
+def signing_number(developer: Developer, agent_id: int | None, number_id: int | None = None) -> PhoneNumber | None:
+    """The number whose secret signs: this one, otherwise one that the agent answers, otherwise any of the developer's."""
     numbers = numbers_of(developer).select_related("signing_secret").order_by("pk")
-    linked = numbers.filter(agent_id=agent_id).first() if agent_id is not None else None
-    return linked or numbers.first()
+    return (
+        (numbers.filter(pk=number_id).first() if number_id is not None else None)
+        or (numbers.filter(agent_id=agent_id).first() if agent_id is not None else None)
+        or numbers.first()
+    )
 
 
-async def post_alone(url: str, body: str, headers: Mapping[str, str]) -> PostResult:
-    """One POST with its own client."""
-    client = OutboundClient()
-    try:
+def post_signed(url: str, body: str, number: PhoneNumber | None, now: datetime) -> PostResult:
+    """One POST, signed with the number's secret if there is one."""
+    headers = {"Content-Type": "application/json"}
+    if number is not None:
+        headers = signature_headers(signing_keys(number.signing_secret), body, str(uuid.uuid4()), int(now.timestamp()))
+    return run_waiting(_post, url, body, headers)
+
+
+async def _post(url: str, body: str, headers: Mapping[str, str]) -> PostResult:
+    async with aclosing(OutboundClient()) as client:
         return await client.post(url, body=body.encode(), headers=headers)
-    finally:
-        await client.aclose()

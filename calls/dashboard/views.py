@@ -21,9 +21,6 @@ from calls.dashboard import call_page, lookup_trial, tool_trial
 from calls.dashboard.forms import TransferForm, WhisperForm
 from calls.models import Call
 
-TRIAL = "tool-trial"  # values that the page after a test shows once
-LOOKUP_TRIAL = "lookup-trial"
-
 
 @page
 def call(request: HttpRequest, identifier: str) -> HttpResponse:
@@ -85,14 +82,21 @@ def try_tool(request: HttpRequest) -> HttpResponse:
 
     Without htmx the result has its own page, after a redirect, so that reloading it does not repeat the test.
     """
+    return _show_trial(request, "try-tool", _trial_outcome, "agents/trial.html", "agents/_trial.html")
+
+
+def _show_trial(
+    request: HttpRequest, route: str, outcome_of: Callable[[HttpRequest], dict[str, Any]], whole: str, part: str
+) -> HttpResponse:
+    """`whole` is the template of a page, `part` that of what htmx puts into another page."""
     if request.method != "POST":
-        stored = take_shown_once(request, TRIAL)
-        return render(request, "agents/trial.html", parse_stored_json(stored)) if stored else redirect("agents")
-    outcome = _trial_outcome(request)
+        stored = take_shown_once(request, route)
+        return render(request, whole, parse_stored_json(stored)) if stored else redirect("agents")
+    outcome = outcome_of(request)
     if "HX-Request" in request.headers:
-        return render(request, "agents/_trial.html", outcome)
-    show_once(request, TRIAL, json.dumps(outcome))
-    return redirect("try-tool")
+        return render(request, part, outcome)
+    show_once(request, route, json.dumps(outcome))
+    return redirect(route)
 
 
 def _trial_outcome(request: HttpRequest) -> dict[str, Any]:
@@ -129,16 +133,7 @@ def _definition_with_url(tools: str, name: str) -> dict[str, Any] | None:
 @form_page
 def try_lookup(request: HttpRequest) -> HttpResponse:
     """A test of the lookup URL in an agent's or a number's form, shown like a tool test."""
-    if request.method != "POST":
-        stored = take_shown_once(request, LOOKUP_TRIAL)
-        if not stored:
-            return redirect("agents")
-        return render(request, "calls/lookup_trial.html", parse_stored_json(stored))
-    outcome = _lookup_outcome(request)
-    if "HX-Request" in request.headers:
-        return render(request, "calls/_lookup_trial.html", outcome)
-    show_once(request, LOOKUP_TRIAL, json.dumps(outcome))
-    return redirect("try-lookup")
+    return _show_trial(request, "try-lookup", _lookup_outcome, "calls/lookup_trial.html", "calls/_lookup_trial.html")
 
 
 def _lookup_outcome(request: HttpRequest) -> dict[str, Any]:
