@@ -60,9 +60,8 @@ def _expected(rows: QuerySet[TranscriptEntry]) -> int:
 
 def has_number_with(digits: str) -> Q:
     """Calls of which a number has these digits: the caller's, that of the phone that rang, or the destination of a call-me-first call."""
-    called = ~Q(connect_to="") & Q(
-        connect_to__contains=digits
-    )  # the first condition names the index of the few that have one
+    # The first condition names the index of the few that have one.
+    called = ~Q(connect_to="") & Q(connect_to__contains=digits)
     return Q(from_number__contains=digits) | Q(to_number__contains=digits) | called
 
 

@@ -81,9 +81,8 @@ class WebhookDelivery(models.Model):
         FAILED = "failed"
 
     id = models.BigAutoField(primary_key=True)
-    webhook_id = models.CharField(
-        max_length=40
-    )  # X-Webhook-Id, constant over the retries; for an endpoint, the event's
+    # X-Webhook-Id, constant over the retries; for an endpoint, the event's.
+    webhook_id = models.CharField(max_length=40)
     developer = models.ForeignKey(Developer, models.CASCADE, related_name="webhook_deliveries", db_index=False)
     signing_secret = models.ForeignKey(SigningSecret, models.PROTECT, related_name="+")
     event = models.ForeignKey(Event, models.SET_NULL, null=True, related_name="deliveries")

@@ -77,9 +77,8 @@ def _found_machine(call: Call, event: CarrierEvent) -> str:
 def on_machine_greeting_ended(call: Call, event: CarrierEvent) -> str:
     if call.screened:
         return HangupCause.VOICEMAIL if event.detail == BEEP and _is_after_screening(call, event.occurred_at) else ""
-    cause = (
-        _found_machine(call, event) if event.detail == BEEP else ""
-    )  # only machines beep, and this may be the only report
+    # Only machines beep, and this may be the only report.
+    cause = _found_machine(call, event) if event.detail == BEEP else ""
     timeline.add_event(call.pk, "voicemail.greeting_ended", "telephony", at=event.occurred_at)
     if call.voicemail_detected and call.settings.voicemail_action == VoicemailAction.HANGUP:
         return HangupCause.VOICEMAIL

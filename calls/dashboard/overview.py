@@ -59,9 +59,8 @@ class Figures:
     success_rate: int | None  # of all calls, those not ended by a problem
     pick_up_rate: int | None  # of outbound calls, those that were answered
     outcomes: list[tuple[str, str, int]]  # outcomes of outbound calls: value, in words, and how many
-    answer_ms: (
-        tuple[int, int] | None
-    )  # Median and 95th percentile of the time from a caller's last word to the agent's first
+    # Median and 95th percentile of the time from a caller's last word to the agent's first.
+    answer_ms: tuple[int, int] | None
     chart: Chart | None
 
 
