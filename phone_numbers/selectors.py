@@ -8,7 +8,7 @@ from accounts.models import Developer
 from bubblyphone.core.database.lookup import get_row
 from bubblyphone.core.errors import InvalidRequest
 from phone_numbers.models import NumberPrice, NumberType, PhoneNumber
-from webhooks.number_addresses import NumberAddresses
+from webhooks.extension_points import NumberAddresses
 
 _NOT_OF_NUMBERS = re.compile(r"[^\d\s()+./-]")
 _NOT_DIGITS = re.compile(r"\D+")

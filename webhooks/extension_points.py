@@ -1,12 +1,23 @@
 """What webhooks need from apps above: the addresses of numbers, and who acts on responses. Filled in `AppConfig.ready`."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from accounts.models import Developer
 from bubblyphone.core.registry import Slot
-from webhooks.number_addresses import NumberAddresses
 from webhooks.sending.replies import ReplyHandler
+
+
+@dataclass(frozen=True, slots=True)
+class NumberAddresses:
+    """The URLs of one number, for the Webhooks page. An empty URL is not set."""
+
+    number_id: int
+    e164: str
+    label: str
+    webhook_url: str
+    tool_webhook_url: str
 
 
 class AccountPublisher(Protocol):
