@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from bubblyphone.core.errors import Conflict, Forbidden, InsufficientFunds, InvalidRequest
 from calls import timeline
-from calls.control import lifecycle, session_messages, speech, transfer_requests, transfers
-from calls.control.session_messages import AddContext, Speak, Whisper
+from calls.control import lifecycle, speech, transfer_requests, transfers
+from calls.control.session_messages import AddContext, SessionMessage, Speak, Whisper, ask_session
 from calls.models import Call, CallStatus, HangupCause
 from phone_numbers.carriers.capabilities import Speech
 from phone_numbers.carriers.registry import offers
@@ -18,9 +18,7 @@ from phone_numbers.models import CallMode
 def hang_up(*, call: Call) -> None:
     """End a call at its owner's request. Raises Conflict if it is over."""
     with transaction.atomic():
-        fresh = Call.objects.locked(call.pk)
-        if fresh.is_over or fresh.end_requested_at is not None:
-            raise Conflict("This call has ended.", code="call_ended")
+        fresh = _locked_running(call)
         now = timezone.now()
         timeline.add_event(fresh.pk, "hangup.requested", "api", at=now)
         lifecycle.request_end(fresh, HangupCause.NORMAL_CLEARING, at=now)
@@ -32,13 +30,10 @@ def speak(*, call: Call, text: str) -> None:
     Raises Conflict if it is over. A streaming call has a single voice, its model's, which is asked to say the text.
     """
     if call.mode == CallMode.STREAMING and call.status == CallStatus.ANSWERED:
-        if call.transferred_at or not session_messages.ask_session(call.pk, Speak(text)):
-            raise Conflict("No model is connected to this call right now.", code="no_model")
+        _send_to_model(call, Speak(text))
         return
     with transaction.atomic():
-        fresh = Call.objects.locked(call.pk)
-        if fresh.is_over or fresh.end_requested_at is not None:
-            raise Conflict("This call has ended.", code="call_ended")
+        fresh = _locked_running(call)
         if fresh.sandbox:
             raise Conflict("The browser is not connected yet.", code="call_not_answered")
         if fresh.transferred_at is not None:
@@ -72,8 +67,7 @@ def whisper(*, call: Call, text: str, by: str) -> None:
     """
     if call.mode != CallMode.STREAMING or call.status != CallStatus.ANSWERED:
         raise Conflict("You can only whisper in a running call with an AI agent.", code="call_not_streaming")
-    if not session_messages.ask_session(call.pk, Whisper(text, by)):
-        raise Conflict("No model is connected to this call right now.", code="no_model")
+    _send_to_model(call, Whisper(text, by))
 
 
 def inject_context(*, call: Call, message: str, by: str = "") -> None:
@@ -83,5 +77,16 @@ def inject_context(*, call: Call, message: str, by: str = "") -> None:
     """
     if call.mode != CallMode.STREAMING or call.status != CallStatus.ANSWERED:
         raise Conflict("Context can only be sent to a running streaming call.", code="call_not_streaming")
-    if not session_messages.ask_session(call.pk, AddContext(message, by)):
+    _send_to_model(call, AddContext(message, by))
+
+
+def _locked_running(call: Call) -> Call:
+    fresh = Call.objects.locked(call.pk)
+    if fresh.is_over or fresh.end_requested_at is not None:
+        raise Conflict("This call has ended.", code="call_ended")
+    return fresh
+
+
+def _send_to_model(call: Call, message: SessionMessage) -> None:
+    if call.transferred_at is not None or not ask_session(call.pk, message):
         raise Conflict("No model is connected to this call right now.", code="no_model")
