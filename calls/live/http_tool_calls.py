@@ -17,23 +17,13 @@ from agents.tools.secret_tokens import MASK, SecretValues
 from calls import timeline
 from calls.live import tool_requests
 from calls.live.event_writer import WRITER
-from calls.live.tool_calls import EVENT, CallFacts, tool_call_body
+from calls.live.tool_calls import EVENT, CallFacts, Sender, tool_call_body
 from calls.live.tool_results import FAILED, ToolAnswer, read_document
 from calls.models import Call
 from calls.session.interfaces import ToolRunner
 from webhooks.http.outbound_http import MAX_URL_LENGTH, PostResult
 from webhooks.sending import request_log
 from webhooks.sending.request_log import LoggedRequest
-from webhooks.sending.signing import SigningKeys
-
-
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """Whose requests are signed and logged."""
-
-    keys: SigningKeys
-    developer_id: int
-    signing_secret_id: int
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -15,12 +15,11 @@ from bubblyphone.core.crypto import hash_secret
 from calls import selectors
 from calls.control import call_variables, media_nodes, speech, streams
 from calls.live.engines import EngineChoice, engines_of
-from calls.live.tool_calls import CallFacts
+from calls.live.tool_calls import CallFacts, Sender
 from calls.models import Call, Direction
 from calls.session.conversation_history import HISTORY_TURNS, turn_of
 from phone_numbers.carriers.registry import detects_screening
-from webhooks.sending import signing
-from webhooks.sending.signing import SigningKeys
+from webhooks.sending.signing import signing_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +30,8 @@ class LiveCall:
     config: CallConfig
     model: EngineChoice
     fallback: EngineChoice | None  # the backup model
-    keys: SigningKeys | None
     developer_id: int
-    signing_secret_id: int | None
+    sender: Sender | None  # of its tool requests
     carrier: str
     carrier_call_id: str | None  # None for a sandbox call
     facts: CallFacts
@@ -86,9 +84,8 @@ def load(call_id: int, *, stream_lost_at: datetime | None = None) -> LiveCall:
         config=config,
         model=model,
         fallback=fallback,
-        keys=signing.signing_keys(secret) if secret else None,
         developer_id=call.developer_id,
-        signing_secret_id=secret.pk if secret else None,
+        sender=Sender(signing_keys(secret), call.developer_id, secret.pk) if secret else None,
         carrier=call.carrier,
         carrier_call_id=call.carrier_call_id,
         facts=CallFacts(

@@ -19,7 +19,7 @@ from calls.live.control_loop import keep_control_loop
 from calls.live.database_threads import in_database
 from calls.live.event_writer import EventWriter
 from calls.live.fallback_tts import LocalFallbackTts
-from calls.live.http_tool_calls import HttpTools, Sender
+from calls.live.http_tool_calls import HttpTools
 from calls.live.live_call import LiveCall
 from calls.live.live_sessions import registered
 from calls.live.opt_out_tool import OptOutTool
@@ -131,26 +131,20 @@ def session_config(live: LiveCall, caller_format: AudioFormat) -> SessionConfig:
 
 
 def _tool_webhook(live: LiveCall) -> ToolWebhook | None:
-    if not live.config.tool_webhook_url or live.keys is None or live.signing_secret_id is None:
+    if not live.config.tool_webhook_url or live.sender is None:
         return None
-    return ToolWebhook(
-        facts=live.facts,
-        url=live.config.tool_webhook_url,
-        keys=live.keys,
-        developer_id=live.developer_id,
-        signing_secret_id=live.signing_secret_id,
-    )
+    return ToolWebhook(facts=live.facts, url=live.config.tool_webhook_url, sender=live.sender)
 
 
 def tool_runner(live: LiveCall, line: MediaTransport | None = None) -> ToolRunner:
     """The runner of all tools in this call."""
     runner: ToolRunner = _tool_webhook(live) or no_tools
     tools = http_tools(live.config.tools)
-    if tools and live.keys is not None and live.signing_secret_id is not None:
+    if tools and live.sender is not None:
         runner = HttpTools(
             facts=live.facts,
             tools=tools,
-            sender=Sender(live.keys, live.developer_id, live.signing_secret_id),
+            sender=live.sender,
             secrets=live.secrets,
             values=live.values,
             others=runner,

@@ -78,15 +78,22 @@ class CallFacts:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Whose requests are signed and logged."""
+
+    keys: SigningKeys
+    developer_id: int
+    signing_secret_id: int
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
 class ToolWebhook:
     """Runs the tools of one call concurrently; each is recorded in the call's webhook log (`calls.live.tool_requests`)."""
 
     facts: CallFacts
     url: str
-    keys: SigningKeys
-    developer_id: int
-    signing_secret_id: int
+    sender: Sender
 
     async def __call__(self, name: str, arguments: Mapping[str, Any], call_id: str = "") -> Mapping[str, Any]:
         return (await self.send(name, arguments)).result
@@ -97,8 +104,8 @@ class ToolWebhook:
         """The same; `judge` can reject the response."""
         now = timezone.now()
         request = LoggedRequest(
-            developer_id=self.developer_id,
-            signing_secret_id=self.signing_secret_id,
+            developer_id=self.sender.developer_id,
+            signing_secret_id=self.sender.signing_secret_id,
             subject=f"call:{self.facts.call_id}",
             event_type=EVENT,
             webhook_id=str(uuid.uuid4()),
@@ -106,7 +113,7 @@ class ToolWebhook:
             body=tool_call_body(self.facts, name, arguments, at=now),
             started_at=now,
         )
-        return await tool_requests.send(request, self.keys, judge)
+        return await tool_requests.send(request, self.sender.keys, judge)
 
 
 def tool_call_body(facts: CallFacts, name: str, arguments: Mapping[str, Any], *, at: datetime) -> str:
