@@ -2,6 +2,8 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -38,55 +40,44 @@ SHUTDOWN_SECONDS = 1.0
 ACCOUNT_RETRIES_MS = (500, 1000, 2000, 4000, 8000, 15000, 30000, 60000, 120000, 300000)
 
 
+@dataclass(kw_only=True, eq=False)
 class Exchange:
     """A carrier on loopback. With `port` 0 it chooses a free one. `private_key` is a 32-byte ed25519 seed.
 
     `twilio_accounts` are the auth tokens of accounts that use Twilio's protocol, by AccountSid.
-    `webhook_url` can be set later, before the first call. `tts` turns text into 8 kHz PCM16 for scripts that speak and
+    `tts` turns text into 8 kHz PCM16 for scripts that speak and
     for `speak`. `recognizer` is for `transcription_start`. Without a `recordings_folder`, recordings are deleted with the exchange.
     """
 
-    def __init__(
-        self,
-        *,
-        api_key: str = "exchange-key",
-        private_key: bytes | None = None,
-        webhook_url: str = "",
-        connection_id: str = "exchange",
-        host: str = "127.0.0.1",
-        port: int = 0,
-        state_path: Path | None = None,
-        tts: Tts | None = None,
-        recognizer: Recognizer | None = None,
-        recordings_folder: Path | None = None,
-        faults: Faults | None = None,
-        twilio_accounts: Mapping[str, str] | None = None,
-    ) -> None:
-        self.twilio_accounts = twilio_accounts or {}
-        self.api_key = api_key
-        self.connection_id = connection_id
-        self.faults = faults or Faults()
-        self.tts = tts
-        self.recognizer = recognizer
-        self.state = State(state_path)
-        self._recordings_folder = recordings_folder
-        self._private_key = private_key or secrets.token_bytes(32)
-        self._webhook_url = webhook_url
-        self._host = host
-        self._port = port
-        self._runner: web.AppRunner | None = None
+    api_key: str = field(default="exchange-key", repr=False)
+    private_key: bytes = field(default_factory=partial(secrets.token_bytes, 32), repr=False)
+    webhook_url: str = ""
+    connection_id: str = "exchange"
+    host: str = "127.0.0.1"
+    port: int = 0
+    state_path: Path | None = None
+    tts: Tts | None = None
+    recognizer: Recognizer | None = None
+    recordings_folder: Path | None = None
+    faults: Faults = field(default_factory=Faults)
+    twilio_accounts: Mapping[str, str] = field(default_factory=dict, repr=False)
+    state: State = field(init=False)
+    _runner: web.AppRunner | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.state = State(self.state_path)
 
     async def start(self) -> None:
         """Listen. Raises OSError if the port is in use."""
         self.tasks = Tasks()
         # No proxy and no cookies, whatever the environment says: the platform is on this machine.
         self._http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
-        self._webhooks = WebhookSender(self._private_key, self._http, self.tasks, self.faults)
-        self._recording_store = RecordingStore(self._recordings_folder, self.api_key, lambda: self.url)
+        self._webhooks = WebhookSender(self.private_key, self._http, self.tasks, self.faults)
+        self._recording_store = RecordingStore(self.recordings_folder, self.api_key, lambda: self.url)
         context = ExchangeContext(
             self._http, self._webhooks, self.tasks, self._recording_store, self.tts, self.recognizer
         )
-        self.switch = Switch(context, self.state, self._webhook_url, self.connection_id)
+        self.switch = Switch(context, self.state, self.webhook_url, self.connection_id)
         callbacks = Callbacks(self._http, self.tasks, self.faults)
         self.twilio = TwilioDialect(
             self.twilio_accounts, lambda: self.url, self.state, self.switch, callbacks, self._recording_store
@@ -101,12 +92,12 @@ class Exchange:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, handler_cancellation=True)
         await self._runner.setup()
         try:
-            site = web.TCPSite(self._runner, self._host, self._port)
+            site = web.TCPSite(self._runner, self.host, self.port)
             await site.start()
         except OSError:
             await self.stop()
             raise
-        self._port = self._runner.addresses[0][1]
+        self.port = self._runner.addresses[0][1]
         numbers.continue_orders()
 
     async def stop(self) -> None:
@@ -144,7 +135,7 @@ class Exchange:
     @property
     def url(self) -> str:
         """EXCHANGE_URL."""
-        return f"http://{self._host}:{self._port}"
+        return f"http://{self.host}:{self.port}"
 
     @property
     def base_url(self) -> str:
@@ -155,14 +146,6 @@ class Exchange:
     def public_key(self) -> str:
         """TELNYX_PUBLIC_KEY."""
         return self._webhooks.public_key
-
-    @property
-    def webhook_url(self) -> str:
-        return self.switch.webhook_url
-
-    @webhook_url.setter
-    def webhook_url(self, url: str) -> None:
-        self._webhook_url = self.switch.webhook_url = url
 
     # --- handsets -----------------------------------------------------------------------------------------------------
 
@@ -202,6 +185,4 @@ class Exchange:
         self.state.save()
 
     def _announce(self, event_type: str, payload: dict[str, Any]) -> None:
-        self._webhooks.send(
-            WebhookQueue(self.switch.webhook_url, {event_type: ACCOUNT_RETRIES_MS}), event_type, payload
-        )
+        self._webhooks.send(WebhookQueue(self.webhook_url, {event_type: ACCOUNT_RETRIES_MS}), event_type, payload)

@@ -1,6 +1,7 @@
 """The phone at the other end of a leg, and what it can do with its line."""
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 Answerer = Literal["human", "machine", "fax", "silence", "screening"]
@@ -31,18 +32,17 @@ class Line(Protocol):
         """Give answering machine detection a signal, such as a beep."""
 
 
+@dataclass(eq=False)
 class Handset(ABC):
     """A phone with one line at a time. All methods run on the exchange's event loop and must not block.
 
     A frame is 20 ms of PCMU, 160 bytes. From the answer to the end, `next_frame` and `play` are each called every 20 ms.
     """
 
+    number: str
     # What answering machine detection finds.
-    answerer: Answerer = "human"
-
-    def __init__(self, number: str) -> None:
-        self.number = number
-        self.line: Line | None = None
+    answerer: Answerer = field(default="human", kw_only=True)
+    line: Line | None = field(default=None, init=False)
 
     @abstractmethod
     def on_ringing(self, line: Line, *, inbound: bool) -> None:

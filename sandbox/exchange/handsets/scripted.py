@@ -7,7 +7,7 @@ the answer.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Literal, Protocol
 
 from agents.speech import SpeechError
@@ -16,7 +16,7 @@ from sandbox.exchange.audio.audio_queue import FRAME_SECONDS, SILENCE
 from sandbox.exchange.audio.mixing import stereo_wav
 from sandbox.exchange.audio.tones import frames, is_speech
 from sandbox.exchange.audio.tts import Tts
-from sandbox.exchange.handsets.handset import Answerer, Handset, Line
+from sandbox.exchange.handsets.handset import Handset, Line
 from sandbox.exchange.tasks import Tasks
 
 logger = logging.getLogger(__name__)
@@ -43,45 +43,34 @@ class HandsetEvent:
     detail: str = ""
 
 
+@dataclass(eq=False)
 class ScriptedHandset(Handset):
     """Dials or is called, carries out its steps in order, and stays on the line until one party hangs up.
 
     `on_ring` says what it does after ringing for `ring_seconds`. Only steps that speak text need `tts`.
     """
 
-    def __init__(
-        self,
-        number: str,
-        steps: Sequence[Step] = (),
-        *,
-        tasks: Tasks,
-        on_ring: Ring = "answer",
-        ring_seconds: float = 0.1,
-        answerer: Answerer = "human",
-        tts: Tts | None = None,
-    ) -> None:
-        super().__init__(number)
-        self.steps = list(steps)
-        self.answerer = answerer
-        self.events: list[HandsetEvent] = []
-        self.heard: list[bytes] = []
-        self.said: list[bytes] = []
-        self.digits = ""
-        self.cause = ""
-        self.error: BaseException | None = None
-        self.silent_frames = 0
-        self.speech_frames = 0
-        self.has_heard_speech = False
-        self._tasks = tasks
-        self._on_ring = on_ring
-        self._ring_seconds = ring_seconds
-        self._tts = tts
-        self.on_event: Callable[[HandsetEvent], None] | None = None
-        self._voices: dict[str, bytes] = {}
-        self._to_say: list[bytes] = []
-        self._waiting: tuple[Callable[[], bool], asyncio.Future[None]] | None = None
-        self._script: asyncio.Task[None] | None = None
-        self._over = asyncio.Event()
+    steps: Sequence[Step] = ()
+    _: KW_ONLY
+    tasks: Tasks
+    on_ring: Ring = "answer"
+    ring_seconds: float = 0.1
+    tts: Tts | None = None
+    on_event: Callable[[HandsetEvent], None] | None = None
+    events: list[HandsetEvent] = field(default_factory=list)
+    heard: list[bytes] = field(default_factory=list)
+    said: list[bytes] = field(default_factory=list)
+    digits: str = ""
+    cause: str = ""
+    error: BaseException | None = None
+    silent_frames: int = 0
+    speech_frames: int = 0
+    has_heard_speech: bool = False
+    _voices: dict[str, bytes] = field(default_factory=dict)
+    _to_say: list[bytes] = field(default_factory=list)
+    _waiting: tuple[Callable[[], bool], asyncio.Future[None]] | None = None
+    _script: asyncio.Task[None] | None = None
+    _over: asyncio.Event = field(default_factory=asyncio.Event)
 
     # --- for the user -------------------------------------------------------------------------------------------------
 
@@ -108,9 +97,9 @@ class ScriptedHandset(Handset):
     async def voice(self, text: str) -> bytes:
         """A text as 8 kHz PCM16. Raises RuntimeError without `tts`."""
         if text not in self._voices:
-            if self._tts is None:
+            if self.tts is None:
                 raise RuntimeError("No voice is installed to speak text. Send audio instead.")
-            self._voices[text] = await self._tts(text)
+            self._voices[text] = await self.tts(text)
         return self._voices[text]
 
     @property
@@ -160,12 +149,12 @@ class ScriptedHandset(Handset):
     def on_ringing(self, line: Line, *, inbound: bool) -> None:
         self._over.clear()
         self.note("ringing", line.from_number if inbound else line.to_number)
-        if inbound and self._on_ring != "ignore":
-            if self._on_ring == "answer" and self._first_words:
-                self._tasks.start(self._pick_up(line), "handset pick-up")
+        if inbound and self.on_ring != "ignore":
+            if self.on_ring == "answer" and self._first_words:
+                self.tasks.start(self._pick_up(line), "handset pick-up")
                 return
             actions = {"answer": line.pick_up, "busy": lambda: line.decline(busy=True), "decline": line.decline}
-            asyncio.get_running_loop().call_later(self._ring_seconds, actions[self._on_ring])
+            asyncio.get_running_loop().call_later(self.ring_seconds, actions[self.on_ring])
 
     @property
     def _first_words(self) -> str:
@@ -173,7 +162,7 @@ class ScriptedHandset(Handset):
 
     async def _pick_up(self, line: Line) -> None:
         """Answer when the first words are ready, so that the caller does not wait in silence for the TTS."""
-        ready_at = asyncio.get_running_loop().time() + self._ring_seconds
+        ready_at = asyncio.get_running_loop().time() + self.ring_seconds
         voice = asyncio.ensure_future(self.voice(self._first_words))
         await asyncio.wait([voice])
         voice.exception()  # the script raises it again, during the call
@@ -182,7 +171,7 @@ class ScriptedHandset(Handset):
 
     def on_answered(self) -> None:
         self.note("answered")
-        self._script = self._tasks.start(self._run_script(), "handset script")
+        self._script = self.tasks.start(self._run_script(), "handset script")
 
     async def _run_script(self) -> None:
         try:
