@@ -23,6 +23,10 @@ class AfterCallWork(models.Model):
 
     class Meta:
         abstract = True
+        indexes = [models.Index(fields=["next_attempt_at"], condition=models.Q(status="pending"), name="%(class)s_due")]
+
+    def __str__(self) -> str:
+        return f"{self._meta.verbose_name} of call {self.call_id}"
 
 
 class Recording(AfterCallWork):
@@ -54,14 +58,11 @@ class Recording(AfterCallWork):
     size_bytes = models.PositiveBigIntegerField(null=True)
     deleted_at = models.DateTimeField(null=True)
 
-    class Meta:
+    class Meta(AfterCallWork.Meta):
         indexes = [
-            models.Index(fields=["next_attempt_at"], condition=models.Q(status="pending"), name="recording_due"),
+            *AfterCallWork.Meta.indexes,
             models.Index(fields=["finished_at"], condition=~models.Q(name=""), name="recording_by_age"),
         ]
-
-    def __str__(self) -> str:
-        return f"recording of call {self.call_id}"
 
 
 class Transcription(AfterCallWork):
@@ -76,14 +77,6 @@ class Transcription(AfterCallWork):
     positions_ms = models.JSONField(default=list)
     cost = models.DecimalField(max_digits=18, decimal_places=6, default=0)
 
-    class Meta:
-        indexes = [
-            models.Index(fields=["next_attempt_at"], condition=models.Q(status="pending"), name="transcription_due"),
-        ]
-
-    def __str__(self) -> str:
-        return f"transcription of call {self.call_id}"
-
 
 class Analysis(AfterCallWork):
     """The analysis of a call's transcript; the result is `Call.analysis_result`."""
@@ -91,11 +84,5 @@ class Analysis(AfterCallWork):
     call = models.OneToOneField("calls.Call", models.CASCADE, related_name="analysis")
     source = models.CharField(max_length=100, blank=True, default="")
 
-    class Meta:
+    class Meta(AfterCallWork.Meta):
         verbose_name_plural = "analyses"
-        indexes = [
-            models.Index(fields=["next_attempt_at"], condition=models.Q(status="pending"), name="analysis_due"),
-        ]
-
-    def __str__(self) -> str:
-        return f"analysis of call {self.call_id}"
