@@ -32,6 +32,11 @@ def handset_number(developer: Developer) -> str:
             continue  # a concurrent request took this number, or assigned one to this developer
 
 
+def unplug_handset(developer_id: int) -> None:
+    """A step of account deletion: frees the phone's number for another account."""
+    Handset.objects.filter(developer_id=developer_id).delete()
+
+
 def _free_number(start: int) -> str:
     """The first unassigned number, starting at position `start`."""
     capacity = len(area_codes()) * PER_AREA

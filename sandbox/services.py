@@ -25,7 +25,7 @@ from calls.charging.admission import admit
 from calls.charging.call_prices import model_price
 from calls.control import call_variables
 from calls.control.outbound import check_streaming
-from calls.models import Call, Direction
+from calls.models import Call, CallStatus, Direction
 from phone_numbers.models import CallMode, PhoneNumber
 
 TOKEN_SECONDS = 30
@@ -101,6 +101,19 @@ def start_demo_call(*, developer: Developer) -> tuple[SandboxCall, int]:
         call = Call(developer=developer, from_number="sandbox", to_number="demo", demo=True, model_rate=ZERO)
         started = begin(call, config, {}, is_free=True)
     return started, free_calls_left(developer.pk)
+
+
+def answer(call_id: int) -> None:
+    """The browser has connected: the call is answered."""
+    now = timezone.now()
+    with transaction.atomic():
+        call = Call.objects.locked(call_id)
+        if call.is_over or call.answered_at is not None:
+            return
+        call.answered_at, call.status = now, CallStatus.ANSWERED
+        call.save(update_fields=["answered_at", "status"])
+        timeline.add_event(call.pk, "call.answered", "system", at=now)
+        timeline.notify(call, "call.answered", at=now)
 
 
 def use_free_call(developer: Developer) -> bool:

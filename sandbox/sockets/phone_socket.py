@@ -5,6 +5,7 @@ so that nobody can answer another developer's calls. Audio passes through unchan
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -54,7 +55,8 @@ async def phone_socket(scope: dict[str, Any], receive: Receive, send: Send) -> N
             code = CLOSE_TAKEN_OVER
     except (OSError, TimeoutError, WebSocketException):
         logger.warning("A browser phone could not reach the built-in exchange")
-    await _close(send, code)
+    with contextlib.suppress(OSError, RuntimeError):  # the browser may already be gone
+        await send({"type": "websocket.close", "code": code})
 
 
 def exchange_address() -> str:
@@ -101,11 +103,3 @@ def is_command(text: str) -> bool:
 async def _to_browser(exchange: ClientConnection, send: Send) -> None:
     async for frame in exchange:
         await send({"type": "websocket.send", "text" if isinstance(frame, str) else "bytes": frame})
-
-
-async def _close(send: Send, code: int) -> None:
-    """Close the browser's side, which may already be gone."""
-    try:
-        await send({"type": "websocket.close", "code": code})
-    except (OSError, RuntimeError):
-        return

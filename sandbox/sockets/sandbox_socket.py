@@ -17,7 +17,7 @@ from calls.live.database_threads import in_database
 from calls.live.live_call import claim_media_token
 from calls.session.pacing import Pacer, paced
 from calls.session.transport import CallerFrame
-from sandbox.answering import answer
+from sandbox.services import answer
 from sandbox.sockets import chat_socket
 from sandbox.sockets.browser_connection import BrowserConnection, Receive, Send, read_frame, run_call
 from sandbox.sockets.browser_observer import BrowserObserver
