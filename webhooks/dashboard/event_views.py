@@ -4,8 +4,7 @@ import json
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import CharField, F, Q, Value
-from django.db.models.functions import Left
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
@@ -21,7 +20,6 @@ from webhooks.sending import redelivery, replay
 # A page that follows events shows so many more, then asks to be loaded again: a browser does not get slower and slower.
 MAX_TAILED = 500
 TAIL_BATCH = 50
-_BEGINNING = Left(F("body"), Value(redelivery.SHOWN_CHARACTERS), output_field=CharField())
 
 
 @page
@@ -34,7 +32,7 @@ def _show(request: HttpRequest, *, refused: ResendEventsForm | None = None) -> H
     developer = signed_in(request)
     form = EventFilterForm(request.GET)
     newest, position = event_feed.newest(developer.pk)
-    rows = event_feed.up_to(developer.pk, position).annotate(shown=_BEGINNING).defer("body")
+    rows = event_feed.up_to(developer.pk, position).annotate(shown=redelivery.beginning("body")).defer("body")
     fitting = rows.filter(form.lookups(developer.pk)) if form.is_valid() else rows.none()
     shown = slice_of(fitting, request.GET.get("before"), "position", rows)
     query = request.GET.copy()
@@ -67,7 +65,7 @@ def tail(request: HttpRequest) -> HttpResponse:
     fitting = fitting.filter(
         form.lookups(developer.pk) if form.is_valid() else Q(), pk__in=[event.pk for event in following]
     )
-    rows = list(fitting.annotate(shown=_BEGINNING).defer("body").order_by("-position"))
+    rows = list(fitting.annotate(shown=redelivery.beginning("body")).defer("body").order_by("-position"))
     query = request.GET.copy()
     query["newest"] = following[-1].public_id if following else newest or ""
     query["count"] = str(count + len(rows))

@@ -24,14 +24,15 @@ def deliveries_of(developer: Developer) -> QuerySet[WebhookDelivery]:
 
 def with_attempts(rows: QuerySet[WebhookDelivery], *, whole: bool = False) -> QuerySet[WebhookDelivery]:
     """For a page: attempts oldest first, with the beginning of bodies and responses as `shown` (`whole`: everything)."""
-    attempts = WebhookAttempt.objects.order_by("number").annotate(shown=_beginning("response_body"))
-    rows = rows.annotate(shown=_beginning("body"))
+    attempts = WebhookAttempt.objects.order_by("number").annotate(shown=beginning("response_body"))
+    rows = rows.annotate(shown=beginning("body"))
     if not whole:
         rows, attempts = rows.defer("body"), attempts.defer("response_body")
     return rows.prefetch_related(Prefetch("attempts", attempts))
 
 
-def _beginning(name: str) -> Left:
+def beginning(name: str) -> Left:
+    """What a page shows of a long text."""
     return Left(F(name), Value(SHOWN_CHARACTERS), output_field=CharField())
 
 
