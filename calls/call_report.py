@@ -90,7 +90,7 @@ def _publish(call: Call, now: datetime) -> None:
 
 
 def _recording_url(call: Call) -> str | None:
-    recording = Recording.objects.filter(call=call, status=Recording.Status.READY, deleted_at=None).first()
+    recording = recording_access.playable_recording(call)
     return recording_access.report_url(recording).url if recording else None
 
 

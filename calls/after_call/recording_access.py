@@ -48,6 +48,11 @@ def get_recording(call: Call) -> Recording:
     raise NotFound("This call was not recorded.", code="not_recorded")
 
 
+def playable_recording(call: Call) -> Recording | None:
+    """The recording, if there is one that can be played."""
+    return Recording.objects.filter(call=call, status=Recording.Status.READY, deleted_at=None).first()
+
+
 def signed_url(recording: Recording) -> SignedUrl:
     """A URL that needs no other key, valid for one hour."""
     return _signed(recording, _signer, URL_LIFE)

@@ -30,7 +30,7 @@ COLUMNS = [
     "id", "started_at", "direction", "status", "ending", "outcome", "from", "to", "number", "agent", "agent_version",
     "duration_seconds", "cost", "analysis",
 ]  # fmt: skip
-KINDS = ("recordings", "transcripts")
+DELETE = {"recordings": deletion.delete_recordings, "transcripts": deletion.delete_transcripts}
 
 
 @page
@@ -88,7 +88,7 @@ def calls_csv(request: HttpRequest) -> HttpResponse:
 def delete_kept(request: HttpRequest) -> HttpResponse:
     """Delete recordings, transcripts or both of the selected calls."""
     chosen = [pk for pk in map(read_id, request.POST.getlist("call")[:PAGE_SIZE]) if pk is not None]
-    kinds = [kind for kind in KINDS if request.POST.get(kind)]
+    kinds = [kind for kind in DELETE if request.POST.get(kind)]
     found = selectors.calls_of(signed_in(request)).filter(pk__in=chosen, status__in=ENDED_STATUSES)
     if not chosen or not kinds:
         messages.error(request, "Select calls, then choose recordings, transcripts, or both.")
@@ -97,9 +97,6 @@ def delete_kept(request: HttpRequest) -> HttpResponse:
         words = " and ".join(_counted(count, kind.removesuffix("s")) for kind, count in deleted.items())
         messages.success(request, f"Deleted {words}.")
     return redirect(next_page(request) or reverse("calls"))
-
-
-DELETE = {"recordings": deletion.delete_recordings, "transcripts": deletion.delete_transcripts}
 
 
 def with_columns(call: Call, columns: Sequence[str]) -> tuple[Call, list[str]]:

@@ -14,6 +14,7 @@ from accounts.models import Developer
 from agents.agent_settings import kinds
 from agents.agent_settings.declarations import KINDS, SETTINGS
 from bubblyphone.core.money import ZERO, format_money
+from calls.after_call.recording_access import playable_recording
 from calls.charging import settlement
 from calls.charging.call_prices import WHISPER_PRICE_PER_MINUTE
 from calls.control.outbound import SETTINGS_WITHOUT_AGENT
@@ -23,7 +24,7 @@ from calls.dashboard.latency_chart import latency_chart_of
 from calls.dashboard.timeline_chart import clock_zero, timeline_chart_of
 from calls.dashboard.tool_log import tool_uses
 from calls.diagnosis import diagnose
-from calls.models import AfterCallWork, Analysis, Call, Recording, Transcription
+from calls.models import AfterCallWork, Analysis, Call, Transcription
 from calls.outcomes import seconds_in_words
 from calls.selectors import deliveries_of
 from phone_numbers.models import CallMode
@@ -163,11 +164,6 @@ def _is_worked_on(call: Call) -> bool:
     return any(kind.objects.filter(call=call, status=AfterCallWork.Status.PENDING).exists() for kind in kinds)
 
 
-def kept_recording(call: Call) -> Recording | None:
-    """The recording, if it can be played."""
-    return Recording.objects.filter(call=call, status=Recording.Status.READY, deleted_at=None).first()
-
-
 def live_context(call: Call) -> dict[str, Any]:
     """Everything on a call's page that changes while the call runs."""
     deliveries = list(deliveries_of(call))
@@ -183,7 +179,7 @@ def live_context(call: Call) -> dict[str, Any]:
         "events": events,
         "deliveries": deliveries,
         "tool_uses": uses,
-        "timeline_chart": timeline_chart_of(call, transcript, events, uses, kept_recording(call)),
+        "timeline_chart": timeline_chart_of(call, transcript, events, uses, playable_recording(call)),
         "latency_chart": latency_chart_of(turns),
         "diagnosis": found if (found := diagnose(call, events, deliveries)).is_trouble else None,
         "lines": lines,

@@ -80,18 +80,15 @@ ABANDONED = {
     "session_moved": "call moved to another process",
     "process_ended": "our process ended",
 }
+_STREAM_LOST = {
+    "deploy": "we restarted a server",
+    "connection_lost": "the carrier's connection broke",
+    "session_lost": "one of our processes stopped",
+}
 # Words for an event's reason on the timeline.
 REASONS = {
-    "stream.restarted": {
-        "deploy": "we restarted a server",
-        "connection_lost": "the carrier's connection broke",
-        "session_lost": "one of our processes stopped",
-    },
-    "stream.reconnected": {
-        "deploy": "we restarted a server",
-        "connection_lost": "the carrier's connection broke",
-        "session_lost": "one of our processes stopped",
-    },
+    "stream.restarted": _STREAM_LOST,
+    "stream.reconnected": _STREAM_LOST,
     "model.reconnected": {
         "connection_lost": "its connection broke",
         "silent": "it did not respond",
