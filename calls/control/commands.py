@@ -21,7 +21,6 @@ from bubblyphone.core.crypto import hash_secret
 from bubblyphone.core.monitoring.logs import in_context
 from bubblyphone.core.network.waiting import before_waiting
 from calls.control import media_nodes
-from calls.control.session_messages import End, tell_session
 from calls.models import Call
 from phone_numbers.carriers.base import CarrierError, StreamSettings
 from phone_numbers.carriers.capabilities import CallControl
@@ -105,17 +104,9 @@ def answer(call: Call) -> None:
     )
 
 
-def reject_after_commit(call: Call) -> None:
-    after_commit(reject, call, call.carrier_call_id, command_id(call, "reject"))
-
-
 def reject(reported: AtCarrier, carrier_call_id: str, identifier: str) -> None:
     """Reject an inbound call as busy, by its report or by its row."""
     get_carrier(reported, CallControl).reject(carrier_call_id=carrier_call_id, command_id=identifier)
-
-
-def hang_up_after_commit(call: Call) -> None:
-    after_commit(hang_up, call)
 
 
 def hang_up(call: Call) -> None:
@@ -127,8 +118,3 @@ def hang_up(call: Call) -> None:
         )
     except CarrierError as error:
         logger.warning("The carrier rejected a hang-up", extra={"call_id": call.pk, "reason": error.reason})
-
-
-def tell_session_after_commit(call: Call, cause: str) -> None:
-    """Have a live session stop talking, wherever it is. Does nothing if the session is gone."""
-    after_commit(tell_session, call.pk, End(cause))

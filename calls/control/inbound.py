@@ -104,7 +104,7 @@ def _refuse(call: Call, cause: str, *, at: datetime) -> None:
     timeline.add_event(call.pk, "call.refused", "system", at=at, reason=call.refusal_reason)
     call.end_requested_at, call.end_requested_cause = at, cause
     lifecycle.finish(call, ended_at=at, cause=cause)
-    commands.reject_after_commit(call)
+    commands.after_commit(commands.reject, call, call.carrier_call_id, commands.command_id(call, "reject"))
 
 
 def finish_lookup(call_id: int, outcome: LookupOutcome) -> str:

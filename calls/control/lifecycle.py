@@ -20,7 +20,7 @@ from calls import metrics, timeline
 from calls.after_call import recordings
 from calls.charging import settlement
 from calls.control import answered_by, call_me_first_keys, carrier_recording, commands, speech, transfers
-from calls.control.session_messages import KeyPressed, tell_session
+from calls.control.session_messages import End, KeyPressed, tell_session
 from calls.models import Call, CallEvent, CallStatus, CarrierEventRecord, Direction, HangupCause
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from phone_numbers.models import CallMode
@@ -137,7 +137,7 @@ def on_answered(call: Call, event: CarrierEvent) -> None:
         return
     if call.is_over and call.hangup_reported_at is None:
         # We gave up the call before the carrier connected it.
-        commands.hang_up_after_commit(call)
+        commands.after_commit(commands.hang_up, call)
         return
     was_over = call.is_over
     if was_over and call.hangup_reported_cause in NEVER_ANSWERED:
@@ -249,8 +249,8 @@ def request_end(call: Call, cause: str, *, at: datetime) -> None:
     if call.sandbox or call.carrier_call_id is None:
         finish(call, ended_at=at, cause=cause)
     else:
-        commands.hang_up_after_commit(call)
-    commands.tell_session_after_commit(call, cause)
+        commands.after_commit(commands.hang_up, call)
+    commands.after_commit(tell_session, call.pk, End(cause))
 
 
 def finish(call: Call, *, ended_at: datetime, cause: str) -> None:
@@ -281,7 +281,7 @@ def finish(call: Call, *, ended_at: datetime, cause: str) -> None:
     note_after_commit(metrics.note_end, call)
     note_after_commit(_trace_end, call)
     transfers.drop_waiting(call)
-    commands.tell_session_after_commit(call, call.hangup_cause)
+    commands.after_commit(tell_session, call.pk, End(call.hangup_cause))
 
 
 def _trace_end(call: Call) -> None:

@@ -229,7 +229,7 @@ def _reject(call: Call) -> None:
     timeline.add_event(call.pk, "call.refused", "webhook", at=now, reason="rejected_by_lookup")
     call.end_requested_at, call.end_requested_cause = now, HangupCause.REJECTED
     lifecycle.finish(call, ended_at=now, cause=HangupCause.REJECTED)
-    commands.reject_after_commit(call)
+    commands.after_commit(commands.reject, call, call.carrier_call_id, commands.command_id(call, "reject"))
 
 
 def _find_agent(call: Call, reply: LookupReply, outcome: LookupOutcome) -> tuple[Agent | None, LookupOutcome]:

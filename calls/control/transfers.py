@@ -139,7 +139,7 @@ def on_leg_event(call: Call, transfer_id: int, event: CarrierEvent) -> None:
     elif event.type == CarrierEventType.ANSWERED:
         answered(call, transfer, at=event.occurred_at)
         if has_hung_up(transfer, before=timezone.now()):
-            commands.hang_up_after_commit(call)
+            commands.after_commit(commands.hang_up, call)
     elif event.type == CarrierEventType.SPEAK_ENDED and transfer.answered_at is None:
         if event.detail != HUNG_UP:
             commands.after_commit(_connect, transfer_id)
@@ -151,7 +151,7 @@ def on_leg_event(call: Call, transfer_id: int, event: CarrierEvent) -> None:
         # Else there was somebody who hung up: the report of the answer is late. If it does not come, `calls.clock.sweeper` fails it.
     elif event.type == CarrierEventType.ENDED and not call.is_over:
         # The carrier also ends the caller's leg; a repeated hangup is harmless.
-        commands.hang_up_after_commit(call)
+        commands.after_commit(commands.hang_up, call)
 
 
 def is_undecided(call: Call) -> bool:
