@@ -2,21 +2,16 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from calls.live.event_writer import EventWriter
-
-
-class Browser(Protocol):
-    """The browser's connection."""
-
-    async def send_json(self, frame: Mapping[str, Any]) -> None: ...
+from sandbox.sockets.browser_connection import BrowserConnection
 
 
 class BrowserObserver(EventWriter):
     """Records everything, and sends the browser its part."""
 
-    def __init__(self, call_id: int, browser: Browser) -> None:
+    def __init__(self, call_id: int, browser: BrowserConnection) -> None:
         super().__init__(call_id)
         self._browser = browser
         self._frames: asyncio.Queue[Mapping[str, Any] | None] = asyncio.Queue()
