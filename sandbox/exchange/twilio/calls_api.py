@@ -20,42 +20,16 @@ from sandbox.exchange.twilio.values import page_of
 from sandbox.exchange.validation import E164
 
 EVENTS = ("initiated", "ringing", "answered", "completed")
-_DOCUMENT = ("Url", "Method", "FallbackUrl", "FallbackMethod", "Twiml")
-_CALLBACK = ("StatusCallback", "StatusCallbackMethod", "StatusCallbackEvent")
+_DOCUMENT = "Url Method FallbackUrl FallbackMethod Twiml"
+UPDATE = f"{_DOCUMENT} Status StatusCallback StatusCallbackMethod TimeLimit"
 CREATE = (
-    *_DOCUMENT,
-    *_CALLBACK,
-    "To",
-    "From",
-    "Timeout",
-    "TimeLimit",
-    "SendDigits",
-    "CallerId",
-    "CallReason",
-    "MachineDetection",
-    "MachineDetectionTimeout",
-    "MachineDetectionSpeechThreshold",
-    "MachineDetectionSpeechEndThreshold",
-    "MachineDetectionSilenceTimeout",
-    "AsyncAmd",
-    "AsyncAmdStatusCallback",
-    "AsyncAmdStatusCallbackMethod",
-    "Record",
-    "RecordingChannels",
-    "RecordingStatusCallback",
-    "RecordingStatusCallbackMethod",
-    "RecordingStatusCallbackEvent",
+    f"{_DOCUMENT} To From Timeout TimeLimit SendDigits CallerId CallReason"
+    " StatusCallback StatusCallbackMethod StatusCallbackEvent"
+    " MachineDetection MachineDetectionTimeout MachineDetectionSpeechThreshold MachineDetectionSpeechEndThreshold"
+    " MachineDetectionSilenceTimeout AsyncAmd AsyncAmdStatusCallback AsyncAmdStatusCallbackMethod"
+    " Record RecordingChannels RecordingStatusCallback RecordingStatusCallbackMethod RecordingStatusCallbackEvent"
 )
-CREATE_UNOFFERED = (
-    "ApplicationSid",
-    "Byoc",
-    "CallToken",
-    "RecordingTrack",
-    "SipAuthPassword",
-    "SipAuthUsername",
-    "Trim",
-)
-UPDATE = (*_DOCUMENT, "Status", "StatusCallback", "StatusCallbackMethod", "TimeLimit")
+CREATE_UNOFFERED = "ApplicationSid Byoc CallToken RecordingTrack SipAuthPassword SipAuthUsername Trim"
 DEFAULT_TIMEOUT = 60
 FILTERS = {"To": "to", "From": "from", "ParentCallSid": "parent_call_sid", "Status": "status"}
 

@@ -10,18 +10,8 @@ from sandbox.exchange.twilio.forms import read_form
 from sandbox.exchange.twilio.http import route
 from sandbox.exchange.twilio.values import page_of
 
-UPDATE = ("Muted", "Hold", "EndConferenceOnExit")
-UNOFFERED = (
-    "HoldUrl",
-    "HoldMethod",
-    "AnnounceUrl",
-    "AnnounceMethod",
-    "WaitUrl",
-    "WaitMethod",
-    "BeepOnExit",
-    "Coaching",
-    "CallSidToCoach",
-)
+UPDATE = "Muted Hold EndConferenceOnExit"
+UNOFFERED = "HoldUrl HoldMethod AnnounceUrl AnnounceMethod WaitUrl WaitMethod BeepOnExit Coaching CallSidToCoach"
 
 
 class ConferencesApi:
@@ -51,7 +41,7 @@ class ConferencesApi:
         return json_response(_room(request, account).describe())
 
     async def update(self, request: web.Request, account: Account) -> web.Response:
-        form = await read_form(request, ("Status",), ("AnnounceUrl", "AnnounceMethod"))
+        form = await read_form(request, "Status", "AnnounceUrl AnnounceMethod")
         room = _room(request, account)
         if form.choice("Status", ("completed",), ""):
             room.end("conference-ended-via-api")

@@ -65,11 +65,14 @@ class Form:
         return self.choice(name, METHODS, "POST")
 
 
-async def read_form(request: web.Request, known: Iterable[str], unoffered: Iterable[str] = ()) -> Form:
-    """The body of a request. Raises TwilioError for unknown parameters, and for unsupported ones that are not empty."""
+async def read_form(request: web.Request, known: str, unoffered: str = "") -> Form:
+    """The body of a request. Raises TwilioError for unknown parameters, and for unsupported ones that are not empty.
+
+    Their names are separated by spaces.
+    """
     posted = await request.post()
     values: dict[str, tuple[str, ...]] = {}
-    names, refused = frozenset(known), frozenset(unoffered)
+    names, refused = frozenset(known.split()), frozenset(unoffered.split())
     for name in dict.fromkeys(posted):
         texts = tuple(str(value) for value in posted.getall(name))
         if name in refused and any(texts):

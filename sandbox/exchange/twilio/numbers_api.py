@@ -39,15 +39,8 @@ SETTINGS = {
     "SmsFallbackMethod": "sms_fallback_method",
     "SmsApplicationSid": "sms_application_sid",
 }
-UNOFFERED = (
-    "AddressSid",
-    "BundleSid",
-    "IdentitySid",
-    "EmergencyAddressSid",
-    "EmergencyStatus",
-    "AccountSid",
-    "ApiVersion",
-)
+UPDATE = " ".join(SETTINGS)
+UNOFFERED = "AddressSid BundleSid IdentitySid EmergencyAddressSid EmergencyStatus AccountSid ApiVersion"
 MAX_RESULTS = 1000
 SEARCH = frozenset(
     {"AreaCode", "Contains", "InRegion", "InLocality", "Beta", "PageSize", "Page", "PageToken"}
@@ -128,7 +121,7 @@ class NumbersApi:
         return json_response(page_of(request.path, request.query, "incoming_phone_numbers", rows, dict))
 
     async def buy(self, request: web.Request, account: Account) -> web.Response:
-        form = await read_form(request, ("PhoneNumber", *SETTINGS), (*UNOFFERED, "AreaCode"))
+        form = await read_form(request, f"PhoneNumber {UPDATE}", f"{UNOFFERED} AreaCode")
         number = form.text("PhoneNumber")
         block = inventory.block_of(number)
         if block is None:
@@ -148,7 +141,7 @@ class NumbersApi:
 
     async def update(self, request: web.Request, account: Account) -> web.Response:
         row = _number(request, account)
-        form = await read_form(request, SETTINGS, UNOFFERED)
+        form = await read_form(request, UPDATE, UNOFFERED)
         row |= _settings(form) | {"date_updated": rfc2822(now())}
         self._state.save()
         return json_response(row)

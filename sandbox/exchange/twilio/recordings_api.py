@@ -17,12 +17,7 @@ from sandbox.exchange.twilio.http import ACCOUNT, PREFIX, route
 from sandbox.exchange.twilio.recordings import CallRecording, RecordRequest
 from sandbox.exchange.twilio.values import page_of
 
-CREATE = (
-    "RecordingChannels",
-    "RecordingStatusCallback",
-    "RecordingStatusCallbackMethod",
-    "RecordingStatusCallbackEvent",
-)
+CREATE = "RecordingChannels RecordingStatusCallback RecordingStatusCallbackMethod RecordingStatusCallbackEvent"
 
 
 class RecordingsApi:
@@ -48,7 +43,7 @@ class RecordingsApi:
         ]
 
     async def create(self, request: web.Request, account: Account) -> web.Response:
-        form = await read_form(request, CREATE, ("RecordingTrack", "Trim"))
+        form = await read_form(request, CREATE, "RecordingTrack Trim")
         call = live_call(request, account)
         if call.status != "in-progress":
             raise errors.not_recordable()
@@ -64,7 +59,7 @@ class RecordingsApi:
         return json_response(_recording(request, account).describe())
 
     async def update(self, request: web.Request, account: Account) -> web.Response:
-        form = await read_form(request, ("Status", "PauseBehavior"))
+        form = await read_form(request, "Status PauseBehavior")
         call = live_call(request, account)
         if request.match_info["recording_sid"] == "Twilio.CURRENT":
             running = [each for each in call.recordings.by_sid.values() if each.audio is not None]
