@@ -6,6 +6,7 @@ from django.urls import include, path
 from bubblyphone.core.monitoring import health
 from bubblyphone.core.pages import web_manifest
 from bubblyphone.docs import reference_views, views
+from calls.control.carrier_webhooks import carrier_webhook
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
@@ -24,6 +25,8 @@ urlpatterns = [
     path("", include("calls.dashboard.urls")),
     path("", include("agents.dashboard.urls")),
     path("", include("sandbox.dashboard.urls")),
-    # Last, since any name may be a carrier's: pages and Stripe have addresses here, too.
-    path("webhooks/", include("calls.control.carrier_urls")),
+    # A fixed path with the vendor's name, which the operator enters there. Last, since any name may be a carrier's: pages and Stripe have
+    # addresses here, too.
+    path("webhooks/<slug:name>", carrier_webhook, name="carrier-webhook"),
+    path("webhooks/<slug:name>/<path:rest>", carrier_webhook, name="carrier-webhook-at"),
 ]
