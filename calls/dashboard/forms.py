@@ -14,7 +14,7 @@ from accounts.models import Developer
 from agents import selectors as agent_selectors
 from agents.models import Agent
 from bubblyphone.core.numbering.e164 import is_e164
-from bubblyphone.core.pages.filters import FilterForm
+from bubblyphone.core.pages.filters import FilterForm, offer
 from bubblyphone.core.templatetags.ui import phone
 from calls.models import Call, CallStatus, Direction
 from calls.outcomes import OUTCOMES, endings
@@ -91,10 +91,11 @@ class CallFilterForm(FilterForm):
         data = data.copy()
         data.setlist("columns", [name for name in data.getlist("columns") if name in known][:MAX_COLUMNS])
         super().__init__(data)
-        self.fields["columns"].choices = [(name, in_words(name)) for name in known]  # type: ignore[attr-defined]
+        offer(self, "columns", [(name, in_words(name)) for name in known])
         numbers = number_selectors.numbers_of(developer).select_related(None).only("label", "e164").order_by("pk")
-        self._offer("number", "All numbers", [(number.pk, number.label or phone(number.e164)) for number in numbers])
-        self._offer("agent", "All agents", [(agent.pk, agent.name) for agent in agents])
+        named = [(number.pk, number.label or phone(number.e164)) for number in numbers]
+        offer(self, "number", [("", "All numbers"), *named])
+        offer(self, "agent", [("", "All agents"), *((agent.pk, agent.name) for agent in agents)])
         self.choose()
 
     @property
@@ -114,11 +115,6 @@ class CallFilterForm(FilterForm):
         if since and until and until < since:
             self.add_error("until", "Enter a date on or after the From date.")
         return self.cleaned_data
-
-    def _offer(self, name: str, everything: str, choices: list[tuple[int, str]]) -> None:
-        field = self.fields[name]
-        assert isinstance(field, forms.ChoiceField)
-        field.choices = [("", everything), *choices]
 
     @property
     def moment(self) -> str:

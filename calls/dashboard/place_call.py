@@ -15,6 +15,7 @@ from agents.agent_settings import resolution
 from agents.dashboard.variable_fields import VariablesForm
 from agents.models import Agent
 from agents.selectors import agents_of
+from bubblyphone.core.pages.filters import offer
 from bubblyphone.core.pages.views import form_page, refusals_on
 from bubblyphone.core.pagination import read_id
 from bubblyphone.core.templatetags.ui import phone
@@ -46,8 +47,8 @@ class PlaceCallForm(VariablesForm, WhenForm):
 
     without_default = "This variable has no default."
     to = TelephoneField(label="Number to call")
-    number = forms.ChoiceField(label="Call from")
-    agent = forms.ChoiceField(label="Who speaks?", required=False)
+    number = forms.ChoiceField(label="Call from", widget=forms.Select(attrs=SHOW_ANEW))
+    agent = forms.ChoiceField(label="Who speaks?", required=False, widget=forms.Select(attrs=SHOW_ANEW))
     own_phone = TelephoneField(label="Your phone", required=False)
 
     def __init__(
@@ -60,8 +61,9 @@ class PlaceCallForm(VariablesForm, WhenForm):
         self.agents = {str(agent.pk): agent for agent in agents_of(developer)}
         self.initial.setdefault("time_zone", developer.time_zone)
         self.initial["number"] = str(self.chosen_number.pk) if self.chosen_number else ""
-        self._offer("number", [(pk, _name_of(number)) for pk, number in self.numbers.items()])
-        self._offer(
+        offer(self, "number", [(pk, _name_of(number)) for pk, number in self.numbers.items()])
+        offer(
+            self,
             "agent",
             [
                 ("", who_speaks(self.chosen_number)),
@@ -136,12 +138,6 @@ class PlaceCallForm(VariablesForm, WhenForm):
             due_at=due_at,
             time_zone=values["time_zone"],
         )
-
-    def _offer(self, name: str, choices: list[tuple[str, str]]) -> None:
-        field = self.fields[name]
-        assert isinstance(field, forms.ChoiceField)
-        field.choices = choices
-        field.widget.attrs |= SHOW_ANEW
 
 
 def who_speaks(number: PhoneNumber | None) -> str:

@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from accounts.models import Developer
 from bubblyphone.core.api.openapi import description
-from bubblyphone.core.pages.filters import FilterForm
+from bubblyphone.core.pages.filters import FilterForm, offer
 from bubblyphone.core.pagination import read_id
 from webhooks import account_endpoints, event_feed
 from webhooks.http.outbound_http import MAX_URL_LENGTH, validate_webhook_url
@@ -110,6 +110,4 @@ class ResendEventsForm(_TimeRangeForm):
     def __init__(self, data: Any = None, *, developer: Developer, **options: Any) -> None:
         super().__init__(data, **options)
         enabled = account_endpoints.endpoints_of(developer).filter(enabled=True).order_by("pk")
-        field = self.fields["endpoint"]
-        assert isinstance(field, forms.ChoiceField)
-        field.choices = [(endpoint.pk, endpoint.description or endpoint.url) for endpoint in enabled]
+        offer(self, "endpoint", [(endpoint.pk, endpoint.description or endpoint.url) for endpoint in enabled])

@@ -1,9 +1,17 @@
 """The filters above a list, kept in its URL (templates/components/filters.html)."""
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django import forms
 from django.forms import BoundField
+
+
+def offer(form: forms.Form, name: str, choices: Iterable[tuple[Any, str]]) -> None:
+    """Give a field its choices, where they differ between accounts."""
+    field = form.fields[name]
+    assert isinstance(field, forms.ChoiceField)
+    field.choices = choices
 
 
 class FilterForm(forms.Form):
