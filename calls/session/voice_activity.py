@@ -230,13 +230,8 @@ def sound_begins_ms(payload: str, audio_format: AudioFormat) -> float | None:
     return (len(data) - len(heard)) / audio_format.sample_rate * 1000 if heard else None
 
 
-def sounds_in(payload: str, audio_format: AudioFormat) -> list[tuple[float, float]]:
-    """Begin and end, in seconds, of the audible parts of a piece, separated by pauses of 0.1 s."""
-    return length_and_sounds(payload, audio_format)[1]
-
-
 def length_and_sounds(payload: str, audio_format: AudioFormat) -> tuple[float, list[tuple[float, float]]]:
-    """The length of a piece in milliseconds, and the audible parts as from `sounds_in`."""
+    """The length of a piece in milliseconds, and the audible parts, separated by pauses of 0.1 s: begin and end in seconds."""
     try:
         data = decode_payload(payload)
     except ValueError:

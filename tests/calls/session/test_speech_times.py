@@ -7,7 +7,7 @@ import pytest
 from bubblyphone.core.audio import PCM16_16K, PCMA_8K, PCMU_8K, AudioFormat
 from calls.session.speech_times import SpeechTimes
 from calls.session.transport import SILENCE
-from calls.session.voice_activity import sounds_in
+from calls.session.voice_activity import length_and_sounds
 from tests.calls.session.test_turn_clock import sound
 
 Stretch = tuple[float, float]
@@ -48,6 +48,6 @@ def test_a_long_pause_splits_a_chunk(audio_format: AudioFormat) -> None:
     silence = SILENCE[audio_format.encoding] * width * (audio_format.sample_rate // 2)
     piece = base64.b64encode(silence + voice + silence + voice + silence).decode()
     expected = [pytest.approx(each, abs=0.001) for each in [(0.5, 0.7), (1.2, 1.4)]]
-    assert sounds_in(piece, audio_format) == expected
-    assert sounds_in(base64.b64encode(silence).decode(), audio_format) == []
-    assert sounds_in("not base64!", audio_format) == []
+    assert length_and_sounds(piece, audio_format)[1] == expected
+    assert length_and_sounds(base64.b64encode(silence).decode(), audio_format)[1] == []
+    assert length_and_sounds("not base64!", audio_format)[1] == []
