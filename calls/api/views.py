@@ -187,7 +187,7 @@ def create_call(developer: Developer, body: dict[str, Any], api_key: ApiKey | No
     except NotFound:
         raise InvalidRequest({"model_key_id": ["This model key does not exist."]}) from None
     mode = body.pop("mode", None) or number.mode
-    return outbound.place_call(
+    call = outbound.begin_call(
         developer=developer,
         number=number,
         to=body.pop("to"),
@@ -197,3 +197,5 @@ def create_call(developer: Developer, body: dict[str, Any], api_key: ApiKey | No
         metadata=body.pop("metadata", {}),
         api_key=api_key,
     )
+    outbound.dial(call)
+    return call

@@ -28,7 +28,7 @@ SAID_AGAIN_EVERY = timedelta(seconds=20)
 def place(*, developer: Developer, number: PhoneNumber, own_phone: str, to: str) -> Call:
     """Ring `own_phone`, then dial `to` when a key is pressed.
 
-    Raises like `outbound.place_call`, and Forbidden if `to` is refused now.
+    Raises like `outbound.begin_call` and `outbound.dial`, and Forbidden if `to` is refused now.
     """
     if own_phone == to:
         raise InvalidRequest({"own_phone": ["Enter a number other than the one to call."]})
@@ -40,7 +40,6 @@ def place(*, developer: Developer, number: PhoneNumber, own_phone: str, to: str)
     )
     _ask(call, 0)
     outbound.dial(call)
-    call.refresh_from_db()
     return call
 
 

@@ -38,38 +38,6 @@ CARRIER_LIMIT_SLACK_SECONDS = 60
 SETTINGS_WITHOUT_AGENT = ("recording_enabled", "transcription_enabled", "max_call_duration", "max_cost_per_call")
 
 
-def place_call(
-    *,
-    developer: Developer,
-    number: PhoneNumber,
-    to: str,
-    mode: str,
-    request: Mapping[str, Any],
-    agent: Agent | None,
-    metadata: Mapping[str, str] | None = None,
-    api_key: ApiKey | None = None,
-) -> Call:
-    """Dial `to` from `number`.
-
-    `request` overrides settings for this call; `api_key` is the key of the request. Raises Forbidden (policy), InsufficientFunds,
-    TooManyRequests (caps), InvalidRequest, Conflict (number suspended) before dialing, UpstreamFailed if the carrier refuses: the call is
-    then stored as failed.
-    """
-    call = begin_call(
-        developer=developer,
-        number=number,
-        to=to,
-        mode=mode,
-        request=request,
-        agent=agent,
-        metadata=metadata,
-        api_key=api_key,
-    )
-    dial(call)
-    call.refresh_from_db()
-    return call
-
-
 def begin_call(
     *,
     developer: Developer,
@@ -82,9 +50,9 @@ def begin_call(
     api_key: ApiKey | None = None,
     connect_to: str = "",
 ) -> Call:
-    """Admit and store a call for `dial`.
+    """Admit and store a call from `number`, for `dial`. With `connect_to`, no agent takes part (`calls.control.call_me_first`).
 
-    Arguments and errors are those of `place_call`. With `connect_to`, no agent takes part (`calls.control.call_me_first`).
+    `request` overrides settings. Raises Forbidden (policy), InsufficientFunds, TooManyRequests (caps), InvalidRequest, Conflict.
     """
     _refuse_inactive(number)
     variables: dict[str, str] = request.get("dynamic_variables") or {}
@@ -187,7 +155,10 @@ def refuse(found: Mapping[str, list[str]]) -> None:
 
 
 def dial(call: Call, *, is_repeated: bool = False) -> None:
-    """Have the carrier place a call stored by `begin_call`. A repeat is the same command. Raises UpstreamFailed."""
+    """Have the carrier place a call stored by `begin_call`. A repeat is the same command.
+
+    Raises UpstreamFailed if the carrier refuses: the call is then stored as failed.
+    """
     try:
         carrier_call_id = _place_at_carrier(call)
     except CarrierError as error:
@@ -198,6 +169,7 @@ def dial(call: Call, *, is_repeated: bool = False) -> None:
             lifecycle.end_call(call.pk, HangupCause.CARRIER_FAILED)
             raise UpstreamFailed(f"The carrier could not place the call: {error}") from error
     Call.objects.filter(pk=call.pk, carrier_call_id=None).update(carrier_call_id=carrier_call_id)
+    call.refresh_from_db()
 
 
 def _place_at_carrier(call: Call) -> str:

@@ -110,14 +110,14 @@ class PlaceCallForm(VariablesForm, WhenForm):
         return values
 
     def place(self, developer: Developer) -> Call:
-        """Dial. Raises like `calls.control.outbound.place_call`."""
+        """Dial. Raises like `begin_call` and `dial` of `calls.control.outbound`."""
         values = self.cleaned_data
         number = self.numbers[values["number"]]
         if self.is_me_first:
             return call_me_first.place(
                 developer=developer, number=number, own_phone=values["own_phone"], to=values["to"]
             )
-        return outbound.place_call(
+        call = outbound.begin_call(
             developer=developer,
             number=number,
             to=values["to"],
@@ -125,6 +125,8 @@ class PlaceCallForm(VariablesForm, WhenForm):
             request={"dynamic_variables": self.values()},
             agent=self.chosen_agent,
         )
+        outbound.dial(call)
+        return call
 
     def schedule(self, developer: Developer, due_at: datetime) -> ScheduledCall:
         """Schedule the call. Raises like `calls.control.scheduled_calls.schedule`."""

@@ -123,11 +123,13 @@ def test_calls_from_a_number_at_each_carrier_can_be_hung_up(
 
     exchange.run(plug_in())
     calls = [
-        outbound.place_call(
+        outbound.begin_call(
             developer=number.developer, number=number, to=person, mode="webhook", request={}, agent=None
         )
         for number, person in zip(numbers, people, strict=True)
     ]
+    for call in calls:
+        outbound.dial(call)
     for call in calls:
         eventually(lambda call=call: Call.objects.get(pk=call.pk).status == "answered")  # type: ignore[misc]
         running_calls.hang_up(call=call)

@@ -153,7 +153,7 @@ def test_a_request_authenticated_before_the_deactivation_is_refused() -> None:
     call = make_call(number, BEGIN)
     deactivate(developer)
     with pytest.raises(Forbidden, match="deactivated"):
-        outbound.place_call(
+        outbound.begin_call(
             developer=developer, number=number, to="+12025551234", mode="streaming", request={}, agent=None
         )
     with pytest.raises(Forbidden, match="deactivated"):

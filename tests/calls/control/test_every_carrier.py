@@ -32,9 +32,11 @@ def own_number(dialect: Dialect, **fields: Any) -> PhoneNumber:
 
 
 def place(number: PhoneNumber) -> Call:
-    return outbound.place_call(
+    call = outbound.begin_call(
         developer=number.developer, number=number, to=PERSON, mode="streaming", request={}, agent=None
     )
+    outbound.dial(call)
+    return call
 
 
 def deliver_reports(

@@ -91,8 +91,9 @@ def test_the_timeline_says_why_a_fallback_number_was_not_used(
     number = two_numbers(dialect)
     PhoneNumber.objects.filter(e164=OTHER).update(**change)
     dialect.server.answer_to = lambda asked: REFUSED  # type: ignore[method-assign]
+    call = outbound.begin_call(developer=number.developer, number=number, to=PERSON, mode=mode, request={}, agent=None)
     with pytest.raises(UpstreamFailed):
-        outbound.place_call(developer=number.developer, number=number, to=PERSON, mode=mode, request={}, agent=None)
+        outbound.dial(call)
     assert (skipped(), other.server.asked) == ([{"from": OTHER, "reason": reason}], [])
 
 

@@ -96,9 +96,11 @@ def events() -> list[str]:
 
 
 def place(number: PhoneNumber) -> Call:
-    return outbound.place_call(
+    call = outbound.begin_call(
         developer=number.developer, number=number, to=PERSON, mode="webhook", request={}, agent=None
     )
+    outbound.dial(call)
+    return call
 
 
 def test_an_inbound_call_is_answered_transcribed_and_ended(exchange: ExchangeThread, settings: Any) -> None:
