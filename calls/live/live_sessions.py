@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
 
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from calls.control import media_nodes, streams
@@ -52,7 +52,10 @@ async def _beat() -> None:
 
 
 def _touch(call_ids: list[int]) -> None:
-    Call.objects.filter(pk__in=call_ids).update(session_seen_at=timezone.now())
+    # A locked call is touched five seconds later: waiting for one while others are locked here can be a deadlock.
+    with transaction.atomic():
+        free = Call.objects.filter(pk__in=call_ids).select_for_update(skip_locked=True, no_key=True)
+        Call.objects.filter(pk__in=free.values("pk")).update(session_seen_at=timezone.now())
 
 
 def is_draining() -> bool:
