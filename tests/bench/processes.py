@@ -63,6 +63,7 @@ class Level:
 
 async def measure_processes(setup: Setup, scale: Scale, say: Say) -> list[Finding]:
     await setup.start_clock_to_stay()
+    await asyncio.to_thread(setup.system.wait_until_the_clock_is_idle)
     levels = []
     for processes, calls in sorted(scale.spread):
         await setup.start_media(processes)

@@ -167,6 +167,12 @@ class System:
         self._wait_for(clock, lambda: _is_idle(clock.pid, share=CLOCK_SHARE))
         return clock.pid
 
+    def wait_until_the_clock_is_idle(self) -> None:
+        """Until it has sent the webhooks of the parts that were measured before."""
+        clock = self._clock
+        assert clock is not None
+        self._wait_for(clock, lambda: _is_idle(clock.pid, share=CLOCK_SHARE))
+
     def stop_clock(self) -> None:
         assert self._clock is not None
         self._clock.terminate()
