@@ -1,4 +1,4 @@
-"""The developer of a request, and endpoints that need none."""
+"""The signed-in developer of a request, and endpoints that need no authentication."""
 
 from django.http import HttpRequest
 from rest_framework.permissions import AllowAny
@@ -16,7 +16,7 @@ def signed_in(request: HttpRequest | Request) -> Developer:
 
 
 class PublicView(APIView):
-    """An endpoint of the API for everybody."""
+    """An API endpoint without authentication."""
 
     authentication_classes = []
     permission_classes = [AllowAny]

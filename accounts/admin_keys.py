@@ -33,7 +33,7 @@ class ChangesNeedAdminKey(IsAuthenticated):
 
 
 class AdminKeyView(APIView):
-    """An endpoint that any key may read, and only an admin key or a session token may change."""
+    """An endpoint that any key may read. Changes require an admin key or a session token."""
 
     errors_of_changes = ERRORS
     permission_classes = [ChangesNeedAdminKey, KnownParameters, ReadableBody]

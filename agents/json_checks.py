@@ -7,7 +7,7 @@ Problem = tuple[str, str]  # (path, text)
 
 
 def by_path(problems: Iterable[Problem]) -> dict[str, list[str]]:
-    """The texts of each path."""
+    """The texts of the problems, grouped by path."""
     found: dict[str, list[str]] = {}
     for path, text in problems:
         found.setdefault(path, []).append(text)

@@ -8,7 +8,7 @@ from agents.models import AIModel
 
 @lru_cache(maxsize=1)
 def _catalog(minute: int) -> frozenset[str]:
-    """Slugs and vendors' names; read from the database once a minute."""
+    """Slugs and vendors' names of all models. `minute` is the cache key, so they are read from the database once a minute."""
     pairs = AIModel.objects.values_list("slug", "upstream_id")
     return frozenset(name for pair in pairs for name in pair)
 

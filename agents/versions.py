@@ -31,7 +31,7 @@ CONTEXT_LINES = 2  # unchanged lines shown around a change
 
 
 class LinkedSettings(Protocol):
-    """A phone number, as far as this package needs it: its own agent settings, optionally a linked agent and a fixed version of it."""
+    """The part of a phone number that this package uses: its own agent settings, and optionally a linked agent and a version of it."""
 
     @property
     def agent(self) -> Agent | None: ...

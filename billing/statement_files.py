@@ -16,7 +16,7 @@ from bubblyphone.core.api.views import format_time
 from bubblyphone.core.money import format_money
 from bubblyphone.core.pagination import in_pages
 
-MOST_CREDITS = 50  # that a PDF lists one by one: a row takes a millisecond
+MOST_CREDITS = 50  # credits that a PDF lists individually; each row takes 1 ms
 COST_COLUMNS = ["created_at", "kind", "description", "cost", "currency"]
 COLUMNS = ["created_at", "kind", "description", "amount", "balance", "currency"]
 
@@ -26,7 +26,7 @@ def file_name(statement: Statement, extension: str) -> str:
 
 
 def statement_pdf(developer: Developer, statement: Statement) -> HttpResponse:
-    """Summary, payments and credits one by one or, if they are very many, by day, charges by day."""
+    """Summary, credits (individually, or by day if there are more than MOST_CREDITS), and charges by day."""
     period = statement.period
     document = Document(f"{'Statement' if billing_switch.is_on() else 'Costs'} {period.start:%B %Y}")
     who = developer.company_name or developer.name

@@ -94,7 +94,7 @@ def statements_of(developer: Developer, now: datetime) -> list[Statement]:
         table, developer, [month for month in months if month != current],
         lambda month: month.end <= now - period_cache.SETTLES, lambda missing: _lines(developer.pk, missing),
     )  # fmt: skip
-    # The past days of the current month are remembered, too.
+    # The past days of the current month are cached, too.
     days = period_cache.recall(
         f"{table}:{current.name}", developer, [day_of(day) for day in current.days(now.date())],
         lambda day: day.end <= now - period_cache.SETTLES, lambda missing: _lines(developer.pk, missing),
@@ -109,7 +109,7 @@ def statements_of(developer: Developer, now: datetime) -> list[Statement]:
 
 
 def _together(days: Iterable[list[Line]]) -> list[Line]:
-    """The lines of several days as those of one period."""
+    """The lines of several days, added up by kind."""
     found: dict[str, Line] = {}
     for line in (line for lines in days for line in lines):
         before = found.get(line.kind, Line(line.kind, 0, ZERO))
@@ -165,7 +165,7 @@ def _charges(developer_id: int, days: list[date]) -> dict[date, Decimal]:
 
 
 def by_day(entries: QuerySet[Any]) -> list[tuple[date, Decimal]]:
-    """The sum of each day that has any of these entries."""
+    """The sum of these entries on each day that has any."""
     days = entries.annotate(day=TruncDate("created_at", tzinfo=UTC)).order_by("day")
     return list(days.values_list("day").annotate(Sum("amount")))
 

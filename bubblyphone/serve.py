@@ -49,9 +49,9 @@ from calls.live.database_threads import in_database  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
-# Every call waits while garbage is looked for. With these numbers that takes 1.4 ms among new objects, and 6 to 13 ms among those that
-# survived five such searches; larger numbers make the waits fewer and longer (5,000 and 10: 3 and 30 ms). All objects are searched at the
-# earliest after 500,000 new ones.
+# Garbage collections pause every call. With these thresholds, a collection of the youngest generation takes 1.4 ms, and one of the middle
+# generation 6 to 13 ms. Larger thresholds make pauses rarer and longer (5,000 and 10: 3 and 30 ms). A full collection happens after
+# 500,000 new objects at the earliest.
 GC_THRESHOLDS = (2_000, 5, 50)
 # How often a web process looks whether calls will come to it, and from when on it expects them because no media process is there.
 EXPECTED_LOOK_SECONDS = 0.2
@@ -157,7 +157,7 @@ def main(role: str) -> None:
     """
     endpoints = describe_endpoints(settings.HOST, settings.PORT)
     logger.info("listening on %s, port %d", settings.HOST, settings.PORT)
-    # A thread that computes gives way to the loop after this long, not after Python's 5 ms. The loop releases the interpreter several
+    # A computing thread releases Python's global lock to the event loop after this time instead of 5 ms. The loop releases the lock several
     # times for each frame, and may have to wait this long each time.
     sys.setswitchinterval(0.0001)
     shorten_time_slices()

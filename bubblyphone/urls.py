@@ -25,8 +25,8 @@ urlpatterns = [
     path("", include("calls.dashboard.urls")),
     path("", include("agents.dashboard.urls")),
     path("", include("sandbox.dashboard.urls")),
-    # A fixed path with the vendor's name, which the operator enters there. Last, since any name may be a carrier's: pages and Stripe have
-    # addresses here, too.
+    # The operator enters this URL, with the carrier's name, at the carrier. It comes last because it matches any name, and pages and
+    # Stripe's webhook also have paths below webhooks/.
     path("webhooks/<slug:name>", carrier_webhook, name="carrier-webhook"),
     path("webhooks/<slug:name>/<path:rest>", carrier_webhook, name="carrier-webhook-at"),
 ]

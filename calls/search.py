@@ -32,9 +32,9 @@ def search(calls: QuerySet[Call], text: str) -> QuerySet[Call]:
 
 
 def is_one_digit(text: str) -> bool:
-    """Whether the text repeats one digit, like "000000": only the NEWEST calls are searched for that.
+    """Whether the text is one digit repeated more than three times, like "000000": such a search covers only the NEWEST calls.
 
-    An index of every three digits in a row finds all numbers with "000", which may be those of most calls.
+    The index of three digits in a row finds every number with "000", which most calls may have.
     """
     digits = _digits_of(text)
     return len(digits) > 3 and len({*digits}) == 1
@@ -47,7 +47,7 @@ def newest(calls: QuerySet[Call]) -> QuerySet[Call]:
 
 
 def _digits_of(text: str) -> str:
-    """The digits of a part of a phone number; "" for other texts."""
+    """The digits of a text that can be part of a phone number; "" for other texts, and for fewer than three digits."""
     digits = _NO_DIGIT.sub("", text) if _NUMBER.fullmatch(text.strip()) else ""
     return digits if len(digits) > 2 else ""
 
@@ -60,7 +60,7 @@ def _expected(rows: QuerySet[TranscriptEntry]) -> int:
 
 def has_number_with(digits: str) -> Q:
     """Calls of which a number has these digits: the caller's, that of the phone that rang, or the destination of a call-me-first call."""
-    # The first condition names the index of the few that have one.
+    # The first condition makes PostgreSQL use the partial index of the few calls that have a `connect_to`.
     called = ~Q(connect_to="") & Q(connect_to__contains=digits)
     return Q(from_number__contains=digits) | Q(to_number__contains=digits) | called
 

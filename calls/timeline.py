@@ -17,7 +17,7 @@ from calls.session.conversation_history import cut_texts
 from calls.session.turn_clock import TurnTimes
 from webhooks import outbox
 
-# A call's row is wide, its configuration can be long, and segments are written while it runs.
+# Only what segments need: they are written while a call runs, and its row can be large because of `config`.
 _READ_FOR_SEGMENTS = (
     "developer_id",
     "ended_at",

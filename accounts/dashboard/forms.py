@@ -41,7 +41,7 @@ def _current_password(label: str, **attrs: str) -> forms.CharField:
 
 
 def _user_name() -> forms.EmailField:
-    """The email that an account signs in with."""
+    """The email address to sign in with, for browsers' password managers."""
     widget = forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True})
     return forms.EmailField(label="Email", max_length=254, widget=widget)
 

@@ -53,7 +53,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class _Word:
-    """A text with its own rules."""
+    """A text whose subclass defines the rules it must satisfy."""
 
     max_length: int
 

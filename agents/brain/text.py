@@ -53,12 +53,12 @@ def label(name: str) -> str:
 
 
 def without(match: re.Match[str]) -> str:
-    """The text that was searched, without what was found."""
+    """The searched text with a space in place of the match."""
     return match.string[: match.start()] + " " + match.string[match.end() :]
 
 
 def as_sentence(text: str) -> str:
-    """With a capital letter at the beginning and a mark at the end."""
+    """The text with a capital first letter and punctuation at the end."""
     text = text.strip()
     text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -212,10 +212,10 @@ class ApiKeyInput(forms.CharField):
 
 
 class CheckedForm(forms.Form):
-    """Validated by the API's serializer too, so that page and API never disagree."""
+    """Also validated by the API's serializer, so that pages and API accept the same values."""
 
     serializer_class: ClassVar[type[Serializer[Any]]]
-    known: Mapping[str, Any] = {}  # what the serializer needs besides the input
+    known: Mapping[str, Any] = {}  # values that the serializer needs in addition to the input
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or {}

@@ -78,5 +78,5 @@ def of_gemini(message: bytes) -> str | None:
 
 
 def is_gemini_interruption(message: bytes) -> bool:
-    """Whether a message says that the caller interrupts the answer, and nothing else."""
+    """Whether a message only reports that the caller interrupted the answer."""
     return _GEMINI_INTERRUPTION.fullmatch(message) is not None

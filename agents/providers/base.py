@@ -118,7 +118,7 @@ class RealtimeSession(ABC):
     # Called with the model's audio, item id and payload, in the callback that read it, while the reader of `events` is waiting. If it
     # returns False, the audio goes to the reader. It must not raise. Sessions without a short path ignore it.
     audio_sink: Callable[[str, str], bool] | None = None
-    # The same for the report that the caller has begun to speak. If it returns False, `events` gives SpeechStarted.
+    # Called in the same way with the report that the caller started to speak. If it returns False, `events` yields SpeechStarted.
     speech_sink: Callable[[], bool] | None = None
 
     @abstractmethod

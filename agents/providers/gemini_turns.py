@@ -83,7 +83,7 @@ class GeminiTurns:
         return events
 
     def interrupted(self) -> None:
-        """The caller speaks: nobody hears the rest of this turn."""
+        """The caller interrupted this turn: the rest of it is dropped."""
         self._is_interrupted = True
 
     def tool_called(self) -> list[ModelEvent]:

@@ -1,4 +1,4 @@
-"""Loading models into onnxruntime. Only the workers import this."""
+"""Loads models into onnxruntime. Only the speech workers import this module."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import onnxruntime
 
 
 def open_model(path: Path) -> onnxruntime.InferenceSession:
-    """With one thread: two requests of two calls share two cores better than one request on both."""
+    """Open a model that uses one thread: with several calls at once, a core for each request is faster than all cores for each in turn."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -34,7 +34,7 @@ def keep_from(payment_id: int) -> None:
 
 
 def _looks(method: Mapping[str, Any]) -> dict[str, str]:
-    """What a card shows of Stripe's payment method."""
+    """The fields of `Card` that come from Stripe's payment method."""
     details = method.get("card") or {}
     year, month = details.get("exp_year"), details.get("exp_month")
     return {

@@ -51,7 +51,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 class NewestFirst(ChangeList):
-    """Rows by id: for other columns there is no index, and a sorted list would read the whole table."""
+    """Lists rows by ID only. Other columns have no index, so sorting by one would read the whole table."""
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str | Combinable]:
         return ["-pk"]
@@ -61,10 +61,10 @@ class NewestFirst(ChangeList):
 
 
 class GrowingListAdmin(ReadOnlyAdmin):
-    """Rows of a table that grows forever: the newest are listed, and what is searched is found by an index.
+    """Lists a table that grows forever, newest rows first. Searches use indexes.
 
-    A search is for a part of an account's email, or by one of `lookups`, each of which has an index. Filters look at the NEWEST rows of
-    all accounts, or of one: none may match of many millions.
+    A search is for a part of an account's email, or by one of `lookups`, each of which has an index. Filters apply only to the
+    NEWEST rows of all accounts or of one: PostgreSQL might otherwise read many millions of rows without finding a match.
     """
 
     paginator = BoundedPaginator
@@ -72,9 +72,9 @@ class GrowingListAdmin(ReadOnlyAdmin):
     search_fields = ["developer__email"]
     lookups: ClassVar[tuple[str, ...]] = ()
     MOST_ACCOUNTS = 100  # that a search looks at
-    NEWEST = 100_000  # rows that a filter looks at
+    NEWEST = 100_000  # rows that a filter applies to
     sortable_by = ()
-    search_help_text = f"Search by email, ID, or an exact value. Filters look at the newest {NEWEST:,} rows."
+    search_help_text = f"Search by email, ID, or an exact value. Filters apply to the newest {NEWEST:,} rows."
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return NewestFirst

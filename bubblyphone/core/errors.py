@@ -30,7 +30,7 @@ class ApplicationError(Exception):
 
     @property
     def full_message(self) -> str:
-        """The message for a place without fields; of field errors, all of their texts."""
+        """The message to show where there are no fields: all texts of field errors, if there are any."""
         return self.message
 
 

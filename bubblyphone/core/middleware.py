@@ -32,7 +32,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class Middleware:
-    """The base of ours: `get_response` is the next one, or the view."""
+    """Base class of our middleware. `get_response` calls the next middleware or the view."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

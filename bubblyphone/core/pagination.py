@@ -10,7 +10,7 @@ from django.db.models import Model, Q, QuerySet
 Row = TypeVar("Row", bound=Model)
 PAGE_SIZE = 25  # rows that are shown
 FILE_PAGE_SIZE = 500  # rows that are read at once for a file
-MOST_COUNTED = 1_000
+MOST_COUNTED = 1_000  # rows
 MAX_ID = 2**63 - 1
 
 
@@ -56,7 +56,7 @@ def slice_of(
 
 
 def count_in_words(rows: QuerySet[Any], most: int = MOST_COUNTED) -> str:
-    """How many rows there are, as "234" or "more than 1,000"; "" for none. It reads no more rows than that."""
+    """The number of rows as text: "234", "more than 1,000", or "" for none. Reads at most `most` + 1 rows."""
     count = rows.order_by()[: most + 1].count()
     return f"more than {most:,}" if count > most else f"{count:,}" if count else ""
 

@@ -53,7 +53,7 @@ TOOL_EXAMPLE = """{
 
 
 class SchemaView(PublicView):
-    """GET /schema: the OpenAPI document as it is, for everybody."""
+    """GET /schema: the OpenAPI document, without authentication."""
 
     def get(self, request: Request) -> Response:
         return Response(openapi())

@@ -1,8 +1,8 @@
 """Short time slices for the thread that carries audio.
 
-A thread that wakes up waits while another one on its core uses up its time slice, often until the kernel's next tick: for up to 4 ms, if
-PostgreSQL, a worker or a thread of ours is running. Since Linux 6.12 it interrupts threads with longer slices. Its share of the processor
-stays the same.
+A thread that wakes up waits until the running thread on its core has used up its time slice, often until the kernel's next tick. That takes
+up to 4 ms if PostgreSQL, a worker or another thread of ours is running. Since Linux 6.12, a thread with a shorter slice preempts threads
+with longer ones. Its share of the CPU stays the same.
 """
 
 import ctypes
@@ -30,10 +30,10 @@ class _Attributes(ctypes.Structure):
 
 
 def shorten_time_slices() -> bool:
-    """For the calling thread, and the threads and processes that it starts from now on. False if the system does not offer it."""
+    """Set them for the calling thread and for threads and processes that it starts later. False if the system does not support it."""
     number = _SYSCALLS.get(platform.machine()) if platform.system() == "Linux" else None
     if number is None or os.sched_getscheduler(0) != os.SCHED_OTHER:
         return False
-    nice = os.getpriority(os.PRIO_PROCESS, 0)  # would be reset otherwise
+    nice = os.getpriority(os.PRIO_PROCESS, 0)  # sched_setattr would reset it
     attributes = _Attributes(ctypes.sizeof(_Attributes), os.SCHED_OTHER, 0, nice, 0, SLICE_NS, 0, 0)
     return bool(ctypes.CDLL(None).syscall(number, 0, ctypes.byref(attributes), 0) == 0)

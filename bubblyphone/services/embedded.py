@@ -1,4 +1,4 @@
-"""What the embedded services have in common: a process, its log, and a URL."""
+"""The base class of the embedded services: a process with a log and a URL."""
 
 import contextlib
 import signal
@@ -16,7 +16,7 @@ CLEAN_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 class EmbeddedService(ABC):
     """PostgreSQL or Valkey: one server on loopback TCP with a password."""
 
-    # The signals that end it, each with the seconds until the next one.
+    # The signals that stop it, each with the seconds to wait before the next one.
     shutdowns: ClassVar[tuple[tuple[signal.Signals, int], ...]]
 
     def __init__(self, log_path: Path, secrets_store: SecretsStore) -> None:
@@ -46,7 +46,7 @@ class EmbeddedService(ABC):
         return None if self.process is None else self.process.poll()
 
     def stop(self) -> None:
-        """Shut it down; kill it if nothing else helps."""
+        """Send each of `shutdowns` until it stops, then SIGKILL."""
         if self.process is None:
             return
         for number, seconds in (*self.shutdowns, (signal.SIGKILL, None)):
@@ -60,7 +60,7 @@ class EmbeddedService(ABC):
         self.process = None
 
     def log_tail(self) -> str:
-        """The end of its log."""
+        """The last 2,000 characters of its log; "" if there is none."""
         with contextlib.suppress(OSError):
             return self.log_path.read_text(errors="replace")[-2000:].strip()
         return ""

@@ -29,7 +29,7 @@ def kill_group(group: int) -> None:
 
 
 def end_groups(signals: Mapping[int, int], grace_seconds: float) -> None:
-    """Send each leader its signal, and kill the rest of its group if that does not end in time."""
+    """Send each group's signal to its leader. After `grace_seconds`, kill what is left of the groups."""
     for group, number in signals.items():
         signal_leader(group, number)
     deadline = time.monotonic() + grace_seconds

@@ -30,7 +30,7 @@ class PlatformProcess:
         *,
         is_background: bool = False,
     ) -> None:
-        """In the background, it and its children have a lower priority than calls."""
+        """With `is_background`, the process and its children get a lower priority than processes with calls."""
         self.name = name
         self.command = list(command)
         self.environment = environment

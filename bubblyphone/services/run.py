@@ -100,7 +100,7 @@ class Supervisor:
         store_environment(self.data_dir, environment)
         self._prepare()
         python = sys.executable
-        # Without a media process, the web process has the calls.
+        # Without a media process, the web process has the calls, so it keeps its priority.
         self._add("web", [python, "-m", "bubblyphone.serve", "web"], is_background=self._has_media)
         media_port = self._add_media(secrets_store) if self._has_media else None
         self._add("clock", [python, "manage.py", "clock"], is_background=True)
@@ -138,7 +138,7 @@ class Supervisor:
 
     @property
     def _has_media(self) -> bool:
-        """Whether there is a media process. Only the exchange can reach one: a real carrier only knows PUBLIC_URL."""
+        """Whether to start a media process. Only the built-in exchange can reach one; a real carrier only knows PUBLIC_URL."""
         return bool(self.environment.get("EXCHANGE_URL"))
 
     def _add_media(self, secrets_store: SecretsStore) -> int:

@@ -23,7 +23,7 @@ from phone_numbers.models import PhoneNumber
 
 def cap_owners(developer: Developer) -> Iterator[CapOwner]:
     """By group: numbers, agents, API keys."""
-    # Asked for once, when the first of them is shown.
+    # Computed once, when the first amount is read.
     spent = cache(lambda: daily_caps.spent_today(daily_caps.all_daily_caps(developer), timezone.now()))
     numbers = PhoneNumber.objects.filter(developer=developer).exclude(status=PhoneNumber.Status.RELEASED)
     for number in numbers.order_by("pk"):

@@ -74,7 +74,7 @@ class DailyCap:
 
 
 def spent_today(caps: Collection[DailyCap], now: datetime) -> dict[DailyCap, Decimal]:
-    """`DailyCap.spent` of several caps: two queries for each kind of owner, however many have a cap."""
+    """`DailyCap.spent` for several caps, with two queries for each scope, however many caps there are."""
     spent = dict.fromkeys(caps, ZERO)
     for scope, column in OWNER_COLUMNS.items():
         own = {cap.target_id: cap for cap in caps if cap.scope is scope}

@@ -1,4 +1,4 @@
-"""How the clock's tasks repeat their work."""
+"""The loop of the clock's tasks."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ logger = logging.getLogger(__name__)
 
 
 async def repeat(work: Callable[[], None], every_seconds: float, failure: str) -> None:
-    """Do it every so many seconds until canceled. If it fails, log `failure` and continue."""
+    """Run `work` every `every_seconds` until canceled. If it raises, log `failure` and continue."""
     now = asyncio.get_running_loop().time
     while True:
         began = now()

@@ -155,7 +155,7 @@ def refuse(found: Mapping[str, list[str]]) -> None:
 
 
 def dial(call: Call, *, is_repeated: bool = False) -> None:
-    """Have the carrier place a call stored by `begin_call`. A repeat is the same command.
+    """Have the carrier place a call stored by `begin_call`. A repeat sends the same command, which the carrier executes once.
 
     Raises UpstreamFailed if the carrier refuses: the call is then stored as failed.
     """

@@ -123,9 +123,9 @@ class CallFilterForm(FilterForm):
 
     @property
     def hint(self) -> str:
-        """What the list leaves out, if anything."""
+        """A note about calls that the search does not cover; "" if it covers all."""
         if is_one_digit(self.chosen.get("q", "")):
-            return f"Among the newest {NEWEST:,} calls. Add another digit of the number to search all calls."
+            return f"Among the newest {NEWEST:,} calls only. Add a different digit to search all calls."
         return ""
 
     def narrow(self, calls: QuerySet[Call]) -> QuerySet[Call]:

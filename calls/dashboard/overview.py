@@ -30,8 +30,8 @@ from webhooks.models import WebhookDelivery
 
 DAYS = 30
 RECENT = timedelta(days=1)  # older failed webhooks are not shown
-MOST_NUMBERS = 5  # unpaid ones that are named
-MOST_COUNTED = 1000  # failed webhooks
+MOST_NUMBERS = 5  # unpaid numbers that are listed
+MOST_COUNTED = 1000  # failed webhooks, newest first
 REJECTED_RECENTLY = timedelta(days=14)
 EXPIRES_SOON = timedelta(days=30)
 CATEGORIES = {

@@ -1,7 +1,7 @@
-"""Sums up past days and months of large accounts before somebody opens a page that shows them.
+"""Computes the sums of past days and months of large accounts before someone opens a page that shows them.
 
-They are then remembered (`bubblyphone.core.redis.period_cache`) until a late change, a change of the month, or a restart of Redis. In an
-account with a million calls, the first to open the page would wait for half a second.
+The sums stay cached (`bubblyphone.core.redis.period_cache`) until a late change, the end of the month, or a restart of Redis. Without this
+job, the first page of an account with a million calls would take half a second.
 """
 
 import time
@@ -18,12 +18,12 @@ from calls.charging import usage
 from calls.dashboard import overview
 from calls.models import CallSums, SummedDay
 
-LARGE = 1_000  # calls on the last day that is summed up
-SECONDS = 30
+LARGE = 1_000  # calls on the last summed-up day
+SECONDS = 30  # after which the job leaves the remaining accounts to its next run
 
 
 def sum_up(now: datetime | None = None) -> None:
-    """The job. It asks for what is remembered, which is quick, and for what is not."""
+    """A scheduled job. Reads everything that such a page reads, which computes the sums that are not cached."""
     now, deadline = now or timezone.now(), time.monotonic() + SECONDS
     last = SummedDay.objects.order_by("-day").values_list("day", flat=True).first()
     if last is None:

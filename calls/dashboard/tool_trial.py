@@ -153,7 +153,7 @@ async def _exchange(outgoing: Outgoing, keys: SigningKeys | None, webhook_id: st
 
 
 def signing_number(developer: Developer, agent_id: int | None, number_id: int | None = None) -> PhoneNumber | None:
-    """The number whose secret signs: this one, otherwise one that the agent answers, otherwise any of the developer's."""
+    """The number whose secret signs the test: `number_id`, else one that the agent answers, else any of the developer's."""
     numbers = numbers_of(developer).select_related("signing_secret").order_by("pk")
     return (
         (numbers.filter(pk=number_id).first() if number_id is not None else None)
@@ -163,7 +163,7 @@ def signing_number(developer: Developer, agent_id: int | None, number_id: int | 
 
 
 def post_signed(url: str, body: str, number: PhoneNumber | None, now: datetime) -> PostResult:
-    """One POST, signed with the number's secret if there is one."""
+    """Send one POST request, signed with the number's secret if there is a number."""
     headers = {"Content-Type": "application/json"}
     if number is not None:
         headers = signature_headers(signing_keys(number.signing_secret), body, str(uuid.uuid4()), int(now.timestamp()))

@@ -88,7 +88,7 @@ def try_tool(request: HttpRequest) -> HttpResponse:
 def _show_trial(
     request: HttpRequest, route: str, outcome_of: Callable[[HttpRequest], dict[str, Any]], whole: str, part: str
 ) -> HttpResponse:
-    """`whole` is the template of a page, `part` that of what htmx puts into another page."""
+    """Run or show a test. `whole` is the template of a page, `part` that of the fragment for htmx."""
     if request.method != "POST":
         stored = take_shown_once(request, route)
         return render(request, whole, parse_stored_json(stored)) if stored else redirect("agents")

@@ -1,7 +1,7 @@
 """Recording a live call: caller left, agent right, as it was heard.
 
-On the event loop, a tap notes each piece and its time: one append per frame. Once a second a thread puts the pieces of all recordings
-in position and writes them.
+On the event loop, a tap stores each piece with its time: one append per frame. Once a second, a thread places the pieces of all recordings
+at their positions and writes them to the files.
 Both sides use one clock, that of the incoming caller audio: the carrier sends it continuously, while the agent's is sent ahead and heard
 when everything before it has been played. Audio dropped by a barge-in is not in the recording.
 """
@@ -120,7 +120,7 @@ class Mix:
         caller.append(data)
 
     def _whole(self, data: bytes) -> bytes:
-        """Without half a sample at the end."""
+        """The data without an incomplete sample at the end."""
         return data if self._width == 1 else data[: len(data) // self._width * self._width]
 
     def _track_gap(self, at: float, late: int) -> None:
@@ -153,7 +153,7 @@ class Mix:
 
 
 class RecordingWriter:
-    """Writes what the recordings of one event loop have noted, once a second and in one visit to the thread."""
+    """Writes the pending audio of all recordings of an event loop once a second, in one job of the writer thread."""
 
     def __init__(self) -> None:
         self._recorders: set[CallRecorder] = set()
@@ -162,7 +162,7 @@ class RecordingWriter:
 
     def add(self, recorder: "CallRecorder") -> None:
         loop = asyncio.get_running_loop()
-        if self._loop is not loop:  # the first one, or a new loop in the same process (tests)
+        if self._loop is not loop:  # the first recording, or a new loop in the same process (in tests)
             self._loop, self._recorders, self._task = loop, set(), None
         self._recorders.add(recorder)
         if self._task is None or self._task.done():
@@ -197,7 +197,7 @@ class CallRecorder:
         self._mix: Mix | None = None
         self._file: WavFile | None = None
         self._is_broken = False
-        self.context = contextvars.copy_context()  # the ids of this call, for the log lines of the thread
+        self.context = contextvars.copy_context()  # with the call's IDs, for log lines of the writer thread
         WRITER.add(self)
 
     def heard(self, payload: str) -> None:
@@ -222,7 +222,7 @@ class CallRecorder:
     # --- in the thread ------------------------------------------------------------------------------------------------
 
     def write(self) -> None:
-        """Write what is old enough."""
+        """Write all audio older than HOLD_SECONDS."""
         self._guarded(lambda mix: mix.write(self._now()))
 
     def _finish(self, at: float) -> None:
@@ -231,7 +231,7 @@ class CallRecorder:
             self._file.close()
 
     def _guarded(self, write: Callable[[Mix], None]) -> None:
-        """If the disk fails, this recording ends: not its call, and no other recording."""
+        """If writing fails, only this recording ends. Its call and other recordings continue."""
         try:
             mix = self._place_waiting()
             if mix is not None and not self._is_broken:

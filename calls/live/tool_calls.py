@@ -80,7 +80,7 @@ class CallFacts:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Whose requests are signed and logged."""
+    """The account that sends a tool request: the keys that sign it, and the IDs for its log entry."""
 
     keys: SigningKeys
     developer_id: int

@@ -106,7 +106,7 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
 
     status = models.CharField(max_length=10, choices=CallStatus, default=CallStatus.INITIATED)
     voicemail_detected = models.BooleanField(default=False)
-    # The whole message was spoken after the end of the greeting.
+    # The whole message was spoken after the mailbox greeting.
     voicemail_message_left = models.BooleanField(default=False)
     screened = models.CharField(max_length=8, choices=Screened, blank=True, default="", db_default="")
     recording_enabled = models.BooleanField(default=False)
@@ -123,7 +123,7 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
 
     # A call to the user's own phone, who is connected to this number on pressing a key: calls.control.call_me_first
     connect_to = models.CharField(max_length=20, blank=True, default="", db_default="")
-    # It rings, and waits for the developer's server: calls.control.lookup.
+    # The call rings until the developer's server responds: calls.control.lookup.
     lookup_pending = models.BooleanField(default=False)
     carrier = models.CharField(max_length=20, blank=True, default=default_carrier)  # empty for a sandbox call
     carrier_call_id = models.CharField(max_length=200, null=True)  # Telnyx: call_control_id
@@ -252,7 +252,7 @@ class TranscriptEntry(models.Model):
     spoken_at = models.DateTimeField()
     item_id = models.CharField(max_length=100, blank=True, default="")  # the model's name for its answer
     interrupted = models.BooleanField(default=False)
-    # Said before the final answer, by thinking models.
+    # Spoken by a thinking model before its final answer.
     commentary = models.BooleanField(default=False, db_default=False)
     interrupted_at_ms = models.PositiveIntegerField(null=True)  # into the answer; `text` is what was spoken until then
 

@@ -23,7 +23,7 @@ class ScheduledCall(models.Model):
     developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="scheduled_calls")
     phone_number = models.ForeignKey(PhoneNumber, models.CASCADE, related_name="scheduled_calls")
     agent = models.ForeignKey(Agent, models.SET_NULL, null=True, related_name="scheduled_calls")
-    # `agent` was chosen for this call instead of the number's own; it may be deleted by then.
+    # `agent` was chosen for this call instead of the number's; it may be deleted before the call.
     has_own_agent = models.BooleanField()
     to_number = models.CharField(max_length=20)
     dynamic_variables = OrderedJSONField(default=dict)

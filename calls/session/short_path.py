@@ -1,9 +1,9 @@
 """Passes audio directly from the callback that read it from one socket to the other socket, bypassing the session's tasks.
 
-There are fifty pieces a second in each direction, and waking a task for each costs as much as processing it. Two reports take the same
-path: of an interruption, because the agent talks over the caller until it is handled, and of a mark, of which there are four a second.
-The short path is used while the task is waiting for the next piece: nothing is queued before it, so the order is kept. The task reads
-everything else, and what arrives while it is busy.
+There are fifty pieces a second in each direction, and waking a task for each costs as much as processing it. Two reports also use this
+path: interruptions, because the agent talks over the caller until they are handled, and marks, because there are four a second.
+The short path is used only while the task is waiting for the next piece: then nothing is queued before it, so the order is preserved. The
+task reads everything else, and whatever arrives while it is busy.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ class ShortPath:
         self.broken.cancel()
 
     def hear(self, frame: str | MarkReached) -> bool:
-        """The caller's next piece, or a mark. False: no model can receive it, or it might have to wait."""
+        """Process the caller's next piece or a mark. False if no model is connected or it might have to wait."""
         if not isinstance(frame, str):
             return self._take_mark(frame)
         session = self._link.session
@@ -92,7 +92,7 @@ class ShortPath:
         return True
 
     def caller_began(self) -> bool:
-        """The model reports that the caller speaks. False: the connection or the model might have to wait."""
+        """Process the model's report that the caller speaks. False if the connection or the model might have to wait."""
         transport, session = self._transport, self._link.session
         is_direct = transport is not None and transport.is_direct and session is not None and session.is_direct
         if not self._is_open or not is_direct:

@@ -54,7 +54,7 @@ class MediaTransport(Protocol):
         """Have the far end drop its pending audio."""
 
 
-# Takes a piece of the caller's audio, base64 text, or a mark, without waiting or raising. False: not now, deliver it through `frames`.
+# Processes a piece of the caller's audio (base64) or a mark, without waiting or raising. False: deliver it through `frames` instead.
 AudioSink = Callable[[str | MarkReached], bool]
 
 
@@ -134,7 +134,7 @@ class CarrierTransport:
     def take(self, text: str) -> bool:
         """Handle a message in the callback that read it.
 
-        False: deliver it through `receive`, because it is neither audio nor a mark, or others come first.
+        False: deliver it through `receive`, because it is neither audio nor a mark, or earlier messages are still queued.
         """
         if not self._is_awaited or self._pacer is None:
             return False

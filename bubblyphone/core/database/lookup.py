@@ -1,4 +1,4 @@
-"""Looking up a row that a request names."""
+"""Looks up the row that a request refers to."""
 
 from typing import TypeVar
 

@@ -1,6 +1,6 @@
-"""Inserts whose SQL is written once per process; later only the values change.
+"""Inserts whose SQL is generated once per process; later only the values change.
 
-Where a few rows are written many times a second, `bulk_create` spends most of its CPU time on the SQL and on each value.
+When a few rows are written many times a second, `bulk_create` spends most of its CPU time on generating SQL and converting values.
 """
 
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ Row = TypeVar("Row", bound=Model)
 
 
 class PreparedInsert(Generic[Row]):
-    """Writes rows of a model that takes its ids from the database and has no JSON columns.
+    """Inserts rows of a model whose IDs come from the database and which has no JSON columns.
 
-    All rows are one value of the statement: an array of JSON objects, which PostgreSQL converts to the types of the columns. With
-    `wakes`, listeners on that channel are notified when the transaction has committed.
+    The statement has one parameter, a JSON array of all rows, whose values PostgreSQL converts to the types of the columns. With `wakes`,
+    it also notifies listeners on that channel at the commit.
     """
 
     def __init__(self, model: type[Row], wakes: str = "") -> None:
@@ -26,7 +26,7 @@ class PreparedInsert(Generic[Row]):
         self._wakes = wakes
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Write the rows in order and set their ids."""
+        """Insert the rows in order and set their IDs. Raises TypeError if the model has JSON columns."""
         if not rows:
             return
         columns = self._columns
@@ -40,7 +40,7 @@ class PreparedInsert(Generic[Row]):
 
     @cached_property
     def _columns(self) -> list[tuple[str, str, str]]:
-        """Each column, its attribute, and its type without the length: a cast would cut a text off, the column refuses it."""
+        """(column, attribute, type) of each. Types have no length: a cast would truncate a long text, which the column rejects."""
         fields = [field for field in self._model._meta.concrete_fields if not (field.primary_key or field.generated)]
         if any(isinstance(field, JSONField) for field in fields):
             raise TypeError("A prepared insert writes no JSON columns.")
@@ -53,7 +53,7 @@ class PreparedInsert(Generic[Row]):
         types = ", ".join(f"{quote(column)} {kind}" for column, _, kind in self._columns)
         wake = f", pg_notify('{self._wakes}', '')" if self._wakes else ""
         return (
-            f"INSERT INTO {quote(meta.db_table)} ({columns}) "  # noqa: S608  names of tables and columns
+            f"INSERT INTO {quote(meta.db_table)} ({columns}) "  # noqa: S608  only names of tables and columns
             f"SELECT {columns} FROM json_to_recordset(%s::json) AS given ({types}) "
             f"RETURNING {quote(str(meta.pk.column))}{wake}"
         )

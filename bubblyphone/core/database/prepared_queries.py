@@ -41,7 +41,7 @@ def prove(installed: Sequence[int] = VERSION[:2]) -> bool:
 
 
 class IsOneOf(Lookup):
-    """`IsOneOf(F("column"), integers)` is a condition like `column__in`, with the same SQL for any number of them."""
+    """`IsOneOf(F("column"), integers)` is like `column__in`, but its SQL is the same for any number of integers."""
 
     prepare_rhs = False
 
@@ -54,8 +54,8 @@ class IsOneOf(Lookup):
 class PreparedQuery(Generic[Row]):
     """A query for rows of one model, with values that differ each time.
 
-    `build` returns its QuerySet for integers, texts, and lists of integers. It may only compare them with columns, a list with `IsOneOf`.
-    It may not use anything else that changes, such as the time: that would stay as it was at the first call.
+    `build` takes integers, texts, and lists of integers, and returns the QuerySet. It may only compare them with columns, a list with
+    `IsOneOf`. It must not use other values that change, such as the time: they would keep the value of the first call.
     """
 
     is_on: ClassVar[bool] = VERSION[:2] == PROVEN

@@ -53,7 +53,7 @@ def add_check(name: str, run: Callable[[], bool]) -> None:
 
 
 class _Check:
-    """A check that may hang: its thread blocks neither the others nor the end of the process. One that raises has failed."""
+    """A check that may hang: its thread blocks neither the others nor the end of the process. A check that raises fails."""
 
     def __init__(self, run: Callable[[], bool]) -> None:
         self._run = run

@@ -8,7 +8,7 @@ from django.forms import BoundField
 
 
 def offer(form: forms.Form, name: str, choices: Iterable[tuple[Any, str]]) -> None:
-    """Give a field its choices, where they differ between accounts."""
+    """Set the choices of a field, for choices that differ between accounts."""
     field = form.fields[name]
     assert isinstance(field, forms.ChoiceField)
     field.choices = choices

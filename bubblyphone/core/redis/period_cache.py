@@ -1,4 +1,4 @@
-"""Caches totals of past days and months: they do not change, so they are computed once and kept while somebody asks for them."""
+"""Caches totals of past days and months: they do not change, so each is computed once and cached for as long as it is read."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
