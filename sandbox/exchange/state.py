@@ -37,7 +37,8 @@ class State:
         if path is not None and path.exists():
             stored = parse_stored_json(path.read_text())
             for name in SAVED:
-                setattr(self, name, stored[name])
+                if name in stored:  # the file may be older than the table
+                    setattr(self, name, stored[name])
 
     def save(self) -> None:
         """Replace the file as a whole, so that a crash leaves either the old or the new state."""

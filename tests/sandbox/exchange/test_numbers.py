@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 
 import phonenumbers
 import pytest
@@ -202,3 +203,14 @@ async def test_orders_survive_a_restart(tmp_path, telnyx):
     async with Exchange(state_path=path) as second:
         assert second.state.connection_of(OWNED) == "exchange"
         assert second.state.next_id() == "1293384261075731002"
+
+
+async def test_a_state_file_from_before_a_table_existed_is_read(tmp_path):
+    path = tmp_path / "exchange.json"
+    async with Exchange(state_path=path) as first:
+        first.own(OWNED)
+    stored = json.loads(path.read_text())
+    del stored["incoming_phone_numbers"]
+    path.write_text(json.dumps(stored))
+    async with Exchange(state_path=path) as second:
+        assert (second.state.taken_numbers, second.state.incoming_phone_numbers) == ({OWNED}, {})
