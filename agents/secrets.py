@@ -60,7 +60,7 @@ def _users_of(secret: Secret) -> list[str]:
     versions = AgentVersion.objects.filter(phone_numbers__developer=developer).select_related("agent")
     owners: list[tuple[Any, Any]] = [
         *((agent, agent.tools) for agent in Agent.objects.filter(developer=developer)),
-        *((number, number.tools) for number in developer.phone_numbers.held()),
+        *((number, number.tools) for number in developer.phone_numbers.unreleased()),
         *((version, version.values.get("tools")) for version in versions),
     ]
     return sorted({str(owner) for owner, tools in owners if secret.name in names_in_tools(tools or ())})

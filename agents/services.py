@@ -165,12 +165,12 @@ def duplicate_agent(*, agent: Agent) -> Agent:
 
 def linked_numbers(agent: Agent) -> list[Any]:
     """The numbers (phone_numbers.models.PhoneNumber) that an agent answers, by their digits."""
-    return sorted(agent.phone_numbers.held(), key=str)
+    return sorted(agent.phone_numbers.unreleased(), key=str)
 
 
 def other_numbers(agent: Agent) -> list[Any]:
     """The numbers of its developer that an agent does not answer, by their digits."""
-    return sorted(agent.developer.phone_numbers.held().exclude(agent=agent), key=str)
+    return sorted(agent.developer.phone_numbers.unreleased().exclude(agent=agent), key=str)
 
 
 def variable_warnings(agent: Agent) -> list[str]:
@@ -224,7 +224,7 @@ def check_fallback_number(e164: str | None, *, developer_id: int) -> None:
 def _refuse_breaking_numbers(agent: Agent) -> None:
     """Raises InvalidRequest for what is wrong with a linked number now and was not with the agent as it is stored."""
     before = Agent.objects.get(pk=agent.pk)
-    for number in agent.phone_numbers.held().order_by("pk"):
+    for number in agent.phone_numbers.unreleased().order_by("pk"):
         new = _number_problems(number)
         number.agent = before
         old = _number_problems(number)

@@ -14,7 +14,7 @@ def release_numbers(developer_id: int) -> None:
     """
     if NumberPurchase.objects.filter(developer_id=developer_id, status=NumberPurchase.Status.PENDING).exists():
         raise Conflict("A number purchase is still waiting for the carrier.")
-    owned = PhoneNumber.objects.held().filter(developer_id=developer_id)
+    owned = PhoneNumber.objects.unreleased().filter(developer_id=developer_id)
     for number in owned:
         services.release_number(number=number, is_last_day=True)
 

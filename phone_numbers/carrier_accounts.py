@@ -160,7 +160,7 @@ def delete_account(account: CarrierAccount) -> None:
     hold(account.key)
     if NumberPurchase.objects.filter(carrier=account.key, status=NumberPurchase.Status.PENDING).exists():
         raise Conflict("A number is being bought with this carrier account. Try again in a minute.")
-    if PhoneNumber.objects.held().filter(carrier=account.key).exists():
+    if PhoneNumber.objects.unreleased().filter(carrier=account.key).exists():
         raise Conflict("Numbers use this carrier account. Release them first.")
     account.delete()
 
@@ -179,7 +179,7 @@ def send_email(account_id: int) -> None:
     account = CarrierAccount.objects.select_related("developer").filter(pk=account_id).first()
     if account is None or account.failing_since is None:
         return
-    numbers = PhoneNumber.objects.held().filter(carrier=account.key)
+    numbers = PhoneNumber.objects.unreleased().filter(carrier=account.key)
     context = {
         "name": settings_of(account.provider)["NAME"],
         "label": account.label,

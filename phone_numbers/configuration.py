@@ -39,7 +39,7 @@ def update_number(*, number: PhoneNumber, changes: Mapping[str, Any]) -> PhoneNu
     Raises InvalidRequest, with the names that the API has, and NotFound for a number that has been released meanwhile.
     """
     with transaction.atomic():
-        numbers = PhoneNumber.objects.held().select_for_update(of=("self",))
+        numbers = PhoneNumber.objects.unreleased().select_for_update(of=("self",))
         locked = get_row(numbers, pk=number.pk)
         agent_id = changes.get("agent_id", locked.agent_id)
         changes = _with_version(locked, changes, agent_id)

@@ -66,7 +66,7 @@ class CarrierAccount(models.Model):
 
 
 class PhoneNumberQuerySet(models.QuerySet["PhoneNumber"]):
-    def held(self) -> "PhoneNumberQuerySet":
+    def unreleased(self) -> "PhoneNumberQuerySet":
         """Numbers that have not been released."""
         return self.exclude(status=PhoneNumber.Status.RELEASED)
 

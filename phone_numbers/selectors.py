@@ -16,7 +16,7 @@ _NOT_DIGITS = re.compile(r"\D+")
 
 def numbers_of(developer: Developer) -> QuerySet[PhoneNumber]:
     """A developer's numbers, without released ones."""
-    numbers = PhoneNumber.objects.held().filter(developer=developer)
+    numbers = PhoneNumber.objects.unreleased().filter(developer=developer)
     return numbers.select_related("agent", "agent_version")
 
 

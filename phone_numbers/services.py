@@ -167,8 +167,8 @@ def release_number(*, number: PhoneNumber, is_last_day: bool = False) -> None:
             ) from error
         logger.warning("A number was released without its carrier's confirmation", extra={"phone_number_id": number.pk})
     with transaction.atomic():
-        held = PhoneNumber.objects.held().select_for_update(of=("self",))
-        if (fresh := held.filter(pk=number.pk).first()) is not None:
+        numbers = PhoneNumber.objects.unreleased().select_for_update(of=("self",))
+        if (fresh := numbers.filter(pk=number.pk).first()) is not None:
             fresh.release(timezone.now())
 
 

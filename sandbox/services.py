@@ -107,7 +107,7 @@ def answer(call_id: int) -> None:
     """The browser has connected: the call is answered."""
     now = timezone.now()
     with transaction.atomic():
-        call = Call.objects.locked(call_id)
+        call = Call.objects.get_for_update(call_id)
         if call.is_over or call.answered_at is not None:
             return
         call.answered_at, call.status = now, CallStatus.ANSWERED

@@ -63,7 +63,7 @@ def _analyze(call: Call) -> tuple[dict[str, Any], str]:
 def _finish(work: Analysis, result: dict[str, Any], source: str) -> None:
     at = timezone.now()
     with transaction.atomic():
-        call = Call.objects.locked(work.call_id)
+        call = Call.objects.get_for_update(work.call_id)
         if not jobs.is_ours(work):
             return
         try:

@@ -218,7 +218,7 @@ def _download(recording: Recording, path: Path) -> None:
 def _report(recording: Recording, name: str) -> None:
     at = timezone.now()
     with transaction.atomic():
-        call = Call.objects.locked(recording.call_id)
+        call = Call.objects.get_for_update(recording.call_id)
         if not jobs.is_ours(recording):
             return
         recording.name = name

@@ -147,7 +147,7 @@ def quietest(pcm16: bytes, sample_rate: int) -> int:
 def _end_step(work: Transcription, transcriber: Transcriber, reader: StereoReader) -> None:
     work.source = transcriber.source
     with transaction.atomic():
-        call = Call.objects.locked(work.call_id)
+        call = Call.objects.get_for_update(work.call_id)
         if not jobs.is_ours(work):
             return
         work.save(update_fields=["segments", "positions_ms", "source"])
@@ -183,7 +183,7 @@ def _charge(call: Call, seconds: int) -> Decimal:
 
 
 def _report_failure(work: Transcription) -> None:
-    call = Call.objects.locked(work.call_id)
+    call = Call.objects.get_for_update(work.call_id)
     at = timezone.now()
     timeline.add_event(call.pk, "transcription.failed", "system", at=at, reason=work.reason)
     announce(call, at=at)

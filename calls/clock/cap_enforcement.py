@@ -42,7 +42,7 @@ def enforce(now: datetime | None = None) -> None:
 def end_for_limit(call: Call, reason: str, limit: Decimal, *, at: datetime) -> None:
     """End a call because of one of the developer's limits, which its timeline names. Does nothing if it has ended."""
     with transaction.atomic():
-        fresh = Call.objects.locked(call.pk)
+        fresh = Call.objects.get_for_update(call.pk)
         if fresh.is_over or fresh.end_requested_at is not None:
             return
         what: dict[str, Any] = {"reason": reason, "limit": format_money(limit)}

@@ -174,7 +174,7 @@ def _carrier_has_ended(call: Call) -> bool:
 
 def _finish_as_requested(call_id: int) -> None:
     with transaction.atomic():
-        call = Call.objects.locked(call_id)
+        call = Call.objects.get_for_update(call_id)
         if call.end_requested_at is not None:
             lifecycle.finish(call, ended_at=call.end_requested_at, cause=call.end_requested_cause)
 
@@ -236,7 +236,7 @@ def fail_lost_transfers(now: datetime) -> None:
 
 def _fail(transfer: Transfer, reason: str, *, at: datetime) -> None:
     with transaction.atomic():
-        transfers.fail(Call.objects.locked(transfer.call_id), transfer.pk, reason, at=at)
+        transfers.fail(Call.objects.get_for_update(transfer.call_id), transfer.pk, reason, at=at)
 
 
 def _waiting_transfers() -> QuerySet[Transfer]:
@@ -261,7 +261,7 @@ def announce_transcripts(now: datetime) -> None:
     """Ended calls with a complete transcript: report it, and analyze it if the agent has an analysis schema."""
     for call_id in _unannounced(now).values_list("pk", flat=True):
         with transaction.atomic():
-            call = Call.objects.locked(call_id)
+            call = Call.objects.get_for_update(call_id)
             if call.transcript_announced:
                 continue
             call.transcript_announced = True

@@ -54,7 +54,7 @@ def ask_again(now: datetime) -> None:
     for found in _unconfirmed(now - SAID_AGAIN_EVERY).filter(transfers=None):
         assert found.answered_at is not None
         with transaction.atomic():
-            call = Call.objects.locked(found.pk)
+            call = Call.objects.get_for_update(found.pk)
             _ask(call, (now - found.answered_at) // SAID_AGAIN_EVERY)
 
 

@@ -63,7 +63,7 @@ def _take_over(call: Call, number: PhoneNumber, refusal: CarrierError) -> None:
     """Record that the call uses the other number. Raises NotUsed if it is over, was dialed after all, or cannot be paid for."""
     try:
         with transaction.atomic():
-            locked = Call.objects.locked(call.pk)
+            locked = Call.objects.get_for_update(call.pk)
             if locked.is_over or locked.end_requested_at is not None:
                 raise NotUsed("call_ended")
             if locked.carrier_call_id is not None:  # its carrier has reported it

@@ -110,7 +110,7 @@ def _refuse(call: Call, cause: str, *, at: datetime) -> None:
 def finish_lookup(call_id: int, outcome: LookupOutcome) -> str:
     """Continue a call that waited for a lookup, once. Returns the problem with the reply, for its author."""
     with transaction.atomic():
-        call = Call.objects.locked(call_id)
+        call = Call.objects.get_for_update(call_id)
         if not call.lookup_pending:
             return ""
         final = lookup.settle(call, outcome)

@@ -75,7 +75,7 @@ def apply_carrier_event(event: CarrierEvent) -> None:
         if Call.objects.filter(pk=leg[0], carrier=event.carrier).exists():
             tracing.about_call(leg[0])
             with bound_contextvars(call_id=leg[0]):
-                call = Call.objects.locked(leg[0])
+                call = Call.objects.get_for_update(leg[0])
                 transfers.on_leg_event(call, leg[1], event)
                 finish_as_reported(call)
         return
@@ -100,7 +100,7 @@ def replay_carrier_events(call: Call) -> bool:
             detail=record.detail,
             carrier=record.carrier,
         )
-        HANDLERS[event.type](Call.objects.locked(call.pk), event)
+        HANDLERS[event.type](Call.objects.get_for_update(call.pk), event)
     return bool(early)
 
 
@@ -118,7 +118,7 @@ def _reported_call(event: CarrierEvent) -> Call | None:
     if named:
         waiting = calls.filter(pk=named, carrier_call_id=None)
         if waiting.update(carrier_call_id=event.carrier_call_id):
-            return Call.objects.locked(named)
+            return Call.objects.get_for_update(named)
     return None
 
 
@@ -342,7 +342,7 @@ def model_spoke(call_id: int, *, at: datetime) -> None:
     """
     if not Call.objects.filter(pk=call_id, model_spoke_at=None).exists():
         return
-    call = Call.objects.locked(call_id)
+    call = Call.objects.get_for_update(call_id)
     if call.model_spoke_at is None:
         call.model_spoke_at = at
         if call.is_over and call.answered_at is not None:
@@ -373,7 +373,7 @@ def report_end(call: Call) -> None:
 def end_call(call_id: int, cause: str, *, at: datetime | None = None) -> None:
     """End a call by its id, in its own transaction. Does nothing if it has ended."""
     with transaction.atomic():
-        request_end(Call.objects.locked(call_id), cause, at=at or timezone.now())
+        request_end(Call.objects.get_for_update(call_id), cause, at=at or timezone.now())
 
 
 def finish_hung_up(call_id: int) -> None:
@@ -382,7 +382,7 @@ def finish_hung_up(call_id: int) -> None:
     A stream that ran proves that the call was answered.
     """
     with transaction.atomic():
-        call = Call.objects.locked(call_id)
+        call = Call.objects.get_for_update(call_id)
         if call.is_over or call.hangup_reported_at is None:
             return
         if call.answered_at is None:

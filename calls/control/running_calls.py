@@ -50,13 +50,15 @@ def transfer(*, call: Call, to: str, briefing: str = "") -> None:
         raise InvalidRequest({"briefing": ["The call's carrier cannot speak, so nobody would hear it."]})
     try:
         with transaction.atomic():
-            fresh = Call.objects.locked(call.pk)
+            fresh = Call.objects.get_for_update(call.pk)
             if not fresh.is_over and fresh.status != CallStatus.ANSWERED:
                 raise Conflict("This call is not answered yet.", code="call_not_answered")
             transfers.request(fresh, to, source="api", briefing=briefing)
     except (Forbidden, InsufficientFunds) as error:
         with transaction.atomic():
-            transfer_requests.note(Call.objects.locked(call.pk), to, transfer_requests.refusal_of(error), source="api")
+            transfer_requests.note(
+                Call.objects.get_for_update(call.pk), to, transfer_requests.refusal_of(error), source="api"
+            )
         raise
 
 
@@ -81,7 +83,7 @@ def inject_context(*, call: Call, message: str, by: str = "") -> None:
 
 
 def _locked_running(call: Call) -> Call:
-    fresh = Call.objects.locked(call.pk)
+    fresh = Call.objects.get_for_update(call.pk)
     if fresh.is_over or fresh.end_requested_at is not None:
         raise Conflict("This call has ended.", code="call_ended")
     return fresh

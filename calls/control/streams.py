@@ -29,7 +29,7 @@ def restart(call_id: int, *, since: datetime, reason: str = "") -> bool:
     """
     now = timezone.now()
     with transaction.atomic():
-        call = Call.objects.locked(call_id)
+        call = Call.objects.get_for_update(call_id)
         if not may_restart(call):
             return False
         if call.stream_restarted_at is not None and call.stream_restarted_at >= since:

@@ -25,11 +25,11 @@ def ask(call_id: int, to: str, *, source: str, briefing: str = "") -> Refusal | 
     """Request a transfer, and record it if it is refused."""
     try:
         with transaction.atomic():
-            transfers.request(Call.objects.locked(call_id), to, source=source, briefing=briefing)
+            transfers.request(Call.objects.get_for_update(call_id), to, source=source, briefing=briefing)
     except ApplicationError as error:
         refusal = refusal_of(error)
         with transaction.atomic():
-            note(Call.objects.locked(call_id), to, refusal, source=source)
+            note(Call.objects.get_for_update(call_id), to, refusal, source=source)
         return refusal
     return None
 

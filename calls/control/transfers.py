@@ -95,7 +95,7 @@ def _is_done(transfer: Transfer, command: Callable[[Transfer], None]) -> bool:
         if error.reason == "outcome_unknown":
             return False
         with transaction.atomic():
-            fail(Call.objects.locked(transfer.call_id), transfer.pk, "carrier_failed", at=timezone.now())
+            fail(Call.objects.get_for_update(transfer.call_id), transfer.pk, "carrier_failed", at=timezone.now())
         return False
     return True
 
@@ -199,7 +199,7 @@ def _connect(transfer_id: int) -> None:
     )
     if is_connected:
         with transaction.atomic():
-            call = Call.objects.locked(transfer.call_id)
+            call = Call.objects.get_for_update(transfer.call_id)
             answered(call, Transfer.objects.get(pk=transfer_id), at=timezone.now())
 
 

@@ -103,7 +103,7 @@ def _not_sent(logged: LoggedRequest, problem: str) -> ToolAnswer:
 def save_variables(call_id: int, saved: Mapping[str, str], *, at: Any) -> None:
     """Store variables set by a tool with the call, for a session that takes over and for readers of the call."""
     with transaction.atomic():
-        call = Call.objects.locked(call_id)
+        call = Call.objects.get_for_update(call_id)
         call.dynamic_variables = {**call.dynamic_variables, **saved}
         call.save(update_fields=["dynamic_variables"])
         timeline.add_event(call_id, "variables.saved", "system", at=at, names=list(saved))

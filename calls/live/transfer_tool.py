@@ -103,7 +103,7 @@ class TransferRouter:
 
     def _note(self, to: str, refusal: Refusal, source: str) -> None:
         with transaction.atomic():
-            note(Call.objects.locked(self.call_id), to, refusal, source=source)
+            note(Call.objects.get_for_update(self.call_id), to, refusal, source=source)
 
 
 def unusable(text: str) -> Refusal:

@@ -46,11 +46,11 @@ class CallQuerySet(models.QuerySet["Call"]):
         return self.exclude(status__in=ENDED_STATUSES)
 
     def ended(self) -> "CallQuerySet":
-        """Calls that have ended, whether or not anybody answered."""
+        """Calls that have ended, whether or not anyone answered."""
         return self.filter(status__in=ENDED_STATUSES)
 
     def for_update(self) -> "CallQuerySet":
-        """Their rows locked until the transaction ends, with their numbers."""
+        """These calls with their numbers; the calls' rows are locked until the transaction ends."""
         return self.select_for_update(of=("self",)).select_related("phone_number")
 
 
@@ -58,9 +58,9 @@ _CallSets = models.Manager.from_queryset(CallQuerySet)
 
 
 class CallManager(_CallSets["Call"]):
-    """The sets of calls, and one of all calls: no method of CallQuerySet, since it looks at no filter."""
+    """Adds `get_for_update`, which is not a method of CallQuerySet because it would ignore the set's filters."""
 
-    def locked(self, call_id: int) -> "Call":
+    def get_for_update(self, call_id: int) -> "Call":
         """A call with its number; its row is locked until the transaction ends. Raises Call.DoesNotExist."""
         found = _LOCKED.fetch(call_id)
         if not found:

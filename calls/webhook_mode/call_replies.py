@@ -29,7 +29,7 @@ class CallReplies:
             return str(error)
         try:
             with transaction.atomic():
-                call = Call.objects.locked(call_id_of(delivery))
+                call = Call.objects.get_for_update(call_id_of(delivery))
                 if call.is_over or call.end_requested_at is not None or call.transferred_at is not None:
                     return ""  # a valid action that came too late
                 require_active(call.developer_id)
@@ -50,7 +50,7 @@ class CallReplies:
         return not call.is_over and call.end_requested_at is None and call.transferred_at is None
 
     def gave_up(self, delivery: WebhookDelivery) -> None:
-        call = Call.objects.locked(call_id_of(delivery))
+        call = Call.objects.get_for_update(call_id_of(delivery))
         if call.transferred_at is None:
             lifecycle.request_end(call, HangupCause.WEBHOOK_FAILED, at=timezone.now())
 
@@ -58,7 +58,7 @@ class CallReplies:
 def _note(delivery: WebhookDelivery, to: str, refusal: Refusal, *, tell: bool = False) -> None:
     """Record a refused transfer, once for all attempts of a message."""
     with transaction.atomic():
-        call = Call.objects.locked(call_id_of(delivery))
+        call = Call.objects.get_for_update(call_id_of(delivery))
         webhook_id = delivery.webhook_id
         failures = call.events.filter(event_type="transfer.failed").values_list("metadata", flat=True)
         if not any((about.get("webhook_id"), about.get("to")) == (webhook_id, to) for about in failures):

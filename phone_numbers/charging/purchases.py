@@ -57,7 +57,7 @@ def held_by(developer_ids: Iterable[int]) -> dict[int, Decimal]:
 
 def refuse_if_taken(phone_number: str) -> None:
     """Raises Conflict if somebody here owns the number or is buying it."""
-    owned = PhoneNumber.objects.held().filter(e164=phone_number)
+    owned = PhoneNumber.objects.unreleased().filter(e164=phone_number)
     pending = NumberPurchase.objects.filter(e164=phone_number, status=NumberPurchase.Status.PENDING)
     if owned.exists() or pending.exists():
         raise Conflict(f"{phone_number} is not available.", code="number_taken")
@@ -95,7 +95,7 @@ def begin(
     except IntegrityError as error:
         raise Conflict(f"{phone_number} is not available.", code="number_taken") from error
     # Only now: since our row is inserted, no other purchase of the number can be pending.
-    if PhoneNumber.objects.held().filter(e164=phone_number).exists():
+    if PhoneNumber.objects.unreleased().filter(e164=phone_number).exists():
         raise Conflict(f"{phone_number} is not available.", code="number_taken")
     return purchase
 

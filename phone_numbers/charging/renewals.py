@@ -72,7 +72,7 @@ def release(number: PhoneNumber, now: datetime) -> None:
         logger.warning("Releasing a number at the carrier failed: %s", error, extra={"phone_number_id": number.pk})
         return
     with transaction.atomic():
-        fresh = PhoneNumber.objects.held().select_for_update(of=("self",)).filter(pk=number.pk).first()
+        fresh = PhoneNumber.objects.unreleased().select_for_update(of=("self",)).filter(pk=number.pk).first()
         if fresh is None:
             return
         fresh.release(now)
@@ -90,7 +90,7 @@ def due_numbers(by: datetime) -> QuerySet[PhoneNumber]:
         template="%(function)s(months => %(expressions)s)",
         output_field=DurationField(),
     )
-    numbers = PhoneNumber.objects.held().filter(release_ordered_at=None)
+    numbers = PhoneNumber.objects.unreleased().filter(release_ordered_at=None)
     renewal = ExpressionWrapper(F("created_at") + months, output_field=DateTimeField())
     return numbers.annotate(renewal=renewal).filter(renewal__lte=by).order_by("renewal", "pk")
 

@@ -138,7 +138,7 @@ class Money(RuleBasedStateMachine):
         )  # fmt: skip
         ended = self.now + timedelta(seconds=seconds)
         self.perform(
-            lambda: lifecycle.finish(Call.objects.locked(made.pk), ended_at=ended, cause="normal_clearing"),
+            lambda: lifecycle.finish(Call.objects.get_for_update(made.pk), ended_at=ended, cause="normal_clearing"),
             repeats=repeats,
             killed=killed,
         )
@@ -155,7 +155,9 @@ class Money(RuleBasedStateMachine):
         self.number.max_cost_per_call = None
         assert balance_holds.hold_of(made, self.now) <= limit
         ended = self.now + timedelta(seconds=seconds)
-        self.perform(lambda: lifecycle.finish(Call.objects.locked(made.pk), ended_at=ended, cause="normal_clearing"))
+        self.perform(
+            lambda: lifecycle.finish(Call.objects.get_for_update(made.pk), ended_at=ended, cause="normal_clearing")
+        )
         cost = Call.objects.get(pk=made.pk).total_cost
         assert cost <= limit
         self.expected -= cost

@@ -174,7 +174,7 @@ def test_webhooks_of_a_call_match_their_description() -> None:
     timeline.add_event(call.pk, "stream.connected", "streaming")
     timeline.add_event(call.pk, "dtmf.received", "telephony", digit="5")
     with transaction.atomic():
-        lifecycle.finish(Call.objects.locked(call.pk), ended_at=now, cause="normal_clearing")
+        lifecycle.finish(Call.objects.get_for_update(call.pk), ended_at=now, cause="normal_clearing")
     assert sent().keys() == {"call.started", "call.dtmf", "call.ended", "call.hangup"}
     for body in sent().values():
         check_webhook(body)

@@ -56,7 +56,7 @@ def after(seconds: float) -> datetime:
 )
 def test_the_lines_of_a_bill(seconds: float, fields: dict[str, Any], lines: dict[str, str]) -> None:
     call = make_call(make_streaming_number(make_account()), BEGUN, **fields)
-    lifecycle.finish(Call.objects.locked(call.pk), ended_at=after(seconds), cause="normal_clearing")
+    lifecycle.finish(Call.objects.get_for_update(call.pk), ended_at=after(seconds), cause="normal_clearing")
     call.refresh_from_db()
     booked = {
         entry.key.removeprefix(f"call:{call.pk}:"): format_money(-entry.amount)
@@ -69,7 +69,7 @@ def test_the_lines_of_a_bill(seconds: float, fields: dict[str, Any], lines: dict
 
 def test_nothing_is_charged_for_a_failed_call() -> None:
     call = make_call(make_streaming_number(make_account()), BEGUN, status="ringing", answered_at=None)
-    lifecycle.finish(Call.objects.locked(call.pk), ended_at=after(20), cause="no_answer")
+    lifecycle.finish(Call.objects.get_for_update(call.pk), ended_at=after(20), cause="no_answer")
     call.refresh_from_db()
     assert (call.status, call.total_cost, ledger.balance(call.developer_id)) == ("failed", 0, 10)
 

@@ -81,7 +81,7 @@ def test_calls_end_whatever_state_they_are_in(state: str) -> None:
     untouched.refresh_from_db()
     assert (call.end_requested_at, call.end_requested_cause) == (NOW, "account_deactivated")
     assert untouched.end_requested_at is None
-    lifecycle.finish(Call.objects.locked(call.pk), ended_at=NOW + timedelta(seconds=1), cause="normal_clearing")
+    lifecycle.finish(Call.objects.get_for_update(call.pk), ended_at=NOW + timedelta(seconds=1), cause="normal_clearing")
     call.refresh_from_db()
     assert call.hangup_cause == ("canceled" if state in CANCELED else "account_deactivated")
     assert call.status == ("completed" if call.answered_at else "failed")
@@ -93,11 +93,13 @@ def test_a_ringing_warm_transfer_is_canceled_and_queued_speech_is_not_spoken() -
     call = make_call(make_streaming_number(developer), BEGIN, status="ringing", answered_at=None)
     speech.say(call, "Hello.", key="test")
     talking = make_call(make_streaming_number(developer), BEGIN)
-    leg = transfers.request(Call.objects.locked(talking.pk), "+12025559999", source="api", briefing="Ada calls.")
+    leg = transfers.request(
+        Call.objects.get_for_update(talking.pk), "+12025559999", source="api", briefing="Ada calls."
+    )
     deactivate(developer)
     metering.meter_once(NOW)
     for ended in (call, talking):
-        lifecycle.finish(Call.objects.locked(ended.pk), ended_at=NOW, cause="normal_clearing")
+        lifecycle.finish(Call.objects.get_for_update(ended.pk), ended_at=NOW, cause="normal_clearing")
     leg.refresh_from_db()
     assert leg.answered_at is None
     assert Utterance.objects.get(call=call).sent_at is None

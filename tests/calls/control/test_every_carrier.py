@@ -174,7 +174,7 @@ def test_a_caller_is_transferred(
     deliver_reports(dialect, clock, CALLED[1], inbound=True)
     call.refresh_from_db()
     with transaction.atomic():
-        transfer = transfers.request(Call.objects.locked(call.pk), OTHER, source="api")
+        transfer = transfers.request(Call.objects.get_for_update(call.pk), OTHER, source="api")
     transfers.send_waiting(call.pk)
     state = f"{call.pk}:transfer:{transfer.pk}"
     *of_leg, of_call = leg
@@ -209,7 +209,7 @@ def test_a_transfer_that_the_carrier_may_have_accepted_is_retried(dialect: Diale
     call = take_call(dialect, clock)
     deliver_reports(dialect, clock, CALLED[1], inbound=True)
     with transaction.atomic():
-        transfer = transfers.request(Call.objects.locked(call.pk), OTHER, source="api")
+        transfer = transfers.request(Call.objects.get_for_update(call.pk), OTHER, source="api")
     usual = dialect.server.answer_to
     dialect.server.answer_to = lambda asked: Answer(None)  # type: ignore[method-assign]
     transfers.send_waiting(call.pk)
@@ -295,7 +295,7 @@ def test_all_callbacks_in_any_order_have_the_same_outcome(dialect: Dialect, cloc
     """A person answers the call, it is transferred, and from then on the carrier records it."""
     call = place(own_number(dialect, recording_enabled=True))
     with transaction.atomic():
-        transfer = transfers.request(Call.objects.locked(call.pk), OTHER, source="api")
+        transfer = transfers.request(Call.objects.get_for_update(call.pk), OTHER, source="api")
     transfers.send_waiting(call.pk)
     leg_state = f"{call.pk}:transfer:{transfer.pk}"
     dice = random.Random(seed)

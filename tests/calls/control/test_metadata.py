@@ -61,7 +61,7 @@ def test_a_call_and_all_of_its_webhooks_include_metadata() -> None:
     call = Call.objects.get(public_id=identifier)
     timeline.add_event(call.pk, "stream.connected", "streaming")
     with transaction.atomic():
-        lifecycle.finish(Call.objects.locked(call.pk), ended_at=BEGIN, cause="normal_clearing")
+        lifecycle.finish(Call.objects.get_for_update(call.pk), ended_at=BEGIN, cause="normal_clearing")
     bodies = [json.loads(body) for body in WebhookDelivery.objects.values_list("body", flat=True)]
     assert [body["event"] for body in bodies] == ["call.started", "call.hangup"]
     for body in bodies:

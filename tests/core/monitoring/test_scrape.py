@@ -182,7 +182,7 @@ def test_an_ended_call_is_counted_once(django_capture_on_commit_callbacks: Any) 
     name = "bubblyphone_calls_ended_total{telnyx,silence_timeout,inbound,gemini-3.1-flash-live}"
     growth = Growth()
     with django_capture_on_commit_callbacks(execute=True), transaction.atomic():
-        locked = Call.objects.locked(call.pk)
+        locked = Call.objects.get_for_update(call.pk)
         lifecycle.finish(locked, ended_at=timezone.now(), cause="silence_timeout")
         lifecycle.finish(locked, ended_at=timezone.now(), cause="silence_timeout")
     assert growth.of(name) == [1]
