@@ -148,7 +148,7 @@ def test_an_outbound_call_that_nobody_answers_says_why(
 
 def test_an_outbound_call_is_transferred_and_billed_in_two_phases(exchange: ExchangeThread, settings: Any) -> None:
     number = owned(exchange, settings)
-    first = plug_in_handset(exchange, PERSON, WaitForSpeech(timeout_seconds=60), HangUp())
+    first = plug_in_handset(exchange, PERSON, WaitForSpeech(timeout_seconds=60), Wait(2), HangUp())
     # Speaks until it is heard: on a busy machine, the two are connected long after the second has answered.
     second = plug_in_handset(exchange, OTHER, *[Say(pcm16=tone(700, 0.6)), Wait(1)] * 20)
     call = place(number)
