@@ -36,6 +36,8 @@ _CALLS_OF_SEGMENTS = PreparedQuery[Any](  # calls with `is_live`
     )
 )
 _ENTRIES = PreparedInsert(TranscriptEntry)
+# The event that also changes its call's row.
+NOTED_ON_CALL = "voicemail.message_left"
 
 
 def add_event(call_id: int, event_type: str, source: str, *, at: datetime | None = None, **metadata: Any) -> None:
@@ -52,7 +54,7 @@ def add_event(call_id: int, event_type: str, source: str, *, at: datetime | None
     if event_type == "dtmf.received":
         call = Call.objects.select_related("phone_number").get(pk=call_id)
         notify(call, "call.dtmf", at=at, digit=metadata["digit"])
-    if event_type == "voicemail.message_left":
+    if event_type == NOTED_ON_CALL:
         Call.objects.filter(pk=call_id).update(voicemail_message_left=True)
     CallEvent.objects.create(
         call_id=call_id, event_type=event_type, source=source, event_timestamp=at, metadata=metadata

@@ -6,8 +6,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import groupby
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, close_old_connections, transaction
@@ -29,8 +31,22 @@ MAX_QUEUED = 20_000
 # Temporary: the same write succeeds when the database is back.
 DATABASE_AWAY = (OperationalError, InterfaceError)
 
+
+@dataclass(frozen=True, slots=True)
+class LockingWrite:
+    """A write that locks its call's row. It has a separate transaction.
+
+    A batch that kept the rows of several calls locked could wait for another transaction that waits for the batch.
+    """
+
+    write: Callable[[], object]
+
+    def __call__(self) -> None:
+        self.write()
+
+
 # Segments of transcripts are written together.
-Write = Callable[[], object] | timeline.Segment
+Write = Callable[[], object] | LockingWrite | timeline.Segment
 
 
 class BatchWriter:
@@ -100,6 +116,15 @@ class BatchWriter:
 
     def _write(self, batch: list[Write]) -> int:
         """Runs in the thread. Returns how many writes are done; if not all, the database is unavailable."""
+        done = 0
+        for together in _transactions(batch):
+            written = self._write_together(together)
+            done += written
+            if written < len(together):
+                break
+        return done
+
+    def _write_together(self, batch: Sequence[Write]) -> int:
         try:
             with transaction.atomic():
                 for step in _steps(batch):
@@ -110,7 +135,7 @@ class BatchWriter:
             return self._write_singly(batch)
         return len(batch)
 
-    def _write_singly(self, batch: list[Write]) -> int:
+    def _write_singly(self, batch: Sequence[Write]) -> int:
         """Writes that can never succeed are dropped: they must not block those of other calls."""
         for done, write in enumerate(batch):
             try:
@@ -129,6 +154,15 @@ class BatchWriter:
         logger.error("The database is not available. Call records are queued.")
         close_old_connections()
         return done
+
+
+def _transactions(batch: Sequence[Write]) -> Iterator[list[Write]]:
+    """The batch in order, in the parts that are written in one transaction each."""
+    for locks, writes in groupby(batch, lambda write: isinstance(write, LockingWrite)):
+        if locks:
+            yield from ([write] for write in writes)
+        else:
+            yield list(writes)
 
 
 def _steps(batch: Sequence[Write]) -> Iterator[Callable[[], object]]:
@@ -158,7 +192,8 @@ class EventWriter:
 
     def event(self, event_type: str, metadata: Mapping[str, Any] | None = None, *, source: str = "streaming") -> None:
         at, call_id, data = timezone.now(), self._call_id, dict(metadata or {})
-        self._writer.put(lambda: _add_event(call_id, event_type, source, at=at, **data))
+        write = partial(_add_event, call_id, event_type, source, at=at, **data)
+        self._writer.put(LockingWrite(write) if event_type == timeline.NOTED_ON_CALL else write)
 
     def transcript(
         self, role: str, text: str, *, item_id: str = "", interrupted_at_ms: int | None = None, commentary: bool = False
@@ -185,7 +220,7 @@ class EventWriter:
 
     def model_spoke(self) -> None:
         at, call_id = timezone.now(), self._call_id
-        self._writer.put(lambda: lifecycle.model_spoke(call_id, at=at))
+        self._writer.put(LockingWrite(lambda: lifecycle.model_spoke(call_id, at=at)))
 
     def tool_called(self, tool: str, arguments: Mapping[str, Any]) -> None:
         self.event("tool.called", {"tool": tool, "arguments": dict(arguments)})

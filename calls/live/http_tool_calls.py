@@ -16,7 +16,7 @@ from agents.tools.http_tools import HttpRequest, HttpTool, UnusableRequest, buil
 from agents.tools.secret_tokens import MASK, SecretValues
 from calls import timeline
 from calls.live import tool_requests
-from calls.live.event_writer import WRITER
+from calls.live.event_writer import WRITER, LockingWrite
 from calls.live.tool_calls import EVENT, CallFacts, Sender, tool_call_body
 from calls.live.tool_results import FAILED, ToolAnswer, read_document
 from calls.models import Call
@@ -87,7 +87,7 @@ class HttpTools:
         self.values.update(saved)
         self.facts.variables.update(saved)
         call_id, at = int(self.facts.call_id), timezone.now()
-        WRITER.put(lambda: save_variables(call_id, saved, at=at))
+        WRITER.put(LockingWrite(lambda: save_variables(call_id, saved, at=at)))
 
 
 def readable_url(shown: HttpRequest) -> str:

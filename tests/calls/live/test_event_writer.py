@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
 
+import psycopg
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import OperationalError, connections
+from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
-from calls.live.event_writer import BatchWriter, EventWriter
+from calls.live.event_writer import BatchWriter, EventWriter, LockingWrite
 from calls.models import Call
 from tests.calls.rows import make_account, make_call, make_streaming_number
 
@@ -29,6 +30,15 @@ async def writer() -> AsyncIterator[BatchWriter]:
 @sync_to_async
 def running_call() -> Call:
     return make_call(make_streaming_number(make_account("10")), timezone.now())
+
+
+def seen_elsewhere(query: str, call_id: int) -> object:
+    """What another connection sees. Raises LockNotAvailable, if the query would have to wait."""
+    parameters = connection.get_connection_params()
+    given = {name: parameters[name] for name in parameters if name not in ("cursor_factory", "context")}
+    with psycopg.connect(**given) as other:
+        row = other.execute(query, [call_id]).fetchone()
+    return row and row[0]
 
 
 @sync_to_async
@@ -117,3 +127,47 @@ async def test_a_segment_that_cannot_be_written_does_not_take_others_with_it(
     assert await written(call) == ["Are you open?", "Yes.", "stream.disconnected"]
     dropped = [record for record in caplog.records if record.name == "calls.live.event_writer"]
     assert [record.getMessage() for record in dropped] == ["A call record could not be written and was dropped"]
+
+
+async def test_a_batch_keeps_no_call_locked(writer: BatchWriter) -> None:
+    """Otherwise batches and other transactions with several calls could wait for each other."""
+    call = await running_call()
+    recorder = EventWriter(call.pk, writer)
+    found: list[object] = []
+    lock = "SELECT id FROM calls_call WHERE id = %s FOR UPDATE NOWAIT"
+    count = "SELECT count(*) FROM calls_callevent WHERE call_id = %s"
+    recorder.event("stream.disconnected")
+    writer.put(LockingWrite(lambda: found.append(seen_elsewhere(count, call.pk))))
+    for change in (recorder.model_spoke, partial(recorder.event, "voicemail.message_left")):
+        change()
+        writer.put(lambda: found.append(seen_elsewhere(lock, call.pk)))
+    await asyncio.wait_for(recorder.drained(), 30)
+    assert found == [1, call.pk, call.pk]
+    await sync_to_async(call.refresh_from_db)()
+    assert (call.model_spoke_at is not None, call.voicemail_message_left) == (True, True)
+
+
+async def test_writes_after_a_lost_connection_are_done_once(
+    writer: BatchWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("calls.live.event_writer.RETRY_SECONDS", 0.05)
+    call = await running_call()
+    recorder = EventWriter(call.pk, writer)
+    attempts: list[int] = []
+
+    def lose_the_connection_once() -> None:
+        attempts.append(1)
+        if len(attempts) == 1:
+            end = "SELECT count(pg_terminate_backend(%s))"
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_backend_pid()")
+                seen_elsewhere(end, cursor.fetchone()[0])
+
+    recorder.transcript("user", "Are you open?")
+    recorder.model_spoke()
+    recorder.event("stream.error")
+    writer.put(lose_the_connection_once)
+    recorder.transcript("model", "Yes.")
+    await asyncio.wait_for(recorder.drained(), 30)
+    assert await written(call) == ["Are you open?", "Yes.", "stream.error"]
+    assert len(attempts) == 2
