@@ -84,7 +84,7 @@ KINDS = (
     NotificationKind(
         "security",
         "Security",
-        "Your password or email address changed, or somebody asked for a link to confirm the address or reset the password.",
+        "Your password or email address changed, or someone asked for a link to confirm the address or reset the password.",
         ("password_changed", "email_changed", "reset_password", "verify_address"),
         is_security=True,
     ),

@@ -41,7 +41,7 @@ def register(
             )
             for opened in ACCOUNT_OPENED:
                 opened(developer.pk)
-            with suppress(TooManyRequests):  # somebody registered it before and deleted that account
+            with suppress(TooManyRequests):  # someone registered it before and deleted that account
                 email_verification.request_link(developer=developer)
             return developer
     except IntegrityError as error:

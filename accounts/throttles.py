@@ -1,4 +1,4 @@
-"""Limits on guessing secrets, on email, on new accounts and on exports, built so that nobody can use them up for somebody else.
+"""Limits on guessing secrets, on email, on new accounts and on exports, built so that nobody can use them up for someone else.
 
 Wrong passwords and codes count for the account and the client's address together, so that an attacker locks out only their own
 address. An address also has a wider limit for all accounts. Addresses are counted as in `core.network.http.network_of`.

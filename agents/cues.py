@@ -52,5 +52,5 @@ def introduce(text: str) -> str:
 
 
 def whispered(instruction: str) -> str:
-    """An instruction sent during a call by somebody who listens to it."""
+    """An instruction sent during a call by someone who listens to it."""
     return f"Instruction from your supervisor, which the caller does not hear. Follow it, and do not mention it: {instruction}"

@@ -138,7 +138,7 @@ def save_draft(*, agent: Agent, form: str) -> datetime | None:
 def hold_draft(*, agent: Agent, seen: str) -> Agent:
     """The agent as it is, locked until the end of the transaction. Raises Conflict unless `seen` marks its draft and what is live.
 
-    What somebody reviewed is what they publish or discard, whatever was typed or published elsewhere meanwhile.
+    What someone reviewed is what they publish or discard, whatever was typed or published elsewhere meanwhile.
     """
     locked = Agent.objects.select_for_update(of=("self",)).get(pk=agent.pk)
     if locked.draft_mark != seen:
@@ -195,7 +195,7 @@ def set_fields(
 ) -> None:
     """Set checked values on a row, without saving it.
 
-    Raises InvalidRequest for a model key of somebody else's, a transfer number that can never be called, a fallback number that is not the
+    Raises InvalidRequest for a model key of someone else's, a transfer number that can never be called, a fallback number that is not the
     developer's, and an unknown secret.
 
     Call it in a transaction: the chosen key stays locked until the end of it, so that it cannot be deleted meanwhile.

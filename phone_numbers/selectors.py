@@ -10,7 +10,7 @@ from bubblyphone.core.errors import InvalidRequest
 from phone_numbers.models import NumberPrice, NumberType, PhoneNumber
 from webhooks.extension_points import NumberAddresses
 
-_NOT_OF_NUMBERS = re.compile(r"[^\d\s()+./-]")
+_NEVER_IN_NUMBERS = re.compile(r"[^\d\s()+./-]")
 _NOT_DIGITS = re.compile(r"\D+")
 
 
@@ -21,18 +21,18 @@ def numbers_of(developer: Developer) -> QuerySet[PhoneNumber]:
 
 
 def labeled(text: str) -> Q:
-    """Numbers whose label has this text, or that have these digits in any notation."""
+    """Numbers whose label contains the text, or which contain its digits, in any notation."""
     digits = digits_of(text)
     return Q(label__icontains=text) | (Q(e164__contains=digits) if len(digits) > 1 else Q())
 
 
 def digits_of(text: str) -> str:
-    """The digits of a phone number in any notation, without the leading zero that national ones have; "" for other texts."""
-    return "" if _NOT_OF_NUMBERS.search(text) else _NOT_DIGITS.sub("", text).lstrip("0")
+    """The digits of a phone number in any notation, without the leading zero of national notation; "" for other texts."""
+    return "" if _NEVER_IN_NUMBERS.search(text) else _NOT_DIGITS.sub("", text).lstrip("0")
 
 
 def webhook_addresses(developer: Developer, most: int) -> list[NumberAddresses]:
-    """The webhook URLs of each of the newest numbers, newest first."""
+    """The webhook URLs of the newest `most` numbers, newest first."""
     columns = numbers_of(developer).values_list("pk", "e164", "label", "webhook_url", "tool_webhook_url")
     return [
         NumberAddresses(pk, e164, label, webhook_url, tool_webhook_url or "")

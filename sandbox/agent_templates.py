@@ -29,7 +29,7 @@ def _field(kind: str, description: str, *options: str) -> dict[str, Any]:
 
 
 def tool(name: str, description: str, /, **properties: dict[str, Any]) -> dict[str, Any]:
-    """A tool that requires all of its parameters, which are given as JSON schemas."""
+    """A tool with required parameters only. `properties` are their JSON schemas."""
     schema = {"type": "object", "properties": properties, "required": list(properties)}
     return {"name": name, "description": description, "parameters": schema}
 

@@ -33,7 +33,7 @@ def handset_number(developer: Developer) -> str:
 
 
 def unplug_handset(developer_id: int) -> None:
-    """A step of account deletion: frees the phone's number for another account."""
+    """A step of account deletion: releases the phone's number for another account."""
     Handset.objects.filter(developer_id=developer_id).delete()
 
 

@@ -104,7 +104,7 @@ def start_demo_call(*, developer: Developer) -> tuple[SandboxCall, int]:
 
 
 def answer(call_id: int) -> None:
-    """The browser has connected: the call is answered."""
+    """Mark a call as answered when its browser has connected."""
     now = timezone.now()
     with transaction.atomic():
         call = Call.objects.get_for_update(call_id)
@@ -117,7 +117,7 @@ def answer(call_id: int) -> None:
 
 
 def use_free_call(developer: Developer) -> bool:
-    """Use one of the account's free calls, which demo calls and agent tests share. False if none is left."""
+    """Use one of the account's free calls, which are for demo calls and agent tests. False if none are left."""
     left = Developer.objects.filter(pk=developer.pk, demo_calls_used__lt=DEMO_CALLS)
     return bool(left.update(demo_calls_used=F("demo_calls_used") + 1))
 

@@ -26,7 +26,7 @@ from bubblyphone.core.admin import ReadOnlyAdmin
 from bubblyphone.core.money import format_money
 from staff import second_factor
 
-# Objects of an account: (title, list in the admin).
+# Links from an account to its objects: (title, name of the admin list).
 PAID = (("Ledger", "billing_ledgerentry"), ("Adjustments", "billing_adjustment"))
 METERED = (("Costs", "billing_meteredcost"),)
 BELONGINGS = (

@@ -192,7 +192,7 @@ class StaffSite(admin.AdminSite):
 
 
 def _refused_by_its_form(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """If somebody else saved the same address or prefix after the form was validated, validate again and show the error at the field.
+    """If someone else saved the same address or prefix after the form was validated, validate again and show the error at the field.
 
     The admin's views save in a transaction, so nothing of the first attempt remains.
     """

@@ -1,4 +1,4 @@
-"""What PostgreSQL reads to answer a request: for tests of indexes, which would otherwise depend on the time that a query takes."""
+"""Counts the rows that PostgreSQL reads for a request. Tests of indexes use it because durations would be unreliable."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 @dataclass(frozen=True)
 class Reading:
-    """The statements of a request, the indexes they use, and the rows of tables and indexes that they read together."""
+    """The number of a request's statements, the indexes they use, and the total of rows that they read from tables and indexes."""
 
     statements: int
     indexes: set[str]
@@ -20,7 +20,7 @@ class Reading:
 
 
 def reading_of(request: Callable[[], Any]) -> Reading:
-    """Makes the request, and runs its SELECT statements once more to see their plans."""
+    """Make the request, then run its SELECT statements again with EXPLAIN ANALYZE."""
     with CaptureQueriesContext(connection) as asked:
         request()
     nodes = []
@@ -42,7 +42,7 @@ def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def analyze(*models: type[Model]) -> None:
-    """So that PostgreSQL knows how many rows there are."""
+    """Update the planner's statistics of these tables."""
     with connection.cursor() as cursor:
         for model in models:
             cursor.execute(f"ANALYZE {model._meta.db_table}")

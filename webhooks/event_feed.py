@@ -2,7 +2,7 @@
 
 Ids are taken when a row is written and become visible when its transaction commits, which may be later than a higher id. So an
 event's place is not its id but its `position`, given here to rows that are committed already: whatever commits later comes
-after all that anybody has read.
+after all that anyone has read.
 """
 
 import re
@@ -51,7 +51,7 @@ def after(developer_id: int, public_id: str | None, types: Collection[str] = ())
 
 
 def newest(developer_id: int) -> tuple[str | None, int]:
-    """The id and position of the newest event, to read on from there; None and 0 where nothing has happened yet."""
+    """The ID and position of the newest event, from which to continue reading; None and 0 if there are no events."""
     _give_positions(developer_id)
     rows = Event.objects.filter(developer_id=developer_id, position__isnull=False).order_by("-position")
     found = rows.values_list("public_id", "position").first()
@@ -59,15 +59,15 @@ def newest(developer_id: int) -> tuple[str | None, int]:
 
 
 def up_to(developer_id: int, position: int | None) -> QuerySet[Event]:
-    """The events that `after` the one at this position does not return; none without a position."""
+    """The events up to and including this position; none if it is None."""
     return Event.objects.filter(developer_id=developer_id, position__lte=position or 0)
 
 
 def of_time(developer_id: int, since: datetime | None = None, until: datetime | None = None) -> Q:
-    """Events from `since` on, and before `until`.
+    """Events from `since` (inclusive) to `until` (exclusive).
 
-    Positions follow the ends of transactions, which are within SETTLES of the times of their events. Without bounds of positions,
-    PostgreSQL would read all events between the time and an end of the feed. It makes its plan by their values.
+    Positions are in the order of commits, each within SETTLES of its events' times. Without limits on the position, PostgreSQL would read
+    all events between the period and an end of the feed. The limits are values, not subqueries, so that it plans with them.
     """
     own, found = Event.objects.filter(developer_id=developer_id, position__isnull=False), Q()
     now = timezone.now()

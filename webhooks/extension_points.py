@@ -11,7 +11,7 @@ from webhooks.sending.replies import ReplyHandler
 
 @dataclass(frozen=True, slots=True)
 class NumberAddresses:
-    """The URLs of one number, for the Webhooks page. An empty URL is not set."""
+    """The URLs of one number, for the Webhooks page. An empty string means not set."""
 
     number_id: int
     e164: str
@@ -31,4 +31,4 @@ PUBLISH_TO_ACCOUNT: Slot[AccountPublisher] = Slot("the publisher of account even
 NUMBER_ADDRESSES: Slot[Callable[[Developer, int], list[NumberAddresses]]] = Slot(
     "the addresses of an account's numbers"
 )
-"""Of its newest numbers, at most so many."""
+"""Takes the account and the maximum number of rows, and returns those of its newest numbers."""

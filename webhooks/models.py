@@ -57,7 +57,7 @@ class Event(models.Model):
             models.Index(fields=["developer", "id"], condition=models.Q(position=None), name="event_without_position"),
             models.Index(fields=["created_at"], name="event_created"),
             models.Index(fields=["developer", "-id"], name="event_by_developer"),
-            # For filters that may match very few of many events.
+            # For filters that match few of many events.
             models.Index(fields=["developer", "event_type", "position"], name="event_by_type"),
             models.Index(fields=["developer", "created_at"], include=["position"], name="event_by_time"),
             models.Index(fields=["subject"], name="event_by_subject"),
@@ -81,7 +81,7 @@ class WebhookDelivery(models.Model):
         FAILED = "failed"
 
     id = models.BigAutoField(primary_key=True)
-    # X-Webhook-Id, constant over the retries; for an endpoint, the event's.
+    # X-Webhook-Id: the same for all retries; at an endpoint, the event's ID.
     webhook_id = models.CharField(max_length=40)
     developer = models.ForeignKey(Developer, models.CASCADE, related_name="webhook_deliveries", db_index=False)
     signing_secret = models.ForeignKey(SigningSecret, models.PROTECT, related_name="+")
@@ -105,7 +105,7 @@ class WebhookDelivery(models.Model):
             models.Index(fields=["next_attempt_at"], condition=models.Q(status="pending"), name="delivery_due"),
             models.Index(fields=["subject", "id"], name="delivery_subject"),
             models.Index(fields=["developer", "-id"], name="delivery_by_developer"),
-            # For filters that may match very few of many deliveries.
+            # For filters that match few of many deliveries.
             models.Index(
                 fields=["developer", "status", "-id"],
                 condition=~models.Q(status="delivered"),

@@ -24,7 +24,7 @@ def delete_deliveries(developer_id: int, before: datetime) -> Iterator[int]:
 
 
 def _older(rows: QuerySet[Any], before: datetime) -> Iterator[list[int]]:
-    """Ids of rows from before that time, in batches. They are the first in the order of ids, so the others are not read to find them."""
+    """The IDs of rows created before that time, in batches. They have the lowest IDs, so later rows are not read."""
     last = 0
     while page := list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", "created_at")[:BATCH]):
         if not (old := [pk for pk, created_at in page if created_at < before]):

@@ -39,7 +39,7 @@ class GeminiTurns:
 
     @property
     def is_under_way(self) -> bool:
-        """Whether somebody is speaking, or waiting for an answer."""
+        """Whether someone is speaking, or waiting for an answer."""
         return bool(self._is_open or self._heard or self._is_thinking)
 
     @property

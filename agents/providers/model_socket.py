@@ -34,7 +34,7 @@ class ModelSocketClosed(Exception):
 
 
 class ModelSocket(WSListener):
-    """One connection, opened by `agents.providers.connecting`. One task reads with `recv`; anybody may `send`."""
+    """One connection, opened by `agents.providers.connecting`. One task reads with `recv`; anyone may `send`."""
 
     def __init__(self) -> None:
         # Called with each message while the reader waits, in the callback that read it. False: the reader gets it. Must not raise.

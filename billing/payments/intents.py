@@ -33,7 +33,7 @@ def intent_of(thing: Mapping[str, Any]) -> str:
 def payment_of(thing: Mapping[str, Any]) -> Payment | None:
     """Looks up a payment by our own reference, otherwise by Stripe's.
 
-    None: it belongs to somebody else who uses this Stripe account.
+    None: it belongs to someone else who uses this Stripe account.
     """
     if reference := (thing.get("metadata") or {}).get("payment"):
         try:

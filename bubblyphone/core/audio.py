@@ -199,7 +199,7 @@ _FILTERS: WeakValueDictionary[tuple[int, ...], npt.NDArray[np.float32]] = WeakVa
 def _shared_filter(*shape: int) -> npt.NDArray[np.float32]:
     """`_filter_matrix`, the same object for all streams that need it: a copy for each would be a tenth of a call's memory.
 
-    It goes with its last stream. For the odd sample rate of somebody's file it can have hundreds of MB.
+    It goes with its last stream. For the odd sample rate of someone's file it can have hundreds of MB.
     """
     matrix = _FILTERS.get(shape)
     if matrix is None:

@@ -65,7 +65,7 @@ def section(request: HttpRequest, slug: str) -> HttpResponse:
 
 @lru_cache(1)
 def sections(base_url: str) -> list[dict[str, Any]]:
-    """The groups of operations: the same for everybody, so built once per process."""
+    """The groups of operations: the same for everyone, so built once per process."""
     return groups(openapi(), base_url)
 
 

@@ -116,7 +116,7 @@ CALL = shape(
         "voicemail_detected": flag("Whether voicemail or another machine answered an outbound call."),
         "voicemail_message_left": flag(
             "Whether the whole voicemail message was spoken after the end of the greeting (`voicemail_action: ai_message`). "
-            "False if the mailbox or anybody else ended the call first."
+            "False if the mailbox or anyone else ended the call first."
         ),
         "screened": Read(
             lambda call: (call.screened or None) if call.is_over or call.screened == Screened.ACCEPTED else None,

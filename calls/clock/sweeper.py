@@ -215,7 +215,7 @@ def speak_again(now: datetime) -> None:
 
 
 def resume_briefings(now: datetime) -> None:
-    """Somebody answered a transfer with a briefing, and the process that was to brief or connect them died."""
+    """Someone answered a transfer with a briefing, and the process that was to brief or connect them died."""
     waiting = _undecided_transfers().exclude(briefing="").exclude(carrier_call_id="")
     commands.side_by_side(partial(transfers.resume_briefing, lost_before=now - COMMAND_LOST_AFTER), waiting)
 

@@ -99,7 +99,7 @@ class KeyPressed:
 
 @dataclass(frozen=True, slots=True)
 class Whisper:
-    """An instruction for the model from somebody who follows the call; answered."""
+    """An instruction for the model from someone who follows the call; answered."""
 
     text: str
     by: str

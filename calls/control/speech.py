@@ -216,7 +216,7 @@ def listen(call: Call) -> None:
 
 
 def stop_listening(call: Call) -> None:
-    """From now on the caller talks to somebody else, which must not be transcribed."""
+    """From now on the caller talks to someone else, which must not be transcribed."""
     try:
         get_carrier(call, Speech).stop_transcription(
             carrier_call_id=call.carrier_call_id or "", command_id=commands.command_id(call, "transcription-stop")

@@ -1,4 +1,4 @@
-"""Transferring a call: the carrier calls somebody else and connects the caller to them.
+"""Transferring a call: the carrier calls someone else and connects the caller to them.
 
 Until the other leg is answered, nothing changes for the call; from then on the model has left, the leg's own price applies, and the
 carrier continues the recording, if there is one. If the leg is not answered, the caller stays with the agent, who gets the reason. With a
@@ -148,7 +148,7 @@ def on_leg_event(call: Call, transfer_id: int, event: CarrierEvent) -> None:
             fail(call, transfer_id, event.cause, at=event.occurred_at)
         elif transfer.briefing:
             fail(call, transfer_id, HangupCause.REJECTED, at=event.occurred_at)  # told, and did not want to
-        # Else there was somebody who hung up: the report of the answer is late. If it does not come, `calls.clock.sweeper` fails it.
+        # Else there was someone who hung up: the report of the answer is late. If it does not come, `calls.clock.sweeper` fails it.
     elif event.type == CarrierEventType.ENDED and not call.is_over:
         # The carrier also ends the caller's leg; a repeated hangup is harmless.
         commands.after_commit(commands.hang_up, call)

@@ -190,7 +190,7 @@ def live_context(call: Call) -> dict[str, Any]:
 
 
 def follow_context(call: Call) -> dict[str, Any]:
-    """What somebody who follows a running call can do, and why not more."""
+    """What someone who follows a running call can do, and why not more."""
     can_be_heard, why_not = False, ""
     if call.mode == CallMode.WEBHOOK:
         why_not = SERVER_DECIDES

@@ -1,6 +1,6 @@
 """The command palette (static/js/palette.js): pages, agents, numbers, and calls by number or ID, of the signed-in account alone.
 
-It answers while somebody types, so each kind is one query on an index that reads a bounded number of rows.
+It answers while someone types, so each kind is one query on an index that reads a bounded number of rows.
 """
 
 import re

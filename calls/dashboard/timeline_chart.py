@@ -41,7 +41,7 @@ class TimelineChart:
 
     @property
     def has_person(self) -> bool:
-        """Whether somebody took over the call from the agent."""
+        """Whether someone took over the call from the agent."""
         return any(mark.lane == TranscriptEntry.Role.HUMAN for mark in self.marks)
 
 

@@ -51,7 +51,7 @@ class Attendance:
     # --- listeners ----------------------------------------------------------------------------------------------------
 
     def listen(self, person: Person) -> str:
-        """Somebody starts or continues to listen. Returns why they cannot, or ""."""
+        """Someone starts or continues to listen. Returns why they cannot, or ""."""
         if self._session.is_over:
             return ""  # or the call continues elsewhere: the page will notice
         now = time.monotonic()
@@ -67,7 +67,7 @@ class Attendance:
         return ""
 
     def stop_listening(self, listener_id: str) -> None:
-        """Somebody stops listening."""
+        """Someone stops listening."""
         if left := self._listeners.pop(listener_id, None):
             self._report_left(left)
         if not self._listeners and self._listening is not None:

@@ -25,7 +25,7 @@ from calls.session.turn_clock import TurnTimes
 logger = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0
 # With many calls, batches start this far apart, because a large one costs little more than a small one. After a quiet moment, and if
-# somebody waits for it, a batch starts at once.
+# someone waits for it, a batch starts at once.
 GATHER_SECONDS = 0.1
 MAX_QUEUED = 20_000
 # Temporary: the same write succeeds when the database is back.

@@ -27,7 +27,7 @@ class HangupCause(models.TextChoices):
 
 
 class Screened(models.TextChoices):
-    """The outcome of a call to a phone that asks who is calling. It counts as declined until somebody joins."""
+    """The outcome of a call to a phone that asks who is calling. It counts as declined until someone joins."""
 
     ACCEPTED = "accepted"
     DECLINED = "declined"

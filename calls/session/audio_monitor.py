@@ -52,7 +52,7 @@ class Tap:
         self._begun = b""
 
     async def run(self) -> None:
-        """Runs as long as somebody listens."""
+        """Runs as long as someone listens."""
         played_until = self._now()
         while True:
             await asyncio.sleep(PIECE_SECONDS)

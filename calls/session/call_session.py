@@ -182,7 +182,7 @@ class CallSession(SessionOrders):
         self.take_over = self._make_take_over()
 
     def _make_take_over(self) -> TakeOver:
-        """Let somebody on the call's page take the agent's place."""
+        """Let someone on the call's page take the agent's place."""
         return TakeOver(
             audio_format=self._transport.audio_format,
             agent_output=self._agent_output,
@@ -222,7 +222,7 @@ class CallSession(SessionOrders):
         )
 
     async def run(self, on_end: Callable[[str], Awaitable[None]] | None = None) -> str:
-        """Hold the conversation until somebody ends it: `on_end` is then called immediately, while the last words may still arrive."""
+        """Hold the conversation until someone ends it: `on_end` is then called immediately, while the last words may still arrive."""
         tasks = [
             asyncio.create_task(self._converse(), name="model"),
             asyncio.create_task(self._caller_input.run(), name="caller"),

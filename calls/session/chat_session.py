@@ -87,7 +87,7 @@ class ChatSession(ModelConversation):
         return self._asked_at is not None or self._tools.is_busy
 
     async def run(self, on_end: Callable[[str], Awaitable[None]]) -> str:
-        """Hold the conversation until somebody ends it; then `on_end` is called with the cause."""
+        """Hold the conversation until someone ends it; then `on_end` is called with the cause."""
         tasks = [
             asyncio.create_task(self._converse(), name="model"),
             asyncio.create_task(self._read(), name="caller"),

@@ -31,7 +31,7 @@ class DeadAir:
         self.since = at
 
     def nothing_due(self) -> None:
-        """Nobody waits for the model: the caller talks, or hears somebody else."""
+        """Nobody waits for the model: the caller talks, or hears someone else."""
         self.since = None
 
     def answered(self) -> None:

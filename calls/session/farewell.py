@@ -1,4 +1,4 @@
-"""How an agent ends a conversation: its last words are heard before the line is cut or somebody else takes over."""
+"""How an agent ends a conversation: its last words are heard before the line is cut or someone else takes over."""
 
 import asyncio
 import contextlib

@@ -63,11 +63,11 @@ class TransferRequester(Protocol):
     """Requests a transfer; returns why it is not possible, or "" once the other leg is being called."""
 
     async def __call__(self, arguments: Mapping[str, Any], may_call: Callable[[], bool]) -> str:
-        """Where to may take a while to find out. `may_call` says just before somebody is called whether that is still wanted."""
+        """Where to may take a while to find out. `may_call` says just before someone is called whether that is still wanted."""
 
 
 class FallbackTts(Protocol):
-    """Says a text without the model: pieces of audio in the caller's format, or none if somebody else says it meanwhile."""
+    """Says a text without the model: pieces of audio in the caller's format, or none if someone else says it meanwhile."""
 
     def __call__(self, text: str) -> AsyncIterator[str]: ...
 

@@ -94,7 +94,7 @@ class LimitWatch:
 
     @property
     def _is_excused(self) -> bool:
-        """Whether somebody waits for a model, a verdict, a tool or a person, which is nobody's silence."""
+        """Whether someone waits for a model, a verdict, a tool or a person, which is nobody's silence."""
         is_waiting = self.transfer.is_under_way or not self.answering.is_decided or not self.link.connections
         return is_waiting or self.tools.is_busy
 

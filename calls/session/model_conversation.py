@@ -12,7 +12,7 @@ from calls.session.observer_until_end import ObserverUntilEnd
 
 
 class ModelConversation(ABC):
-    """Reads a model's events until no model is left, or somebody ends the conversation."""
+    """Reads a model's events until no model is left, or someone ends the conversation."""
 
     def __init__(self, link: ModelLink, observer: ObserverUntilEnd) -> None:
         self.link = link
@@ -42,7 +42,7 @@ class ModelConversation(ABC):
         return not self._is_over and await self.link.tell(lambda session: session.say(text))
 
     async def whisper(self, text: str, *, by: str) -> bool:
-        """Send the model an instruction from somebody who follows the call, which it follows immediately if nobody speaks; False as
+        """Send the model an instruction from someone who follows the call, which it follows immediately if nobody speaks; False as
         above.
         """
         if self._is_over:

@@ -58,7 +58,7 @@ Transcribers = tuple[LineTranscriber | None, LineTranscriber | None]  # of the c
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class TakeOver:
-    """Who has the call instead of its agent, if anybody."""
+    """Who has the call instead of its agent, if anyone."""
 
     audio_format: AudioFormat
     agent_output: AgentOutput

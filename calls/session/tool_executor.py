@@ -1,6 +1,6 @@
 """Runs the tools of a live session: concurrently, withdrawable by the model, and with filler messages.
 
-A developer's tool is never canceled: once requested, it runs to its end, and the timeline records the result, whether or not anybody
+A developer's tool is never canceled: once requested, it runs to its end, and the timeline records the result, whether or not anyone
 waits for it.
 """
 

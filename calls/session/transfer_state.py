@@ -23,13 +23,13 @@ class TransferState:
         # The model's own request, with the session that made it: answered only if nobody could be reached.
         self._asked: tuple[RealtimeSession, ToolCall] | None = None
         self._withdrawals = 0
-        self._is_placed = False  # it is certain that somebody is called
+        self._is_placed = False  # it is certain that someone is called
         self.is_ringing = False  # for the caller, who hears nothing else
         self.is_under_way = False
 
     @property
     def leaves_agent(self) -> bool:
-        """Whether the caller is on the way to somebody else, from the moment when that can no longer be withdrawn."""
+        """Whether the caller is on the way to someone else, from the moment when that can no longer be withdrawn."""
         return self._is_placed or self.is_ringing
 
     async def request(self, arguments: Mapping[str, Any]) -> str:

@@ -49,7 +49,7 @@ class CallControl(ABC):
 
     @abstractmethod
     def transfer(self, request: DialRequest, *, carrier_call_id: str) -> None:
-        """Call somebody else, without a stream, and connect the caller to them. If nobody answers, the call continues as before."""
+        """Call someone else, without a stream, and connect the caller to them. If nobody answers, the call continues as before."""
 
     @abstractmethod
     def bridge(self, *, carrier_call_id: str, other_carrier_call_id: str, command_id: str) -> None:

@@ -53,7 +53,7 @@ class MediaProtocol(ABC):
     # How to recognize a frame of caller audio without parsing: its event, its track, and the text before its payload, in each
     # spelling of the carrier. With quotes and colon these cannot occur inside a string of JSON, where quotes are escaped.
     audio_marks: ClassVar[tuple[tuple[str, str, str], ...]] = ()
-    # The same for a report that playback has reached a mark: its event, and the text before the mark's name.
+    # The same for a report that playback has reached a mark: the text of its event, and the text before the mark's name.
     mark_texts: ClassVar[tuple[tuple[str, str], ...]] = ()
 
     def __init__(self, started: StreamStarted) -> None:
@@ -75,7 +75,7 @@ class MediaProtocol(ABC):
         return None
 
     def mark_in(self, frame: str) -> MarkReached | None:
-        """The mark that a frame reports; None for all others, which `decode` reads."""
+        """The mark that a frame reports, without parsing JSON. None for other frames and for names with escapes, which `decode` reads."""
         for event, name in self.mark_texts:
             _, found, rest = frame.partition(name)
             if found:

@@ -56,7 +56,7 @@ def held_by(developer_ids: Iterable[int]) -> dict[int, Decimal]:
 
 
 def refuse_if_taken(phone_number: str) -> None:
-    """Raises Conflict if somebody here owns the number or is buying it."""
+    """Raises Conflict if someone here owns the number or is buying it."""
     owned = PhoneNumber.objects.unreleased().filter(e164=phone_number)
     pending = NumberPurchase.objects.filter(e164=phone_number, status=NumberPurchase.Status.PENDING)
     if owned.exists() or pending.exists():
@@ -121,7 +121,7 @@ def carry_out(purchase: NumberPurchase, *, requirement_group_id: str = "") -> Ph
 
 
 def reconcile_purchases(now: datetime | None = None) -> None:
-    """Settle purchases that have been pending too long for anybody to be waiting. Runs every minute; can be repeated."""
+    """Settle purchases that have been pending too long for anyone to be waiting. Runs every minute; can be repeated."""
     before = (now or timezone.now()) - RECONCILE_AFTER
     for purchase in NumberPurchase.objects.filter(status=NumberPurchase.Status.PENDING, created_at__lt=before).order_by(
         "pk"

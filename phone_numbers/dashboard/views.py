@@ -52,7 +52,7 @@ def _offer(number: AvailableNumber) -> Offer:
 
 @page
 def numbers(request: HttpRequest) -> HttpResponse:
-    """The newest first. Accounts with more than fit on a page can search them."""
+    """The numbers, newest first. The search is shown if they do not fit on one page."""
     form = NumberFilterForm(request.GET)
     owned = form.narrow(selectors.numbers_of(signed_in(request)))
     shown = slice_of(owned, request.GET.get("before"))

@@ -29,7 +29,7 @@ def is_sold(country: str, carrier: str) -> bool:
 
 
 def requirements_of(*, country: str, number_type: str, carrier: str) -> list[Requirement]:
-    """The requirements of a type of number; empty if anybody may hold one. Raises UpstreamFailed."""
+    """The requirements of a type of number; empty if anyone may hold one. Raises UpstreamFailed."""
     return all_requirements([(country, number_type)], carrier)[country, number_type]
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Verdict(NamedTuple):
-    """What detection finds after so many seconds: its result in the premium modes, and in the others."""
+    """The result of detection in premium mode and in standard mode, and the seconds after the answer when it is known."""
 
     seconds: float
     premium: str
@@ -21,7 +21,7 @@ VERDICTS: dict[Answerer, Verdict] = {
     "human": Verdict(1.2, "human_residence", "human"),
     "machine": Verdict(1.8, "machine", "machine"),
     "fax": Verdict(1.8, "fax_detected", "machine"),
-    "silence": Verdict(5.0, "silence", "not_sure"),  # it gives no basis for a decision
+    "silence": Verdict(5.0, "silence", "not_sure"),  # silence is no basis for a decision
     "screening": Verdict(1.8, "machine", "machine"),
 }
 SCREENING_MODE = "premium_ios_call_screening_detection"

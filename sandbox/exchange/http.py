@@ -83,7 +83,7 @@ def matches(row: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
 
 
 def record_in(table: Mapping[str, Record], request: web.Request, what: str) -> Record:
-    """The record whose ID is in the path. Raises ApiError."""
+    """The record whose ID is in the request's path. Raises ApiError (not found), which names it `what`."""
     record = table.get(request.match_info["id"])
     if record is None:
         raise errors.not_found(what)

@@ -1,5 +1,5 @@
 """The numbers that the exchange sells: only from ranges that regulators reserve for fiction, so no number belongs to
-anybody.
+anyone.
 
 Sources: NANPA 555-0100…0199; Ofcom "telephone numbers for use in TV and radio drama"; BNetzA "Drama-Nummern"; Arcep
 decision 2018-0881 (numbers for audiovisual works); ACMA "fictitious numbers"; ComReg (020 91x xxxx); PTS "nummer för

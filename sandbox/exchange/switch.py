@@ -91,7 +91,7 @@ class Switch:
         return leg
 
     def transfer(self, leg: Leg, body: Mapping[str, Any]) -> Leg:
-        """Call somebody for a live leg, and bridge both at the answer. Until then nothing changes for the leg.
+        """Call someone for a live leg, and bridge both at the answer. Until then nothing changes for the leg.
 
         A ringing incoming call is answered when its transfer is answered. Raises ApiError.
         """

@@ -1,4 +1,4 @@
-"""The end of what carrier commands' threads do, before a test stops the carrier that answers them."""
+"""Waits for the threads that send carrier commands, before a test stops the carrier that answers them."""
 
 from threading import Barrier
 
@@ -10,8 +10,8 @@ from calls.control.commands import COMMANDS_AT_ONCE, THREADS
 def finish_commands() -> None:
     """Wait until no command runs, and close the database connections of all threads.
 
-    Each thread waits for all others here, so it has nothing else to do. A request that a stopped server leaves unanswered would last
-    ten seconds.
+    A barrier makes every thread wait for all others, so none can be running a command. Without this, a request to a stopped server would
+    time out only after ten seconds.
     """
     all_are_free = Barrier(COMMANDS_AT_ONCE)
 

@@ -1,4 +1,4 @@
-"""Past days and months of large accounts are summed up before anybody opens a page that shows them."""
+"""Past days and months of large accounts are summed up before anyone opens a page that shows them."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -20,7 +20,7 @@ SUMS = ("overview.outcomes", "usage:2026-03", "burn_rate", "billing_ledgerentry"
 
 
 def settle(number: PhoneNumber, count: int) -> None:
-    """Yesterday, at $0.10 each."""
+    """Calls that ended yesterday and cost $0.10 each."""
     at = NOW - timedelta(days=1)
     Call.objects.bulk_create(
         describe_call(

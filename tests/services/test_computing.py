@@ -1,4 +1,4 @@
-"""Few requests compute at once. Those that wait do not keep others from computing."""
+"""Only a few requests compute at once. Requests that wait for something else do not count."""
 
 import asyncio
 import threading

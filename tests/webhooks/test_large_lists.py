@@ -26,7 +26,7 @@ def now() -> datetime:
 
 @pytest.fixture
 def developer(now: datetime) -> Developer:
-    """With an event and a delivery each minute, of which the 4000th is unlike the others."""
+    """An account with an event and a delivery per minute. Number 4000 differs from the others in type, status and endpoint."""
     developer = make_developer()
     secret = make_secret_for(developer)[0]
     endpoints = [make_endpoint(developer, f"https://example.com/{place}")[0] for place in range(2)]

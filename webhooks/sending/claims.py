@@ -1,6 +1,6 @@
-"""Which deliveries a process sends next: it claims them by a lease in the database.
+"""Chooses the deliveries that a process sends next, and claims them with a lease in the database.
 
-When a process is killed, its leases expire, and another one sends the deliveries.
+When a process is killed, its leases expire and another process sends the deliveries.
 """
 
 from collections.abc import Collection
@@ -14,7 +14,7 @@ from django.utils import timezone
 from bubblyphone.core.database.prepared_queries import IsOneOf, PreparedQuery
 from webhooks.models import WebhookDelivery
 
-# One statement, because it runs for every few messages. It reads all rows as they were before it: without the leases it makes.
+# One statement, because it runs very often. Both of its SELECTs read the rows as they were before its UPDATE, without the new leases.
 _CLAIM = """
 WITH due AS (
     SELECT id, next_attempt_at FROM webhooks_webhookdelivery
@@ -36,7 +36,7 @@ _CLAIMED = PreparedQuery(
 def claim_due(
     busy_urls: Collection[str], limit: int, lease_seconds: float
 ) -> tuple[list[WebhookDelivery], datetime | None]:
-    """Lease deliveries that are due, oldest first. Also returns when the next of the others will be due."""
+    """Lease at most `limit` due deliveries, oldest first, except those to `busy_urls`. Also returns when the next delivery will be due."""
     now = timezone.now()
     values: dict[str, Any] = {
         "now": now,
@@ -54,7 +54,7 @@ def claim_due(
 
 
 def release(ids: Collection[int]) -> None:
-    """End the leases of aborted attempts: they are due at once."""
+    """End the leases of aborted attempts, so that the deliveries are due immediately."""
     WebhookDelivery.objects.filter(pk__in=ids, status=WebhookDelivery.Status.PENDING).update(
         next_attempt_at=timezone.now()
     )

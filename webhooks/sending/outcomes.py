@@ -15,7 +15,7 @@ from webhooks.outbox import attempt_at, record_attempt
 from webhooks.sending import endpoint_failures, retry_schedule
 from webhooks.sending.retry_schedule import EMAILED_ATTEMPT
 
-# Locks the rows in order, so that two processes never wait for each other.
+# Locks the rows in the order of their IDs, so that two processes cannot deadlock.
 _RECORD_ARRIVALS = """
 WITH ours AS (
     SELECT delivery.id FROM webhooks_webhookdelivery delivery

@@ -32,7 +32,7 @@ def with_attempts(rows: QuerySet[WebhookDelivery], *, whole: bool = False) -> Qu
 
 
 def beginning(name: str) -> Left:
-    """What a page shows of a long text."""
+    """The first SHOWN_CHARACTERS of a long text, for a page."""
     return Left(F(name), Value(SHOWN_CHARACTERS), output_field=CharField())
 
 

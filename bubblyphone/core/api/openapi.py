@@ -111,7 +111,7 @@ def description() -> Description:
 
 @cache
 def openapi() -> dict[str, Any]:
-    """The OpenAPI document. It is the same for everybody, so it is built once."""
+    """The OpenAPI document. It is the same for everyone, so it is built once."""
     return SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-any-return]
 
 

@@ -67,7 +67,7 @@ class ArchiveWriter:
         self._checksums.close()
 
     def abandon(self) -> None:
-        """End it unfinished: buffered data is written if possible, unless somebody else has the stream."""
+        """End it unfinished: buffered data is written if possible, unless someone else has the stream."""
         with suppress(OSError, ValueError):
             self._tar.fileobj.close()
         self._checksums.close()

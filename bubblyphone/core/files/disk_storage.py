@@ -26,7 +26,7 @@ class WaitsAlone:
     def _open(self, name: str, mode: str = "rb") -> File[Any]:
         with self._asking():
             opened: File[Any] = super()._open(name, mode)  # type: ignore[misc]
-            _ = opened.file  # a bucket's is downloaded here, and not while somebody reads
+            _ = opened.file  # a bucket's is downloaded here, and not while someone reads
         return opened
 
     def _save(self, name: str, content: IO[Any]) -> str:

@@ -9,7 +9,7 @@ from storages.backends.s3 import S3Storage
 
 from bubblyphone.core.files.disk_storage import WaitsAlone
 
-# botocore's own are 60 s each and five attempts: longer than anybody waits for a page.
+# botocore's own are 60 s each and five attempts: longer than anyone waits for a page.
 _PATIENCE = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2, "mode": "standard"})
 
 

@@ -95,7 +95,7 @@ def _flush_pool() -> None:
 FLUSHES.register(_flush_delays, _flush_pool)
 
 
-# --- asked when somebody looks ----------------------------------------------------------------------------------------
+# --- asked when someone looks ----------------------------------------------------------------------------------------
 def _queued() -> Samples:
     yield (), OrmQ.objects.count()
 

@@ -12,7 +12,7 @@ import phonenumbers
 import regex
 from phonenumbers import PhoneMetadata, PhoneNumberDesc, PhoneNumberType, shortnumberinfo
 
-# Not assigned to anybody: the built-in exchange and other test systems answer them (500 is a range of personal numbers).
+# Not assigned to anyone: the built-in exchange and other test systems answer them (500 is a range of personal numbers).
 TEST_NUMBERS = "+1500555"
 # A number of at most this many digits that is not a subscriber's is a short number, whether or not `phonenumbers` knows it.
 MAX_SHORT_DIGITS = 6

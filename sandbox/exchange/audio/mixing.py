@@ -21,7 +21,7 @@ def mix(*frames: bytes) -> bytes:
 
 
 def stereo_wav(left: bytes, right: bytes) -> bytes:
-    """A WAV, 16 bit, 8 kHz, of PCMU of the same length."""
+    """A stereo WAV file (16 bit, 8 kHz) of two PCMU signals of the same length."""
     channels = [np.frombuffer(mulaw_to_pcm16(side), "<i2") for side in (left, right)]
     return wav_file(np.column_stack(channels).tobytes(), 8000, 2)
 

@@ -7,7 +7,7 @@ from agents import speech
 
 
 class SpeechListener(Protocol):
-    """Reports when somebody starts to speak, and what was said. `feed` does not block."""
+    """Reports when someone starts to speak, and what was said. `feed` does not block."""
 
     def feed(self, pcm16_16k: bytes) -> None: ...
     def events(self) -> AsyncIterator[speech.SpeechBegan | speech.Utterance]: ...

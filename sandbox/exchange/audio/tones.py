@@ -31,7 +31,7 @@ def frames(pcm16: bytes) -> list[bytes]:
 
 
 def is_speech(frame: bytes) -> bool:
-    """Whether a PCMU frame is loud enough to be somebody speaking."""
+    """Whether a PCMU frame is loud enough to be someone speaking."""
     if frame == SILENCE:
         return False
     total = int(np.add.reduce(_LOUDNESS.take(np.frombuffer(frame, dtype=np.uint8))))

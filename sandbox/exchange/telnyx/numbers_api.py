@@ -221,7 +221,7 @@ class NumbersApi:
 def phone_number(
     pk: str, number: str, *, kind: str, country: str, connection_id: str, customer_reference: str = ""
 ) -> Record:
-    """A number of the account."""
+    """The API's record of a number that the account owns."""
     now = now_text()
     return {
         "id": pk,

@@ -42,7 +42,7 @@ RECORDED = {
 
 
 async def dial(call: Call, element: Element, source: Source) -> None:
-    """Call somebody and connect both, or join a conference. Then continue with the `action`, or the next verb."""
+    """Call someone and connect both, or join a conference. Then continue with the `action`, or the next verb."""
     check_attributes(element, KNOWN, "trim sequential referUrl recordingTrack")
     children = list(element)
     number = (element.text or "").strip()

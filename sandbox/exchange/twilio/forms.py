@@ -66,9 +66,9 @@ class Form:
 
 
 async def read_form(request: web.Request, known: str, unoffered: str = "") -> Form:
-    """The body of a request. Raises TwilioError for unknown parameters, and for unsupported ones that are not empty.
+    """The body of a request. Raises TwilioError for parameters that Twilio does not know, and for `unoffered` ones with a value.
 
-    Their names are separated by spaces.
+    `known` and `unoffered` are names separated by spaces; we do not support the latter.
     """
     posted = await request.post()
     values: dict[str, tuple[str, ...]] = {}

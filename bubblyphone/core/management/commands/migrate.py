@@ -1,7 +1,7 @@
 """`migrate`, with a shortcut for packages whose history of migrations takes a minute (settings.TABLES_MADE_AT_ONCE).
 
 In a database that knows nothing of such a package its tables are made as its models have them now, and its migrations are written
-down as applied; from then on they run as anybody's. The package's tables come last, since they may refer to ours.
+down as applied; from then on they run as anyone's. The package's tables come last, since they may refer to ours.
 
 A database that an earlier development version left half migrated is refused before anything changes.
 """
