@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 import uvloop
 
-from tests.bench import api, beside, compared, judgment, memory, processes, report, wide
+from tests.bench import api, capacity, compared, contention, judgment, memory, processes, report
 from tests.bench.answering import measure_answering
 from tests.bench.measure import OpenLine, Run, measure, measure_interruptions
 from tests.bench.scale import SMOKE, Finding, Scale
@@ -73,7 +73,7 @@ def _part(measured: Callable[[Setup, Scale], Awaitable[list[Finding]]]) -> Part:
 
 
 def _long_part(measured: Callable[[Setup, Scale, Callable[[str], None]], Awaitable[list[Finding]]]) -> Part:
-    """A part that prints what it has measured so far."""
+    """A part that prints its intermediate results."""
 
     async def measure_part(setup: Setup, scale: Scale, results: Results) -> None:
         _add(await measured(setup, scale, say), results)
@@ -86,11 +86,11 @@ PARTS: dict[str, Part] = {
     "api": _measure_api,  # before calls whose end would still keep the process busy
     "answering": _part(measure_answering),
     "formats": _part(compared.measure_formats),
-    "extras": _part(compared.measure_extras),
+    "features": _part(compared.measure_features),
     "levels": measure_levels,
-    "wide": _long_part(wide.measure_wide),
+    "capacity": _long_part(capacity.measure_capacity),
     # Last: they start media processes, and then no calls go to the web process.
-    "beside": _long_part(beside.measure_beside),
+    "contention": _long_part(contention.measure_contention),
     "processes": _long_part(processes.measure_processes),
 }
 

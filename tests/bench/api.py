@@ -36,7 +36,7 @@ class ApiCost:
 async def measure_api(port: int, keys: Sequence[str], web: int, services: list[int], count: int) -> ApiCost:
     """Two runs: one as fast as CLIENTS connections allow, to measure CPU time, and one at a fixed rate, to measure latency."""
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", connector=aiohttp.TCPConnector(limit=200)) as http:
-        sender = Sender(http, keys)
+        sender = RequestSender(http, keys)
         await sender.send_all(FIRST)
         before = [cpu_seconds(trees([web])), cpu_seconds(trees(services))]
         await sender.send_all(count)
@@ -50,7 +50,7 @@ async def measure_api(port: int, keys: Sequence[str], web: int, services: list[i
     )
 
 
-class Sender:
+class RequestSender:
     """Cycles through the paths and keys, one of each per request."""
 
     def __init__(self, http: aiohttp.ClientSession, keys: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from tests.bench.scale import Finding, Scale, judged
 from tests.bench.setup import Setup
 from tests.bench.system import cpu_seconds, tree
 
-FORMATS_LIMIT, EXTRAS_LIMIT = 2.0, 1.3
+FORMATS_LIMIT, FEATURES_LIMIT = 2.0, 1.3
 IDLE_SECONDS = 3.0
 
 Measure = Callable[[], Awaitable[Run]]
@@ -36,28 +36,28 @@ async def measure_formats(setup: Setup, scale: Scale) -> list[Finding]:
     return [judged(text, ratio, FORMATS_LIMIT, "CPU with Gemini's formats")]
 
 
-async def measure_extras(setup: Setup, scale: Scale) -> list[Finding]:
+async def measure_features(setup: Setup, scale: Scale) -> list[Finding]:
     """Recording, live transcript and metering. The clock process runs throughout; what it takes without calls does not count."""
     clock = await setup.start_clock()
     idle = await _idle_ms_per_second(clock)
     watched = [[setup.web], [clock], setup.services]
     bench = setup.bench
-    plain, extra, recorded, transcribed = await _in_turn(
+    plain, full, recorded, transcribed = await _in_turn(
         scale.repeats,
         *(
             partial(measure, open_line, scale.calls, scale.seconds, watched)
-            for open_line in (bench.called, bench.called_with_extras, bench.called_recorded, bench.called_transcribed)
+            for open_line in (bench.called, bench.called_with_features, bench.called_recorded, bench.called_transcribed)
         ),
     )
     setup.system.stop_clock()
-    base, web = (Run.together(runs).cpu_ms_per_call_second() for runs in (plain, extra))
+    base, web = (Run.together(runs).cpu_ms_per_call_second() for runs in (plain, full))
     alone = [Run.together(runs).cpu_ms_per_call_second() for runs in (recorded, transcribed)]
     meter, clock_ms = (
-        max(0.0, Run.together(runs).cpu_ms_per_call_second(1) - idle / scale.calls) for runs in (plain, extra)
+        max(0.0, Run.together(runs).cpu_ms_per_call_second(1) - idle / scale.calls) for runs in (plain, full)
     )
-    services = [Run.together(runs).cpu_ms_per_call_second(2) for runs in (plain, extra)]
+    services = [Run.together(runs).cpu_ms_per_call_second(2) for runs in (plain, full)]
     ratio = median(
-        high.cpu_ms_per_call_second() / low.cpu_ms_per_call_second() for low, high in zip(plain, extra, strict=True)
+        high.cpu_ms_per_call_second() / low.cpu_ms_per_call_second() for low, high in zip(plain, full, strict=True)
     )
     text = (
         f"Recording, live transcript and metering, {scale.calls} calls: **{ratio:.2f}** × the CPU of the web process without them "
@@ -65,11 +65,11 @@ async def measure_extras(setup: Setup, scale: Scale) -> list[Finding]:
         f"process, which sends a webhook per sentence, takes {clock_ms:.1f} ms per call-second more than without calls, of which metering "
         f"{meter:.1f}, services {services[1]:.1f} instead of {services[0]:.1f} ms."
     )
-    return [judged(text, ratio, EXTRAS_LIMIT, "CPU with recording and live transcript")]
+    return [judged(text, ratio, FEATURES_LIMIT, "CPU with recording and live transcript")]
 
 
 async def _in_turn(repeats: int, *measures: Measure) -> list[list[Run]]:
-    """All of them, again and again: what else the machine does meets each of them."""
+    """Alternate the measurements, so that other load on the machine affects all of them."""
     runs: list[list[Run]] = [[] for _ in measures]
     for _ in range(repeats):
         for each, measured in zip(runs, measures, strict=True):

@@ -1,4 +1,4 @@
-"""A straight line through measured points, and how far from it they are."""
+"""A straight line fitted to measured points."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,25 +8,25 @@ Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
-    """`base + slope * x`. No point that it was fitted to is further away than `worst`."""
+class LinearFit:
+    """`intercept + slope * x`. `max_error` is the largest vertical distance of a fitted point from the line."""
 
-    base: float
+    intercept: float
     slope: float
-    worst: float = 0.0
+    max_error: float = 0.0
 
     @classmethod
-    def through(cls, points: Sequence[Point]) -> "Fit":
-        """The line with the smallest sum of squared distances. Needs points at two different places."""
+    def least_squares(cls, points: Sequence[Point]) -> "LinearFit":
+        """The line with the smallest sum of squared vertical distances. Raises ZeroDivisionError if all points have the same x."""
         mean_x, mean_y = (fsum(values) / len(points) for values in zip(*points, strict=True))
-        spread = fsum((x - mean_x) ** 2 for x, _ in points)
-        slope = fsum((x - mean_x) * (y - mean_y) for x, y in points) / spread
+        variation = fsum((x - mean_x) ** 2 for x, _ in points)
+        slope = fsum((x - mean_x) * (y - mean_y) for x, y in points) / variation
         line = cls(mean_y - slope * mean_x, slope)
-        return cls(line.base, line.slope, line.from_it(points))
+        return cls(line.intercept, line.slope, line.max_error_of(points))
 
-    def at(self, x: float) -> float:
-        return self.base + self.slope * x
+    def value_at(self, x: float) -> float:
+        return self.intercept + self.slope * x
 
-    def from_it(self, points: Sequence[Point]) -> float:
-        """The largest distance of these points from the line."""
-        return max(abs(y - self.at(x)) for x, y in points)
+    def max_error_of(self, points: Sequence[Point]) -> float:
+        """The largest vertical distance of these points from the line."""
+        return max(abs(y - self.value_at(x)) for x, y in points)

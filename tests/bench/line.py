@@ -43,7 +43,7 @@ class Playback:
 class Line(WSListener):
     """Frames are numbered from 0. `round_trips[n]` is the n-th frame's round trip in seconds, or LOST until it returns.
 
-    Each message is handled in the callback that read it: what the benchmark itself takes would count as the platform's latency.
+    Each message is handled in the callback that read it: a delay in the benchmark itself would count as the platform's latency.
     """
 
     def __init__(
@@ -74,8 +74,8 @@ class Line(WSListener):
     async def connect(self, url: str) -> None:
         await ws_connect(lambda: self, url)
 
-    def talk(self, phase: float) -> None:
-        """Start sending. Each frame is due a whole number of frames after `phase`, a time of `perf_counter`."""
+    def start_sending(self, phase: float) -> None:
+        """Each frame is due a whole number of frames after `phase`, a time of `perf_counter`."""
         now = time.perf_counter()
         self._due = now + (phase - now) % FRAME_SECONDS
         self._next_frame = self._loop.call_later(self._due - now, self._speak)
@@ -85,7 +85,7 @@ class Line(WSListener):
         return len(self._sent_at)
 
     async def close(self) -> None:
-        self.silence()
+        self.stop_sending()
         self._playback.clear()
         if (transport := self._transport) is not None:
             transport.send_close(WSCloseCode.OK)
@@ -96,8 +96,8 @@ class Line(WSListener):
         if self._at_end is not None:
             await self._at_end()
 
-    def silence(self) -> None:
-        """Stop sending. Frames in flight can still return."""
+    def stop_sending(self) -> None:
+        """Frames in flight can still return."""
         if self._next_frame is not None:
             self._next_frame.cancel()
 

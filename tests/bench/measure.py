@@ -77,7 +77,7 @@ async def measure(open_line: OpenLine, calls: int, seconds: float, watched: Sequ
 
 @contextlib.contextmanager
 def no_collections() -> Iterator[None]:
-    """A collection of the benchmark's own garbage would count as latency."""
+    """Disables Python's garbage collection, whose pauses in the benchmark would count as the platform's latency."""
     gc.collect()
     gc.disable()
     try:
@@ -87,7 +87,7 @@ def no_collections() -> Iterator[None]:
 
 
 async def observe(lines: Sequence[Line], seconds: float, watched: Sequence[Sequence[int]] = ()) -> Run:
-    """The frames that running calls send during `seconds`, and the CPU time that each group of processes takes meanwhile."""
+    """Measure the frames that running calls send during `seconds`, and the CPU time of each group of processes meanwhile."""
     processes = [trees(group) for group in watched]
     cpu_before = [cpu_seconds(group) for group in processes]
     faults = sum(line.repeats for line in lines), sum(line.disorders for line in lines)
@@ -110,7 +110,7 @@ async def observe(lines: Sequence[Line], seconds: float, watched: Sequence[Seque
 
 
 async def _wait_for_the_rest(windows: Sequence[tuple[Line, int, int]]) -> None:
-    """Until all frames of these lines, from a first one to a last one, are back, or those that are not are lost."""
+    """Wait until all frames of these (line, first, last) have returned, or the missing ones count as lost."""
     deadline = time.perf_counter() + LOST_AFTER_SECONDS
     while time.perf_counter() < deadline:
         if not any(LOST in line.round_trips[start:end] for line, start, end in windows):
@@ -148,7 +148,7 @@ async def begin(open_line: OpenLine, calls: int) -> list[Line]:
     async def one(number: int) -> Line:
         async with turns:
             line = await open_line(number)
-        line.talk(epoch + number * FRAME_SECONDS / calls)
+        line.start_sending(epoch + number * FRAME_SECONDS / calls)
         return line
 
     opened = await asyncio.gather(*(one(number) for number in range(calls)), return_exceptions=True)
@@ -169,5 +169,5 @@ async def end(lines: Sequence[Line]) -> None:
             await line.close()
 
     for line in lines:
-        line.silence()
+        line.stop_sending()
     await asyncio.gather(*(one(line) for line in lines))

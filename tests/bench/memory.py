@@ -40,7 +40,7 @@ async def _open(way: OpenLine, calls: int) -> list[Line]:
     lines = await begin(way, calls)
     await asyncio.sleep(TALK_SECONDS)
     for line in lines:
-        line.silence()
+        line.stop_sending()
     await asyncio.sleep(QUIET_SECONDS)
     return lines
 

@@ -1,7 +1,7 @@
-"""`python -m tests.bench.other_rows CALLS URL…`: what the other work needs. Runs after `tests.bench.rows`.
+"""`python -m tests.bench.other_rows CALLS URL…`: the rows that `tests.bench.other_work` needs. Runs after `tests.bench.rows`.
 
-Makes an account with this many calls and their ledger entries, a browser session of it, and for each URL an account with an endpoint.
-Prints the session's cookie, the addresses of calls' pages, and the IDs of the endpoints as JSON.
+Creates an account with this many calls, their ledger entries and a browser session, and one account with an endpoint for each URL.
+Prints the session cookie, the paths of some calls' pages, and the IDs of the endpoints as JSON.
 """
 
 import json
@@ -14,15 +14,15 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from tests.bench.other_work import Prepared
+from tests.bench.other_work import PreparedRows
 
 DAYS = 60
-# Calls whose pages are opened have a timeline.
+# The newest calls, whose pages are opened, have timelines of this many events.
 NEWEST, EVENTS = 50, 30
 # A call costs $0.16; the account has credit left.
 CREDIT_PER_CALL = Decimal("0.2")
-# Every column of the last call, with its own times and numbers.
-OWN = {
+# Columns that are not copied from the template call.
+COLUMN_SQL = {
     "carrier_call_id": "'v3:many:' || n",
     "from_number": "'+1555' || lpad((n * 7919 %% 10000000)::text, 7, '0')",
     **dict.fromkeys(
@@ -64,18 +64,18 @@ def main() -> None:
     ending |= dict.fromkeys(("ended_at", "settled_at", "reported_at", "model_spoke_at"), now)
     template = make_call(make_streaming_number(developer), now, carrier_call_id="v3:many:0", **costs, **ending)
     columns = [field.column for field in Call._meta.concrete_fields if not field.generated and field.column != "id"]
-    values = [OWN.get(column, "template.{column}").format(column=column) for column in columns]
+    values = [COLUMN_SQL.get(column, "template.{column}").format(column=column) for column in columns]
     copies = f"""
         INSERT INTO calls_call ({", ".join(columns)}) SELECT {", ".join(values)}
         FROM calls_call AS template CROSS JOIN generate_series(1, %(count)s - 1) AS n WHERE template.id = %(id)s ORDER BY n DESC
     """  # noqa: S608
-    given = {"count": count, "id": template.pk, "step": timedelta(days=DAYS) / count}
-    given |= {"developer": developer.pk, "newest": NEWEST, "events": EVENTS}
+    parameters = {"count": count, "id": template.pk, "step": timedelta(days=DAYS) / count}
+    parameters |= {"developer": developer.pk, "newest": NEWEST, "events": EVENTS}
     with connection.cursor() as cursor:
-        # Past days are summed up below: the triggers that would note them one by one are not needed.
+        # Without triggers, which would mark each past day for a new sum: `day_sums.sum_up` adds all of them up below.
         cursor.execute("SET session_replication_role = replica")
         for statement in (copies, ENTRIES, TIMELINES):
-            cursor.execute(statement, given)
+            cursor.execute(statement, parameters)
         cursor.execute("SET session_replication_role = DEFAULT")
         cursor.execute("VACUUM (ANALYZE) calls_call, billing_ledgerentry, calls_callevent")
     day_sums.sum_up()
@@ -83,11 +83,11 @@ def main() -> None:
     client.force_login(developer)
     newest = Call.objects.filter(developer=developer).order_by("-pk").values_list("pk", flat=True)[:NEWEST]
     endpoints = [
-        make_endpoint(make_developer(email=f"endpoint{place}@example.com"), url)[0].pk
-        for place, url in enumerate(sys.argv[2:])
+        make_endpoint(make_developer(email=f"endpoint{number}@example.com"), url)[0].pk
+        for number, url in enumerate(sys.argv[2:])
     ]
     cookie = f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
-    sys.stdout.write(json.dumps(Prepared(cookie, [f"/calls/{pk}" for pk in newest], endpoints)))
+    sys.stdout.write(json.dumps(PreparedRows(cookie, [f"/calls/{pk}" for pk in newest], endpoints)))
 
 
 if __name__ == "__main__":

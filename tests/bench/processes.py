@@ -1,7 +1,7 @@
-"""Calls on one and on two media processes, and a model fitted to both, of what more calls on more processes would take.
+"""Calls on one and on two media processes, and a linear model of their CPU time, which predicts more calls on more processes.
 
-A media process takes so much CPU time, and more with each of its calls. What all share takes so much, and more with each call; each call
-that begins and ends adds to that.
+The CPU time of a media process is a constant plus an amount for each of its calls. That of the web process, the clock, PostgreSQL and
+Valkey is a constant plus an amount for each call on any media process. The start and end of each call are added to both.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import psycopg
 import redis
 
 from tests.bench import report
-from tests.bench.fit import Fit
+from tests.bench.fit import LinearFit
 from tests.bench.frames import FRAME_SECONDS
 from tests.bench.measure import SETTLE_SECONDS, Run, begin, end, no_collections, observe
 from tests.bench.scale import Finding, Scale
@@ -21,7 +21,7 @@ from tests.bench.setup import Setup
 from tests.bench.system import cpu_seconds, trees
 
 SHARED = ("web", "clock", "PostgreSQL", "Valkey")
-# What the model is asked for.
+# The load that the model predicts.
 PROCESSES, CALLS, CALL_SECONDS = 8, 1000, 120
 
 Say = Callable[[str], None]
@@ -29,7 +29,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What Valkey and PostgreSQL have done so far, and their connections."""
+    """Commands and transactions since the start of Valkey and PostgreSQL, and their current connections."""
 
     commands: int
     transactions: int
@@ -39,15 +39,15 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """So many calls on so many media processes. CPU times in ms; those of media processes come after those of `SHARED`."""
+    """One measured combination of calls and media processes. Lists have the values of `SHARED` first, then those of the media processes."""
 
     processes: int
     run: Run
-    a_second: list[float]
-    for_each_call: list[float]  # its begin and end
-    commands_a_second: float
-    commands_for_each_call: float
-    transactions_for_each_call: float
+    cpu_ms_per_second: list[float]  # while calls run
+    cpu_ms_per_call: list[float]  # to start and end it
+    commands_per_second: float  # while calls run
+    commands_per_call: float  # to start and end it
+    transactions_per_call: float  # all of them, also while it runs
     valkey_connections: int
     database_connections: int
 
@@ -57,13 +57,13 @@ class Level:
 
     @property
     def media_points(self) -> list[tuple[float, float]]:
-        """The calls of each media process and its CPU time a second."""
-        return [(self.calls / self.processes, ms) for ms in self.a_second[len(SHARED) :]]
+        """For each media process, its number of calls and its CPU time in ms per second."""
+        return [(self.calls / self.processes, ms) for ms in self.cpu_ms_per_second[len(SHARED) :]]
 
 
 async def measure_processes(setup: Setup, scale: Scale, say: Say) -> list[Finding]:
-    await setup.start_clock_to_stay()
-    await asyncio.to_thread(setup.system.wait_until_the_clock_is_idle)
+    await setup.keep_clock_running()
+    await asyncio.to_thread(setup.system.wait_until_clock_is_idle)
     levels = []
     for processes, calls in sorted(scale.spread):
         await setup.start_media(processes)
@@ -84,24 +84,24 @@ async def _measure(setup: Setup, processes: int, calls: int, seconds: float) -> 
         during = await _count(setup)
     finally:
         await end(lines)
-    await asyncio.sleep(SETTLE_SECONDS)  # what was said is written, and statistics are counted
+    await asyncio.sleep(SETTLE_SECONDS)  # until transcripts are written and PostgreSQL has updated its statistics
     after = await _count(setup)
-    outside = sum(line.sent for line in lines) * FRAME_SECONDS - run.frames * FRAME_SECONDS  # call-seconds
+    observed = run.frames * FRAME_SECONDS  # call-seconds
+    unobserved = sum(line.sent for line in lines) * FRAME_SECONDS - observed
     steady = [run.cpu_ms_per_call_second(group) for group in range(len(watched))]
     total = [1000 * (now - then) for now, then in zip(_cpu(watched), cpu, strict=True)]
-    commands = (during.commands - before.commands) / (run.frames * FRAME_SECONDS)
+    commands = (during.commands - before.commands) / observed  # per call-second
     return Level(
         processes=processes,
         run=run,
-        a_second=[calls * each for each in steady],
-        for_each_call=[
-            (whole - 1000 * measured - outside * each) / calls
-            for whole, measured, each in zip(total, run.cpu, steady, strict=True)
+        cpu_ms_per_second=[calls * ms for ms in steady],
+        cpu_ms_per_call=[
+            (all_ms - 1000 * observed_seconds - unobserved * steady_ms) / calls
+            for all_ms, observed_seconds, steady_ms in zip(total, run.cpu, steady, strict=True)
         ],
-        commands_a_second=calls * commands,
-        commands_for_each_call=(after.commands - counts.commands - (outside + run.frames * FRAME_SECONDS) * commands)
-        / calls,
-        transactions_for_each_call=(after.transactions - counts.transactions) / calls,
+        commands_per_second=calls * commands,
+        commands_per_call=(after.commands - counts.commands - (unobserved + observed) * commands) / calls,
+        transactions_per_call=(after.transactions - counts.transactions) / calls,
         valkey_connections=during.valkey_connections,
         database_connections=during.database_connections,
     )
@@ -130,12 +130,14 @@ def _count_now(environment: dict[str, str]) -> Counts:
 
 
 def _brief(level: Level) -> str:
-    shared = ", ".join(f"{name} {ms:.0f}" for name, ms in zip(SHARED, level.a_second, strict=False))
-    each = ", ".join(f"{name} {ms:.1f}" for name, ms in zip((*SHARED, "media"), level.for_each_call, strict=False))
+    shared = ", ".join(f"{name} {ms:.0f}" for name, ms in zip(SHARED, level.cpu_ms_per_second, strict=False))
+    per_call = ", ".join(
+        f"{name} {ms:.1f}" for name, ms in zip((*SHARED, "media"), level.cpu_ms_per_call, strict=False)
+    )
     return (
-        f"ms a second: media {', '.join(f'{ms:.0f}' for ms in level.a_second[len(SHARED) :])}, {shared}; ms for each call: {each}; "
-        f"Valkey {level.commands_a_second:.0f} commands/s and {level.commands_for_each_call:.0f} for each call, "
-        f"{level.transactions_for_each_call:.0f} transactions for each call; connections: Valkey {level.valkey_connections}, PostgreSQL "
+        f"ms per second: media {', '.join(f'{ms:.0f}' for ms in level.cpu_ms_per_second[len(SHARED) :])}, {shared}; "
+        f"ms per call: {per_call}; Valkey {level.commands_per_second:.0f} commands/s and {level.commands_per_call:.0f} per call, "
+        f"{level.transactions_per_call:.0f} transactions per call; connections: Valkey {level.valkey_connections}, PostgreSQL "
         f"{level.database_connections}"
     )
 
@@ -151,58 +153,63 @@ def _row(level: Level) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """CPU time in ms a second: of a media process by its calls, and of what all share by all calls. Also Valkey's commands a second."""
+    """CPU time in ms per second: of a media process by its own calls, and of `SHARED` by all calls. Also Valkey's commands per second."""
 
-    media: Fit
-    shared: list[Fit]  # in the order of SHARED
-    commands: Fit
+    media: LinearFit
+    shared: list[LinearFit]  # in the order of SHARED
+    commands: LinearFit
 
     @classmethod
     def of(cls, levels: Sequence[Level]) -> "Model":
         shared = [
-            Fit.through([(level.calls, level.a_second[place]) for level in levels]) for place in range(len(SHARED))
+            LinearFit.least_squares([(level.calls, level.cpu_ms_per_second[index]) for level in levels])
+            for index in range(len(SHARED))
         ]
-        commands = Fit.through([(level.calls, level.commands_a_second) for level in levels])
-        return cls(Fit.through([point for level in levels for point in level.media_points]), shared, commands)
+        commands = LinearFit.least_squares([(level.calls, level.commands_per_second) for level in levels])
+        return cls(
+            LinearFit.least_squares([point for level in levels for point in level.media_points]), shared, commands
+        )
 
 
 def _fitted(levels: Sequence[Level]) -> list[Finding]:
-    """The lines, how far the measured points are from them, and what they say about more calls."""
+    """The fitted lines with their errors, and their prediction."""
     model = Model.of(levels)
     points = [point for level in levels for point in level.media_points]
-    lone = Fit.through([point for level in levels if level.processes == 1 for point in level.media_points])
-    paired = [point for level in levels if level.processes > 1 for point in level.media_points]
-    shared = "; ".join(f"{name} {_said(fit)}" for name, fit in zip(SHARED, model.shared, strict=True))
+    single = LinearFit.least_squares(
+        [point for level in levels if level.processes == 1 for point in level.media_points]
+    )
+    multiple = [point for level in levels if level.processes > 1 for point in level.media_points]
+    shared = "; ".join(f"{name} {_formula(fit)}" for name, fit in zip(SHARED, model.shared, strict=True))
     text = (
-        f"Model, ms of CPU a second: a media process **{model.media.base:.1f} + {model.media.slope:.2f} × its calls** (the {len(points)} "
-        f"points are up to {model.media.worst:.1f} from it; those of two processes are up to {lone.from_it(paired):.1f} from the line of "
-        f"one process alone). Shared: {shared}. Valkey {_said(model.commands)} commands/s."
+        f"Model, ms of CPU per second: a media process **{model.media.intercept:.1f} + {model.media.slope:.2f} × its calls** (± "
+        f"{model.media.max_error:.1f} for all {len(points)} points; the line of one process alone misses those of two by up to "
+        f"{single.max_error_of(multiple):.1f}). Shared: {shared}. Valkey {_formula(model.commands)} commands/s."
     )
     return [Finding(text), Finding(_predict(levels, model))]
 
 
-def _said(fit: Fit) -> str:
-    return f"{fit.base:.1f} + {fit.slope:.3f} × calls (± {fit.worst:.1f})"
+def _formula(fit: LinearFit) -> str:
+    return f"{fit.intercept:.1f} + {fit.slope:.3f} × calls (± {fit.max_error:.1f})"
 
 
 def _predict(levels: Sequence[Level], model: Model) -> str:
-    """For PROCESSES and CALLS."""
-    begun = CALLS / CALL_SECONDS  # a second
+    """The prediction for CALLS on PROCESSES."""
+    starts = CALLS / CALL_SECONDS  # calls that start, and end, per second
 
-    def begins(place: int) -> float:
-        return begun * fmean(level.for_each_call[place] for level in levels)
+    def start_ms(index: int) -> float:
+        return starts * fmean(level.cpu_ms_per_call[index] for level in levels)
 
-    # A media process begins and ends its own calls only.
-    own = model.media.at(CALLS / PROCESSES) + begun / PROCESSES * fmean(
-        sum(level.for_each_call[len(SHARED) :]) for level in levels
+    # A media process starts and ends only its own calls.
+    media_ms = model.media.value_at(CALLS / PROCESSES) + starts / PROCESSES * fmean(
+        sum(level.cpu_ms_per_call[len(SHARED) :]) for level in levels
     )
     shared = ", ".join(
-        f"{name} {(fit.at(CALLS) + begins(place)) / 1000:.2f}"
-        for place, (name, fit) in enumerate(zip(SHARED, model.shared, strict=True))
+        f"{name} {(fit.value_at(CALLS) + start_ms(index)) / 1000:.2f}"
+        for index, (name, fit) in enumerate(zip(SHARED, model.shared, strict=True))
     )
-    commands = model.commands.at(CALLS) + begun * fmean(level.commands_for_each_call for level in levels)
-    transactions = begun * fmean(level.transactions_for_each_call for level in levels)
+    commands = model.commands.value_at(CALLS) + starts * fmean(level.commands_per_call for level in levels)
+    transactions = starts * fmean(level.transactions_per_call for level in levels)
     return (
-        f"{CALLS:,} calls of {CALL_SECONDS} s on {PROCESSES} media processes, by this model: **{own / 1000:.2f}** of a core each; cores: "
-        f"{shared}; Valkey {commands:.0f} commands/s, PostgreSQL {transactions:.0f} transactions/s."
+        f"{CALLS:,} calls of {CALL_SECONDS} s on {PROCESSES} media processes, by this model: **{media_ms / 1000:.2f}** of a core each; "
+        f"cores: {shared}; Valkey {commands:.0f} commands/s, PostgreSQL {transactions:.0f} transactions/s."
     )

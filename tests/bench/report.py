@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from tests.bench.measure import Run, quantile
 from tests.bench.model import TURN_SECONDS
 from tests.bench.other_work import API_RATE, PAGE_RATE, WEBHOOK_RATE
-from tests.bench.scale import OTHERS_NICENESS, Finding, Scale, judged
+from tests.bench.scale import OTHER_WORK_NICENESS, Finding, Scale, judged
 
 INTERRUPTION_LIMIT_MS = 1.0
 
@@ -25,14 +25,14 @@ if it is 25% above the record in each of up to three tries. Tries on a machine t
 
 ## Method
 
-- **Order.** The parts are {parts}. `python -m tests.bench --only PART…` measures one or more of them. What is compared is measured
-  alternately in the same run, {repeats} times, and the ratio is the median of the pairs' ratios.
+- **Order.** The parts are {parts}. `python -m tests.bench --only PART…` runs one or more
+  of them. Anything compared is measured alternately in the same run, {repeats} times, and the ratio is the median of the pairs' ratios.
 - **Load.** Each call sends a frame of 20 ms PCMU fifty times a second. The model echoes each frame immediately, so fifty frames a
   second come back: the most messages that a call can cause. Every frame is tagged. A frame that does not return within 2 s is
   lost. Each level lasts {seconds:g} s after all its calls have started, {repeats} times over each way, alternately. CPU times are
   medians of these runs, and latencies are of all frames.
-- **The benchmark's own ends.** Carrier, callers and model are one process on `picows`. It handles each message in the callback that read
-  it, and collects no garbage while a level is measured: what it takes would count as latency.
+- **The benchmark's process.** Carrier, callers and model are one process on `picows`. It handles each message in the callback that read
+  it, and does not collect garbage while a level is measured, because its own delays would count as the platform's latency.
 - **Platform.** The web process as in production, with PostgreSQL and Valkey, all three on one core. Calls arrive as signed
   webhooks, are answered through the carrier's API, and send their audio to `/media/<token>`. The model is connected through
   OpenAI's Realtime protocol. The benchmark plays carrier and model, on the other core if there is one.
@@ -56,18 +56,19 @@ if it is 25% above the record in each of up to three tries. Tries on a machine t
   resampled and encoded, and one from the model is six times as long as PCMU. Its frames have no tags and are counted in order.
 - **Recording, live transcript and metering.** {calls} calls with and without recording and live transcript, alternately. Each side says a
   sentence every two seconds. The clock process meters the calls in both cases; its CPU time is stated separately.
-- **Wide levels.** Once each, on the same core, with the floor for comparison. The benchmark's own core plays carrier, callers and
-  model. If even the floor is late, the benchmark had no time, and the level is not measured.
-- **With other work.** {beside_calls} calls, alternately alone and with {api_rate} API requests, {page_rate} dashboard pages of an
-  account with {beside_rows:,} calls, and {webhook_rate} webhooks a second, and the nightly check of that account's ledger again and again:
-  first with the calls in the web process, then in a media process. What is added is the difference between the frames of both at the
-  median, at p99, and of the slowest. The process with the calls has one core, the benchmark, which plays carrier and model, the other,
-  where it precedes everything. PostgreSQL, Valkey, the clock and the worker run on either, at a lower priority (`nice` {niceness}); so
-  does the web process if a media process has the calls. A process of its own sends the other work, on the benchmark's core.
+- **Capacity.** More calls in one process on one core, once for each level, after the same calls over the floor. If even the floor's
+  median is too high, the benchmark itself had too little CPU time, and the level is not measured.
+- **With other work.** {contention_calls} calls, alternately alone and with other work: {api_rate} API requests, {page_rate} dashboard
+  pages of an account with {contention_past_calls:,} calls and {webhook_rate} webhooks a second, and nightly checks of that account's
+  ledger, one after another. First the web process has the calls, then a media process. The added latency is the difference between
+  both at the median, at p99, and of the slowest frame. The process with the calls has one core. The benchmark, which plays carrier and
+  model, has the other and takes priority there. PostgreSQL, Valkey, the clock and the worker run on both cores at a lower priority
+  (`nice` {niceness}), as does the web process when a media process has the calls. A separate process on the benchmark's core sends
+  the other work.
 - **Several media processes.** Calls on one and on two media processes, which share a core with the web process, the clock, PostgreSQL and
-  Valkey. A straight line is fitted to the CPU time of media processes by their calls, and to that of what they share by all calls;
-  *±* is the largest distance of a measured point. What a call takes to begin and end is what was used outside the
-  measured seconds, minus the audio of that time.
+  Valkey. A straight line is fitted to the CPU time of a media process by its own calls, and to that of each shared process by all calls.
+  *±* is the largest error of a measured point. The CPU time to start and end a call is what was used outside the measured seconds,
+  minus that of the audio in this time.
 - **Not measured.** Real carriers and models, networks with delay or loss, TLS, and several machines.
 - **Barge-in to clear.** The time from the model's report that the caller is speaking until the carrier receives the `clear` that
   empties its playback queue, including both ways over loopback. At {interrupted} concurrent calls, each interrupted every 0.4 s, so
@@ -133,12 +134,12 @@ def page(text: str, scale: Scale, parts: Iterable[str], judged: int = 20) -> str
         repeats=scale.repeats,
         calls=scale.calls,
         parts=", ".join(parts),
-        beside_calls=scale.beside_calls,
-        beside_rows=scale.beside_rows,
+        contention_calls=scale.contention_calls,
+        contention_past_calls=scale.contention_past_calls,
         api_rate=API_RATE,
         page_rate=PAGE_RATE,
         webhook_rate=WEBHOOK_RATE,
-        niceness=OTHERS_NICENESS,
+        niceness=OTHER_WORK_NICENESS,
         judged=judged,
         interrupted=scale.interrupted,
         interruptions_per_second=scale.interrupted / TURN_SECONDS,

@@ -33,12 +33,12 @@ def main() -> None:
     make_streaming_number(developer, e164=GEMINI, model_slug="gemini-3.1-flash-live", webhook_url="")
     transcribed = {"system_prompt": WRITES, "webhook_url": sys.argv[1], "realtime_transcript": True}
     recorded = {"recording_enabled": True}
-    for e164, extras in (
+    for e164, features in (
         (RECORDED, {"webhook_url": "", **recorded}),
         (TRANSCRIBED, transcribed),
         (RECORDED_AND_TRANSCRIBED, {**transcribed, **recorded}),
     ):
-        make_streaming_number(developer, e164=e164, model_slug="gpt-realtime-mini", **extras)
+        make_streaming_number(developer, e164=e164, model_slug="gpt-realtime-mini", **features)
     for place in range(CALLS):
         began = timezone.now() - timedelta(hours=place + 1)
         ended = {"status": "completed", "hangup_cause": "normal_clearing", "ended_at": began, "settled_at": began}

@@ -63,7 +63,7 @@ class Bench:
         """The same as the first, with a live transcript."""
         return await self._call(TRANSCRIBED)
 
-    async def called_with_extras(self, position: int) -> Line:
+    async def called_with_features(self, position: int) -> Line:
         """Recorded, and with a live transcript."""
         return await self._call(RECORDED_AND_TRANSCRIBED)
 
@@ -88,24 +88,25 @@ class Setup:
     web: int
     services: list[int]
     port: int
-    measured: set[int]  # cores
-    own: set[int]
+    measured_cores: set[int]
+    bench_cores: set[int]
     media: list[int] = field(default_factory=list)  # PIDs of media processes
-    clock: int = 0  # if it stays
+    clock: int = 0  # PID of the clock that `keep_clock_running` started
 
     async def start_media(self, count: int) -> None:
-        """Have so many media processes, on the core of the measured processes. From the first one on, no calls go to the web process."""
-        with on_cores(self.measured):
+        """Start media processes until there are `count`, on the core of the measured processes. The web process then gets no new calls."""
+        with on_cores(self.measured_cores):
             while len(self.media) < count:
                 self.media.append(await asyncio.to_thread(self.system.start_media, f"media-{len(self.media) + 1}"))
 
-    async def start_clock_to_stay(self) -> None:
+    async def keep_clock_running(self) -> None:
+        """Start the clock process, unless it runs, and keep it for the parts that follow."""
         if not self.clock:
             self.clock = await self.start_clock()
 
     async def start_clock(self) -> int:
         """Start the clock process on the core of the measured processes. Returns its PID."""
-        with on_cores(self.measured):
+        with on_cores(self.measured_cores):
             return await asyncio.to_thread(self.system.start_clock)
 
     async def pair(self, calls: int, seconds: float) -> judgment.Pair:
@@ -117,8 +118,8 @@ class Setup:
 @contextlib.asynccontextmanager
 async def running() -> AsyncIterator[Setup]:
     """Start everything, the measured processes on one core and the benchmark on the other. Stop everything at the end."""
-    measured, own = cores()
-    os.sched_setaffinity(0, own)
+    measured_cores, bench_cores = cores()
+    os.sched_setaffinity(0, bench_cores)
     with System() as system:
         async with (
             EchoModel() as model,
@@ -126,7 +127,7 @@ async def running() -> AsyncIterator[Setup]:
             BenchCarrier() as carrier,
         ):
             bench = Bench(carrier, model)
-            with on_cores(measured):
+            with on_cores(measured_cores):
                 floor, floor_port = system.start_relay("tests.bench.floor", model.socket_url)
                 relay, relay_port = system.start_relay("tests.bench.relay", model.socket_url)
                 variables = {
@@ -143,6 +144,6 @@ async def running() -> AsyncIterator[Setup]:
             carrier.webhook_url = f"http://127.0.0.1:{port}/webhooks/telnyx"
             gc.collect()
             gc.freeze()
-            yield Setup(bench, carrier, model, system, floor, relay, web, services, port, measured, own)
+            yield Setup(bench, carrier, model, system, floor, relay, web, services, port, measured_cores, bench_cores)
         if log := system.log():
             sys.stderr.write(log)

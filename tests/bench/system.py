@@ -47,7 +47,7 @@ def on_cores(chosen: set[int]) -> Iterator[None]:
 
 
 def confine(pids: Iterable[int], cores: set[int], niceness: int) -> None:
-    """Pin processes that run, with all their threads, to these cores, and set their priority. What they start later inherits both."""
+    """Pin running processes and all their threads to these cores, and set their niceness. Processes and threads they start inherit both."""
     for pid in pids:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just exited
             for thread in Path(f"/proc/{pid}/task").iterdir():
@@ -155,7 +155,7 @@ class System:
         return self._start([sys.executable, "manage.py", name], environment, name).pid
 
     def start_worker(self) -> int:
-        """Start the worker and wait until it has done what was due. Returns its PID."""
+        """Start the worker and wait until it has run the jobs that were due. Returns its PID."""
         worker = self._worker = self._start([sys.executable, "manage.py", "qcluster"], self.environment, "qcluster")
         self._wait_for(worker, lambda: len(tree(worker.pid)) > 1)
         self._wait_for(worker, lambda: _is_idle(worker.pid, share=WORKER_SHARE))
@@ -167,8 +167,8 @@ class System:
         self._wait_for(clock, lambda: _is_idle(clock.pid, share=CLOCK_SHARE))
         return clock.pid
 
-    def wait_until_the_clock_is_idle(self) -> None:
-        """Until it has sent the webhooks of the parts that were measured before."""
+    def wait_until_clock_is_idle(self) -> None:
+        """Wait until the clock has sent the webhooks of earlier parts."""
         clock = self._clock
         assert clock is not None
         self._wait_for(clock, lambda: _is_idle(clock.pid, share=CLOCK_SHARE))

@@ -30,7 +30,7 @@ def test_twenty_calls_lose_no_frame(tmp_path: Path) -> None:
     assert re.search(r"^- Recording, live transcript and metering, 5 calls: \*\*[\d.]+\*\* ×", text, re.M)
     for where in ("in the web process", "in a media process"):
         assert re.search(
-            rf"^- With other work, 5 calls {where}: .* 0 of [1-9]\d* frames lost\. .* Reached: [1-9]", text, re.M
+            rf"^- With other work, 5 calls {where}: .* 0 of [1-9]\d* frames lost\. .* Other work: [1-9]", text, re.M
         )
     assert re.search(r"^- 4 calls on 2 media processes: 0 of [1-9]\d* frames lost", text, re.M)
     assert re.search(r"^- 1,000 calls of 120 s on 8 media processes, by this model: \*\*\d", text, re.M)

@@ -1,7 +1,7 @@
 """`python -m tests.large.fill` in an installation's environment fills an empty database: one account with a million calls over half a
 year and 300 numbers, and 10,000 accounts with 200,000 calls between them. Takes a quarter of an hour and 8 GB.
 
-Prints the account's email address. All rows follow from their number, so that two runs are alike.
+Prints the large account's email address. Values depend only on the row's number and the current time, so runs can be compared.
 """
 
 import time
@@ -29,7 +29,7 @@ from webhooks import outbox  # noqa: E402
 from webhooks.models import Event, WebhookAttempt, WebhookDelivery  # noqa: E402
 
 EMAIL = "large@example.com"
-CALLS = 1_200_000  # every sixth is another account's
+CALLS = 1_200_000  # every sixth belongs to another account
 ACCOUNTS, NUMBERS, AGENTS = 10_000, 300, 20
 DAYS = 183
 ENDINGS = ["busy", "no_answer", "rejected", "model_failed"]
@@ -38,7 +38,7 @@ PROMPT = "You answer the phone of a bakery. Be brief, and friendly. " * 30
 
 
 def copy(model: type[Model], template: int, values: dict[str, str], rows: str) -> None:
-    """Insert the row with the primary key `template` for each of `rows`, an SQL list of FROM, with some columns' SQL replaced."""
+    """Insert a copy of the row `template` for each row of `rows`, the rest of a FROM clause. `values` is the SQL of other columns."""
     columns = [field.column for field in model._meta.concrete_fields if not field.primary_key and not field.generated]
     table, chosen = model._meta.db_table, ", ".join(values.get(name, f"template.{name}") for name in columns)
     names = ", ".join(columns)
@@ -54,7 +54,7 @@ def run(statement: str) -> None:
 
 @contextmanager
 def without_indexes() -> Iterator[None]:
-    """Filling a table and then building its indexes is several times as fast."""
+    """Drops the indexes and builds them afterwards, which is several times as fast as updating them for each row."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index"
@@ -74,8 +74,8 @@ def main() -> None:
     account = make_account("1000000")
     Developer.objects.filter(pk=account.pk).update(email=EMAIL)
     agents = [
-        factories.make_agent(developer=account, name=f"Agent {place}", system_prompt=PROMPT).pk
-        for place in range(AGENTS)
+        factories.make_agent(developer=account, name=f"Agent {number}", system_prompt=PROMPT).pk
+        for number in range(AGENTS)
     ]
     number = make_streaming_number(account, e164="+16285550000", system_prompt=PROMPT)
     endpoint, _ = factories.make_endpoint(account, "http://127.0.0.1:9/events")
@@ -95,30 +95,30 @@ def main() -> None:
         PhoneNumber, number.pk, {"e164": "'+1415' || (3000000 + n)::text", "developer_id": f"{other} + n / 2"},
         f"generate_series(0, {2 * ACCOUNTS - 1}) AS n WHERE true",
     )  # fmt: skip
-    strange = PhoneNumber.objects.get(e164="+14153000000").pk
+    other_number = PhoneNumber.objects.get(e164="+14153000000").pk
     now = timezone.now()
     call = make_call(number, now, status="completed", ended_at=now, settled_at=now, duration_seconds=60)
     with without_indexes():
-        fill_calls(call, agents[0], other, strange)
+        fill_calls(call, agents[0], other, other_number)
         fill_records(call, endpoint.pk)
     run("SET session_replication_role = origin")
     run("VACUUM ANALYZE")
     keep_sums()
 
 
-def fill_calls(call: Call, agent: int, other: int, strange: int) -> None:
+def fill_calls(call: Call, agent: int, other: int, other_number: int) -> None:
     """Over half a year, evenly: a third outbound, a twelfth failed, from ten seconds to four minutes."""
-    is_other = "n % 6 = 0"
+    is_other, account = "n % 6 = 0", f"n / 6 % {ACCOUNTS}"
     rows = f"""generate_series(1, {CALLS}) AS n, LATERAL (
         SELECT abs(hashint8(n)::bigint) AS a, abs(hashint8(n + 100000000)::bigint) AS b
     ) AS one, LATERAL (
         SELECT b % 12 = 0 AS failed, a % 3 = 0 AS outbound, (10 + b % 230)::int AS seconds, '+1' || (2000000000 + a % 7999999999) AS remote,
-               CASE WHEN {is_other} THEN '+1415' || (3000000 + n / 6 % {ACCOUNTS} * 2) ELSE '+1628' || (5550000 + a % {NUMBERS}) END AS own,
+               CASE WHEN {is_other} THEN '+1415' || (3000000 + {account} * 2) ELSE '+1628' || (5550000 + a % {NUMBERS}) END AS own,
                now() - interval '{DAYS} days' + n * interval '{DAYS * 86400 / CALLS:.4f} seconds' AS at
     ) AS two WHERE true"""
     values = {
-        "developer_id": f"CASE WHEN {is_other} THEN {other} + n / 6 % {ACCOUNTS} ELSE {call.developer_id} END",
-        "phone_number_id": f"CASE WHEN {is_other} THEN {strange} + n / 6 % {ACCOUNTS} * 2 ELSE {call.phone_number_id} + a % {NUMBERS} END",
+        "developer_id": f"CASE WHEN {is_other} THEN {other} + {account} ELSE {call.developer_id} END",
+        "phone_number_id": f"CASE WHEN {is_other} THEN {other_number} + {account} * 2 ELSE {call.phone_number_id} + a % {NUMBERS} END",
         "agent_id": f"CASE WHEN {is_other} THEN NULL ELSE {agent} + a % {AGENTS} END",
         "direction": "CASE WHEN outbound THEN 'outbound' ELSE 'inbound' END",
         "from_number": "CASE WHEN outbound THEN own ELSE remote END",
@@ -146,7 +146,7 @@ def fill_calls(call: Call, agent: int, other: int, strange: int) -> None:
 
 
 def fill_records(call: Call, endpoint: int) -> None:
-    """What was recorded about each call, and charged."""
+    """Timeline events, transcripts, turns, ledger entries and webhooks of each call."""
     event = CallEvent.objects.create(
         call=call, event_type="call.answered", source="telephony", metadata={"by": "caller"}
     )
@@ -154,30 +154,30 @@ def fill_records(call: Call, endpoint: int) -> None:
     turn = CallTurn.objects.create(
         call=call, answered_at=call.started_at, carrier_in_ms=20, model_ms=600, tool_ms=0, own_ms=10, total_ms=700
     )
-    made = f"calls_call AS c, generate_series(1, {{}}) AS k WHERE c.id > {call.pk}"
+    rows_per_call = f"calls_call AS c, generate_series(1, {{}}) AS k WHERE c.id > {call.pk}"
     copy(
         CallEvent,
         event.pk,
         {"call_id": "c.id", "event_timestamp": "c.started_at + k * interval '1 second'"},
-        made.format(3),
+        rows_per_call.format(3),
     )
     words = "substr(md5((c.id * 3 + k)::text), 1, 3) || ' ' || substr(md5((c.id * 5 + k)::text), 1, 3)"
     copy(
         TranscriptEntry, entry.pk,
         {"call_id": "c.id", "text": f"'I would like the cake ' || {words}", "spoken_at": "c.started_at + k * interval '9 seconds'"},
-        made.format(2),
+        rows_per_call.format(2),
     )  # fmt: skip
     copy(
         CallTurn,
         turn.pk,
         {"call_id": "c.id", "answered_at": "c.started_at", "total_ms": "500 + c.id % 900"},
-        made.format(1),
+        rows_per_call.format(1),
     )
     fill_ledger(call.pk)
-    fill_webhooks(call, endpoint, made)
+    fill_webhooks(call, endpoint, rows_per_call)
 
 
-def fill_webhooks(call: Call, endpoint: int, made: str) -> None:
+def fill_webhooks(call: Call, endpoint: int, rows_per_call: str) -> None:
     """Five events for each call of the last 30 days, and a delivery for every call."""
     with transaction.atomic():
         outbox.publish(
@@ -198,7 +198,7 @@ def fill_webhooks(call: Call, endpoint: int, made: str) -> None:
         "event_type": types,
         "created_at": "c.ended_at",
     }
-    recent = f"{made.format(5)} AND c.ended_at > now() - interval '30 days'"
+    recent = f"{rows_per_call.format(5)} AND c.ended_at > now() - interval '30 days'"
     copy(
         Event,
         delivery.event_id or 0,
@@ -212,7 +212,7 @@ def fill_webhooks(call: Call, endpoint: int, made: str) -> None:
         "endpoint_id": str(endpoint),
         "status": status,
     }
-    copy(WebhookDelivery, delivery.pk, {**names, **own}, made.format(1))
+    copy(WebhookDelivery, delivery.pk, {**names, **own}, rows_per_call.format(1))
     copy(
         WebhookAttempt, attempt.pk, {"delivery_id": "d.id"}, f"webhooks_webhookdelivery AS d WHERE d.id > {delivery.pk}"
     )
@@ -237,7 +237,7 @@ def fill_ledger(first: int) -> None:
 
 
 def keep_sums() -> None:
-    """What the jobs would have done meanwhile."""
+    """Compute the sums that scheduled jobs would have computed by now."""
     checkpoints.move()
     began = time.monotonic()
     while time.monotonic() - began < 1200:

@@ -1,4 +1,4 @@
-"""Pages, lists and files of a large account, with each filter: of the dashboard, the API, and the admin."""
+"""The pages, lists and files of a large account that `tests.large.visit` opens, with each filter: dashboard, API and admin."""
 
 import base64
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from calls.models import Call
 from phone_numbers.models import PhoneNumber
 from webhooks.models import Event, WebhookDelivery
 
-Place = tuple[str, str]
+Target = tuple[str, str]  # the kind of client ("page", "api", "admin"), and the path
 PAGES = [
     "/",
     "/palette",
@@ -159,22 +159,21 @@ ADMIN = [
 ]
 
 
-def places(account: Developer, now: datetime) -> Iterator[Place]:
-    """The kind of client ("page", "api", "admin"), and the path."""
+def targets(account: Developer, now: datetime) -> Iterator[Target]:
     yield from (("page", path) for path in PAGES)
     yield from (("api", f"/api/v1/{path}") for path in API)
     yield from (("api", f"/api/v1/billing/transactions?{query}") for query in TRANSACTIONS)
     yield from (("page", f"/{page}?q={text}") for text in SEARCHES for page in ("calls", "palette"))
-    yield from _of_calls(account, now)
-    yield from _of_months(now)
-    yield from _of_deliveries(account)
-    yield from _of_events(account, now)
+    yield from _call_targets(account, now)
+    yield from _month_targets(now)
+    yield from _delivery_targets(account)
+    yield from _event_targets(account, now)
     yield from (("admin", f"/admin{path}") for path in ADMIN)
     for path in ("calls/call", "billing/ledgerentry"):
         yield "admin", f"/admin/{path}/?developer__id__exact={account.pk}"
 
 
-def _of_calls(account: Developer, now: datetime) -> Iterator[Place]:
+def _call_targets(account: Developer, now: datetime) -> Iterator[Target]:
     """Lists of calls, from the newest and from the middle, and one call."""
     calls = Call.objects.filter(developer=account)
     middle = (
@@ -184,20 +183,20 @@ def _of_calls(account: Developer, now: datetime) -> Iterator[Place]:
     number = PhoneNumber.objects.filter(developer=account)[7]
     until, since = (f"{now - timedelta(days=days):%Y-%m-%d}" for days in (120, 122))
     agent = f"agent={number.agent_id}"
-    own = [
+    number_and_agent = [
         f"number={number.pk}",
         agent,
         f"number={number.pk}&status=failed",
         f"{agent}&status=failed&direction=outbound",
     ]
     times = [f"since={since}&until={until}", f"until={until}", f"since={since}&until={until}&status=failed"]
-    for query in [*CALLS, *own, *times]:
+    for query in [*CALLS, *number_and_agent, *times]:
         api = query.replace("number=", "phone_number_id=").replace("agent=", "agent_id=")
         api = api.replace("since=", "date_from=").replace("until=", "date_to=")
         yield from (("page", f"/calls?{query}"), ("page", f"/calls?{query}&before={middle}"))
-        yield from _in_api("calls", api, middle)
+        yield from _api_pages("calls", api, middle)
     for query in CALLS_IN_API:
-        yield from _in_api("calls", query, middle)
+        yield from _api_pages("calls", query, middle)
     yield from (("page", path) for path in (f"/calls/{call}", f"/numbers/{number.pk}", f"/agents/{number.agent_id}"))
     for part in ("", "/diagnosis", "/transcript", "/events", "/turns", "/webhook-logs"):
         yield "api", f"/api/v1/calls/{call}{part}"
@@ -210,7 +209,7 @@ def _of_calls(account: Developer, now: datetime) -> Iterator[Place]:
         yield "api", f"/api/v1/billing/transactions?{query}"
 
 
-def _of_months(now: datetime) -> Iterator[Place]:
+def _month_targets(now: datetime) -> Iterator[Target]:
     for days in (0, 31, 62, 150):
         month = f"{now - timedelta(days=days):%Y-%m}"
         for path in (f"/usage?period={month}", f"/billing/statements/{month}.pdf", f"/billing/statements/{month}.csv"):
@@ -218,17 +217,17 @@ def _of_months(now: datetime) -> Iterator[Place]:
         yield "api", f"/api/v1/billing/usage?period={month}"
 
 
-def _of_deliveries(account: Developer) -> Iterator[Place]:
+def _delivery_targets(account: Developer) -> Iterator[Target]:
     deliveries = WebhookDelivery.objects.filter(developer=account).order_by("-pk")
     middle = deliveries.values_list("pk", flat=True)[500_000]
     endpoint = deliveries[0].endpoint_id
     for query in [*DELIVERIES, f"endpoint={endpoint}"]:
         yield from (("page", f"/webhooks?{query}"), ("page", f"/webhooks?{query}&before={middle}"))
         if not query.startswith("endpoint"):
-            yield from _in_api("webhook-logs", query.replace("event=", "event_type="), middle)
+            yield from _api_pages("webhook-logs", query.replace("event=", "event_type="), middle)
 
 
-def _of_events(account: Developer, now: datetime) -> Iterator[Place]:
+def _event_targets(account: Developer, now: datetime) -> Iterator[Target]:
     events = Event.objects.filter(developer=account).order_by("-position")
     middle, newest = events[400_000], events[0]
     until, since = (f"{now - timedelta(days=12, hours=hours):%Y-%m-%dT%H:%M}" for hours in (0, 2))
@@ -252,7 +251,7 @@ def _of_events(account: Developer, now: datetime) -> Iterator[Place]:
         yield "api", f"/api/v1/events?{query}"
 
 
-def _in_api(path: str, query: str, middle: int) -> Iterator[Place]:
+def _api_pages(path: str, query: str, middle: int) -> Iterator[Target]:
     """The first page of a list, and one in the middle."""
     cursor = base64.urlsafe_b64encode(f"n:{middle}".encode()).decode().rstrip("=")
     yield from (("api", f"/api/v1/{path}?{query}"), ("api", f"/api/v1/{path}?{query}&cursor={cursor}"))

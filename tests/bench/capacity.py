@@ -11,9 +11,9 @@ from tests.bench.setup import Setup
 LATE_MS = 20.0
 
 
-async def measure_wide(setup: Setup, scale: Scale, say: Callable[[str], None]) -> list[Finding]:
+async def measure_capacity(setup: Setup, scale: Scale, say: Callable[[str], None]) -> list[Finding]:
     findings = []
-    for calls in scale.wide:
+    for calls in scale.capacity:
         floor = await measure(setup.bench.spliced, calls, scale.seconds, [[setup.floor]])
         say(f"{calls:3} calls, floor: {report.brief(floor)}")
         if floor.quantile(0.5) > STARVED_SECONDS:
