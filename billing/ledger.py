@@ -177,11 +177,11 @@ def _write(
 
 
 def note_change(developer_id: int, moment: datetime) -> None:
-    """Note that something was written for the period of `moment`: if that period is over, its cached sums become invalid.
+    """Note that something was written for the period of `moment`: if that may be over, the account's cached sums become invalid.
 
     Call it in the same transaction.
     """
-    if moment <= timezone.now() - period_cache.SETTLES:
+    if moment <= timezone.now() - period_cache.LATE:
         Developer.objects.filter(pk=developer_id).update(sums_version=F("sums_version") + 1)
 
 

@@ -11,8 +11,11 @@ from bubblyphone.core.redis.client import get_redis
 Period = TypeVar("Period")
 Sums = TypeVar("Sums")
 
-# A transaction in progress may write into a period this long after its end. Later writes increment the owner's `sums_version`.
+# A period is remembered this long after its end.
 SETTLES = timedelta(hours=1)
+# What is written for a moment longer ago than this increments the owner's `sums_version`. A transaction that did not has the rest of
+# SETTLES for its end: if it ended later, the sums without it would be remembered.
+LATE = SETTLES / 2
 REMEMBERED_SECONDS = 35 * 86_400
 
 

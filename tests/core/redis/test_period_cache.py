@@ -59,7 +59,7 @@ def test_owners_and_periods_have_separate_sums(empty_redis: object) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("age", "asked"), [(timedelta(minutes=59), 1), (timedelta(minutes=61), 2)])
+@pytest.mark.parametrize(("age", "asked"), [(timedelta(minutes=29), 1), (timedelta(minutes=31), 2)])
 def test_a_late_entry_appears_immediately(age: timedelta, asked: int, empty_redis: object) -> None:
     book, developer = Book(), make_developer()
     book.recall(1, owner=developer)
