@@ -15,12 +15,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bubblyphone.settings")
 django.setup(set_prefix=False)
 
 # Models can be imported only now.
-from bubblyphone.server.request_handler import ThreadedHandler  # noqa: E402
+from bubblyphone.server.request_handler import MONITORED_PATHS, ThreadedHandler  # noqa: E402
 from calls.live.routing import websocket_urlpatterns as call_sockets  # noqa: E402
 from sandbox.sockets.routing import websocket_urlpatterns as sandbox_sockets  # noqa: E402
 
 django_application = ThreadedHandler()
-MONITORED_PATHS = {"/healthz", "/readyz", "/metrics"}
 
 
 async def refuse_socket(

@@ -25,6 +25,7 @@ from bubblyphone.server.computing import Place, Places
 
 # Threads are created as needed and reused; requests that wait on the network must not delay others.
 THREADS = ThreadPoolExecutor(max_workers=1000, thread_name_prefix="request")
+MONITORED_PATHS = {"/healthz", "/readyz", "/metrics"}
 
 
 class ThreadedHandler(ASGIHandler):
@@ -32,7 +33,7 @@ class ThreadedHandler(ASGIHandler):
 
     def __init__(self) -> None:
         super().__init__()
-        self._places = Places()
+        self._places, self._urgent_places = Places(), Places()
 
     def load_middleware(self, is_async: bool = False) -> None:
         super().load_middleware(is_async=False)
@@ -63,7 +64,7 @@ class ThreadedHandler(ASGIHandler):
 
     async def _work(self, scope: Any, body: IO[bytes], send: Any) -> None:
         context = copy_context()
-        place = await self._places.take()
+        place = await (self._urgent_places if _is_urgent(scope) else self._places).take()
         answering = asyncio.ensure_future(_in_thread(self._respond_in, context)(place, scope, body))
         answering.add_done_callback(lambda _: place.release())
         try:
@@ -100,6 +101,12 @@ class ThreadedHandler(ASGIHandler):
         else:
             response.close()
         return response
+
+
+def _is_urgent(scope: Any) -> bool:
+    """Whether a request must not wait for pages: a webhook, because a call may be ringing, or a monitor's question."""
+    path, is_post = scope["path"], scope["method"] == "POST"
+    return path in MONITORED_PATHS or (is_post and path.startswith("/webhooks/"))
 
 
 def _in_thread(function: Any, context: Context) -> Any:

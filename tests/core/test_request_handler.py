@@ -14,9 +14,11 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import path
 from django.utils import timezone, translation
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
 from structlog.contextvars import get_contextvars
 
-from bubblyphone.server import request_handler
+from bubblyphone.server import computing, request_handler
 from bubblyphone.server.request_handler import ThreadedHandler
 
 WAIT = 30
@@ -65,6 +67,17 @@ class RecordsItsEnd(StreamingHttpResponse):
         ended.append("response")
 
 
+@csrf_exempt
+@require_POST
+def receives(request: HttpRequest) -> HttpResponse:
+    return HttpResponse()
+
+
+def is_slow(request: HttpRequest) -> HttpResponse:
+    assert may_end.wait(WAIT)
+    return HttpResponse()
+
+
 async def _pieces() -> AsyncIterator[str]:
     try:
         yield _thread_state()
@@ -79,8 +92,12 @@ def _thread_state() -> str:
     return f"{translation.get_language()} {timezone.get_current_timezone_name()} {get_contextvars()['request_id']}"
 
 
-VIEWS = (changes_thread_state, shows_thread_state, asks_asynchronously, fails, waits, streams)
-urlpatterns = [path(view.__name__, view) for view in VIEWS]
+VIEWS = (changes_thread_state, shows_thread_state, asks_asynchronously, fails, waits, streams, is_slow)
+urlpatterns = [
+    *(path(view.__name__, view) for view in VIEWS),
+    path("healthz", shows_thread_state),
+    path("webhooks/telnyx", receives),
+]
 
 
 def handler500(request: HttpRequest) -> HttpResponse:
@@ -182,3 +199,29 @@ async def test_an_incomplete_body_never_reaches_a_view(thread: ThreadPoolExecuto
     await request.wait(WAIT)
     assert not begun.is_set()
     assert request.output_queue.empty()
+
+
+async def test_webhooks_and_monitors_do_not_wait_for_pages(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.ROOT_URLCONF = __name__
+    monkeypatch.setattr(computing, "LOOK_SECONDS", 3600.0)  # pages keep their places until they end
+    handler = ThreadedHandler()
+    may_end.clear()
+
+    async def ask(method: str, address: str) -> ApplicationCommunicator:
+        headers = [(b"host", b"localhost"), (b"x-request-id", b"1")]
+        scope = {"type": "http", "method": method, "path": address, "query_string": b"", "headers": headers}
+        request = ApplicationCommunicator(handler, scope)
+        await request.send_input({"type": "http.request", "body": b""})
+        return request
+
+    with ThreadPoolExecutor() as threads:
+        monkeypatch.setattr(request_handler, "THREADS", threads)
+        pages = [await ask("GET", "/is_slow") for _ in range(computing.AT_ONCE + 1)]
+        try:
+            for method, address in (("GET", "/healthz"), ("POST", "/webhooks/telnyx")):
+                assert (await (await ask(method, address)).receive_output(WAIT))["status"] == 200
+            assert [page.output_queue.qsize() for page in pages] == [0] * len(pages)
+        finally:
+            may_end.set()
+        for page in pages:
+            assert (await page.receive_output(WAIT))["status"] == 200

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from bubblyphone import env
-from bubblyphone.asgi import MONITORED_PATHS
+from bubblyphone.server.request_handler import MONITORED_PATHS
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
