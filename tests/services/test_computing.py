@@ -10,6 +10,13 @@ from bubblyphone.server import computing
 from bubblyphone.server.computing import Places
 
 
+@pytest.fixture
+def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request keeps its place until it ends, however slow the machine is."""
+    monkeypatch.setattr(computing, "LOOK_SECONDS", 3600.0)
+
+
+@pytest.mark.usefixtures("unwatched")
 async def test_requests_come_in_order_and_only_so_many_at_once() -> None:
     places, began = Places(2), list[int]()
 
@@ -35,6 +42,7 @@ async def test_requests_come_in_order_and_only_so_many_at_once() -> None:
     assert began == [0, 1, 2, 3]
 
 
+@pytest.mark.usefixtures("unwatched")
 async def test_a_request_that_gives_up_leaves_its_turn_to_the_next() -> None:
     places = Places(1)
     first = await places.take()
@@ -48,7 +56,7 @@ async def test_a_request_that_gives_up_leaves_its_turn_to_the_next() -> None:
     (await places.take()).release()
 
 
-async def test_a_request_that_waits_passes_its_place_on() -> None:
+async def test_a_request_that_waits_passes_its_place_on(monkeypatch: pytest.MonkeyPatch) -> None:
     places, may_end = Places(1), threading.Event()
     with ThreadPoolExecutor() as threads:
         place = await places.take()
@@ -64,6 +72,7 @@ async def test_a_request_that_waits_passes_its_place_on() -> None:
         finally:
             may_end.set()
         await waiting
+    monkeypatch.setattr(computing, "LOOK_SECONDS", 3600.0)
     place.release()  # again: this gives nobody a second place
     last = await places.take()
     other = asyncio.create_task(places.take())
