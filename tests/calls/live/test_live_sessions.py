@@ -26,7 +26,7 @@ def running_calls() -> list[int]:
 
 def keep_locked(call_id: int, is_locked: threading.Event, until: threading.Event) -> None:
     with transaction.atomic():
-        Call.objects.locked(call_id)
+        Call.objects.get_for_update(call_id)
         is_locked.set()
         until.wait(30)
 
