@@ -23,6 +23,7 @@ def delete_transcripts(developer_id: int, before: datetime) -> Iterator[int]:
     left = Q(transcript_deleted_at=None) | ~Q(variables="{}") | ~Q(metadata={})
     for calls in _ended_calls(developer_id, before, left):
         with transaction.atomic():
+            Call.objects.filter(pk__in=calls).lock_in_order()  # first, as their owner's deletion does
             deletion.forget_what_was_said(calls)
             Call.objects.filter(pk__in=calls).update(dynamic_variables={}, metadata={})
         yield len(calls)

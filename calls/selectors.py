@@ -9,13 +9,13 @@ from structlog.contextvars import bind_contextvars
 from accounts.models import Developer
 from bubblyphone.core.errors import NotFound
 from bubblyphone.core.monitoring import tracing
-from calls.models import Call
+from calls.models import Call, CallQuerySet
 from phone_numbers.models import PhoneNumber
 from webhooks.models import SigningSecret, WebhookAttempt, WebhookDelivery
 from webhooks.sending import redelivery
 
 
-def calls_of(developer: Developer) -> QuerySet[Call]:
+def calls_of(developer: Developer) -> CallQuerySet:
     """All calls of an account, with related rows for a list."""
     return Call.objects.filter(developer=developer).select_related("phone_number", "agent")
 

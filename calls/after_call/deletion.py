@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from bubblyphone.core.errors import Conflict, NotFound
@@ -14,6 +13,7 @@ from calls.models import (
     Analysis,
     Call,
     CallEvent,
+    CallQuerySet,
     SpeechTime,
     TranscriptEntry,
     Transcription,
@@ -22,7 +22,7 @@ from calls.models import (
 )
 
 
-def delete_recordings(calls: QuerySet[Call]) -> int:
+def delete_recordings(calls: CallQuerySet) -> int:
     """Delete the existing recordings and return their number; recordings in progress stay."""
     count = 0
     for call in calls:
@@ -32,11 +32,10 @@ def delete_recordings(calls: QuerySet[Call]) -> int:
     return count
 
 
-def delete_transcripts(calls: QuerySet[Call]) -> int:
+def delete_transcripts(calls: CallQuerySet) -> int:
     """Delete the transcripts of these calls, unless they are still being transcribed or analyzed. Returns the number of calls."""
     with transaction.atomic():
-        found = calls.filter(transcript_deleted_at=None).select_for_update(of=("self",))
-        ids = set(found.values_list("pk", flat=True))
+        ids = set(calls.filter(transcript_deleted_at=None).lock_in_order())
         for work in (Transcription, Analysis):
             waiting = work.objects.filter(call__in=ids, status=AfterCallWork.Status.PENDING)
             ids -= set(waiting.values_list("call_id", flat=True))

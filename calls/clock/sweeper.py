@@ -26,7 +26,7 @@ from calls.control import (
     transfers,
 )
 from calls.live import tool_requests
-from calls.models import Call, CallStatus, Direction, HangupCause, Transfer, Utterance
+from calls.models import Call, CallQuerySet, CallStatus, Direction, HangupCause, Transfer, Utterance
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.capabilities import CallControl
 from phone_numbers.carriers.registry import get_carrier
@@ -129,7 +129,7 @@ def reconnect_streams(now: datetime) -> None:
     commands.side_by_side(restart, broken.exclude(lost_for_good | by_its_session).values_list("pk", flat=True))
 
 
-def _talking() -> QuerySet[Call]:
+def _talking() -> CallQuerySet:
     return Call.objects.filter(
         status=CallStatus.ANSWERED, mode=CallMode.STREAMING, end_requested_at=None, transferred_at=None
     )
@@ -142,7 +142,7 @@ def end_abandoned(now: datetime) -> None:
     for call in gone.filter(sandbox=True):
         assert call.session_seen_at is not None
         lifecycle.end_call(call.pk, HangupCause.CARRIER_FAILED, at=call.session_seen_at)
-    gone.filter(sandbox=False).update(stream_lost_at=now, stream_lost_reason=streams.SESSION_LOST)
+    streams.note_lost(gone.filter(sandbox=False), streams.SESSION_LOST, at=now)
     for call in answered.filter(session_seen_at=None, answered_at__lt=now - NO_SESSION_AFTER):
         lifecycle.end_call(call.pk, HangupCause.CARRIER_FAILED, at=call.answered_at)
 

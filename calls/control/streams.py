@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from calls import timeline
 from calls.control import commands, media_nodes
-from calls.models import Call, CallStatus
+from calls.models import Call, CallQuerySet, CallStatus
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.capabilities import CallControl
 from phone_numbers.carriers.registry import get_carrier
@@ -80,6 +80,10 @@ def move(call_ids: Iterable[int], *, since: datetime) -> None:
 
 def mark_streams_lost(call_ids: list[int], reason: str = DEPLOY) -> None:
     """The process that holds these calls' sessions is stopping: another one takes over (`calls.clock.sweeper`)."""
-    Call.objects.filter(pk__in=call_ids, status=CallStatus.ANSWERED).update(
-        stream_lost_at=timezone.now(), stream_lost_reason=reason
-    )
+    note_lost(Call.objects.filter(pk__in=call_ids, status=CallStatus.ANSWERED), reason, at=timezone.now())
+
+
+def note_lost(calls: CallQuerySet, reason: str, *, at: datetime) -> None:
+    """Note that these calls' streams are lost."""
+    with transaction.atomic():
+        Call.objects.filter(pk__in=calls.lock_in_order()).update(stream_lost_at=at, stream_lost_reason=reason)

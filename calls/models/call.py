@@ -50,8 +50,13 @@ class CallQuerySet(models.QuerySet["Call"]):
         return self.filter(status__in=ENDED_STATUSES)
 
     def for_update(self) -> "CallQuerySet":
-        """These calls with their numbers; the calls' rows are locked until the transaction ends."""
-        return self.select_for_update(of=("self",)).select_related("phone_number")
+        """These calls with their numbers; the calls' rows are locked until the transaction ends. Rows that refer to them can be written."""
+        return self.select_for_update(of=("self",), no_key=True).select_related("phone_number")
+
+    def lock_in_order(self) -> list[int]:
+        """Lock these calls before writing to several, so that two such transactions never wait for each other. Returns their ids."""
+        rows = self.select_for_update(of=("self",), no_key=True)
+        return list(rows.order_by("pk").values_list("pk", flat=True))
 
 
 _CallSets = models.Manager.from_queryset(CallQuerySet)
