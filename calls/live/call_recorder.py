@@ -7,6 +7,7 @@ when everything before it has been played. Audio dropped by a barge-in is not in
 """
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 import time
@@ -228,7 +229,8 @@ class CallRecorder:
     def _finish(self, at: float) -> None:
         self._guarded(lambda mix: mix.finish(at))
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):  # it tries once more to write what a full disk did not take
+                self._file.close()
 
     def _guarded(self, write: Callable[[Mix], None]) -> None:
         """If writing fails, only this recording ends. Its call and other recordings continue."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import resource
 import subprocess
 import sys
 import wave
@@ -200,6 +201,20 @@ async def test_a_failing_disk_does_not_end_the_call(tmp_path: Path, caplog: pyte
     recorder = CallRecorder(tmp_path / "file" / "a.wav", PCMU_8K)
     recorder.heard(base64.b64encode(LOUD * FRAME).decode())
     await recorder.close()
+    assert "Writing a recording failed" in caplog.text
+
+
+async def test_a_full_disk_does_not_end_the_call(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    recorder = CallRecorder(tmp_path / "a.wav", PCMU_8K)
+    for _ in range(5):
+        recorder.heard(base64.b64encode(LOUD * FRAME).decode())
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        await recorder.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (tmp_path / "a.wav").stat().st_size == 1000
     assert "Writing a recording failed" in caplog.text
 
 
