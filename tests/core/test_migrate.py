@@ -1,4 +1,7 @@
-"""A database that an earlier development version left partially migrated is refused with a clear message, and nothing changes."""
+"""A database that an earlier development version left partially migrated is refused with a clear message, and nothing changes.
+
+A migration that was interrupted is applied again.
+"""
 
 import os
 import re
@@ -80,3 +83,27 @@ def test_a_single_app_can_be_migrated() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     with psycopg.connect(url) as database:
         assert database.execute("SELECT count(*) FROM django_migrations WHERE app = 'django_q'").fetchone() == (0,)
+
+
+@pytest.mark.slow
+def test_an_interrupted_migration_builds_its_indexes_again() -> None:
+    """PostgreSQL keeps an index whose CREATE INDEX CONCURRENTLY did not end, and never uses it."""
+    url = databases.make_copy(databases.template())
+    with psycopg.connect(url, autocommit=True) as database:
+        database.execute("DELETE FROM django_migrations WHERE (app, name) = ('webhooks', '0002_indexes_of_filters')")
+        database.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'event_by_subject'::regclass")
+        database.execute("DROP INDEX delivery_by_endpoint")
+    done = subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
+        cwd=databases.PROJECT,
+        env={**os.environ, **databases.SETTINGS, "DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    with psycopg.connect(url) as database:
+        found = database.execute(
+            "SELECT indexrelid::regclass::text FROM pg_index WHERE indisvalid AND indexrelid::regclass::text = ANY(%s)",
+            [["event_by_subject", "delivery_by_endpoint"]],
+        ).fetchall()
+    assert sorted(found) == [("delivery_by_endpoint",), ("event_by_subject",)]

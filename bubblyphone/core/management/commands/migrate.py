@@ -3,7 +3,8 @@
 In a database that knows nothing of such a package its tables are made as its models have them now, and its migrations are written
 down as applied; from then on they run as anyone's. The package's tables come last, since they may refer to ours.
 
-A database that an earlier development version left half migrated is refused before anything changes.
+A database that an earlier development version left half migrated is refused before anything changes. Indexes that an interrupted
+migration left behind are built again.
 """
 
 from collections.abc import Set
@@ -11,6 +12,7 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
+from django.contrib.postgres.operations import AddIndexConcurrently
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 from django.db import connections
@@ -35,7 +37,10 @@ class Command(migrate.Command):
         refuse_half_migrated(connection, applied)
         known = {app for app, _ in applied}
         new = [label for label in settings.TABLES_MADE_AT_ONCE if label not in known]
-        if new and not options["app_label"] and not (options["plan"] or options["check_unapplied"] or options["fake"]):
+        changes = not (options["plan"] or options["check_unapplied"] or options["fake"])
+        if changes:
+            drop_unfinished_indexes(connection, applied)
+        if new and not options["app_label"] and changes:
             usual = settings.MIGRATION_MODULES
             # `migrate` ignores apps without migrations.
             settings.MIGRATION_MODULES = {**usual, **dict.fromkeys(new)}
@@ -58,6 +63,17 @@ def make_tables(connection: BaseDatabaseWrapper, label: str) -> None:
         for app, name in sorted(MigrationLoader(connection).disk_migrations):
             if app == label:
                 recorder.record_applied(app, name)
+
+
+def drop_unfinished_indexes(connection: BaseDatabaseWrapper, applied: Set[tuple[str, str]]) -> None:
+    """Drop what an interrupted migration without a transaction has left: it would find its indexes there, valid or not, and fail."""
+    migrations = MigrationLoader(connection).disk_migrations
+    unfinished = [step for key, migration in migrations.items() if key not in applied for step in migration.operations]
+    with connection.cursor() as cursor:
+        for step in unfinished:
+            if isinstance(step, AddIndexConcurrently):
+                name = connection.ops.quote_name(step.index.name)
+                cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
 
 
 def refuse_half_migrated(connection: BaseDatabaseWrapper, applied: Set[tuple[str, str]]) -> None:
