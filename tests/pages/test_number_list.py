@@ -34,7 +34,10 @@ def test_many_numbers_are_listed_in_pages(client: Client, developer: Developer) 
     ids = [make_streaming_number(developer).pk for _ in range(PAGE_SIZE + 3)][::-1]
     assert shown(client) == ids[:PAGE_SIZE]
     assert shown(client, f"?before={ids[PAGE_SIZE - 1]}") == ids[PAGE_SIZE:]
-    assert "This page does not exist" in client.get("/numbers?before=x").content.decode()
+    assert "More filters" not in client.get("/numbers").content.decode()  # there is only the search
+    for wrong in ("x", "-1", "", str(2**63)):
+        assert "This page does not exist" in client.get("/numbers", {"before": wrong}).content.decode(), wrong
+    assert shown(client, "?before=9999999999") == ids[:PAGE_SIZE]
 
 
 def test_numbers_are_found_by_digits_label_and_agent(client: Client, developer: Developer) -> None:
@@ -46,7 +49,8 @@ def test_numbers_are_found_by_digits_label_and_agent(client: Client, developer: 
         "(415) 555": [shop], "020 7183": [kitchen], "shop": [shop], "bak": [kitchen], "9": [], "": [kitchen, shop], "%": [],
     }.items():  # fmt: skip
         assert shown(client, f"?q={text}") == found, text
-    assert "No numbers match this search." in client.get("/numbers?q=x").content.decode()
+    for text in ("x", "_", "%5B"):
+        assert "No numbers match this search." in client.get("/numbers", {"q": text}).content.decode(), text
 
 
 def test_a_few_numbers_have_no_search(client: Client, developer: Developer) -> None:
