@@ -74,7 +74,9 @@ class GrowingListAdmin(ReadOnlyAdmin):
     MOST_ACCOUNTS = 100  # that a search looks at
     NEWEST = 100_000  # rows that a filter applies to
     sortable_by = ()
-    search_help_text = f"Search by email, ID, or an exact value. Filters apply to the newest {NEWEST:,} rows."
+    # Not `search_help_text`: it would be the only text that describes the field, whose label is an image.
+    change_list_template = "admin/growing_list.html"
+    about_search = f"Search by email, ID, or an exact value. Filters apply to the newest {NEWEST:,} rows."
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return NewestFirst
