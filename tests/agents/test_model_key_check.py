@@ -36,9 +36,9 @@ def test_a_valid_key(client: Any, settings: Any, provider: str, path: str, heade
         response = ask(client, settings, provider, server.url)
     assert response.status_code == 200
     assert response.json() == {"data": {"ok": True, "message": f"{NAMES[provider]} accepts this key."}}
-    (asked,) = server.asked
-    assert (asked.method, asked.path) == ("GET", path)
-    assert {name.lower(): text for name, text in asked.headers.items()}[header] == value
+    (request,) = server.requests
+    assert (request.method, request.path) == ("GET", path)
+    assert {name.lower(): text for name, text in request.headers.items()}[header] == value
 
 
 @pytest.mark.parametrize(
@@ -51,8 +51,8 @@ def test_a_valid_key(client: Any, settings: Any, provider: str, path: str, heade
     ],
 )
 def test_a_rejected_key(client: Any, settings: Any, provider: str, status: int, text: str) -> None:
-    said = f'{{"error":{{"message":"Incorrect API key provided: {SECRETS[provider]}"}}}}'.encode()
-    with RecordingServer([Answer(status, said)]) as server:
+    body = f'{{"error":{{"message":"Incorrect API key provided: {SECRETS[provider]}"}}}}'.encode()
+    with RecordingServer([Answer(status, body)]) as server:
         response = ask(client, settings, provider, server.url)
     assert response.status_code == 200
     assert response.json() == {"data": {"ok": False, "message": text}}

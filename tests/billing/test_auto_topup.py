@@ -48,9 +48,9 @@ def test_one_charge_per_crossing(client: Client, developer: Developer, stripe: F
     spend(developer, "4")
     assert stripe.posts(INTENTS) == []
     spend(developer, "2", "number:2:2027-01")
-    (asked,) = stripe.posts(INTENTS)
+    (request,) = stripe.posts(INTENTS)
     payment = Payment.objects.get()
-    assert asked == {
+    assert request == {
         "amount": "2500", "currency": "usd", "customer": card.developer.stripe_customer.stripe_id,
         "payment_method": card.stripe_id, "off_session": "true", "confirm": "true", "description": "Automatic top-up",
         "metadata": {"kind": "auto_topup", "payment": str(payment.reference)},
@@ -73,7 +73,7 @@ def test_a_rolled_back_debit_is_not_a_crossing(developer: Developer, stripe: Fak
         )
         transaction.set_rollback(True)
     run_jobs()
-    assert (stripe.asked, Payment.objects.count()) == ([], 0)
+    assert (stripe.requests, Payment.objects.count()) == ([], 0)
 
 
 def test_a_top_up_that_is_too_small_is_followed_by_another_when_it_is_spent(
@@ -151,7 +151,7 @@ def test_a_declined_card_turns_it_off_and_notifies_once(
 
 
 def test_a_card_that_was_deleted_at_stripe(developer: Developer, stripe: FakeStripe, card: Card) -> None:
-    stripe.account.things[card.stripe_id]["customer"] = None
+    stripe.account.objects[card.stripe_id]["customer"] = None
     enable_auto_top_up(developer)
     spend(developer, "6")
     assert not Card.objects.exists()
@@ -161,7 +161,7 @@ def test_a_card_that_was_deleted_at_stripe(developer: Developer, stripe: FakeStr
 def test_it_waits_for_a_card(client: Client, developer: Developer, stripe: FakeStripe) -> None:
     enable_auto_top_up(developer)
     spend(developer, "6")
-    assert (AutoTopUp.objects.get().enabled, stripe.asked) == (True, [])
+    assert (AutoTopUp.objects.get().enabled, stripe.requests) == (True, [])
     save_card(stripe, developer)
     sweep.sweep()
     run_jobs()

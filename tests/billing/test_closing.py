@@ -19,4 +19,4 @@ def test_nothing_more_is_charged_and_the_card_is_removed_at_stripe(stripe: FakeS
     account_deletion.finish(developer.pk)
     assert not Card.objects.exists()
     assert not AutoTopUp.objects.get().enabled
-    assert stripe.account.things[card.stripe_id]["customer"] is None
+    assert stripe.account.objects[card.stripe_id]["customer"] is None

@@ -47,7 +47,7 @@ def test_a_top_up_leads_to_stripe_s_page(page: Client, developer: Developer, str
     assert session["url"] in answer.content.decode()
     assert Payment.objects.get().saves_card
     page.post("/billing/top-up", {"preset": "50"})
-    assert [one.saves_card for one in Payment.objects.order_by("pk")] == [True, False]
+    assert [payment.saves_card for payment in Payment.objects.order_by("pk")] == [True, False]
 
 
 OUT_OF_BOUNDS = "Enter an amount between $5 and $500, with at most two decimals."
@@ -75,7 +75,7 @@ def test_invalid_amounts_are_refused(
     if field == "other_amount":
         assert '<a href="#id_other_amount">Other amount (USD)</a>' in html
         assert 'aria-invalid="true"' in html.partition('name="other_amount"')[2].partition(">")[0]
-    assert (stripe.asked, Payment.objects.count(), ledger.balance(developer.pk)) == ([], 0, 0)
+    assert (stripe.requests, Payment.objects.count(), ledger.balance(developer.pk)) == ([], 0, 0)
 
 
 def test_the_amount_that_is_not_selected_is_ignored(page: Client, stripe: FakeStripe) -> None:
@@ -121,10 +121,10 @@ def test_without_stripe_a_demo_gives_test_credit_and_says_so(page: Client, devel
     entry = ledger.LedgerEntry.objects.get()
     assert (entry.kind, entry.amount, entry.description) == ("test_credit", 20, "Test credit")
 
-    asked = page.post(
+    response = page.post(
         "/api/v1/billing/top-up", {"amount": 5}, content_type="application/json", headers=bearer(developer)
     )
-    path = asked.json()["checkout_url"].removeprefix(settings.PUBLIC_URL)
+    path = response.json()["checkout_url"].removeprefix(settings.PUBLIC_URL)
     assert "Add $5.00 test credit" in html_of(page, path)
     page.post(path)
     page.post(path)
@@ -139,8 +139,8 @@ def test_test_credit_returns_to_the_purchase_that_needed_it(page: Client, settin
     shop = "/numbers/buy?country=US&number_type=local"
     html = page.get("/billing", {"next": shop}).content.decode()
     assert f'<input type="hidden" name="next" value="{shop.replace("&", "&amp;")}">' in html
-    for wanted, target in ((shop, shop), ("//example.com", "/billing"), ("overview", "/billing"), ("", "/billing")):
-        assert page.post("/billing/top-up", {"preset": "20", "next": wanted})["Location"] == target
+    for return_to, target in ((shop, shop), ("//example.com", "/billing"), ("overview", "/billing"), ("", "/billing")):
+        assert page.post("/billing/top-up", {"preset": "20", "next": return_to})["Location"] == target
 
 
 def test_without_stripe_production_offers_no_top_ups(page: Client, developer: Developer, settings: Any) -> None:

@@ -63,7 +63,7 @@ def test_invalid_top_ups_are_refused(api: APIClient, stripe: FakeStripe, body: d
     answer = api.post(TOP_UP, body, format="json")
     assert answer.status_code == 422
     assert list(answer.json()["errors"]) == [field]
-    assert (stripe.asked, Payment.objects.count()) == ([], 0)
+    assert (stripe.requests, Payment.objects.count()) == ([], 0)
 
 
 def test_a_repeated_request_creates_one_payment(api: APIClient, stripe: FakeStripe, developer: Developer) -> None:
@@ -88,11 +88,11 @@ def test_auto_topup_has_its_documented_shape(api: APIClient, stripe: FakeStripe)
     assert api.get(AUTO).json() == {"data": nothing}
     answer = api.put(AUTO, {"enabled": True, "threshold": 5, "amount": 25}, format="json")
     assert answer.status_code == 200
-    shown = {"enabled": True, "threshold": 5, "amount": 25, "has_payment_method": False}
-    assert answer.json() == api.get(AUTO).json() == {"data": shown}
-    assert api.put(AUTO, {"enabled": False}, format="json").json() == {"data": {**shown, "enabled": False}}
+    expected = {"enabled": True, "threshold": 5, "amount": 25, "has_payment_method": False}
+    assert answer.json() == api.get(AUTO).json() == {"data": expected}
+    assert api.put(AUTO, {"enabled": False}, format="json").json() == {"data": {**expected, "enabled": False}}
     assert api.put(AUTO, {"enabled": True, "threshold": 2.5}, format="json").json()["data"]["threshold"] == 2.5
-    assert api.put(AUTO, {**shown, "has_payment_method": True}, format="json").status_code == 422
+    assert api.put(AUTO, {**expected, "has_payment_method": True}, format="json").status_code == 422
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_payment_methods(api: APIClient, developer: Developer, stripe: FakeStrip
     assert api.post(f"{METHODS}/{second.pk}/default", {}, format="json").json()["data"]["is_default"] is True
     assert [row["is_default"] for row in api.get(METHODS).json()["data"]] == [True, False]
     assert api.delete(f"{METHODS}/{first.pk}").status_code == 204
-    assert stripe.account.things[first.stripe_id]["customer"] is None
+    assert stripe.account.objects[first.stripe_id]["customer"] is None
     for request in (api.delete(f"{METHODS}/{theirs.pk}"), api.post(f"{METHODS}/{theirs.pk}/default")):
         assert request.status_code == 404
     assert set(Card.objects.values_list("pk", flat=True)) == {second.pk, theirs.pk}

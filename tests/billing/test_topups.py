@@ -41,9 +41,9 @@ def balance(developer: Developer) -> Decimal:
 
 def test_a_top_up_from_the_button_to_the_credit(client: Client, developer: Developer, stripe: FakeStripe) -> None:
     payment, session = begin_top_up(developer, "20")
-    (asked,) = stripe.posts("/v1/checkout/sessions")
-    assert asked["payment_intent_data"]["setup_future_usage"] == "off_session"
-    assert asked["metadata"] == {"kind": "topup", "payment": str(payment.reference)}
+    (request,) = stripe.posts("/v1/checkout/sessions")
+    assert request["payment_intent_data"]["setup_future_usage"] == "off_session"
+    assert request["metadata"] == {"kind": "topup", "payment": str(payment.reference)}
     assert stripe.posts("/v1/customers")[0]["email"] == "jane@example.com"
 
     stripe.account.pay_session(session)
@@ -86,7 +86,7 @@ ORDERS = [
 def test_either_event_is_enough(client: Client, developer: Developer, stripe: FakeStripe, kinds: list[str]) -> None:
     _, session = begin_top_up(developer)
     stripe.account.pay_session(session)
-    stripe.account.announce("checkout.session.expired", {**stripe.account.things[session], "status": "expired"})
+    stripe.account.announce("checkout.session.expired", {**stripe.account.objects[session], "status": "expired"})
     by_kind = {event["type"]: event for event in stripe.account.events}
     deliver_all(client, [by_kind[kind] for kind in kinds for _ in range(2)])
     assert balance(developer) == 20
@@ -171,7 +171,7 @@ def test_other_payments_of_the_same_stripe_account_are_ignored(client: Client, s
 def test_amounts_out_of_bounds(developer: Developer, stripe: FakeStripe, amount: str) -> None:
     with pytest.raises(InvalidRequest):
         begin_top_up(developer, amount)
-    assert stripe.asked == []
+    assert stripe.requests == []
     assert not Payment.objects.exists()
 
 
@@ -187,7 +187,7 @@ def test_a_customer_of_another_stripe_account_is_created_again(developer: Develo
     StripeCustomer.objects.create(developer=developer, stripe_id="cus_of_test_mode")
     Card.objects.create(developer=developer, stripe_id="pm_of_test_mode", is_default=True)
     begin_top_up(developer)
-    assert StripeCustomer.objects.get().stripe_id in stripe.account.things
+    assert StripeCustomer.objects.get().stripe_id in stripe.account.objects
     assert not Card.objects.exists()
 
 
@@ -244,9 +244,9 @@ def test_a_lost_job_is_repeated(client: Client, developer: Developer, stripe: Fa
     Payment.objects.update(settled_at=Payment.objects.get().created_at - 2 * sweep.PATIENCE)
     sweep.sweep()
     assert Card.objects.get().last_four == "4242"
-    asked = len(stripe.asked)
+    request_count = len(stripe.requests)
     sweep.sweep()
-    assert len(stripe.asked) == asked
+    assert len(stripe.requests) == request_count
 
 
 @pytest.mark.django_db(transaction=True)
@@ -254,7 +254,7 @@ def test_eight_concurrent_deliveries(live_server: Any, stripe: FakeStripe) -> No
     developer = make_developer()
     _, session = begin_top_up(developer)
     stripe.account.pay_session(session)
-    told = [event for event in stripe.account.events if event["type"] in ORDERS[0]]
+    events = [event for event in stripe.account.events if event["type"] in ORDERS[0]]
     start = threading.Barrier(8)
 
     def post(event: dict[str, Any]) -> int:
@@ -262,7 +262,7 @@ def test_eight_concurrent_deliveries(live_server: Any, stripe: FakeStripe) -> No
         return post_signed(live_server.url, event)
 
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(post, itertools.islice(itertools.cycle(told), 8))) == [200] * 8
+        assert list(pool.map(post, itertools.islice(itertools.cycle(events), 8))) == [200] * 8
     assert balance(developer) == 20
     assert LedgerEntry.objects.count() == 1
     assert (Event.objects.count(), WebhookEventTrigger.objects.count()) == (2, 8)
@@ -323,7 +323,7 @@ def test_cards_can_be_selected_and_removed(client: Client, developer: Developer,
     assert (visa.is_default, mastercard.is_default) == (False, True)
     cards.choose(developer=developer, pk=visa.pk)
     cards.remove(developer=developer, pk=visa.pk)
-    assert stripe.account.things[visa.stripe_id]["customer"] is None
+    assert stripe.account.objects[visa.stripe_id]["customer"] is None
     (left,) = Card.objects.all()
     assert (left.pk, left.is_default) == (mastercard.pk, True)
     # Deliver Stripe's event for the removed card, after we removed it ourselves.

@@ -75,5 +75,5 @@ def test_from_the_balance_to_stripe_and_back(page: Page, stripe: FakeStripe) -> 
     page.get_by_role("dialog").get_by_role("button", name="Remove card").click()
     expect(page.get_by_text("Mastercard •••• 4444 removed.")).to_be_visible()
     stripe.wait_until_delivered()
-    assert [one["customer"] for one in stripe.account.of_kind("payment_method")] == [None]
+    assert [method["customer"] for method in stripe.account.of_kind("payment_method")] == [None]
     assert {status for _, status in stripe.delivered} == {200}

@@ -76,9 +76,9 @@ def received(collector: RecordingServer) -> list[Any]:
 
     otel.flush()
     spans = []
-    for asked in collector.asked:
-        assert asked.path == "/v1/traces"
-        for resource in ExportTraceServiceRequest.FromString(asked.body).resource_spans:
+    for request in collector.requests:
+        assert request.path == "/v1/traces"
+        for resource in ExportTraceServiceRequest.FromString(request.body).resource_spans:
             names = {pair.key: pair.value.string_value for pair in resource.resource.attributes}
             assert names["service.name"] == "bubblyphone"
             spans += [span for scope in resource.scope_spans for span in scope.spans]
@@ -91,7 +91,7 @@ def attributes(span: Any) -> dict[str, Any]:
 
 def report(kind: str, control: str, **payload: Any) -> dict[str, Any]:
     """A webhook of the carrier."""
-    about = {
+    call_fields = {
         "call_control_id": control,
         "call_leg_id": "l",
         "call_session_id": "s",
@@ -100,7 +100,7 @@ def report(kind: str, control: str, **payload: Any) -> dict[str, Any]:
     }
     occurred = timezone.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     event = {"record_type": "event", "event_type": f"call.{kind}", "id": str(uuid.uuid4()), "occurred_at": occurred}
-    return {"data": {**event, "payload": {**about, "from": "+15551230000", **payload}}, "meta": {"attempt": 1}}
+    return {"data": {**event, "payload": {**call_fields, "from": "+15551230000", **payload}}, "meta": {"attempt": 1}}
 
 
 def deliver(body: dict[str, Any]) -> None:
@@ -181,7 +181,7 @@ def test_everything_about_a_call_is_in_one_trace(traced: RecordingServer, carrie
 
     (other,) = (span for span in spans if span.name == "GET /api/v1/models")
     assert other.trace_id != whole.trace_id
-    text = b"".join(asked.body for asked in traced.asked)
+    text = b"".join(request.body for request in traced.requests)
     assert not any(secret in text for secret in (b"KEY-secret", b"of-the-client", b"15551230000", b"Be brief"))
 
 
@@ -193,8 +193,8 @@ def of_nanoseconds(nanoseconds: int) -> float:
 def test_without_an_endpoint_nothing_is_recorded(collector: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in tracing.ENDPOINTS:
         monkeypatch.delenv(name, raising=False)
-    before = len(collector.asked)
+    before = len(collector.requests)
     assert Client().get("/api/v1/models").status_code == 401
     tracing.call_ended(1, datetime.now().astimezone(), datetime.now().astimezone(), {})
     assert tracing.begin("anything") is tracing.begin("anything else")
-    assert len(collector.asked) == before
+    assert len(collector.requests) == before

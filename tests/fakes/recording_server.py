@@ -11,7 +11,7 @@ import orjson
 
 
 @dataclass
-class Asked:
+class ReceivedRequest:
     """A request as received."""
 
     method: str
@@ -34,13 +34,13 @@ class Answer:
 
 
 class RecordingServer:
-    """Use as `with RecordingServer([Answer(500), Answer()]) as server: server.url, server.asked`. Repeats the last response."""
+    """Use as `with RecordingServer([Answer(500), Answer()]) as server: server.url, server.requests`. Repeats the last response."""
 
     def __init__(self, answers: list[Answer] | None = None) -> None:
         self.answers = answers or [Answer()]
-        self.asked: list[Asked] = []
+        self.requests: list[ReceivedRequest] = []
 
-    def answer_to(self, asked: Asked) -> Answer:
+    def answer_to(self, request: ReceivedRequest) -> Answer:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
     def __enter__(self) -> Self:
@@ -51,9 +51,9 @@ class RecordingServer:
 
             def handle_any(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                asked = Asked(self.command, self.path, dict(self.headers), body)
-                outer.asked.append(asked)
-                answer = outer.answer_to(asked)
+                request = ReceivedRequest(self.command, self.path, dict(self.headers), body)
+                outer.requests.append(request)
+                answer = outer.answer_to(request)
                 if answer.status is None:
                     self.close_connection = True
                     return
@@ -96,11 +96,13 @@ class LossyProxy(RecordingServer):
         super().__exit__(*error)
         self._client.close()
 
-    def answer_to(self, asked: Asked) -> Answer:
+    def answer_to(self, request: ReceivedRequest) -> Answer:
         headers = {
-            name: value for name, value in asked.headers.items() if name.lower() not in ("host", "content-length")
+            name: value for name, value in request.headers.items() if name.lower() not in ("host", "content-length")
         }
-        response = self._client.request(asked.method, self._target + asked.path, headers=headers, content=asked.body)
-        if f"{asked.method} {asked.path.partition('?')[0].strip('/').rpartition('/')[2]}" in self.lost:
+        response = self._client.request(
+            request.method, self._target + request.path, headers=headers, content=request.body
+        )
+        if f"{request.method} {request.path.partition('?')[0].strip('/').rpartition('/')[2]}" in self.lost:
             return Answer(None)
         return Answer(response.status_code, response.content)

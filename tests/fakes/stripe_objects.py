@@ -31,7 +31,7 @@ class StripeAccount:
     """Calls `tell(event)` for each event, right after the change that it reports."""
 
     tell: Callable[[StripeObject], None]
-    things: dict[str, StripeObject] = field(default_factory=dict)
+    objects: dict[str, StripeObject] = field(default_factory=dict)
     numbers: dict[str, str] = field(default_factory=dict)  # payment method → card number
     events: list[StripeObject] = field(default_factory=list)
 
@@ -41,28 +41,30 @@ class StripeAccount:
     # --- objects ------------------------------------------------------------------------------------------------------
     def make(self, prefix: str, kind: str, **content: Any) -> StripeObject:
         number = f"{next(self._count):04}"
-        thing = {
+        created = {
             "id": f"{prefix}_{number}fake{number}",
             "object": kind,
             "created": int(time.time()),
             "livemode": False,
             **content,
         }
-        self.things[thing["id"]] = thing
-        return thing
+        self.objects[created["id"]] = created
+        return created
 
     def find(self, name: str, kind: str, param: str = "id") -> StripeObject:
-        thing = self.things.get(name)
-        if thing is None or thing["object"] != kind:
+        stored = self.objects.get(name)
+        if stored is None or stored["object"] != kind:
             raise missing(kind.replace(".", "_"), name, param)
-        return thing
+        return stored
 
     def of_kind(self, kind: str, **fields: Any) -> list[StripeObject]:
         """Newest first, as in Stripe's lists."""
-        found = [one for one in self.things.values() if one["object"] == kind]
-        return [one for one in reversed(found) if all(one.get(name) == value for name, value in fields.items())]
+        found = [stored for stored in self.objects.values() if stored["object"] == kind]
+        return [
+            stored for stored in reversed(found) if all(stored.get(name) == value for name, value in fields.items())
+        ]
 
-    def announce(self, kind: str, thing: StripeObject) -> StripeObject:
+    def announce(self, kind: str, subject: StripeObject) -> StripeObject:
         event = {
             "id": f"evt_{next(self._count):06}fake",
             "object": "event",
@@ -72,7 +74,7 @@ class StripeAccount:
             "pending_webhooks": 1,
             "request": {"id": None, "idempotency_key": None},
             "type": kind,
-            "data": {"object": dict(thing)},
+            "data": {"object": dict(subject)},
         }
         self.events.append(event)
         self.tell(event)
@@ -85,21 +87,21 @@ class StripeAccount:
         return method
 
     # --- Checkout -----------------------------------------------------------------------------------------------------
-    def open_session(self, wanted: StripeObject, page: Callable[[str], str]) -> StripeObject:
-        if customer := wanted.get("customer"):
+    def open_session(self, form: StripeObject, page: Callable[[str], str]) -> StripeObject:
+        if customer := form.get("customer"):
             self.find(customer, "customer", "customer")
-        lines = wanted["line_items"]
+        lines = form["line_items"]
         total = sum(int(line["quantity"]) * int(line["price_data"]["unit_amount"]) for line in lines)
         if total < 50:
             raise Refused(400, "invalid_request_error", "The total is too small.", code="amount_too_small")
         session = self.make(
-            "cs_test", "checkout.session", mode=wanted["mode"], customer=customer, amount_total=total, currency="usd",
-            status="open", payment_status="unpaid", payment_intent=None, metadata=wanted.get("metadata", {}),
-            client_reference_id=wanted.get("client_reference_id"), success_url=wanted["success_url"],
-            cancel_url=wanted.get("cancel_url"), expires_at=int(time.time()) + 24 * 3600,
+            "cs_test", "checkout.session", mode=form["mode"], customer=customer, amount_total=total, currency="usd",
+            status="open", payment_status="unpaid", payment_intent=None, metadata=form.get("metadata", {}),
+            client_reference_id=form.get("client_reference_id"), success_url=form["success_url"],
+            cancel_url=form.get("cancel_url"), expires_at=int(time.time()) + 24 * 3600,
         )  # fmt: skip
         session["url"] = page(session["id"])
-        self.things[f"wanted:{session['id']}"] = {"object": "wanted", **wanted.get("payment_intent_data", {})}
+        self.objects[f"wanted:{session['id']}"] = {"object": "wanted", **form.get("payment_intent_data", {})}
         return session
 
     def pay_session(self, session_id: str, number: str = GOOD, *, later: bool = False) -> StripeObject:
@@ -107,12 +109,12 @@ class StripeAccount:
         session = self.find(session_id, "checkout.session")
         if session["status"] != "open":
             raise Refused(400, "invalid_request_error", "This Checkout Session is not open.")
-        wanted = self.things[f"wanted:{session_id}"]
+        form = self.objects[f"wanted:{session_id}"]
         method = self.add_card(number)
         intent = self.make(
             "pi", "payment_intent", amount=session["amount_total"], amount_received=0, currency="usd",
             customer=session["customer"], payment_method=method["id"], status="processing", latest_charge=None,
-            metadata=wanted.get("metadata", {}), setup_future_usage=wanted.get("setup_future_usage"),
+            metadata=form.get("metadata", {}), setup_future_usage=form.get("setup_future_usage"),
             last_payment_error=None,
         )  # fmt: skip
         session |= {"status": "complete", "payment_intent": intent["id"]}
@@ -130,7 +132,7 @@ class StripeAccount:
     def finish_session(self, session_id: str, *, paid: bool) -> None:
         session = self.find(session_id, "checkout.session")
         if paid:
-            self._succeed(self.things[session["payment_intent"]])
+            self._succeed(self.objects[session["payment_intent"]])
             session["payment_status"] = "paid"
         self.announce(f"checkout.session.async_payment_{'succeeded' if paid else 'failed'}", session)
 
@@ -140,16 +142,16 @@ class StripeAccount:
         self.announce("checkout.session.expired", session)
 
     # --- payment intents ----------------------------------------------------------------------------------------------
-    def charge_off_session(self, wanted: StripeObject) -> StripeObject:
+    def charge_off_session(self, form: StripeObject) -> StripeObject:
         """Create and confirm a payment, as an automatic top-up does."""
-        self.find(wanted["customer"], "customer", "customer")
-        method = self.find(wanted["payment_method"], "payment_method", "payment_method")
-        if method["customer"] != wanted["customer"]:
+        self.find(form["customer"], "customer", "customer")
+        method = self.find(form["payment_method"], "payment_method", "payment_method")
+        if method["customer"] != form["customer"]:
             raise missing("PaymentMethod", method["id"], "payment_method")
         intent = self.make(
-            "pi", "payment_intent", amount=int(wanted["amount"]), amount_received=0, currency=wanted["currency"],
-            customer=wanted["customer"], payment_method=method["id"], status="requires_payment_method",
-            metadata=wanted.get("metadata", {}), latest_charge=None, last_payment_error=None, setup_future_usage=None,
+            "pi", "payment_intent", amount=int(form["amount"]), amount_received=0, currency=form["currency"],
+            customer=form["customer"], payment_method=method["id"], status="requires_payment_method",
+            metadata=form.get("metadata", {}), latest_charge=None, last_payment_error=None, setup_future_usage=None,
         )  # fmt: skip
         refusal = {
             DECLINES_LATER: ("card_declined", "generic_decline"),
@@ -178,7 +180,7 @@ class StripeAccount:
     # --- refunds and disputes -----------------------------------------------------------------------------------------
     def refund(self, intent_id: str, amount: int | None = None) -> StripeObject:
         intent = self.find(intent_id, "payment_intent", "payment_intent")
-        charge = self.things[intent["latest_charge"]]
+        charge = self.objects[intent["latest_charge"]]
         amount = amount or charge["amount"] - charge["amount_refunded"]
         if amount > charge["amount"] - charge["amount_refunded"]:
             raise Refused(400, "invalid_request_error", "Refund amount is greater than unrefunded amount on charge.")
@@ -195,7 +197,7 @@ class StripeAccount:
     def fail_refund(self, refund_id: str) -> None:
         refund = self.find(refund_id, "refund")
         refund["status"] = "failed"
-        self.things[refund["charge"]]["amount_refunded"] -= refund["amount"]
+        self.objects[refund["charge"]]["amount_refunded"] -= refund["amount"]
         self.announce("refund.failed", refund)
 
     def dispute(self, intent_id: str, status: str = "needs_response") -> StripeObject:

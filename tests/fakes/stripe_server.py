@@ -55,12 +55,15 @@ def signed(event: StripeObject, *, secret: str = SECRET, at: float | None = None
 
 
 class FakeStripe:
-    """`asked` has every request as (method, path, form). `broken` requests ("POST /v1/refunds") take effect, but their response is lost."""
+    """`requests` has every request as (method, path, form).
+
+    `broken` requests ("POST /v1/refunds") take effect, but the response is lost.
+    """
 
     def __init__(self, *, webhook_url: str = "", repeats: int = 1, port: int = 0) -> None:
         self.account = StripeAccount(tell=self._queue_event)
         self.webhook_url, self.repeats = webhook_url, repeats
-        self.asked: list[tuple[str, str, StripeObject]] = []
+        self.requests: list[tuple[str, str, StripeObject]] = []
         self.answers: dict[str, tuple[str, int, StripeObject]] = {}  # idempotency key → request, status, response
         self.broken: set[str] = set()
         self.delivered: list[tuple[str, int]] = []  # event type, status
@@ -83,7 +86,7 @@ class FakeStripe:
         self._deliverer.join(10)
 
     def posts(self, path: str) -> list[StripeObject]:
-        return [form for method, asked, form in self.asked if (method, asked) == ("POST", path)]
+        return [form for method, requested, form in self.requests if (method, requested) == ("POST", path)]
 
     # --- webhooks -----------------------------------------------------------------------------------------------------
     def _queue_event(self, event: StripeObject) -> None:
@@ -117,7 +120,7 @@ class FakeStripe:
     def answer(self, method: str, path: str, form: StripeObject, key: str) -> tuple[int, StripeObject, bool]:
         """Status, body, and whether this repeats the response to an earlier request with that key."""
         with self._lock:
-            self.asked.append((method, path, form))
+            self.requests.append((method, path, form))
             request = json.dumps([method, path, form], sort_keys=True)
             if method == "POST" and key in self.answers:
                 first, status, body = self.answers[key]
@@ -156,7 +159,7 @@ class FakeStripe:
             case "GET", ["payment_intents", name]:
                 intent = account.find(name, "payment_intent")
                 if "payment_method" in form.get("expand", []):
-                    return {**intent, "payment_method": account.things[intent["payment_method"]]}
+                    return {**intent, "payment_method": account.objects[intent["payment_method"]]}
                 return intent
             case "GET", ["payment_methods", name]:
                 return account.find(name, "payment_method")

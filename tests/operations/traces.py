@@ -16,7 +16,7 @@ PARTS = ("call", "POST /webhooks/<slug:name>", "telnyx", "session", "model conne
 
 def spans(collector: RecordingServer) -> list[Any]:
     """All received spans."""
-    requests = [ExportTraceServiceRequest.FromString(asked.body) for asked in collector.asked]
+    requests = [ExportTraceServiceRequest.FromString(request.body) for request in collector.requests]
     scopes = [scope for request in requests for resource in request.resource_spans for scope in resource.scope_spans]
     return [span for scope in scopes for span in scope.spans]
 

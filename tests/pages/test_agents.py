@@ -88,9 +88,9 @@ def test_an_agent_can_be_changed(client: Client, developer: Developer) -> None:
         "qualified": {"type": "boolean", "description": "Does the caller want to buy?"},
         "outcome": {"type": "selector", "description": "How it ended", "options": ["sold", "later, perhaps"]},
     }
-    shown = client.get(f"/agents/{agent.pk}").content.decode()
-    assert_valid_page(shown)
-    assert "later, perhaps" in shown
+    html = client.get(f"/agents/{agent.pk}").content.decode()
+    assert_valid_page(html)
+    assert "later, perhaps" in html
     assert "Offline" in client.get("/agents").content.decode()
     row = {"name": "qualified", "type": "boolean", "description": "Wants to buy?"}
     client.post(f"/agents/{agent.pk}", agent_form(row, name="Sales", recording_enabled="on"))
@@ -209,17 +209,17 @@ def test_a_tool_test_sends_the_request_of_a_call(client: Client, developer: Deve
     assert "HTTP 200" in html
     assert f"signed with the secret of {number.e164}" in html
     assert "<html" not in html
-    (asked,) = server.asked
-    sent = json.loads(asked.body)
+    (request,) = server.requests
+    sent = json.loads(request.body)
     assert (sent["event"], sent["tool"], sent["arguments"]) == ("call.tool_call", "check", {"date": "2026-12-24"})
-    got = {name.lower(): value for name, value in asked.headers.items()}
+    headers = {name.lower(): value for name, value in request.headers.items()}
     keys = signing_keys(number.signing_secret)
-    signed = signature_headers(keys, asked.body.decode(), UUID(got["x-webhook-id"]), int(got["x-timestamp"]))
-    assert got["x-signature"] == signed["X-Signature"]
+    signed = signature_headers(keys, request.body.decode(), UUID(headers["x-webhook-id"]), int(headers["x-timestamp"]))
+    assert headers["x-signature"] == signed["X-Signature"]
 
 
 @pytest.mark.parametrize(
-    ("answer", "told", "reason"),
+    ("answer", "result", "reason"),
     [
         (Answer(204, b""), "The model receives this result.", ""),
         (Answer(200, b"fine"), "The model receives this result.", ""),
@@ -233,17 +233,19 @@ def test_a_tool_test_sends_the_request_of_a_call(client: Client, developer: Deve
         (Answer(None), "The model receives an error: The service behind this is not responding right now.", ""),
     ],
 )
-def test_a_tool_test_shows_what_the_model_would_receive(client: Client, answer: Answer, told: str, reason: str) -> None:
+def test_a_tool_test_shows_what_the_model_would_receive(
+    client: Client, answer: Answer, result: str, reason: str
+) -> None:
     with RecordingServer([answer]) as server:
         response = client.post("/agents/try-tool", trial(None, server.url))
         assert response["Location"] == "/agents/try-tool"
         html = client.get("/agents/try-tool").content.decode()
         assert client.get("/agents/try-tool")["Location"] == "/agents"
         assert_valid_page(html)  # without JavaScript it is a full page
-        assert told in html
+        assert result in html
         assert reason in html
         assert "not signed" in html
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 def test_a_tool_s_response_is_escaped_on_the_page(client: Client) -> None:
@@ -258,7 +260,7 @@ def test_a_tool_test_requires_valid_arguments(client: Client) -> None:
         for arguments, text in (("[]", "must be a JSON object"), ("{", "cannot be sent")):
             response = client.post("/agents/try-tool", trial(None, server.url, arguments), follow=True)
             assert text in response.content.decode()
-    assert server.asked == []
+    assert server.requests == []
 
 
 def test_a_tool_test_never_reaches_a_private_network(client: Client, settings: Any) -> None:
@@ -266,7 +268,7 @@ def test_a_tool_test_never_reaches_a_private_network(client: Client, settings: A
     with RecordingServer([]) as server:
         response = client.post("/agents/try-tool", trial(None, server.url), follow=True)
         assert "Tool webhook URL:" in response.content.decode()
-    assert server.asked == []
+    assert server.requests == []
 
 
 @pytest.mark.usefixtures("without_keys")
@@ -299,8 +301,8 @@ def test_the_form_refuses_a_model_that_no_call_can_use(
 def test_saving_another_field_keeps_a_model_that_was_disabled_since(client: Client, developer: Developer) -> None:
     agent = make_agent(developer=developer, name="Before", model_slug="gpt-realtime-mini")
     AIModel.objects.filter(slug="gpt-realtime-mini").update(is_enabled=False)
-    shown = client.get(f"/agents/{agent.pk}").content.decode()
-    assert '<option value="gpt-realtime-mini" selected>' in shown
+    html = client.get(f"/agents/{agent.pk}").content.decode()
+    assert '<option value="gpt-realtime-mini" selected>' in html
     client.post(f"/agents/{agent.pk}", agent_form(name="After", model_slug="gpt-realtime-mini"))
     agent.refresh_from_db()
     assert (agent.name, agent.model_slug) == ("After", "gpt-realtime-mini")
@@ -322,9 +324,9 @@ def test_a_tool_with_a_url_is_tested_and_shown_as_curl(client: Client, developer
         form = {**trial(agent, ""), "tools": json.dumps([{"name": "other"}, definition])}
         html = unescape(client.post("/agents/try-tool", form, headers={"HX-Request": "true"}).content.decode())
         assert "The model receives this result." in html
-        (asked,) = server.asked
-        assert asked.path == "/rooms/2026-12-24?city=Rome&key=s3cret-value"
-        assert asked.headers["Authorization"] == "Bearer s3cret-value"
+        (request,) = server.requests
+        assert request.path == "/rooms/2026-12-24?city=Rome&key=s3cret-value"
+        assert request.headers["Authorization"] == "Bearer s3cret-value"
         assert "The model receives this result." in html
         assert f"signed with the secret of {number.e164}" in html
         assert f"curl -X PUT '{server.url}/rooms/2026-12-24?city=Rome&key=•••'" in html
@@ -338,4 +340,4 @@ def test_a_tool_with_a_url_is_tested_and_shown_as_curl(client: Client, developer
             form["tools"] = json.dumps([{**definition, **wrong}])
             answer = client.post("/agents/try-tool", form, headers={"HX-Request": "true"})
             assert text in unescape(answer.content.decode())
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1

@@ -184,7 +184,7 @@ def browser_of(world: World, case: Case) -> Client:
 
 
 def stripe_objects(world: World) -> int:
-    return len(world.stripe.account.things)
+    return len(world.stripe.account.objects)
 
 
 def token_for(client: Client) -> str:
@@ -230,13 +230,13 @@ def test_a_form_has_one_effect_and_redirects(world: World, case: Case) -> None:
     client, path = browser_of(world, case), world.path_of(case.name)
     form = {**world.filled(case.good), "csrfmiddlewaretoken": token_for(client)}
     cookies = client.cookies.copy()
-    before, asked, at_stripe = digest(), len(world.server.asked), stripe_objects(world)
+    before, requests, at_stripe = digest(), len(world.server.requests), stripe_objects(world)
     first = send(client, path, form)
-    between, asked_once, once_at_stripe = digest(), len(world.server.asked), stripe_objects(world)
+    between, requests_once, once_at_stripe = digest(), len(world.server.requests), stripe_objects(world)
     assert first.status_code == (200 if case.name in ANSWERED_IN_PLACE else 302)
     assert "/login?" not in first.headers.get("Location", "")
     assert bool(changed(before, between)) is not case.does_nothing
-    assert asked_once == asked + (case.name in ("try-tool", "try-lookup"))
+    assert requests_once == requests + (case.name in ("try-tool", "try-lookup"))
     if case.stranger:
         client.cookies = cookies  # both forms were submitted before a response arrived
     second = send(client, path, form)
@@ -245,7 +245,7 @@ def test_a_form_has_one_effect_and_redirects(world: World, case: Case) -> None:
         assert second.headers.get("Location") == first.headers.get("Location")
         assert second.content == first.content
     assert changed(between, digest()) <= ({"accounts_developer"} if case.name == "login" else set())  # last_login
-    assert (len(world.server.asked), stripe_objects(world)) == (asked_once, once_at_stripe)
+    assert (len(world.server.requests), stripe_objects(world)) == (requests_once, once_at_stripe)
     assert at_stripe <= once_at_stripe
 
 

@@ -79,6 +79,6 @@ def test_arguments_that_cannot_be_sent(arguments: str, text: str, headers: dict[
         form = trial(None, server.url, arguments)
         before = digest()
         response = client.post("/agents/try-tool", form, headers=headers, follow=True)
-        assert (response.status_code, server.asked) == (200, [])
+        assert (response.status_code, server.requests) == (200, [])
     assert f"These arguments cannot be sent: {text}" in unescape(response.content.decode())
     assert digest() == before

@@ -63,7 +63,7 @@ def test_a_lost_response_is_looked_up(lossy_proxy: LossyProxy, exchange: Exchang
     number = buy_number(developer=developer, phone_number=NUMBER)
     assert number.carrier_ref == exchange.exchange.state.phone_numbers[NUMBER]["id"]
     assert outcome(developer) == ("bought", 1, 19, 19)
-    assert len([asked for asked in lossy_proxy.asked if asked.method == "POST"]) == 1
+    assert len([request for request in lossy_proxy.requests if request.method == "POST"]) == 1
 
 
 @pytest.mark.django_db

@@ -47,7 +47,7 @@ def owned(network: LossyProxy) -> dict[str, dict[str, Any]]:
 
 def bought(network: LossyProxy) -> int:
     """The number of purchase requests."""
-    return len([asked for asked in network.asked if asked.method == "POST"])
+    return len([request for request in network.requests if request.method == "POST"])
 
 
 def test_a_number_is_found_bought_routed_and_released(network: LossyProxy, settings: Any) -> None:

@@ -110,9 +110,9 @@ async def test_a_text_conversation_from_greeting_to_goodbye(vendor: FakeOpenAI) 
         browser.write({"type": "text", "text": "Thank you, goodbye."})
         assert (await browser.until("ended"))["reason"] == "completed"
         await asyncio.wait_for(browser.task, 30)
-        (asked,) = server.asked
-        assert json.loads(asked.body)["arguments"] == {"date": "2026-12-24"}
-        assert "x-signature" in {name.lower() for name in asked.headers}
+        (request,) = server.requests
+        assert json.loads(request.body)["arguments"] == {"date": "2026-12-24"}
+        assert "x-signature" in {name.lower() for name in request.headers}
     (settings,) = vendor.messages("session.update")
     assert settings["session"]["output_modalities"] == ["text"]
     assert settings["session"]["instructions"] == "You are Mia."

@@ -107,14 +107,14 @@ def test_events_are_printed_and_forwarded_once_across_a_restart(settings: Any) -
     assert [line.split()[-1] for line in listener.out.getvalue().splitlines() if "call 42" in line] == [first, second]
     assert listener.err.getvalue().splitlines()[-1] == "Connected again."
     assert '"cost": 0.1' in listener.out.getvalue()
-    assert [(asked.headers["X-Webhook-Id"], asked.body.decode()) for asked in receiver.asked] == [
+    assert [(request.headers["X-Webhook-Id"], request.body.decode()) for request in receiver.requests] == [
         (first, '{"event":"call.hangup","cost":0.1}'),
         (second, '{"event":"call.hangup","name":"Zoë"}'),
     ]
-    for asked in receiver.asked:
-        message = f"{asked.headers['X-Timestamp']}.".encode() + asked.body
+    for request in receiver.requests:
+        message = f"{request.headers['X-Timestamp']}.".encode() + request.body
         digest = hmac.new(b"whsec_mine", message, hashlib.sha256).hexdigest()
-        assert asked.headers["X-Signature"] == f"sha256={digest}"
+        assert request.headers["X-Signature"] == f"sha256={digest}"
 
 
 def test_an_expired_event_does_not_end_the_command(settings: Any) -> None:

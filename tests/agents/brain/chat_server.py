@@ -52,7 +52,7 @@ class ChatServer:
 
     def messages(self, index: int = -1) -> list[dict[str, Any]]:
         """The messages of a request, without the system prompt."""
-        return [m for m in self.requests[index]["messages"] if m["role"] != "system"]
+        return [message for message in self.requests[index]["messages"] if message["role"] != "system"]
 
 
 def chunk(delta: dict[str, Any]) -> dict[str, Any]:

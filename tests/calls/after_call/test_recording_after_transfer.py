@@ -118,7 +118,7 @@ def test_both_parts_are_one_file(
     for event_id in ("e", "e", "again"):
         saved(call, carrier, event_id=event_id)
     run_jobs()
-    assert len(carrier.asked) == 1
+    assert len(carrier.requests) == 1
     assert loud_seconds(recordings_folder / "calls" / f"{call.pk}.wav") == expected
     found = api(client, call).json()["data"]
     assert (found["duration_seconds"], found["missing"]) == (pytest.approx(5, abs=0.003), None)
@@ -169,7 +169,7 @@ def test_a_silent_carrier_is_given_three_minutes(
     run_jobs()
     assert_only_the_first_part(client, call, recordings_folder, "The carrier did not provide it.")
     saved(call, carrier)  # too late
-    assert (run_jobs(), carrier.asked) == (0, [])
+    assert (run_jobs(), carrier.requests) == (0, [])
     recording_access.delete_all(call.developer_id)
     run_jobs()
     assert list((recordings_folder / "calls").iterdir()) == []
@@ -197,7 +197,7 @@ def test_a_second_part_that_cannot_be_fetched_does_not_block_the_first(
         Recording.objects.update(next_attempt_at=timezone.now())
         jobs.resume_all()
         run_jobs()
-    assert len(carrier.asked) == attempts
+    assert len(carrier.requests) == attempts
     assert_only_the_first_part(client, call, recordings_folder, missing)
 
 
@@ -267,7 +267,7 @@ def test_both_parts_are_transcribed_once_and_billed_per_second(
         saved(call, carrier, event_id=event_id)
     run_jobs()
     found = api(client, call, path="transcript").json()["data"]
-    assert [(one["role"], one["text"]) for one in found["whisper_segments"]] == [
+    assert [(segment["role"], segment["text"]) for segment in found["whisper_segments"]] == [
         ("user", "A person, please."), ("model", "One moment."), ("recipient", "This is Grace."),
     ]  # fmt: skip
     assert [heard.seconds for heard in groq.heard] == [pytest.approx(5, abs=0.01)] * 2

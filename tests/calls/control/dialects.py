@@ -16,7 +16,7 @@ from django.test import Client
 from twilio.request_validator import RequestValidator
 
 from phone_numbers.carriers.registry import forget_carriers
-from tests.fakes.recording_server import Answer, Asked, RecordingServer
+from tests.fakes.recording_server import Answer, ReceivedRequest, RecordingServer
 from tests.phone_numbers.carriers import small
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -84,15 +84,15 @@ class Dialect(ABC):
     @abstractmethod
     def report(self, reported: ReportedEvent, *, inbound: bool, state: str = "") -> Report: ...
 
-    def is_placing(self, asked: Asked) -> bool:
-        return asked.path == "/calls"
+    def is_placing(self, request: ReceivedRequest) -> bool:
+        return request.path == "/calls"
 
-    def is_transferring(self, asked: Asked) -> bool:
-        """Whether the request calls somebody else for the caller."""
-        return asked.path.endswith("/transfer")
+    def is_transferring(self, request: ReceivedRequest) -> bool:
+        """Whether the request calls someone else for the caller."""
+        return request.path.endswith("/transfer")
 
-    def _answer_to(self, asked: Asked) -> Answer:
-        if self.is_placing(asked):
+    def _answer_to(self, request: ReceivedRequest) -> Answer:
+        if self.is_placing(request):
             return Answer(200, json.dumps(self.placed()).encode())
         return Answer()
 
@@ -120,7 +120,7 @@ class TelnyxDialect(Dialect):
             "dtmf": ("dtmf.received", {"digit": reported.detail}),
             "recording_saved": ("recording.saved", {"recording_urls": {"wav": reported.detail}}),
         }
-        name, about = words[reported.kind]
+        name, payload = words[reported.kind]
         state = reported.leg_state or state
         body = telnyx_event(
             name,
@@ -128,7 +128,7 @@ class TelnyxDialect(Dialect):
             reported.at,
             client_state=base64.b64encode(state.encode()).decode() if state else None,
             **{"from": PERSON if inbound else OURS, "to": OURS if inbound else PERSON},
-            **about,
+            **payload,
         )
         return signed_by_telnyx(body)
 
@@ -142,14 +142,14 @@ class TelnyxDialect(Dialect):
 
 
 def telnyx_event(kind: str, call: str, at: float, **payload: Any) -> dict[str, Any]:
-    about = {"call_control_id": call, "call_leg_id": "leg", "call_session_id": "session", "connection_id": "c"}
+    call_fields = {"call_control_id": call, "call_leg_id": "leg", "call_session_id": "session", "connection_id": "c"}
     return {
         "data": {
             "record_type": "event",
             "event_type": f"call.{kind}",
             "id": str(uuid.uuid4()),
             "occurred_at": (BEGIN + timedelta(seconds=at)).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            "payload": {**about, "client_state": None, "from": "+15551230000", **payload},
+            "payload": {**call_fields, "client_state": None, "from": "+15551230000", **payload},
         },
         "meta": {"attempt": 1},
     }
@@ -174,37 +174,37 @@ class TwilioDialect(Dialect):
     def placed(self) -> Any:
         return {"sid": self.sid, "status": "queued"}
 
-    def is_placing(self, asked: Asked) -> bool:
-        return asked.method == "POST" and asked.path.endswith("/Calls.json")
+    def is_placing(self, request: ReceivedRequest) -> bool:
+        return request.method == "POST" and request.path.endswith("/Calls.json")
 
-    def is_transferring(self, asked: Asked) -> bool:
-        return self.is_placing(asked)
+    def is_transferring(self, request: ReceivedRequest) -> bool:
+        return self.is_placing(request)
 
-    def _answer_to(self, asked: Asked) -> Answer:
-        return Answer(200, b'{"calls": []}') if asked.method == "GET" else super()._answer_to(asked)
+    def _answer_to(self, request: ReceivedRequest) -> Answer:
+        return Answer(200, b'{"calls": []}') if request.method == "GET" else super()._answer_to(request)
 
     def report(self, reported: ReportedEvent, *, inbound: bool, state: str = "") -> Report:
         leg, state = bool(reported.leg_state), reported.leg_state or state
         is_inbound = inbound and not leg
         stamp = {"Timestamp": format_datetime(reported.moment)}
-        name, about = "status", dict[str, str]()
+        name, form = "status", dict[str, str]()
         match reported.kind:
             case "initiated":
-                name, about = ("voice", {"CallStatus": "ringing"}) if is_inbound else ("status", stamp)
-                about = {"CallStatus": "initiated", **about}
+                name, form = ("voice", {"CallStatus": "ringing"}) if is_inbound else ("status", stamp)
+                form = {"CallStatus": "initiated", **form}
             case "answered":
                 # Twilio does not report the answer of an inbound call. It requests the next document instead.
-                name, about = ("next", {}) if is_inbound else ("status", stamp)
-                about = {"CallStatus": "in-progress", **about}
+                name, form = ("next", {}) if is_inbound else ("status", stamp)
+                form = {"CallStatus": "in-progress", **form}
             case "ended":
-                about = {**stamp, **self._end(reported)}
+                form = {**stamp, **self._end(reported)}
             case "machine_detected":
-                name, about = "machine", {"AnsweredBy": reported.detail or "machine_start"}
+                name, form = "machine", {"AnsweredBy": reported.detail or "machine_start"}
             case "recording_saved":
                 name = "recording"
-                about = {"RecordingStatus": "completed", "RecordingSid": "RE1", "RecordingUrl": reported.detail}
+                form = {"RecordingStatus": "completed", "RecordingSid": "RE1", "RecordingUrl": reported.detail}
             case "dtmf":
-                name, about = f"heard?n={reported.fields.get('n', 1)}", {"Digits": reported.detail}
+                name, form = f"heard?n={reported.fields.get('n', 1)}", {"Digits": reported.detail}
         query = f"{'&' if '?' in name else '?'}state={state}" if state else ""
         params = {
             "AccountSid": self.account,
@@ -213,7 +213,7 @@ class TwilioDialect(Dialect):
             "From": PERSON if inbound else OURS,
             "To": OURS if is_inbound else PERSON,
             "CallStatus": "in-progress",
-            **about,
+            **form,
         }
         return self.signed(f"/webhooks/twilio/{name}{query}", params)
 

@@ -199,7 +199,7 @@ def test_a_briefing_that_the_carrier_cannot_speak_is_refused(dialect: Dialect, c
     assert refused.json()["errors"] == {"briefing": ["The call's carrier cannot speak, so nobody would hear it."]}
     assert not call.transfers.exists()
     assert list(CallEvent.objects.values_list("event_type", flat=True)) == before
-    assert [asked.path for asked in dialect.server.asked] == [f"/calls/{dialect.sid}/answer"]
+    assert [request.path for request in dialect.server.requests] == [f"/calls/{dialect.sid}/answer"]
 
 
 @pytest.mark.parametrize("becomes", ["answered", "taken", "refused", "silent"])
@@ -211,27 +211,27 @@ def test_a_transfer_that_the_carrier_may_have_accepted_is_retried(dialect: Diale
     with transaction.atomic():
         transfer = transfers.request(Call.objects.get_for_update(call.pk), OTHER, source="api")
     usual = dialect.server.answer_to
-    dialect.server.answer_to = lambda asked: Answer(None)  # type: ignore[method-assign]
+    dialect.server.answer_to = lambda request: Answer(None)  # type: ignore[method-assign]
     transfers.send_waiting(call.pk)
     transfer.refresh_from_db()
     assert (transfer.sent_at, transfer.failed_at) == (None, None)
     if becomes == "answered":
-        state = f"{call.pk}:transfer:{transfer.pk}"
-        deliver_reports(dialect, clock, ReportedEvent("answered", 5, leg_state=state), inbound=True)
+        leg_state = f"{call.pk}:transfer:{transfer.pk}"
+        deliver_reports(dialect, clock, ReportedEvent("answered", 5, leg_state=leg_state), inbound=True)
     else:
-        answer = {"taken": usual, "refused": lambda asked: Answer(422, b"{}")}.get(becomes)
+        answer = {"taken": usual, "refused": lambda request: Answer(422, b"{}")}.get(becomes)
         dialect.server.answer_to = answer or dialect.server.answer_to  # type: ignore[method-assign]
         if becomes == "refused" and isinstance(dialect, TwilioDialect):
-            dialect.server.answer_to = lambda asked: (  # type: ignore[method-assign]
-                usual(asked) if asked.method == "GET" else Answer(422, b"{}")
+            dialect.server.answer_to = lambda request: (  # type: ignore[method-assign]
+                usual(request) if request.method == "GET" else Answer(422, b"{}")
             )
     for clock.at in (30, 120):
         sweeper.speak_again(clock())
         sweeper.fail_lost_transfers(clock())
     transfer.refresh_from_db()
-    said = (transfer.answered_at is not None, transfer.sent_at is not None, transfer.reason)
+    state = (transfer.answered_at is not None, transfer.sent_at is not None, transfer.reason)
     assert (
-        said
+        state
         == {
             "answered": (True, False, ""),
             "taken": (False, True, ""),
@@ -240,7 +240,7 @@ def test_a_transfer_that_the_carrier_may_have_accepted_is_retried(dialect: Diale
         }[becomes]
     )
     if becomes == "taken":
-        assert len([asked for asked in dialect.server.asked if dialect.is_transferring(asked)]) >= 2
+        assert len([request for request in dialect.server.requests if dialect.is_transferring(request)]) >= 2
 
 
 # --- reports in any order, repeated, or missing -------------------------------------------------------------------------

@@ -58,7 +58,7 @@ def test_a_fallback_number_is_used_only_if_nobody_was_called(
     is_taken: bool,
 ) -> None:
     number, left = two_numbers(dialect), list(answers)
-    dialect.server.answer_to = lambda asked: left.pop(0) if len(left) > 1 else left[0]  # type: ignore[method-assign]
+    dialect.server.answer_to = lambda request: left.pop(0) if len(left) > 1 else left[0]  # type: ignore[method-assign]
     if is_taken:
         call = place(number)
         assert (call.carrier, call.from_number, call.carrier_call_id) == ("small", OTHER, other.sid)
@@ -67,7 +67,7 @@ def test_a_fallback_number_is_used_only_if_nobody_was_called(
         return
     with pytest.raises(UpstreamFailed):
         place(number)
-    assert (other.server.asked, Call.objects.get().hangup_cause) == ([], "carrier_failed")
+    assert (other.server.requests, Call.objects.get().hangup_cause) == ([], "carrier_failed")
     assert skipped() == [{"from": OTHER, "reason": "outcome_unknown"}]
 
 
@@ -90,24 +90,24 @@ def test_the_timeline_says_why_a_fallback_number_was_not_used(
 ) -> None:
     number = two_numbers(dialect)
     PhoneNumber.objects.filter(e164=OTHER).update(**change)
-    dialect.server.answer_to = lambda asked: REFUSED  # type: ignore[method-assign]
+    dialect.server.answer_to = lambda request: REFUSED  # type: ignore[method-assign]
     call = outbound.begin_call(developer=number.developer, number=number, to=PERSON, mode=mode, request={}, agent=None)
     with pytest.raises(UpstreamFailed):
         outbound.dial(call)
-    assert (skipped(), other.server.asked) == ([{"from": OTHER, "reason": reason}], [])
+    assert (skipped(), other.server.requests) == ([{"from": OTHER, "reason": reason}], [])
 
 
 @pytest.mark.parametrize("dialect", ["telnyx"], indirect=True)
 def test_if_the_process_dies_between_two_dials_at_most_one_is_made(dialect: Dialect, other: SmallDialect) -> None:
     number = two_numbers(dialect)
-    dialect.server.answer_to = lambda asked: REFUSED  # type: ignore[method-assign]
+    dialect.server.answer_to = lambda request: REFUSED  # type: ignore[method-assign]
     results = set()
     for _ in deaths(lambda: place(number)):
         sweeper.end_never_dialed(timezone.now() + timedelta(seconds=61))
-        dialed = len([asked for asked in other.server.asked if other.is_placing(asked)])
+        dialed = len([request for request in other.server.requests if other.is_placing(request)])
         call = Call.objects.order_by("pk").last()
         results.add((dialed, call.carrier if call else "", call.status if call else ""))
-        other.server.asked.clear()
+        other.server.requests.clear()
         Call.objects.all().delete()
     assert results == {
         (0, "", ""),
@@ -125,10 +125,10 @@ def test_after_a_repeated_dial_is_refused_the_outcome_is_unknown(dialect: Dialec
     call = outbound.begin_call(
         developer=number.developer, number=number, to=PERSON, mode="streaming", request={}, agent=None
     )
-    dialect.server.answer_to = lambda asked: REFUSED  # type: ignore[method-assign]
+    dialect.server.answer_to = lambda request: REFUSED  # type: ignore[method-assign]
     with pytest.raises(UpstreamFailed):
         outbound.dial(call, is_repeated=True)
-    assert (skipped(), other.server.asked) == ([{"from": OTHER, "reason": "outcome_unknown"}], [])
+    assert (skipped(), other.server.requests) == ([{"from": OTHER, "reason": "outcome_unknown"}], [])
 
 
 # --- commands ---------------------------------------------------------------------------------------------------------
@@ -153,7 +153,7 @@ def test_a_repeated_dial_is_the_same_call(dialect: Dialect) -> None:
 def test_a_failed_dial_says_whether_somebody_may_have_been_called(
     dialect: Dialect, answer: Answer, reason: str
 ) -> None:
-    dialect.server.answer_to = lambda asked: answer  # type: ignore[method-assign]
+    dialect.server.answer_to = lambda request: answer  # type: ignore[method-assign]
     with pytest.raises(CarrierError) as failed:
         dial(dialect)
     assert failed.value.reason == reason
@@ -161,5 +161,5 @@ def test_a_failed_dial_says_whether_somebody_may_have_been_called(
 
 def test_an_ended_call_can_be_hung_up(dialect: Dialect) -> None:
     body = b'{"errors": [{"code": "90018", "title": "Call has already ended"}], "code": 21220}'
-    dialect.server.answer_to = lambda asked: Answer(404 if dialect.slug == "small" else 422, body)  # type: ignore[method-assign]
+    dialect.server.answer_to = lambda request: Answer(404 if dialect.slug == "small" else 422, body)  # type: ignore[method-assign]
     able(dialect.slug, CallControl).hang_up(carrier_call_id=dialect.sid, command_id="h")

@@ -348,20 +348,20 @@ def test_a_late_response_is_in_the_log_and_private_addresses_are_refused(
         assert (attempt.response_status, attempt.response_body, attempt.success, attempt.error_message) == (
             200, '{"reject": true}', False, "The response arrived too late: the call did not wait for it.",
         )  # fmt: skip
-        (asked,) = server.asked
-        got = {name.lower(): value for name, value in asked.headers.items()}
+        (request,) = server.requests
+        headers = {name.lower(): value for name, value in request.headers.items()}
         hook = line.hook("call.lookup")
         signed = signature_headers(
-            signing_keys(line.number.signing_secret), hook.body, hook.webhook_id, int(got["x-timestamp"])
+            signing_keys(line.number.signing_secret), hook.body, hook.webhook_id, int(headers["x-timestamp"])
         )
-        assert (asked.body.decode(), got["x-signature"]) == (hook.body, signed["X-Signature"])
+        assert (request.body.decode(), headers["x-signature"]) == (hook.body, signed["X-Signature"])
     monkeypatch.setattr(lookup, "WAIT_SECONDS", 30.0)
     settings.ALLOW_PRIVATE_WEBHOOKS = False
     with RecordingServer([]) as server:
         refused = ring(lookup_url=server.url)
         eventually(lambda: refused.hook("call.lookup").attempt_count == 1)
         assert about(refused, "lookup.failed")[0]["detail"] == "127.0.0.1 does not resolve to a public address."
-        assert server.asked == []
+        assert server.requests == []
     assert {line.call.status, refused.call.status} == {"ringing"}
 
 
@@ -396,5 +396,5 @@ def test_the_lookup_test_on_the_page(answer: Answer, text: str) -> None:
         fragment = client.post("/lookup/try", form, headers={"HX-Request": "true"}).content.decode()
         assert text in fragment
         assert f"signed with the secret of {number.e164}" in fragment
-    assert json.loads(server.asked[0].body)["to"] == number.e164
+    assert json.loads(server.requests[0].body)["to"] == number.e164
     assert "Lookup URL:" in client.post("/lookup/try", {"lookup_url": "nowhere"}, follow=True).content.decode()

@@ -97,16 +97,16 @@ def test_a_text_sent_while_the_caller_speaks_does_not_cut_them_off(
     twilio: RecordingServer, interruptible: bool
 ) -> None:
     begin_call(interruptible=interruptible)
-    listening, requests = number(), len(twilio.asked)
+    listening, requests = number(), len(twilio.requests)
     ask(f"partial?n={listening}", SequenceNumber="0")
     running_calls.speak(call=Call.objects.get(), text="Are you there?")
     wait_until_sent("Are you there?")
-    assert len(twilio.asked) == requests
+    assert len(twilio.requests) == requests
     with busy_command_threads():
         document = ask(f"heard?n={listening}", SpeechResult="A table for two.")
     assert ("Are you there?" in document) != interruptible
-    said = TranscriptEntry.objects.order_by("spoken_at", "id").values_list("role", "text", "interrupted")
-    assert list(said) == [
+    entries = TranscriptEntry.objects.order_by("spoken_at", "id").values_list("role", "text", "interrupted")
+    assert list(entries) == [
         ("model", "Good day.", False),
         ("model", "Are you there?", interruptible),
         ("user", "A table for two.", False),

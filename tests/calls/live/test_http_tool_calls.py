@@ -94,17 +94,21 @@ async def test_the_request_its_log_and_its_result(call: Call) -> None:
         run = await runner_of(call, [tool])
         result = await run("find", {"id": "a/b"}, "call_1")
         await WRITER.drained()
-    (asked,) = server.asked
-    assert (asked.method, asked.path, asked.body) == ("PATCH", "/people/a%2Fb?key=s3cret%2Fvalue", b'{"id":"a/b"}')
-    got = {name.lower(): value for name, value in asked.headers.items()}
-    assert (got["authorization"], got["x-caller"], got["content-type"], got["idempotency-key"]) == (
+    (request,) = server.requests
+    assert (request.method, request.path, request.body) == (
+        "PATCH",
+        "/people/a%2Fb?key=s3cret%2Fvalue",
+        b'{"id":"a/b"}',
+    )
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    assert (headers["authorization"], headers["x-caller"], headers["content-type"], headers["idempotency-key"]) == (
         f"Bearer {SECRET}", "+15551230000", "text/x", f"{call.pk}:call_1",
     )  # fmt: skip
     delivery = await WebhookDelivery.objects.select_related("signing_secret").aget()
     signed = signature_headers(
-        signing_keys(delivery.signing_secret), '{"id":"a/b"}', delivery.webhook_id, int(got["x-timestamp"])
+        signing_keys(delivery.signing_secret), '{"id":"a/b"}', delivery.webhook_id, int(headers["x-timestamp"])
     )  # type: ignore[arg-type]
-    assert got["x-signature"] == signed["X-Signature"]
+    assert headers["x-signature"] == signed["X-Signature"]
     assert result == {"result": {"id": 7, "key": "•••", "list": [{"name": "Ada"}]}}
     masked = echo.replace(SECRET, "•••")
     url = f"{server.url}/people/a%2Fb?key=•••"
@@ -128,8 +132,8 @@ async def test_a_saved_variable_is_used_by_the_next_tool(call: Call) -> None:
         assert await run("find", {}, "2") == {"result": {"id": 12}}
         assert await run("book", {}, "3") == {"result": "booked"}
         await WRITER.drained()
-    assert [asked.path for asked in server.asked] == ["/", "/rooms/12"]
-    assert server.asked[1].headers["X-Room"] == "12"
+    assert [request.path for request in server.requests] == ["/", "/rooms/12"]
+    assert server.requests[1].headers["X-Room"] == "12"
     (first,) = [entry for entry in await logged(call) if entry[4] == "failed"]
     assert first[-1] == "The variable room has no value, but the URL requires it."
 
@@ -167,7 +171,7 @@ async def test_results_of_responses(call: Call, answer: Answer, result: Any) -> 
     with RecordingServer([answer]) as server:
         run = await runner_of(call, [{"name": "find", "url": server.url, "result_path": "a.b.1"}])
         assert await run("find", {}, "1") == result
-        assert len(server.asked) == 1  # whatever the result
+        assert len(server.requests) == 1  # whatever the result
         await WRITER.drained()
 
 
@@ -185,5 +189,5 @@ async def test_a_tool_with_a_deleted_secret_fails(call: Call) -> None:
         run = await runner_of(call, [{"name": "find", "url": server.url, "headers": {"X": "{{secret.GONE}}"}}])
         assert await run("find", {}, "1") == {"error": FAILED}
         await WRITER.drained()
-    assert server.asked == []
+    assert server.requests == []
     assert (await logged(call))[0][-1] == "The secret GONE does not exist."

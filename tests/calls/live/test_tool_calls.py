@@ -18,7 +18,7 @@ from calls.live.tool_calls import CallFacts, Sender, ToolWebhook
 from calls.live.tool_results import FAILED, NO_ANSWER, TOO_LONG
 from calls.models import Call
 from tests.calls.rows import make_account, make_call, make_streaming_number
-from tests.fakes.recording_server import Answer, Asked, RecordingServer
+from tests.fakes.recording_server import Answer, ReceivedRequest, RecordingServer
 from webhooks.models import WebhookAttempt, WebhookDelivery
 from webhooks.sending.signing import signing_keys
 
@@ -32,9 +32,9 @@ class SlowServer(RecordingServer):
         super().__init__([Answer(200, b'{"result": "booked"}')])
         self.may_answer = threading.Event()
 
-    def answer_to(self, asked: Asked) -> Answer:
+    def answer_to(self, request: ReceivedRequest) -> Answer:
         self.may_answer.wait(30)
-        return super().answer_to(asked)
+        return super().answer_to(request)
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ async def test_responses_of_a_server(call: Call, answer: Answer, result: Mapping
         (entry,) = await log_of(call)
         is_success = answer.status is not None and 200 <= answer.status < 300 and error is None
         assert entry == ("delivered" if is_success else "failed", [(answer.status, is_success, error)])
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("text", [FAILED, NO_ANSWER, TOO_LONG])
@@ -127,7 +127,7 @@ def test_errors_are_worded_for_callers(text: str) -> None:
 async def test_a_request_is_logged_before_it_is_sent_and_never_aborted(call: Call) -> None:
     with SlowServer() as server:
         waiting = asyncio.create_task((await webhook(call, server.url))("book", {"guests": 2}))
-        while not server.asked:
+        while not server.requests:
             await asyncio.sleep(0.01)
         assert await log_of(call) == [("pending", [])]
         waiting.cancel()
@@ -136,13 +136,13 @@ async def test_a_request_is_logged_before_it_is_sent_and_never_aborted(call: Cal
         server.may_answer.set()
         await asyncio.wait_for(tool_requests.finished(), 30)  # as a process does before it ends
         assert await log_of(call) == [("delivered", [(200, True, None)])]
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1
 
 
 async def test_a_request_whose_process_died_is_marked_as_failed(call: Call) -> None:
     with SlowServer() as server:
         waiting = asyncio.create_task((await webhook(call, server.url))("book", {"guests": 2}))
-        while not server.asked:
+        while not server.requests:
             await asyncio.sleep(0.01)
         now = timezone.now()
         await sync_to_async(sweeper.sweep_once)(now + timedelta(seconds=30))
@@ -159,4 +159,4 @@ async def test_a_request_whose_process_died_is_marked_as_failed(call: Call) -> N
         await WRITER.drained()
         assert await log_of(call) == [lost]
         assert await sync_to_async(WebhookAttempt.objects.count)() == 1
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1

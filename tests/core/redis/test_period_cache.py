@@ -31,10 +31,10 @@ class Book:
 
     def __init__(self) -> None:
         self.sums = {1: 10, 2: 20, 3: 30}
-        self.asked: list[list[int]] = []
+        self.requests: list[list[int]] = []
 
     def sum_up(self, days: list[int]) -> Mapping[int, int]:
-        self.asked.append(days)
+        self.requests.append(days)
         return {day: self.sums[day] for day in days}
 
     def recall(self, *days: int, owner: period_cache.Owner = SEVEN) -> dict[int, int]:
@@ -46,7 +46,7 @@ def test_past_days_are_summed_up_once(empty_redis: object) -> None:
     assert book.recall(1, 2, 3) == {1: 10, 2: 20, 3: 30}
     book.sums = {1: -1, 2: -1, 3: 31}
     assert book.recall(1, 2, 3) == {1: 10, 2: 20, 3: 31}
-    assert book.asked == [[1, 2, 3], [3]]
+    assert book.requests == [[1, 2, 3], [3]]
 
 
 def test_owners_and_periods_have_separate_sums(empty_redis: object) -> None:
@@ -54,13 +54,13 @@ def test_owners_and_periods_have_separate_sums(empty_redis: object) -> None:
     book.recall(1)
     assert book.recall(1, 2) == {1: 10, 2: 20}
     assert book.recall(2, owner=Owner(8)) == {2: 20}
-    assert book.asked == [[1], [2], [2]]
+    assert book.requests == [[1], [2], [2]]
     assert period_cache.recall("other", SEVEN, [1], lambda _: True, lambda _: {1: 5}) == {1: 5}
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("age", "asked"), [(timedelta(minutes=29), 1), (timedelta(minutes=31), 2)])
-def test_a_late_entry_appears_immediately(age: timedelta, asked: int, empty_redis: object) -> None:
+@pytest.mark.parametrize(("age", "request_count"), [(timedelta(minutes=29), 1), (timedelta(minutes=31), 2)])
+def test_a_late_entry_appears_immediately(age: timedelta, request_count: int, empty_redis: object) -> None:
     book, developer = Book(), make_developer()
     book.recall(1, owner=developer)
     ledger.post_entry(
@@ -68,7 +68,7 @@ def test_a_late_entry_appears_immediately(age: timedelta, asked: int, empty_redi
         at=timezone.now() - age,
     )  # fmt: skip
     book.recall(1, owner=Developer.objects.get(pk=developer.pk))
-    assert len(book.asked) == asked
+    assert len(book.requests) == request_count
 
 
 @pytest.mark.django_db
@@ -92,7 +92,7 @@ def test_without_redis_everything_is_summed_up(no_breaker: None, settings: Any) 
     settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:9/0"}}
     book = Book()
     assert [book.recall(1, 3, owner=owner) for _ in range(2)] == [{1: 10, 3: 30}] * 2
-    assert book.asked == [[1, 3], [1, 3]]
+    assert book.requests == [[1, 3], [1, 3]]
 
 
 def test_a_day_is_past_an_hour_after_its_end() -> None:

@@ -12,7 +12,7 @@ from telnyx.types.requirement_group_update_params import RequirementGroupUpdateP
 
 from phone_numbers.carriers.base import CarrierError, PostalAddress, RequirementAnswer
 from phone_numbers.carriers.telnyx import TelnyxCarrier
-from tests.fakes.recording_server import Answer, Asked, RecordingServer
+from tests.fakes.recording_server import Answer, ReceivedRequest, RecordingServer
 
 ANSWERS = [
     RequirementAnswer("text-id", text="Jane Doe, Acme"),
@@ -29,7 +29,7 @@ def say(body: Any, status: int = 200) -> Answer:
     return Answer(status, json.dumps(body).encode())
 
 
-def submit(*answers: Answer) -> tuple[str | CarrierError, list[Asked]]:
+def submit(*answers: Answer) -> tuple[str | CarrierError, list[ReceivedRequest]]:
     """Returns the outcome and the requests."""
     with RecordingServer(list(answers)) as server:
         carrier = TelnyxCarrier(api_key="k", public_key="", base_url=server.url, connection_id="c")
@@ -39,17 +39,17 @@ def submit(*answers: Answer) -> tuple[str | CarrierError, list[Asked]]:
             )
         except CarrierError as error:
             outcome = error
-    return outcome, server.asked
+    return outcome, server.requests
 
 
-def names(asked: list[Asked]) -> list[str]:
-    return [f"{each.method} {each.path.partition('?')[0]}" for each in asked]
+def names(requests: list[ReceivedRequest]) -> list[str]:
+    return [f"{each.method} {each.path.partition('?')[0]}" for each in requests]
 
 
 def test_a_first_submission() -> None:
-    outcome, asked = submit(say([]), say(GROUP), say(FILE), say(ADDRESS), say(GROUP), say(GROUP))
+    outcome, requests = submit(say([]), say(GROUP), say(FILE), say(ADDRESS), say(GROUP), say(GROUP))
     assert outcome == "g1"
-    assert names(asked) == [
+    assert names(requests) == [
         "GET /requirement_groups",
         "POST /requirement_groups",
         "POST /documents",
@@ -57,8 +57,8 @@ def test_a_first_submission() -> None:
         "PATCH /requirement_groups/g1",
         "POST /requirement_groups/g1/submit_for_approval",
     ]
-    assert asked[0].path.endswith("?filter%5Bcustomer_reference%5D=ver_1")
-    group, document, address, values = (each.json for each in asked[1:5])
+    assert requests[0].path.endswith("?filter%5Bcustomer_reference%5D=ver_1")
+    group, document, address, values = (each.json for each in requests[1:5])
     assert group == {
         "country_code": "GB",
         "phone_number_type": "local",
@@ -97,16 +97,16 @@ def test_a_first_submission() -> None:
 
 
 def test_an_unfinished_group_is_continued() -> None:
-    outcome, asked = submit(say([GROUP]), say(FILE), say(ADDRESS), say(GROUP), say(GROUP))
+    outcome, requests = submit(say([GROUP]), say(FILE), say(ADDRESS), say(GROUP), say(GROUP))
     assert outcome == "g1"
-    assert "POST /requirement_groups" not in names(asked)
+    assert "POST /requirement_groups" not in names(requests)
 
 
 @pytest.mark.parametrize("status", ["pending-approval", "approved"])
 def test_a_submitted_group_is_not_changed(status: str) -> None:
-    outcome, asked = submit(say([{"id": "g1", "status": status}]))
+    outcome, requests = submit(say([{"id": "g1", "status": status}]))
     assert outcome == "g1"
-    assert names(asked) == ["GET /requirement_groups"]
+    assert names(requests) == ["GET /requirement_groups"]
 
 
 def test_advance_approval_is_optional() -> None:

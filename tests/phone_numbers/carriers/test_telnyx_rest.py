@@ -15,7 +15,7 @@ from bubblyphone.core.audio import PCM16_16K, PCMA_8K, PCMU_8K, AudioFormat
 from phone_numbers.carriers.base import CarrierError, DialRequest, NumberSearch, StreamSettings
 from phone_numbers.carriers.telnyx import TelnyxCarrier
 from phone_numbers.carriers.telnyx.client import TelnyxError
-from tests.fakes.recording_server import Answer, Asked, RecordingServer
+from tests.fakes.recording_server import Answer, ReceivedRequest, RecordingServer
 from tests.sandbox.exchange.specification import Specification
 
 CALL_ID = "v3:a/b="
@@ -31,13 +31,13 @@ def carrier_at(url: str) -> TelnyxCarrier:
     return TelnyxCarrier(api_key="KEY1", public_key="", base_url=url, connection_id="1494404757140276705")
 
 
-def ask(work: Callable[[TelnyxCarrier], Any], *answers: Answer, base: str = "") -> tuple[Any, list[Asked]]:
+def ask(work: Callable[[TelnyxCarrier], Any], *answers: Answer, base: str = "") -> tuple[Any, list[ReceivedRequest]]:
     """Call `work` with a carrier at a server with these responses. Returns the result or CarrierError, and the requests."""
     with RecordingServer(list(answers)) as server:
         try:
-            return work(carrier_at(server.url + base)), server.asked
+            return work(carrier_at(server.url + base)), server.requests
         except CarrierError as error:
-            return error, server.asked
+            return error, server.requests
 
 
 def answer(data: Any, status: int = 200) -> Answer:
@@ -141,8 +141,8 @@ COMMANDS: list[tuple[str, Work]] = [
 # --- requests ---------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("path", "work"), COMMANDS)
 def test_bodies_match_the_published_schema(path: str, work: Work) -> None:
-    _, asked = ask(work, ORDERED if path == "/number_orders" else DIALED)
-    Specification().check_body(asked[0].json, "post", path)
+    _, requests = ask(work, ORDERED if path == "/number_orders" else DIALED)
+    Specification().check_body(requests[0].json, "post", path)
 
 
 @pytest.mark.parametrize(
@@ -155,17 +155,17 @@ def test_bodies_match_the_published_schema(path: str, work: Work) -> None:
     ],
 )
 def test_bodies_match_the_sdk_s_types(work: Work, params: Any) -> None:
-    _, asked = ask(work, answer({"call_control_id": CALL_ID, "id": "o1", "status": "pending"}))
-    body = {"from_" if name == "from" else name: value for name, value in asked[0].json.items()}
+    _, requests = ask(work, answer({"call_control_id": CALL_ID, "id": "o1", "status": "pending"}))
+    body = {"from_" if name == "from" else name: value for name, value in requests[0].json.items()}
     assert set(TypeAdapter(params).validate_python(body)) == set(body)
 
 
 def test_dial_sends_everything_that_a_conversation_needs() -> None:
-    call_id, asked = ask(dial, DIALED)
+    call_id, requests = ask(dial, DIALED)
     assert call_id == CALL_ID
-    assert (asked[0].method, asked[0].path) == ("POST", "/calls")
-    assert asked[0].headers["Authorization"] == "Bearer KEY1"
-    assert asked[0].json == {
+    assert (requests[0].method, requests[0].path) == ("POST", "/calls")
+    assert requests[0].headers["Authorization"] == "Bearer KEY1"
+    assert requests[0].json == {
         "connection_id": "1494404757140276705",
         "from": "+14155940554",
         "to": "+12025551234",
@@ -186,13 +186,13 @@ def test_dial_sends_everything_that_a_conversation_needs() -> None:
 
 @pytest.mark.parametrize("base", ["", "/", "/v2", "/v2/"])
 def test_the_base_url_is_used_as_given(base: str) -> None:
-    _, asked = ask(hang_up, base=base)
-    assert asked[0].path == f"{base.rstrip('/')}/calls/v3%3Aa%2Fb%3D/actions/hangup"
+    _, requests = ask(hang_up, base=base)
+    assert requests[0].path == f"{base.rstrip('/')}/calls/v3%3Aa%2Fb%3D/actions/hangup"
 
 
 def test_the_carrier_s_limits_are_respected() -> None:
-    _, asked = ask(lambda carrier: dial(carrier, timeout_seconds=1, time_limit_seconds=99999), DIALED)
-    assert (asked[0].json["timeout_secs"], asked[0].json["time_limit_secs"]) == (5, 14400)
+    _, requests = ask(lambda carrier: dial(carrier, timeout_seconds=1, time_limit_seconds=99999), DIALED)
+    assert (requests[0].json["timeout_secs"], requests[0].json["time_limit_secs"]) == (5, 14400)
 
 
 def test_answer_refuses_wideband_audio() -> None:
@@ -218,17 +218,17 @@ def test_answer_refuses_wideband_audio() -> None:
     ],
 )
 def test_a_voice_is_telnyx_s_own_or_the_default(voice: str, language: str, spoken: tuple[str, str]) -> None:
-    _, asked = ask(lambda carrier: speak(carrier, voice, language))
-    assert (asked[0].json["voice"], asked[0].json["language"]) == spoken
+    _, requests = ask(lambda carrier: speak(carrier, voice, language))
+    assert (requests[0].json["voice"], requests[0].json["language"]) == spoken
 
 
 def test_transcription_that_is_already_running_is_not_an_error() -> None:
     def listen(carrier: TelnyxCarrier) -> None:
         carrier.start_transcription(carrier_call_id=CALL_ID, command_id="l", language="", interim=False)
 
-    outcome, asked = ask(listen, refusal(422, "90054"))
+    outcome, requests = ask(listen, refusal(422, "90054"))
     assert outcome is None
-    assert asked[0].json["transcription_engine_config"] == {
+    assert requests[0].json["transcription_engine_config"] == {
         "transcription_engine": "Google",
         "language": "en",
         "interim_results": False,
@@ -252,24 +252,24 @@ def test_transcription_uses_telnyx_s_language_code(language: str, transcribed: s
     def listen(carrier: TelnyxCarrier) -> None:
         carrier.start_transcription(carrier_call_id=CALL_ID, command_id="l", language=language, interim=False)
 
-    _, asked = ask(listen)
-    assert asked[0].json["transcription_engine_config"]["language"] == transcribed
+    _, requests = ask(listen)
+    assert requests[0].json["transcription_engine_config"]["language"] == transcribed
 
 
 def test_a_transfer_leg_is_identified_by_its_client_state() -> None:
-    _, asked = ask(transfer)
-    assert asked[0].json["target_leg_client_state"] == "NDY6dHJhbnNmZXI6Nw=="
+    _, requests = ask(transfer)
+    assert requests[0].json["target_leg_client_state"] == "NDY6dHJhbnNmZXI6Nw=="
 
 
 def test_search_filters() -> None:
-    found, asked = ask(
+    found, requests = ask(
         lambda carrier: carrier.search_numbers(
             NumberSearch(country="US", number_type="local", area_code="415", contains="55", limit=5)
         ),
         answer([{"phone_number": "+14155550100", "features": [{"name": "voice"}]}]),
     )
     assert [number.phone_number_type for number in found] == ["local"]
-    assert asked[0].path == (
+    assert requests[0].path == (
         "/available_phone_numbers?filter%5Bcountry_code%5D=US&filter%5Bphone_number_type%5D=local"
         "&filter%5Bnational_destination_code%5D=415&filter%5Bphone_number%5D%5Bcontains%5D=55&filter%5Blimit%5D=5"
     )
@@ -304,10 +304,10 @@ def test_without_a_type_filter_the_type_is_derived_from_the_number() -> None:
     ],
 )
 def test_errors_have_our_own_reasons(given: Answer, reason: str, retryable: bool) -> None:
-    error, asked = ask(order, given)
+    error, requests = ask(order, given)
     assert isinstance(error, CarrierError)
     assert (error.reason, error.retryable) == (reason, retryable)
-    assert len(asked) == 1, "an order was repeated"
+    assert len(requests) == 1, "an order was repeated"
 
 
 def test_an_unreachable_carrier() -> None:
@@ -319,34 +319,34 @@ def test_an_unreachable_carrier() -> None:
 
 
 def test_commands_are_retried_with_the_same_body() -> None:
-    call_id, asked = ask(dial, refusal(500), Answer(None), DIALED)
+    call_id, requests = ask(dial, refusal(500), Answer(None), DIALED)
     assert call_id == CALL_ID
-    assert len(asked) == 3
-    assert {each.body for each in asked} == {asked[0].body}
+    assert len(requests) == 3
+    assert {each.body for each in requests} == {requests[0].body}
 
 
 def test_retries_end() -> None:
-    error, asked = ask(dial, refusal(503))
+    error, requests = ask(dial, refusal(503))
     assert isinstance(error, TelnyxError)
-    assert (error.status, len(asked)) == (503, 3)
+    assert (error.status, len(requests)) == (503, 3)
 
 
 def test_a_refusal_is_not_retried() -> None:
-    _, asked = ask(dial, refusal(422))
-    assert len(asked) == 1
+    _, requests = ask(dial, refusal(422))
+    assert len(requests) == 1
 
 
 def test_retry_after_is_respected() -> None:
     started = time.monotonic()
-    call_id, asked = ask(dial, refusal(429, retry_after="1"), DIALED)
-    assert (call_id, len(asked)) == (CALL_ID, 2)
+    call_id, requests = ask(dial, refusal(429, retry_after="1"), DIALED)
+    assert (call_id, len(requests)) == (CALL_ID, 2)
     assert 1.0 <= time.monotonic() - started < 3.0
 
 
 def test_a_longer_wait_than_the_limit_is_not_started() -> None:
     started = time.monotonic()
-    _, asked = ask(dial, refusal(429, retry_after="30"), DIALED)
-    assert len(asked) == 1
+    _, requests = ask(dial, refusal(429, retry_after="30"), DIALED)
+    assert len(requests) == 1
     assert time.monotonic() - started < 3.0
 
 
@@ -361,15 +361,15 @@ def test_ending_an_ended_call_is_not_an_error(code: str) -> None:
     [(answer({"is_alive": True}), True), (answer({"is_alive": False}), False), (refusal(404, "10005"), False)],
 )
 def test_whether_a_call_is_alive(given: Answer, alive: bool) -> None:
-    found, asked = ask(lambda carrier: carrier.is_alive(carrier_call_id=CALL_ID), given)
+    found, requests = ask(lambda carrier: carrier.is_alive(carrier_call_id=CALL_ID), given)
     assert found is alive
-    assert asked[0].path == "/calls/v3%3Aa%2Fb%3D"
+    assert requests[0].path == "/calls/v3%3Aa%2Fb%3D"
 
 
 def test_a_missing_number_counts_as_released() -> None:
-    result, asked = ask(lambda carrier: carrier.release_number(carrier_ref="17"), refusal(404, "10005"))
+    result, requests = ask(lambda carrier: carrier.release_number(carrier_ref="17"), refusal(404, "10005"))
     assert result is None
-    assert (asked[0].method, asked[0].path) == ("DELETE", "/phone_numbers/17")
+    assert (requests[0].method, requests[0].path) == ("DELETE", "/phone_numbers/17")
 
 
 @pytest.mark.parametrize(
@@ -383,7 +383,7 @@ def test_a_missing_number_counts_as_released() -> None:
     ],
 )
 def test_orders(status: str, ours: str) -> None:
-    found, asked = ask(lambda carrier: carrier.find_order(reference="r-1"), answer([{"id": "o1", "status": status}]))
+    found, requests = ask(lambda carrier: carrier.find_order(reference="r-1"), answer([{"id": "o1", "status": status}]))
     assert (found.order_id, found.status) == ("o1", ours)
-    assert asked[0].path == "/number_orders?filter%5Bcustomer_reference%5D=r-1"
+    assert requests[0].path == "/number_orders?filter%5Bcustomer_reference%5D=r-1"
     assert ask(lambda carrier: carrier.find_order(reference="r"), answer([]))[0] is None

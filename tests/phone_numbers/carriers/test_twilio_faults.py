@@ -15,7 +15,7 @@ from phone_numbers.carriers.registry import carrier_of
 from phone_numbers.carriers.twilio import TwilioCarrier
 from phone_numbers.models import CallScript, CarrierCommand
 from tests import carriers
-from tests.fakes.recording_server import Answer, Asked, RecordingServer
+from tests.fakes.recording_server import Answer, ReceivedRequest, RecordingServer
 
 pytestmark = pytest.mark.django_db
 SID, TOKEN, CALL = f"AC{'1' * 32}", "twilio-token", "CA1"
@@ -115,7 +115,7 @@ NONE_YET = Answer(200, b'{"recordings": []}')
 
 
 @pytest.mark.parametrize(
-    ("answers", "asked", "outcome"),
+    ("answers", "expected", "outcome"),
     [
         ([MADE], "C", "RE1"),
         ([NOT_YET, Answer(200, b'{"status": "ringing"}'), MADE], "CSC", "RE1"),  # the answer is in progress
@@ -124,7 +124,7 @@ NONE_YET = Answer(200, b'{"recordings": []}')
         ([Answer(None), NONE_YET, MADE], "CLC", "RE1"),
     ],
 )
-def test_a_call_is_recorded_once(settings: Any, answers: list[Answer], asked: str, outcome: str) -> None:
+def test_a_call_is_recorded_once(settings: Any, answers: list[Answer], expected: str, outcome: str) -> None:
     """C: create a recording, S: get the call's status, L: list its recordings."""
 
     def record() -> None:
@@ -138,15 +138,15 @@ def test_a_call_is_recorded_once(settings: Any, answers: list[Answer], asked: st
             came_to = error.reason
             if came_to == "outcome_unknown":
                 record()
-        assert "".join(_kind(each) for each in server.asked) == asked
+        assert "".join(_kind(each) for each in server.requests) == expected
     came_to = CarrierCommand.objects.get().result or came_to
     assert came_to == outcome
 
 
-def _kind(asked: Asked) -> str:
-    if not asked.path.partition("?")[0].endswith("/Recordings.json"):
+def _kind(request: ReceivedRequest) -> str:
+    if not request.path.partition("?")[0].endswith("/Recordings.json"):
         return "S"
-    return "C" if asked.method == "POST" else "L"
+    return "C" if request.method == "POST" else "L"
 
 
 # --- requests from Twilio ---------------------------------------------------------------------------------------------
@@ -200,10 +200,10 @@ def test_a_failed_transcription_command_is_executed_when_repeated(settings: Any)
         with pytest.raises(CarrierError):
             ours.start_transcription(carrier_call_id=CALL, command_id="t", language="", interim=True)
         ours.start_transcription(carrier_call_id=CALL, command_id="t", language="", interim=True)
-        assert [asked.path.rpartition("/")[2] for asked in server.asked] == ["CA1.json"] * 2
+        assert [request.path.rpartition("/")[2] for request in server.requests] == ["CA1.json"] * 2
         assert "<Gather" in ask(settings, "next", "IT3")
         ours.start_transcription(carrier_call_id=CALL, command_id="t", language="", interim=True)
-        assert len(server.asked) == 2
+        assert len(server.requests) == 2
 
 
 def test_commands_share_a_document_and_wait_while_the_caller_speaks(settings: Any) -> None:
@@ -220,19 +220,19 @@ def test_commands_share_a_document_and_wait_while_the_caller_speaks(settings: An
         ours = carrier()
         say("Good day.")
         ours.start_transcription(carrier_call_id=CALL, command_id="t", language="", interim=True)
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1
         document = ask(settings, "next", "IT3")
         assert "<Gather" in document
         assert "Good day." in document
         assert "Good day." not in ask(settings, "heard?n=2", "IT4")
         ask(settings, "partial?n=2", "IT5")  # of the document before
         say("Hello?")
-        assert len(server.asked) == 2
+        assert len(server.requests) == 2
         assert "Hello?" in ask(settings, "next", "IT6")
         ask(settings, "heard?n=4", "IT7")
         ask(settings, "partial?n=5", "IT8")
         say("Still there?")
-        assert len(server.asked) == 2
+        assert len(server.requests) == 2
         assert "Still there?" in ask(settings, "heard?n=5", "IT9", SpeechResult="A table for two.")
 
 
@@ -247,7 +247,7 @@ def test_speech_interrupts_a_text_only_if_callers_can_interrupt(settings: Any, i
 
 
 def test_a_text_leaves_a_caller_in_their_conference(settings: Any) -> None:
-    """A developer's response can arrive while the caller is being connected to somebody else."""
+    """A developer's response can arrive while the caller is being connected to someone else."""
     ask(settings, "voice", "IT1", CallStatus="ringing")
     carrier().answer(carrier_call_id=CALL, client_state="1", command_id="a", stream=None)
     ask(settings, "next", "IT2")
@@ -257,7 +257,7 @@ def test_a_text_leaves_a_caller_in_their_conference(settings: Any) -> None:
         assert "<Conference" in ask(settings, "next", "IT3")
         carrier().speak(carrier_call_id=CALL, command_id="s", text="One moment.", voice="", language="")
         carrier().start_transcription(carrier_call_id=CALL, command_id="t", language="", interim=True)
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1
 
 
 def test_a_mark_of_another_account_is_ignored(settings: Any) -> None:
