@@ -199,7 +199,7 @@ def test_an_agent_cannot_lose_settings_that_a_linked_number_needs(api):
     ("schema", "errors"),
     [
         (
-            {f"f{n}": SCHEMA["summary"] for n in range(51)},
+            {f"f{number}": SCHEMA["summary"] for number in range(51)},
             {"analysis_schema": ["Must have at most 50 fields."]},
         ),
         (

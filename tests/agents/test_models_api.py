@@ -24,12 +24,12 @@ MOMENT = datetime(2026, 4, 5, 12, 0, 0, 123456, tzinfo=UTC)
 def test_the_catalog_has_the_documented_models_and_the_offline_one(api):
     listed = api("GET", "models")
     assert listed.keys() == {"data"}
-    shown = {"slug", "provider", "display_name", "price_per_minute"}
+    fields = {"slug", "provider", "display_name", "price_per_minute"}
     assert {frozenset(model) for model in listed["data"]} == {
-        frozenset({*shown, "status", "reason", "capabilities", "successor", "retires_on"})
+        frozenset({*fields, "status", "reason", "capabilities", "successor", "retires_on"})
     }
     assert {model["status"] for model in listed["data"]} == {"available"}
-    assert [{name: model[name] for name in model if name in shown} for model in listed["data"]] == [
+    assert [{name: model[name] for name in model if name in fields} for model in listed["data"]] == [
         {
             "slug": "gemini-3.1-flash-live",
             "provider": "google",

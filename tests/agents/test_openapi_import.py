@@ -121,7 +121,8 @@ def test_names_are_unique_and_a_server_can_be_chosen() -> None:
 def test_search_words_filter_many_operations() -> None:
     """Many APIs have hundreds of operations, and an agent needs only a few."""
     paths = {
-        f"/store{n}/pets": {"get": {"operationId": f"findPets{n}"}, "post": {"tags": ["Admin"]}} for n in range(101)
+        f"/store{number}/pets": {"get": {"operationId": f"findPets{number}"}, "post": {"tags": ["Admin"]}}
+        for number in range(101)
     }
     many = json.dumps({"openapi": "3.1.0", "servers": [{"url": "http://127.0.0.1"}], "paths": paths})
     with pytest.raises(UnusableDocument, match="More than 200 operations"):
@@ -143,7 +144,7 @@ def test_search_words_filter_many_operations() -> None:
         (body({"oneOf": [{"type": "object"}]}), "has alternatives"),
         (body({"type": "object"}, "multipart/form-data"), "instead of JSON"),
         (body({"type": "object", "properties": {"a": {"type": "any"}}}), "Unknown type"),
-        (body({"type": "object", "properties": {f"p{n}": {} for n in range(65)}}), "at most 64 parameters"),
+        (body({"type": "object", "properties": {f"p{number}": {} for number in range(65)}}), "at most 64 parameters"),
         (body({"$ref": "#/components/schemas/Wide"}), "too large"),
         ({"parameters": [{"name": "X", "in": "header", "required": True}]}, "Requires the header X"),
         ({"parameters": [{"name": "X", "in": "header", "required": True, "schema": {"enum": {"a": 1}}}]}, "header X"),

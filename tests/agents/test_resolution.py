@@ -69,11 +69,13 @@ def providers(settings):
 @pytest.mark.parametrize("first", range(5))
 def test_the_first_layer_with_a_value_wins(name, first):
     values = LAYERS[name]
-    said = [{name: values[layer]} if layer >= first else {} for layer in range(4)]
+    layers = [{name: values[layer]} if layer >= first else {} for layer in range(4)]
     developer = make_developer()
-    linked = Agent.objects.create(developer=developer, name="linked", **said[2])
-    number = make_phone_number(developer=developer, agent=linked, **said[3])
-    config = resolve(request=said[0], request_agent=Agent(developer=developer, name="named", **said[1]), number=number)
+    linked = Agent.objects.create(developer=developer, name="linked", **layers[2])
+    number = make_phone_number(developer=developer, agent=linked, **layers[3])
+    config = resolve(
+        request=layers[0], request_agent=Agent(developer=developer, name="named", **layers[1]), number=number
+    )
     stored = config.to_json()[name]
     if first == 4 and name == "model_slug":
         assert stored["source"] == "default"

@@ -35,10 +35,10 @@ def test_a_secret_is_stored_and_its_value_never_shown() -> None:
     made = send(developer, "POST", "/secrets", {"name": "KEY", "value": VALUE})
     secret = Secret.objects.get()
     assert (made.status_code, decrypt(secret.encrypted)) == (201, VALUE)
-    shown = {"id": secret.pk, "name": "KEY", "created_at": made.json()["data"]["created_at"]}
-    assert made.json() == {"data": shown}
-    assert send(developer, "GET", "/secrets").json()["data"] == [shown]
-    assert send(developer, "PATCH", f"/secrets/{secret.pk}", {"value": "another"}).json() == {"data": shown}
+    expected = {"id": secret.pk, "name": "KEY", "created_at": made.json()["data"]["created_at"]}
+    assert made.json() == {"data": expected}
+    assert send(developer, "GET", "/secrets").json()["data"] == [expected]
+    assert send(developer, "PATCH", f"/secrets/{secret.pk}", {"value": "another"}).json() == {"data": expected}
     assert values_of(developer.pk, ["KEY", "OTHER"]).value("KEY") == "another"
     again = send(developer, "POST", "/secrets", {"name": "KEY", "value": VALUE})
     assert (again.status_code, again.json()["errors"]) == (422, {"name": ["A secret with this name already exists."]})
@@ -82,7 +82,7 @@ def test_a_standard_key_can_only_list_secrets() -> None:
     ):
         answer = send(developer, method, path, body, is_admin=False)
         assert (answer.status_code, answer.json()["reason"]) == (403, "admin_key_required")
-    assert [(one.name, decrypt(one.encrypted)) for one in Secret.objects.all()] == [("KEY", "s3cret")]
+    assert [(secret.name, decrypt(secret.encrypted)) for secret in Secret.objects.all()] == [("KEY", "s3cret")]
 
 
 @pytest.mark.django_db
@@ -114,10 +114,10 @@ def test_an_encoded_value_is_redacted(value: str) -> None:
     for before, after in product(("", "u:", "user:", "someone:"), ("", "!", "!!", "!!!")):
         whole = before.encode() + content + after.encode()
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
-            shown = values.redact(f'{{"auth": "Basic {encode(whole).decode()}"}}')
-            rest = shown.removeprefix('{"auth": "Basic ').removesuffix('"}')
+            redacted = values.redact(f'{{"auth": "Basic {encode(whole).decode()}"}}')
+            rest = redacted.removeprefix('{"auth": "Basic ').removesuffix('"}')
             begin, _, end = rest.partition(MASK)
-            assert MASK in rest and len(begin) <= len(before) * 4 / 3 and len(end) <= len(after) * 4 / 3 + 3, shown
+            assert MASK in rest and len(begin) <= len(before) * 4 / 3 and len(end) <= len(after) * 4 / 3 + 3, redacted
     cut = base64.b64encode(content).decode()[:10]
     assert values.redact(f"cut at {cut}", is_whole=False) == f"cut at {MASK}"
 

@@ -68,10 +68,10 @@ def test_the_page_and_a_copy_keep_the_order_of_keys(client: Client, developer: D
     agent = Agent.objects.get()
     client.post(f"/agents/{agent.pk}/duplicate")
     copy = Agent.objects.exclude(pk=agent.pk).get()
-    for one in (agent, copy):
-        assert list(one.analysis_schema) == list(SCHEMA)
-        assert json.dumps(one.tools) == json.dumps(TOOLS)
-        assert shown_names(client, one) == list(SCHEMA)
+    for row in (agent, copy):
+        assert list(row.analysis_schema) == list(SCHEMA)
+        assert json.dumps(row.tools) == json.dumps(TOOLS)
+        assert shown_names(client, row) == list(SCHEMA)
 
 
 def test_a_different_order_of_keys_is_a_change(client: Client, developer: Developer) -> None:

@@ -99,9 +99,10 @@ def test_invalid_json_is_explained() -> None:
 
 def test_parameters_are_shown_as_the_server_interprets_them() -> None:
     texts = [ODD, SHORT, '[{"parameters": []}]']
-    shown = run(f"return {json.dumps(texts)}.map((text) => d.readParameters(j.parse(text).items[0]))")
-    assert [[(one["name"], one["type"], one["isRequired"], one["choices"]) for one in tool] for tool in shown[:2]] == [
+    tools = run(f"return {json.dumps(texts)}.map((text) => d.readParameters(j.parse(text).items[0]))")
+    columns = ("name", "type", "isRequired", "choices")
+    assert [[tuple(parameter[column] for column in columns) for parameter in tool] for tool in tools[:2]] == [
         [("2", "string", True, ""), ("1", "", False, "b\n2\na")],
         [("day", "string", True, ""), ("party", "integer", True, "")],
     ]
-    assert shown[2] is None
+    assert tools[2] is None

@@ -66,7 +66,7 @@ def test_references_are_expanded_for_the_model() -> None:
             {
                 "properties": {"a": {"$ref": "#/$defs/d0"}},
                 "$defs": {
-                    **{f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 10} for n in range(8)},
+                    **{f"d{number}": {"anyOf": [{"$ref": f"#/$defs/d{number + 1}"}] * 10} for number in range(8)},
                     "d8": {"type": "string"},
                 },
             },

@@ -79,7 +79,7 @@ TYPE_RULE = "Unknown type. Use one of string, number, integer, boolean, array, o
     ("tools", "problems"),
     [
         ({"name": "f"}, {"": ["Must be a list of function definitions."]}),
-        ([{"name": f"f{n}"} for n in range(65)], {"": ["Must have at most 64 tools."]}),
+        ([{"name": f"f{number}"} for number in range(65)], {"": ["Must have at most 64 tools."]}),
         (["f"], {"0": ['Must be a function definition: {"name": …, "description": …, "parameters": …}.']}),
         ([{}], {"0.name": ["This field is required."]}),
         ([{"name": "2nd"}], {"0.name": [NAME_RULE]}),

@@ -102,8 +102,8 @@ class Conversation(WSListener):
     def _write_down(self) -> None:
         heard = {"item_id": f"item_caller_{self._frames}", "transcript": "Are you open on Saturday mornings?"}
         self._send({"type": "conversation.item.input_audio_transcription.completed", "content_index": 0, **heard})
-        said = {"item_id": f"item_{self._turn}", "transcript": "Yes, from nine to one."}
-        self._send({"type": "response.output_audio_transcript.done", "content_index": 0, **said})
+        transcript = {"item_id": f"item_{self._turn}", "transcript": "Yes, from nine to one."}
+        self._send({"type": "response.output_audio_transcript.done", "content_index": 0, **transcript})
 
     def _introduce(self, payload: bytes) -> None:
         if tag := read_tag(payload):

@@ -66,7 +66,7 @@ def tree(pid: int) -> list[int]:
 
 def trees(pids: Iterable[int]) -> list[int]:
     """Processes and all their descendants."""
-    return [one for pid in pids for one in tree(pid)]
+    return [process for pid in pids for process in tree(pid)]
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:

@@ -97,17 +97,17 @@ def number_of(arrival: Arrival) -> int:
 
 def find_faults(arrivals: Sequence[Arrival], written: Mapping[int, float], secrets: Sequence[str]) -> list[str]:
     """Messages that are lost, sent twice or not signed."""
-    numbers = [number_of(one) for one in arrivals]
+    numbers = [number_of(arrival) for arrival in arrivals]
     expected = {number for number in written if number % ENDPOINTS >= HANGING}
     repeated = [number for number, times in Counter(numbers).items() if times > 1]
-    unsigned = [one for one in arrivals if not is_signed(one, secrets[number_of(one) % ENDPOINTS])]
+    unsigned = [arrival for arrival in arrivals if not is_signed(arrival, secrets[number_of(arrival) % ENDPOINTS])]
     found = {"lost": expected - {*numbers}, "sent twice": repeated, "not signed": unsigned}
-    return [f"{len(those)} {fault}" for fault, those in found.items() if those]
+    return [f"{len(faulty)} {fault}" for fault, faulty in found.items() if faulty]
 
 
 def count_overtaken(arrivals: Sequence[Arrival]) -> int:
     """The number of calls whose second message arrived before the first. It waits only 10 ms for the response to the first."""
-    place = {number_of(one): at for at, one in enumerate(arrivals)}
+    place = {number_of(arrival): at for at, arrival in enumerate(arrivals)}
     firsts = [number for number in place if number // ENDPOINTS % 2 == 0 and number + ENDPOINTS in place]
     return sum(place[number] > place[number + ENDPOINTS] for number in firsts)
 
@@ -170,7 +170,7 @@ async def _one(
         await endpoints.wait_for(answering(first, count), PATIENCE_SECONDS)
     used = cpu_seconds(trees(clock)) - before[0], cpu_seconds(trees(services)) - before[1]
     arrivals = list(endpoints.arrivals)
-    latencies = sorted(1000 * (one.at - feeder.written_at[number_of(one)]) for one in arrivals)
+    latencies = sorted(1000 * (arrival.at - feeder.written_at[number_of(arrival)]) for arrival in arrivals)
     return Outcome(
         sent=len(arrivals),
         seconds=arrivals[-1].at - began,

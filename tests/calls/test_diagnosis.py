@@ -196,15 +196,15 @@ def test_a_silent_model_is_at_fault_no_matter_who_hangs_up(cause: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "fault"),
+    ("requested_cause", "fault"),
     [
         ("normal_clearing", Fault.NOBODY),
         ("insufficient_balance", Fault.SETTINGS),
         ("account_deactivated", Fault.SETTINGS),
     ],
 )
-def test_a_canceled_call_says_who_canceled_it(asked: str, fault: Fault) -> None:
-    found = explain(ended_call("canceled", answered_at=None, end_requested_cause=asked))
+def test_a_canceled_call_says_who_canceled_it(requested_cause: str, fault: Fault) -> None:
+    found = explain(ended_call("canceled", answered_at=None, end_requested_cause=requested_cause))
     assert (found.fault, found.is_end) == (fault, True)
 
 

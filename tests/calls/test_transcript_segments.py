@@ -34,11 +34,15 @@ def sent(developer: Developer) -> list[tuple[str, str, str]]:
 
 def test_segments_of_several_accounts_are_written_in_order_and_sent_to_their_own_servers() -> None:
     now = timezone.now()
-    one, other = make_account(), make_account()
-    make_endpoint(one, "http://127.0.0.1:9/one")
-    make_endpoint(one, "http://127.0.0.1:9/hangups", "call.hangup")
+    developer, other = make_account(), make_account()
+    make_endpoint(developer, "http://127.0.0.1:9/one")
+    make_endpoint(developer, "http://127.0.0.1:9/hangups", "call.hangup")
     make_endpoint(other, "http://127.0.0.1:9/other", "call.transcript.segment")
-    first, second, quiet = make_live_call(one, now), make_live_call(other, now), make_live_call(one, now, is_live=False)
+    first, second, quiet = (
+        make_live_call(developer, now),
+        make_live_call(other, now),
+        make_live_call(developer, now, is_live=False),
+    )
     timeline.add_segments(
         [
             Segment(first.pk, "user", "Are you open?", now, "a"),
@@ -54,7 +58,7 @@ def test_segments_of_several_accounts_are_written_in_order_and_sent_to_their_own
         (first.pk, "model", "Yes.", now, "", False, None, False),
         (quiet.pk, "user", "Hello?", now, "", False, None, False),
     ]
-    assert sent(one) == [
+    assert sent(developer) == [
         (HOOK, str(first.pk), "Are you open?"),
         ("http://127.0.0.1:9/one", str(first.pk), "Are you open?"),
         (HOOK, str(first.pk), "Yes."),

@@ -72,18 +72,18 @@ def state() -> dict[str, Any]:
 
 def tried(*command: Any, **options: Any) -> list[str]:
     """What a command printed, or why it refused."""
-    said = StringIO()
+    output = StringIO()
     try:
-        call_command(*command, stderr=said, **options)
+        call_command(*command, stderr=output, **options)
     except CommandError as error:
         return ["refused", str(error)]
-    return ["done", said.getvalue()]
+    return ["done", output.getvalue()]
 
 
 def source(folder: Path) -> dict[str, Any]:
     fill()
-    said = tried("backup", str(folder / "whole.tar"))
-    return {"said": said, "state": state(), "left": sorted(path.name for path in folder.iterdir())}
+    message = tried("backup", str(folder / "whole.tar"))
+    return {"said": message, "state": state(), "left": sorted(path.name for path in folder.iterdir())}
 
 
 def target(folder: Path) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def target(folder: Path) -> dict[str, Any]:
     refused["key"] = [*tried("restore", folder / "whole.tar"), state() == empty]
     settings.ENCRYPTION_KEYS = keys
     checked = [*tried("restore", folder / "whole.tar", check=True), state() == empty]
-    said = tried("restore", folder / "whole.tar")
+    message = tried("restore", folder / "whole.tar")
     restored = state()
     again = [*tried("restore", folder / "whole.tar"), state() == restored]
     (settings.DATA_DIR / "recordings" / "calls" / "1.wav").write_bytes(b"altered")
@@ -106,7 +106,7 @@ def target(folder: Path) -> dict[str, Any]:
     return {
         "refused": refused,
         "checked": checked,
-        "said": said,
+        "said": message,
         "state": restored,
         "again": again,
         "forced": forced,

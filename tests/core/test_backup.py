@@ -55,11 +55,11 @@ def with_manifest(path: Path, name: str, **changes: Any) -> None:
             if member.name != "manifest.json":
                 new.addfile(member, file)
                 continue
-            about = {**json.loads(file.read()), **changes}
-            about.pop("manifest_sha256")
-            about["manifest_sha256"] = sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+            manifest = {**json.loads(file.read()), **changes}
+            manifest.pop("manifest_sha256")
+            manifest["manifest_sha256"] = sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
             beside = path.with_name("manifest.json")
-            beside.write_text(json.dumps(about))
+            beside.write_text(json.dumps(manifest))
             new.add(beside, "manifest.json")
             beside.unlink()
 

@@ -44,12 +44,12 @@ def make_backup(path: Path, *members: Any, manifest: Any = None) -> None:
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
 
-        for one in members:
-            if isinstance(one, tarfile.TarInfo):
-                tar.addfile(one, io.BytesIO(b"0\n".ljust(one.size)))
+        for member in members:
+            if isinstance(member, tarfile.TarInfo):
+                tar.addfile(member, io.BytesIO(b"0\n".ljust(member.size)))
             else:
-                add(*one)
-                lines += f"{sha256(one[1]).hexdigest()}  {one[0]}\n".encode()
+                add(*member)
+                lines += f"{sha256(member[1]).hexdigest()}  {member[0]}\n".encode()
         add("checksums.sha256", lines)
         about = {**STATED, "checksums_sha256": sha256(lines).hexdigest()} if manifest is None else manifest
         if isinstance(about, dict):

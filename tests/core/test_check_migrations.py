@@ -71,7 +71,7 @@ def test_compatible_operations_are_accepted() -> None:
 def test_the_version_has_a_section_in_the_changelog_and_is_printed() -> None:
     sections = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert sections[0].split(" ")[0] == VERSION
-    said = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "manage.py", "version"], cwd=ROOT, env={}, capture_output=True, text=True, check=True
     )
-    assert said.stdout == f"{VERSION}\n"
+    assert result.stdout == f"{VERSION}\n"

@@ -31,8 +31,8 @@ def test_other_uses_of_the_words_are_allowed(line: str) -> None:
 def test_named_modules_and_files_must_exist() -> None:
     named = "`calls.control.lifecycle.finish`, calls.models.Call, calls/session, `control/lifecycle.py` and billing.cap.reached"
     assert list(missing(named)) == []
-    gone = "`calls.control.me_first`, (calls.control.lifecycle.no_such_thing) and `session/short_way.py`"
-    assert list(missing(gone)) == [
+    references = "`calls.control.me_first`, (calls.control.lifecycle.no_such_thing) and `session/short_way.py`"
+    assert list(missing(references)) == [
         "calls.control.me_first",
         "calls.control.lifecycle.no_such_thing",
         "session/short_way.py",

@@ -145,7 +145,7 @@ def test_events_of_a_call_are_listed_by_time(client: Client) -> None:
     pages = [page("?per_page=2")]
     while cursor := pages[-1]["meta"]["next_cursor"]:
         pages.append(page(f"?per_page=2&cursor={cursor}"))
-    assert [names(one) for one in pages] == ["ab", "cd", "e"]
+    assert [names(page) for page in pages] == ["ab", "cd", "e"]
     assert names(page(f"?per_page=2&cursor={pages[-1]['meta']['prev_cursor']}")) == "cd"
     call.events.filter(event_type="d").delete()
     assert page(f"?cursor={pages[1]['meta']['next_cursor']}", 422)["errors"].keys() == {"cursor"}
@@ -216,7 +216,7 @@ def test_requests_over_the_limit_are_429_and_anonymous_ones_count_by_address(cli
     assert (refused["X-RateLimit-Limit"], refused["X-RateLimit-Remaining"]) == ("3", "0")
     assert 55 <= int(refused["Retry-After"]) <= 60
     wrong = [{"Authorization": f"Bearer bp_live_sk_{number}"} for number in range(4)]
-    assert [client.get("/api/v1/auth/me", headers=one).status_code for one in wrong] == [401, 401, 401, 429]
+    assert [client.get("/api/v1/auth/me", headers=headers).status_code for headers in wrong] == [401, 401, 401, 429]
     assert client.post("/api/v1/auth/login", {}, content_type="application/json").status_code == 429
     assert client.get("/healthz").status_code == 200
 

@@ -38,13 +38,13 @@ def test_a_list_needs_one_query_and_matches_the_single_objects() -> None:
     client = Client(headers=bearer(developer))
     client.get("/api/v1/calls")  # records that the key was used
     for path in ("calls", "phone-numbers"):
-        with CaptureQueriesContext(connection) as asked:
-            shown = client.get(f"/api/v1/{path}").json()["data"]
-        assert len(shown) == 3
-        assert len(asked) == 2, [query["sql"] for query in asked]  # the key and the page
-        for one in shown:
-            whole = client.get(f"/api/v1/{path}/{one['id']}").json()["data"]
-            assert one == {name: whole[name] for name in one}
+        with CaptureQueriesContext(connection) as queries:
+            listed = client.get(f"/api/v1/{path}").json()["data"]
+        assert len(listed) == 3
+        assert len(queries) == 2, [query["sql"] for query in queries]  # the key and the page
+        for item in listed:
+            whole = client.get(f"/api/v1/{path}/{item['id']}").json()["data"]
+            assert item == {name: whole[name] for name in item}
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_calls_of_a_period_are_listed_by_start_time(client: Client) -> None:
     pages = [page(period)]
     while cursor := pages[-1]["meta"]["next_cursor"]:
         pages.append(page(f"{period}&cursor={cursor}"))
-    assert [places(one) for one in pages] == [[0, 3], [2, 4], [1]]
+    assert [places(page) for page in pages] == [[0, 3], [2, 4], [1]]
     assert places(page(f"{period}&cursor={pages[2]['meta']['prev_cursor']}")) == [2, 4]
     assert places(page("direction=inbound")) == [5, 4]
     Call.objects.filter(pk=ids[3]).update(direction="outbound")
@@ -135,7 +135,7 @@ def test_an_invalid_date_gets_an_example(client: Client, path: str, name: str, t
     headers = bearer(make_account())
     wrong = ["yesterday", "2026-02-30", "31.03.2026", "2026-03-31T25:00:00Z", "0001-01-01T00:00:00+14:00"]
     answers = [client.get(f"/api/v1{path}", {name: value}, headers=headers) for value in wrong]
-    assert [(one.status_code, one.json()["errors"]) for one in answers] == [(422, {name: [text]})] * len(wrong)
+    assert [(answer.status_code, answer.json()["errors"]) for answer in answers] == [(422, {name: [text]})] * len(wrong)
     for example in re.findall(r"2026-[0-9TZ:-]*[0-9Z]", text):
         assert client.get(f"/api/v1{path}", {name: example}, headers=headers).status_code == 200
 
@@ -145,9 +145,9 @@ def test_an_invalid_date_gets_an_example(client: Client, path: str, name: str, t
 )
 def test_head_is_get_without_a_body(client: Client, path: str) -> None:
     client.force_login(make_account())
-    got, head = client.get(path, headers={}), client.head(path)
+    response, head = client.get(path, headers={}), client.head(path)
     assert (head.status_code, head.content, head.headers.get("Content-Type")) == (
-        got.status_code,
+        response.status_code,
         b"",
-        got.headers.get("Content-Type"),
+        response.headers.get("Content-Type"),
     )

@@ -117,7 +117,7 @@ def thread(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadPoo
         only.submit(lambda: connection.close()).result(WAIT)
 
 
-def asked(view: Any, request_id: str) -> ApplicationCommunicator:
+def send(view: Any, request_id: str) -> ApplicationCommunicator:
     headers = [(b"host", b"localhost"), (b"x-request-id", request_id.encode())]
     scope = {"type": "http", "method": "GET", "path": f"/{view.__name__}", "query_string": b"", "headers": headers}
     return ApplicationCommunicator(ThreadedHandler(), scope)
@@ -125,7 +125,7 @@ def asked(view: Any, request_id: str) -> ApplicationCommunicator:
 
 async def answer(view: Any, request_id: str, *body: bytes) -> tuple[int, str]:
     """Status and text. Sends the body in these pieces."""
-    request = asked(view, request_id)
+    request = send(view, request_id)
     for piece in body:
         await request.send_input({"type": "http.request", "body": piece, "more_body": True})
     await request.send_input({"type": "http.request", "body": b""})
@@ -166,7 +166,7 @@ async def test_the_server_waits_for_a_view_whose_client_disconnects(thread: Thre
 
     request_finished.connect(note)
     try:
-        request = asked(waits, "1")
+        request = send(waits, "1")
         await request.send_input({"type": "http.request", "body": b""})
         assert await asyncio.to_thread(begun.wait, WAIT)
         await request.send_input({"type": "http.disconnect"})
@@ -183,7 +183,7 @@ async def test_the_server_waits_for_a_view_whose_client_disconnects(thread: Thre
 
 
 async def test_a_stream_ends_when_its_client_disconnects(thread: ThreadPoolExecutor) -> None:
-    request = asked(streams, "endless")
+    request = send(streams, "endless")
     await request.send_input({"type": "http.request", "body": b""})
     assert (await request.receive_output(WAIT))["status"] == 200
     assert await request.receive_output(WAIT)
@@ -193,7 +193,7 @@ async def test_a_stream_ends_when_its_client_disconnects(thread: ThreadPoolExecu
 
 
 async def test_an_incomplete_body_never_reaches_a_view(thread: ThreadPoolExecutor) -> None:
-    request = asked(waits, "1")
+    request = send(waits, "1")
     await request.send_input({"type": "http.request", "body": b"half", "more_body": True})
     await request.send_input({"type": "http.disconnect"})
     await request.wait(WAIT)

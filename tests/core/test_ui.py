@@ -9,7 +9,7 @@ from bubblyphone.core.templatetags.ui import exact_money, money, national, phone
 
 
 @pytest.mark.parametrize(
-    ("amount", "shown"),
+    ("amount", "text"),
     [
         ("0", "$0.00"),
         ("0.063", "$0.06"),
@@ -22,12 +22,12 @@ from bubblyphone.core.templatetags.ui import exact_money, money, national, phone
         ("1234567.8", "$1,234,567.80"),
     ],
 )
-def test_pages_show_cents(amount: str, shown: str) -> None:
-    assert money(Decimal(amount)) == shown
+def test_pages_show_cents(amount: str, text: str) -> None:
+    assert money(Decimal(amount)) == text
 
 
 @pytest.mark.parametrize(
-    ("amount", "shown"),
+    ("amount", "text"),
     [
         ("0", "$0.00"),
         ("0.063", "$0.063"),
@@ -36,8 +36,8 @@ def test_pages_show_cents(amount: str, shown: str) -> None:
         ("1234.5", "$1,234.50"),
     ],
 )
-def test_details_show_exact_sums(amount: str, shown: str) -> None:
-    assert exact_money(Decimal(amount)) == shown
+def test_details_show_exact_sums(amount: str, text: str) -> None:
+    assert exact_money(Decimal(amount)) == text
 
 
 def test_an_absent_amount_is_a_dash() -> None:
@@ -45,24 +45,24 @@ def test_an_absent_amount_is_a_dash() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "shown", "at_home"),
+    ("number", "text", "at_home"),
     [
         ("+14155550100", "+1 415-555-0100", "(415) 555-0100"),
         ("+442079460000", "+44 20 7946 0000", "020 7946 0000"),
         ("sandbox", "sandbox", "sandbox"),
     ],
 )
-def test_numbers(number: str, shown: str, at_home: str) -> None:
-    assert (phone(number), national(number)) == (shown, at_home)
+def test_numbers(number: str, text: str, at_home: str) -> None:
+    assert (phone(number), national(number)) == (text, at_home)
 
 
-@pytest.mark.parametrize(("label", "shown"), [("<b>{0}", "&lt;b&gt;{0}"), ("", "")])
-def test_a_dialog_escapes_what_it_asks_about(label: str, shown: str) -> None:
+@pytest.mark.parametrize(("label", "escaped"), [("<b>{0}", "&lt;b&gt;{0}"), ("", "")])
+def test_a_dialog_escapes_what_it_asks_about(label: str, escaped: str) -> None:
     tag = 'dialog "revoke" "revoke-api-key" 7 title="Revoke “{}”?" of=label button="Revoke key" in_list=True'
     template = Template("{% load ui %}{% " + tag + " %}<p>{{ label }}</p>{% enddialog %}")
     html = template.render(Context({"label": label, "csrf_token": "TOKEN"}))
     assert html.startswith(
         '<dialog id="revoke-7" popover aria-labelledby="revoke-7-question"><form class="body" method="post"'
     )
-    assert f'value="TOKEN"><h2 id="revoke-7-question">Revoke “{shown}”?</h2><p>{shown}</p>' in html
+    assert f'value="TOKEN"><h2 id="revoke-7-question">Revoke “{escaped}”?</h2><p>{escaped}</p>' in html
     assert '<button class="button danger">Revoke key</button>' in html

@@ -58,8 +58,8 @@ async def test_the_developers_server_chooses_the_transfer_recipient(platform: Pl
             await platform.until(lambda: _has(platform, call["id"], "transfer.answered"))
             await caller.hang_up()
             ended = await platform.ended_call(call["id"])
-    asked = receiver.one("call.tool_call")
-    assert (asked.json["tool"], set(asked.json["arguments"])) == ("transfer_call", {"reason"})
+    tool_call = receiver.one("call.tool_call")
+    assert (tool_call.json["tool"], set(tool_call.json["arguments"])) == ("transfer_call", {"reason"})
     assert ended["hangup_cause"] == "transferred"
 
 

@@ -204,8 +204,8 @@ async def test_a_broken_media_stream_is_restarted_and_nothing_is_lost(
         await phone.hang_up()
         ended = await vendor_platform.ended_call(call["id"])
     assert (ended["hangup_cause"], len(fake.sockets)) == ("normal_clearing", 1)
-    said = [(entry["role"], entry["text"]) for entry in await vendor_platform.transcript(call["id"])]
-    assert said == [("model", "A long story."), ("user", "Still there?"), ("model", "Yes.")]
+    transcript = [(entry["role"], entry["text"]) for entry in await vendor_platform.transcript(call["id"])]
+    assert transcript == [("model", "A long story."), ("user", "Still there?"), ("model", "Yes.")]
     events = await vendor_platform.get(f"/calls/{call['id']}/events")
     reasons = [each["metadata"]["reason"] for each in events if each["event_type"] == "stream.reconnected"]
     assert reasons == ["connection_lost", "connection_lost"]

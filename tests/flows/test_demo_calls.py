@@ -19,12 +19,12 @@ async def test_three_demo_calls_without_credit(platform: Platform, voices: Voice
     assert [demo["demos_remaining"] for demo in started] == [2, 1, 0]
     assert all(demo.keys() == {"call_id", "ws_url", "model", "demos_remaining"} for demo in started)
     assert all(isinstance(demo["call_id"], int) and demo["model"] == "local-offline" for demo in started)
-    async with browser(started[0]["ws_url"]) as one:
-        await one.wait_for("ready")
-        await one.listen()
-        await asyncio.sleep(len(one.sound) / 32000)  # until it has been played
-        await one.say(question + SILENCE * 10)
-        answer = await one.listen()
+    async with browser(started[0]["ws_url"]) as first:
+        await first.wait_for("ready")
+        await first.listen()
+        await asyncio.sleep(len(first.sound) / 32000)  # until it has been played
+        await first.say(question + SILENCE * 10)
+        answer = await first.listen()
         assert re.search(r"three|3", await voices.understand(answer))
     call = (await platform.request("GET", f"/calls/{started[0]['call_id']}", key=key)).json()["data"]
     async with asyncio.timeout(10):

@@ -72,7 +72,7 @@ async def test_a_caller_is_understood_answered_and_billed(platform: Platform, vo
             ("stream.disconnected", "streaming"),
             ("call.ended", "system"),
         ] or {event["event_type"] for event in timeline[-2:]} == {"stream.disconnected", "call.ended"}
-        assert next(e for e in timeline if e["event_type"] == "stream.connected")["metadata"] == {
+        assert next(event for event in timeline if event["event_type"] == "stream.connected")["metadata"] == {
             "model": "local-offline"
         }
         await check_webhooks(platform, receiver, number.secret, call, transcript)
@@ -83,19 +83,19 @@ async def check_webhooks(
 ) -> None:
     """Check that each event was sent once, in its documented shape, signed, and is in the log."""
     names = ["call.answered", "call.ended", "call.hangup", "call.incoming", "call.started", "call.transcript.ready"]
-    segments = ["call.transcript.segment"] * 3
-    await platform.until(lambda: len(receiver.messages) >= len(names) + len(segments))
+    segment_names = ["call.transcript.segment"] * 3
+    await platform.until(lambda: len(receiver.messages) >= len(names) + len(segment_names))
     await asyncio.sleep(0.5)
-    assert sorted(receiver.names) == sorted(names + segments)
+    assert sorted(receiver.names) == sorted(names + segment_names)
     assert all(message.is_signed_with(secret) for message in receiver.messages)
     assert not any(message.is_signed_with("whsec_other") for message in receiver.messages)
     assert len({message.headers["x-webhook-id"] for message in receiver.messages}) == len(receiver.messages)
     call_id = str(call["id"])
     bodies = {message.event: {**message.json} for message in receiver.messages}
     assert all(TIME.fullmatch(body.pop("timestamp")) for body in bodies.values())
-    said = [message.json for message in receiver.messages if message.event == "call.transcript.segment"]
-    assert sorted((one["role"], one["text"]) for one in said) == sorted(
-        (one["role"], one["text"]) for one in transcript
+    segments = [message.json for message in receiver.messages if message.event == "call.transcript.segment"]
+    assert sorted((segment["role"], segment["text"]) for segment in segments) == sorted(
+        (entry["role"], entry["text"]) for entry in transcript
     )
     del bodies["call.transcript.segment"]
     transcript_ready = bodies.pop("call.transcript.ready")

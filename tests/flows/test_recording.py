@@ -81,9 +81,9 @@ async def test_a_call_is_recorded_transcribed_and_analyzed(platform: Platform, v
         await platform.until(lambda: "call.transcript.ready" in receiver.names, 90)
         transcript = await platform.get(f"/calls/{call['id']}/transcript")
         assert (transcript["whisper_status"], transcript["whisper_source"]) == ("ready", "offline:moonshine-tiny-en")
-        asked = next(segment for segment in transcript["whisper_segments"] if segment["role"] == "user")
-        assert "opening hours" in plain(asked["text"])
-        assert 0 < asked["start"] < asked["end"] <= recording["duration_seconds"]
+        caller_segment = next(segment for segment in transcript["whisper_segments"] if segment["role"] == "user")
+        assert "opening hours" in plain(caller_segment["text"])
+        assert 0 < caller_segment["start"] < caller_segment["end"] <= recording["duration_seconds"]
 
         await platform.until(lambda: "call.analysis.ready" in receiver.names, 60)
         report = receiver.one("call.analysis.ready").json
@@ -115,5 +115,5 @@ async def test_a_webhook_mode_call_is_recorded_by_the_carrier(platform: Platform
     assert re.search("welcome|harbou?r|dental", await voices.understand(at_16k(right)))
     response = await platform.request("DELETE", f"/calls/{call['id']}/recording")
     assert response.status_code == 204
-    gone = await asyncio.to_thread(httpx2.get, recording["recording_url"], trust_env=False, timeout=30)
-    assert gone.status_code == 404
+    response = await asyncio.to_thread(httpx2.get, recording["recording_url"], trust_env=False, timeout=30)
+    assert response.status_code == 404

@@ -138,30 +138,35 @@ async def test_a_conversation_in_a_browser(vendor_platform: Platform, vendors: V
         )
         started = await start(vendor_platform, number.id, model="gpt-realtime-1.5", system_prompt="Be a test.")
         assert started["model"] == "gpt-realtime-1.5"
-        async with browser(started["ws_url"]) as one:
-            await one.listen()  # until the greeting has been played, too
-            greeting = loud_part(bytes(one.sound))
-            await one.say(tone(0.5))
-            await one.wait_for("tool_call")
-            await one.hear()
+        async with browser(started["ws_url"]) as chat:
+            await chat.listen()  # until the greeting has been played, too
+            greeting = loud_part(bytes(chat.sound))
+            await chat.say(tone(0.5))
+            await chat.wait_for("tool_call")
+            await chat.hear()
             await asyncio.sleep(1)
-            await one.say(tone(0.4))
-            ended = await one.wait_for("ended")
-            await one.socket.wait_closed()
+            await chat.say(tone(0.4))
+            ended = await chat.wait_for("ended")
+            await chat.socket.wait_closed()
         call = await vendor_platform.ended_call(started["call_id"])
     assert abs(pitch(greeting) - 1000) < 10
     assert abs(len(greeting) / 32000 - 0.6) < 0.06
     assert ended == {"type": "ended", "reason": "completed"}
-    assert one.of("ready") == [{"type": "ready"}]
-    assert one.of("clear") == [{"type": "clear"}]
-    assert one.of("tool_call") == [{"type": "tool_call", "tool": "get_weather", "arguments": {"city": "Paris"}}] + [
+    assert chat.of("ready") == [{"type": "ready"}]
+    assert chat.of("clear") == [{"type": "clear"}]
+    assert chat.of("tool_call") == [{"type": "tool_call", "tool": "get_weather", "arguments": {"city": "Paris"}}] + [
         {"type": "tool_call", "tool": "end_call", "arguments": {}}
-    ] * (len(one.of("tool_call")) - 1)
-    said = [(frame["role"], frame["text"]) for frame in one.of("transcript")]
+    ] * (len(chat.of("tool_call")) - 1)
+    transcript = [(frame["role"], frame["text"]) for frame in chat.of("transcript")]
     # If the text arrives after the interruption, it contains only the heard part of the answer.
-    assert said.pop(2) in [("model", "It rains."), ("model", "It")]
-    assert said == [("model", "Hello there."), ("user", "Is it raining?"), ("user", "Bye."), ("model", "Goodbye.")]
-    assert one.of("error") == []
+    assert transcript.pop(2) in [("model", "It rains."), ("model", "It")]
+    assert transcript == [
+        ("model", "Hello there."),
+        ("user", "Is it raining?"),
+        ("user", "Bye."),
+        ("model", "Goodbye."),
+    ]
+    assert chat.of("error") == []
     assert fake.messages("session.update")[0]["session"]["instructions"] == "Be a test."
     assert (len(fake.messages("conversation.item.truncate")), fake.rejected) == (1, [])
     assert (call["sandbox"], call["status"], call["hangup_cause"]) == (True, "completed", "normal_clearing")
@@ -192,19 +197,19 @@ async def test_malformed_frames_a_used_token_and_a_flood(vendor_platform: Platfo
     ]
     bad += ['{"type":"audio","data":"not base64!"}']
     await assert_refused(started["ws_url"] + "x")
-    async with browser(started["ws_url"]) as one:
-        await one.listen(quiet=0.4)
+    async with browser(started["ws_url"]) as chat:
+        await chat.listen(quiet=0.4)
         await assert_refused(started["ws_url"])  # used
         for frame in bad:
-            await one.socket.send(frame)
-        await one.wait_for("error", len(bad))
-        assert all(frame.keys() == {"type", "message"} and frame["message"] for frame in one.of("error"))
-        await one.say(tone(0.4))
-        assert abs(pitch(await one.listen(quiet=0.4)) - 1000) < 10  # the call continued
+            await chat.socket.send(frame)
+        await chat.wait_for("error", len(bad))
+        assert all(frame.keys() == {"type", "message"} and frame["message"] for frame in chat.of("error"))
+        await chat.say(tone(0.4))
+        assert abs(pitch(await chat.listen(quiet=0.4)) - 1000) < 10  # the call continued
         for _ in range(60):
-            await one.socket.send("{")
-        await one.wait_for("ended")
-        await one.socket.wait_closed()
+            await chat.socket.send("{")
+        await chat.wait_for("ended")
+        await chat.socket.wait_closed()
     call = await vendor_platform.ended_call(started["call_id"])
     assert call["status"] == "completed"
     assert "Traceback" not in vendor_platform.log.read_text()

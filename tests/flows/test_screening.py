@@ -32,15 +32,15 @@ async def test_calls_to_phones_that_screen_calls(platform: Platform, carrier: st
     await platform.post(f"/calls/{accepting['id']}/hangup", status=200)
     accepted = await platform.ended_call(accepting["id"])
     assert (accepted["screened"], accepted["outcome"]) == ("accepted", "screened_accepted")
-    said = [entry["text"] for entry in await platform.transcript(accepting["id"]) if entry["role"] == "model"]
-    assert (said[0], said.count(me)) == (me, 1)
+    texts = [entry["text"] for entry in await platform.transcript(accepting["id"]) if entry["role"] == "model"]
+    assert (texts[0], texts.count(me)) == (me, 1)
     for call in (declined, accepted):
         assert (call["voicemail_detected"], call["telephony_cost"]) == (False, "0.05")
 
 
 def _model_said(platform: Platform, call_id: int, times: int) -> bool:
-    said = "SELECT count(*) FROM calls_transcriptentry WHERE call_id = %s AND role = 'model'"
-    return bool(platform.query(said, call_id) >= [(times,)])
+    count_entries = "SELECT count(*) FROM calls_transcriptentry WHERE call_id = %s AND role = 'model'"
+    return bool(platform.query(count_entries, call_id) >= [(times,)])
 
 
 async def _has(platform: Platform, call_id: int, event: str) -> bool:

@@ -124,8 +124,8 @@ async def test_a_voicemail_message_is_left(platform: Platform) -> None:
     ended = await platform.ended_call(placed["id"], 60)
     assert (ended["status"], ended["hangup_cause"]) == ("completed", "normal_clearing")
     assert (ended["voicemail_detected"], ended["voicemail_message_left"]) == (True, True)
-    said = [(entry["role"], entry["text"]) for entry in await platform.transcript(placed["id"])]
-    assert said == [("model", "Hello, this is Robin, the demo agent. Please call back when you can. Goodbye.")]
+    transcript = [(entry["role"], entry["text"]) for entry in await platform.transcript(placed["id"])]
+    assert transcript == [("model", "Hello, this is Robin, the demo agent. Please call back when you can. Goodbye.")]
 
 
 async def _has(platform: Platform, call_id: int, event: str) -> bool:

@@ -82,15 +82,15 @@ async def test_a_whole_conversation(vendor_platform: Platform, vendors: Vendors,
 async def check_conversation(platform: Platform, call: dict[str, Any], vendor: str) -> None:
     """Check the transcript, the timeline and the bill."""
     transcript = await platform.transcript(call["id"])
-    said = [(entry["role"], entry["text"], entry["interrupted"]) for entry in transcript]
-    assert [entry for entry in said if entry[:2] != said[2][:2]] == [
+    entries = [(entry["role"], entry["text"], entry["interrupted"]) for entry in transcript]
+    assert [entry for entry in entries if entry[:2] != entries[2][:2]] == [
         ("model", "Hello there.", False),
         ("user", "Is it raining?", False),
         ("user", "Stop.", False),
         ("model", "Sorry.", False),
     ]
     # The text of an interrupted answer ends where it was interrupted.
-    assert (said[2][0], said[2][1][:8], said[2][2]) == ("model", "It rains", True)
+    assert (entries[2][0], entries[2][1][:8], entries[2][2]) == ("model", "It rains", True)
     events = await platform.events(call["id"])
     for name in ("stream.connected", "tool.called", "tool.returned", "model.interrupted", "stream.disconnected"):
         assert events.count(name) == 1, events
@@ -184,9 +184,9 @@ async def survives(platform: Platform, case: FailingCall) -> dict[str, Any]:
 
 async def wait_for_drop(case: FailingCall, phone: TestHandset) -> None:
     """Wait until the platform has reconnected, if the vendor drops the connection."""
-    wanted = 2 if case.fake.script.drop_after_frames else 1
+    connections = 2 if case.fake.script.drop_after_frames else 1
     async with asyncio.timeout(20):
-        while len(case.fake.sockets) < wanted:
+        while len(case.fake.sockets) < connections:
             await asyncio.sleep(0.05)
     await asyncio.sleep(0.5)
 

@@ -108,8 +108,8 @@ async def test_answers_from_its_prompt_by_voice(caller: Caller) -> None:
     await caller.wait_for(TurnDone)
     kinds = [type(event) for event in caller.events]
     assert kinds == [SpeechStarted, SpeechStopped, InputTranscript, OutputTranscript, TurnDone]
-    said = await caller.wait_for(OutputTranscript)
-    assert said == OutputTranscript("local_item_1", "We are open Tuesday to Sunday from 5 p.m. to 11 p.m.")
+    transcript = await caller.wait_for(OutputTranscript)
+    assert transcript == OutputTranscript("local_item_1", "We are open Tuesday to Sunday from 5 p.m. to 11 p.m.")
     heard = await caller.heard()
     assert "tuesday" in heard
     assert "eleven" in heard or "11" in heard
@@ -179,14 +179,14 @@ async def test_a_pending_answer_is_not_requested_again(engine: Speech) -> None:
     events = session.events()
 
     async def answers() -> list[str]:
-        said = []
+        transcripts = []
         async with asyncio.timeout(30):
             async for event in events:
                 if isinstance(event, OutputTranscript):
-                    said.append(event.text)
+                    transcripts.append(event.text)
                 elif isinstance(event, TurnDone):
                     break
-        return said
+        return transcripts
 
     await session.send_text("What are your opening hours?")
     await session.generate_reply(Cue.ANSWER_NOW)
@@ -226,8 +226,8 @@ async def test_a_chat_endpoint_speaks_and_can_be_interrupted(chat: ChatServer, c
     await chat_caller.say("Can you say that again, please?")
     await asyncio.wait_for(chat.hung_up.wait(), 3)
     await heard
-    said = await chat_caller.wait_for(OutputTranscript)
-    assert said == OutputTranscript("local_item_1", "The soup of the day is tomato.")
+    transcript = await chat_caller.wait_for(OutputTranscript)
+    assert transcript == OutputTranscript("local_item_1", "The soup of the day is tomato.")
     await chat_caller.wait_for(TurnDone)
     first, cut, second = chat.messages()
     assert "soup" in first["content"]

@@ -92,7 +92,7 @@ async def test_four_concurrent_callers_are_understood(engine: Speech) -> None:
     detectors = [TurnDetector(engine) for _ in sentences]
     try:
         lines = await asyncio.gather(*(phone_line(sentence) for sentence in sentences))
-        heard = await asyncio.gather(*(hear(d, line) for d, line in zip(detectors, lines, strict=True)))
+        heard = await asyncio.gather(*(hear(detector, line) for detector, line in zip(detectors, lines, strict=True)))
     finally:
         for detector in detectors:
             await detector.close()
@@ -125,8 +125,8 @@ async def test_a_pending_request_survives_a_crash(engine: Speech) -> None:
 
 async def test_long_speech_is_split_and_rejoined(engine: Speech) -> None:
     sentence = await phone_line("The meeting was moved to the second floor of the building. ")
-    said = await engine.transcribe((sentence + quiet(0.4)) * 6)
-    assert said.text.lower().count("meeting") == 6
+    transcription = await engine.transcribe((sentence + quiet(0.4)) * 6)
+    assert transcription.text.lower().count("meeting") == 6
 
 
 async def test_workers_end_with_their_parent() -> None:

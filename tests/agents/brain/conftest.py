@@ -31,7 +31,7 @@ class Conversation:
         return await self._run(self.brain.reply(instructions))
 
     async def tool_answers(self, result: Mapping[str, Any]) -> str:
-        return await self._run(self.brain.go_on([ToolResult(c.call_id, c.name, result) for c in self.calls]))
+        return await self._run(self.brain.go_on([ToolResult(call.call_id, call.name, result) for call in self.calls]))
 
     async def _run(self, steps: Steps) -> str:
         taken = [step async for step in steps]

@@ -51,7 +51,7 @@ async def test_speaks_each_sentence_while_the_answer_is_still_being_generated(
     async for step in talk.brain.answer("When?"):
         assert isinstance(step, Say)
         at.append((step.text, loop.time() - started))
-    assert [said for said, _ in at] == ["We open at 5 p.m. daily.", "And we close at 11."]
+    assert [text for text, _ in at] == ["We open at 5 p.m. daily.", "And we close at 11."]
     assert at[1][1] - at[0][1] > 0.4
     sent = server.requests[0]
     assert (sent["model"], sent["stream"]) == ("llama3", True)

@@ -201,9 +201,9 @@ async def test_fills_enum_boolean_number_and_place(new_conversation: NewConversa
 
 
 async def test_says_that_it_is_a_demo_agent(new_conversation: NewConversation) -> None:
-    said = await new_conversation().say("Are you a robot?")
-    assert said.startswith("I am Ada, a scripted demo agent of Luigi's Pizzeria, not a person.")
-    assert "book a table at the restaurant" in said
+    reply = await new_conversation().say("Are you a robot?")
+    assert reply.startswith("I am Ada, a scripted demo agent of Luigi's Pizzeria, not a person.")
+    assert "book a table at the restaurant" in reply
 
 
 async def test_cannot_transfer_without_the_tool(new_conversation: NewConversation) -> None:

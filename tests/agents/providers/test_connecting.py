@@ -66,7 +66,7 @@ async def test_refused_handshakes(answer: bytes, message: str, retryable: bool) 
 async def test_a_canceled_attempt_leaves_no_connection_open(monkeypatch: pytest.MonkeyPatch) -> None:
     """The peer accepts after nobody is waiting anymore."""
     ended = asyncio.Event()
-    asked = asyncio.Event()
+    requested = asyncio.Event()
     late = asyncio.Event()
 
     async def talk(peer: ServerConnection) -> None:
@@ -74,13 +74,13 @@ async def test_a_canceled_attempt_leaves_no_connection_open(monkeypatch: pytest.
         ended.set()
 
     async def hold(connection: ServerConnection, request: object) -> None:
-        asked.set()
+        requested.set()
         await late.wait()
 
     async with serve(talk, "127.0.0.1", 0, process_request=hold, ping_interval=None) as running:
         port = next(iter(running.sockets)).getsockname()[1]
         opening = asyncio.create_task(open_socket(f"ws://127.0.0.1:{port}/", {}))
-        await asked.wait()
+        await requested.wait()
         opening.cancel()
         await asyncio.gather(opening, return_exceptions=True)
         assert opening.cancelled()
@@ -95,21 +95,21 @@ async def test_a_canceled_attempt_leaves_no_connection_open(monkeypatch: pytest.
 @contextlib.asynccontextmanager
 async def proxy(status: bytes = b"200 OK") -> AsyncIterator[tuple[int, list[bytes]]]:
     """A proxy that connects. Yields its port, and the request line and authorization of each request."""
-    asked: list[bytes] = []
+    requests: list[bytes] = []
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
-        asked.append(head.split(b"\r\n")[0])
-        asked.extend(line for line in head.split(b"\r\n") if line.startswith(b"Proxy-Authorization"))
+        requests.append(head.split(b"\r\n")[0])
+        requests.extend(line for line in head.split(b"\r\n") if line.startswith(b"Proxy-Authorization"))
         writer.write(b"HTTP/1.1 " + status + b"\r\n\r\n")
         if status.startswith(b"200"):
-            host, _, port = asked[0].split()[1].decode().rpartition(":")
+            host, _, port = requests[0].split()[1].decode().rpartition(":")
             there, back = await asyncio.open_connection(host, int(port))
             await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
         writer.close()
 
     async with tcp_server(talk) as port:
-        yield port, asked
+        yield port, requests
 
 
 async def pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
@@ -128,23 +128,23 @@ async def test_connections_use_the_proxy(is_secure: bool, tmp_path: Path, monkey
     async def talk(peer: ServerConnection) -> None:
         await peer.send(await peer.recv())
 
-    async with proxy() as (port, asked), server(talk, tls=tls if is_secure else None) as url:
+    async with proxy() as (port, requests), server(talk, tls=tls if is_secure else None) as url:
         monkeypatch.setenv("HTTPS_PROXY", f"http://user:p%40ss@127.0.0.1:{port}")
         async with connected(url) as socket:
             socket.send("through")
             assert await socket.recv() == b"through"
     host = url.split("/")[2].encode()
-    assert asked == [b"CONNECT " + host + b" HTTP/1.1", b"Proxy-Authorization: Basic dXNlcjpwQHNz"]
+    assert requests == [b"CONNECT " + host + b" HTTP/1.1", b"Proxy-Authorization: Basic dXNlcjpwQHNz"]
 
 
 async def test_a_proxy_s_refusal_is_not_the_vendor_s(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_PROXY")
-    async with proxy(b"407 Proxy Authentication Required") as (port, asked), server(silent) as url:
+    async with proxy(b"407 Proxy Authentication Required") as (port, requests), server(silent) as url:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
         with pytest.raises(ProviderError, match="could not be reached") as caught:
             await reach(url)
     assert caught.value.retryable is True
-    assert len(asked) == 1
+    assert len(requests) == 1
 
 
 @pytest.mark.parametrize(

@@ -185,8 +185,8 @@ async def test_unfinished_speech_is_known_when_the_session_closes() -> None:
         await reading.session.generate_reply("Tell a story.")
         await reading.until_seen(AudioDelta, 3)
         await reading.session.close()
-        ((said),) = reading.session.unfinished()
-        assert (said.item_id, said.text[:13]) == ("turn_1", "It is raining")
+        ((unfinished),) = reading.session.unfinished()
+        assert (unfinished.item_id, unfinished.text[:13]) == ("turn_1", "It is raining")
         assert (reading.of(OutputTranscript), reading.session.unfinished()) == ([], [])
 
 
@@ -235,9 +235,9 @@ async def test_interruption_sensitivity_is_a_setting(sensitivity: str, wire: str
     async with FakeGemini() as fake:
         async with await open_session(fake, settings={"interruption_sensitivity": sensitivity, "interruptible": False}):
             pass
-        wanted = fake.setups()[0]["realtimeInputConfig"]
-        assert wanted["automaticActivityDetection"]["startOfSpeechSensitivity"] == wire
-        assert wanted["activityHandling"] == "NO_INTERRUPTION"
+        input_config = fake.setups()[0]["realtimeInputConfig"]
+        assert input_config["automaticActivityDetection"]["startOfSpeechSensitivity"] == wire
+        assert input_config["activityHandling"] == "NO_INTERRUPTION"
 
 
 async def test_invalid_messages_are_ignored() -> None:

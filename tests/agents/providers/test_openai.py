@@ -160,9 +160,9 @@ async def test_speech_before_a_dropped_connection_is_reported() -> None:
         await reading.until_seen(AudioDelta, 3)
         await reading.say(mulaw_frames(100, loud=False))
         await reading.until_failed()
-        ((said),) = [each.text for each in reading.of(OutputTranscript)]
-        assert "It is raining and will rain all day.".startswith(said)
-        assert said
+        ((text),) = [each.text for each in reading.of(OutputTranscript)]
+        assert "It is raining and will rain all day.".startswith(text)
+        assert text
 
 
 async def test_unfinished_speech_is_known_when_the_session_closes() -> None:
@@ -171,8 +171,8 @@ async def test_unfinished_speech_is_known_when_the_session_closes() -> None:
         await reading.session.generate_reply("Tell a story.")
         await reading.until_seen(AudioDelta, 3)
         await reading.session.close()
-        ((said),) = [each.text for each in reading.session.unfinished()]
-        assert said.startswith("It is raining")
+        ((text),) = [each.text for each in reading.session.unfinished()]
+        assert text.startswith("It is raining")
         assert (reading.of(OutputTranscript), reading.session.unfinished()) == ([], [])
 
 
@@ -336,8 +336,8 @@ async def test_a_whisper_is_a_system_message_that_is_answered_when_appropriate()
         await reading.session.follow("Offer a discount.", at_once=False)
         await reading.session.follow("Say goodbye.", at_once=True)
         await reading.until(lambda: fake.messages("response.create"))
-        said = [each["item"] for each in fake.messages("conversation.item.create")]
-        assert [(each["role"], each["content"][0]["text"]) for each in said] == [
+        items = [each["item"] for each in fake.messages("conversation.item.create")]
+        assert [(each["role"], each["content"][0]["text"]) for each in items] == [
             ("system", whispered("Offer a discount.")),
             ("system", whispered("Say goodbye.")),
         ]
@@ -358,8 +358,8 @@ async def test_without_voice_and_language_the_vendor_chooses_and_a_custom_voice_
         async with await open_session(fake), await open_session(fake, voice="voice_12"):
             pass
         audio = [message["session"]["audio"] for message in fake.messages("session.update")]
-    assert [one["output"].get("voice") for one in audio] == [None, {"id": "voice_12"}]
-    assert [one["input"]["transcription"] for one in audio] == [{"model": "gpt-4o-mini-transcribe"}] * 2
+    assert [settings["output"].get("voice") for settings in audio] == [None, {"id": "voice_12"}]
+    assert [settings["input"]["transcription"] for settings in audio] == [{"model": "gpt-4o-mini-transcribe"}] * 2
 
 
 async def test_parrot_echoes_each_frame() -> None:

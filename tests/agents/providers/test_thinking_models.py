@@ -53,8 +53,8 @@ async def test_speech_before_the_final_answer_is_commentary() -> None:
     async with FakeOpenAI(script) as fake, await openai_sessions.open_session(fake) as reading:
         await reading.session.generate_reply("When is the next one?")
         await reading.until_seen(TurnDone)
-        said = [(each.text, each.is_commentary) for each in reading.of(OutputTranscript)]
-        assert said == [("Let me look.", True), ("At ten.", False)]
+        transcripts = [(each.text, each.is_commentary) for each in reading.of(OutputTranscript)]
+        assert transcripts == [("Let me look.", True), ("At ten.", False)]
 
 
 async def test_speech_while_the_model_thinks_is_commentary() -> None:

@@ -256,7 +256,7 @@ def test_rules_replace_a_missing_model() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "disposition", "lead"),
+    ("transcript", "disposition", "lead"),
     [
         ("No thanks, I am not interested.", "not_interested", False),
         ("Could you call me back tomorrow?", "callback_requested", False),
@@ -264,8 +264,8 @@ def test_rules_replace_a_missing_model() -> None:
         ("What is the weather like?", "not_interested", False),
     ],
 )
-def test_rules_find_the_outcome(said: str, disposition: str, lead: bool) -> None:
-    result = analyze_by_rules(SCHEMA, ("model", "Hello."), ("user", said))
+def test_rules_find_the_outcome(transcript: str, disposition: str, lead: bool) -> None:
+    result = analyze_by_rules(SCHEMA, ("model", "Hello."), ("user", transcript))
     assert (result["disposition"], result["qualified_lead"], result["budget"]) == (disposition, lead, None)
 
 

@@ -29,9 +29,9 @@ def call(recordings_folder: Path) -> Call:
 def away(request: pytest.FixtureRequest, call: Call, settings: Any, tmp_path: Path) -> Iterator[None]:
     (tmp_path / "away").mkdir()
     with AWAY[request.param](tmp_path / "away") as storage:
-        kept, settings.STORAGES = settings.STORAGES, {**settings.STORAGES, "recordings": storage}
+        before, settings.STORAGES = settings.STORAGES, {**settings.STORAGES, "recordings": storage}
         yield
-        settings.STORAGES = kept
+        settings.STORAGES = before
 
 
 @pytest.mark.usefixtures("away")

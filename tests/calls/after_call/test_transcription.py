@@ -105,7 +105,7 @@ def test_the_channels_are_those_of_caller_and_agent(groq: FakeGroq) -> None:
     groq.answers = [[(0, 1, "Only the caller.")]]
     record(other, sine(1), SILENCE)
     run_jobs()
-    assert [one["role"] for one in Transcription.objects.get(call=other).segments] == ["user"]
+    assert [segment["role"] for segment in Transcription.objects.get(call=other).segments] == ["user"]
 
 
 def test_a_long_recording_is_split_at_silence(groq: FakeGroq, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,7 +223,7 @@ def test_without_a_recording_there_is_no_transcription(groq: FakeGroq, client: C
 
 
 @pytest.mark.parametrize(
-    ("said", "fields", "cost"),
+    ("segments", "fields", "cost"),
     [
         ([], {}, "0"),
         ([(0.5, 2.0, "  ")], {}, "0"),
@@ -233,11 +233,11 @@ def test_without_a_recording_there_is_no_transcription(groq: FakeGroq, client: C
     ],
 )
 def test_whisper_is_charged_if_there_was_a_conversation(
-    groq: FakeGroq, said: list[tuple[float, float, str]], fields: dict[str, Any], cost: str
+    groq: FakeGroq, segments: list[tuple[float, float, str]], fields: dict[str, Any], cost: str
 ) -> None:
     call = call_to_transcribe()
     Call.objects.filter(pk=call.pk).update(**fields)
-    groq.answers = [said]
+    groq.answers = [segments]
     record(call, sine(30), sine(30))
     run_jobs()
     assert Transcription.objects.get().status == "ready"
@@ -280,10 +280,10 @@ def test_the_offline_recognizer_is_named_as_the_source_and_costs_nothing(setting
     run_jobs()
     found = transcript(client, call)
     assert found["whisper_source"] == "offline:moonshine-tiny-en"
-    said = {segment["role"]: segment["text"].lower() for segment in found["whisper_segments"]}
-    assert "opening hours" in said["user"]
-    assert "open" in said["model"]
-    assert "five" in said["model"]
+    texts = {segment["role"]: segment["text"].lower() for segment in found["whisper_segments"]}
+    assert "opening hours" in texts["user"]
+    assert "open" in texts["model"]
+    assert "five" in texts["model"]
     starts = {segment["role"]: segment["start"] for segment in found["whisper_segments"]}
     assert starts["user"] < 0.6
     assert starts["model"] == pytest.approx(len(question) / 2 / RATE, abs=0.5)

@@ -129,10 +129,10 @@ def test_no_call_holds_more_than_the_quick_limit_says(monkeypatch: pytest.Monkey
         {"transferred_at": now - timedelta(seconds=20), "transfer_rate": Decimal("0.15")},
         {"demo": True},
     ]
-    for one in (number, limited):
+    for row in (number, limited):
         for began in ago:
             for kind in kinds:
-                call = make_call(one, began, **kind)
+                call = make_call(row, began, **kind)
                 assert balance_holds.held_at_most(number.developer_id) >= balance_holds.held(number.developer_id) > -1
                 Call.objects.exclude(pk=call.pk).update(status="completed", ended_at=now)
     ringing = make_call(number, now)
@@ -164,6 +164,6 @@ def test_many_calls_are_admitted_without_reading_their_configurations(
     number = make_streaming_number(make_account("10"))
     for _ in range(3):
         make_call(number, timezone.now())
-    with django_assert_num_queries(3) as asked:  # holds of calls and of purchases, balance
+    with django_assert_num_queries(3) as queries:  # holds of calls and of purchases, balance
         ledger.require_balance(number.developer_id, Decimal("9.50"))
-    assert not any("config" in query["sql"] for query in asked.captured_queries)
+    assert not any("config" in query["sql"] for query in queries.captured_queries)

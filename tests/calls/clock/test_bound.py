@@ -30,12 +30,14 @@ CALLS = st.lists(
 
 @pytest.mark.django_db
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(credit=st.decimals(min_value="0.50", max_value="8", places=2), wanted=CALLS, data=st.data())
-def test_calls_end_before_the_money_does(credit: Decimal, wanted: list[dict[str, object]], data: st.DataObject) -> None:
+@given(credit=st.decimals(min_value="0.50", max_value="8", places=2), descriptions=CALLS, data=st.data())
+def test_calls_end_before_the_money_does(
+    credit: Decimal, descriptions: list[dict[str, object]], data: st.DataObject
+) -> None:
     with transaction.atomic():
         number = make_streaming_number(make_account(str(credit)))
         begun = timezone.now()
-        for fields in wanted:
+        for fields in descriptions:
             call = describe_call(number, begun, sandbox=True, carrier_call_id=None, **fields)
             try:
                 admit(call)

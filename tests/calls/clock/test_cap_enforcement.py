@@ -228,16 +228,16 @@ def test_alerts_are_sent_and_running_calls_end(number: PhoneNumber) -> None:
     limit(number, daily_cap=Decimal("0.20"))
     now = timezone.now()
     call = make_call(number, now, sandbox=True)
-    told = []
+    alert_counts = []
     for seconds in (1, 61, 62, 90, 181, 182):
         cap_enforcement.enforce(now + timedelta(seconds=seconds))
-        told.append(WebhookDelivery.objects.filter(event_type=REACHED).count())
+        alert_counts.append(WebhookDelivery.objects.filter(event_type=REACHED).count())
     call.refresh_from_db()
     # Spent: 0.041, 0.121, 0.121, 0.14, 0.281. The call ends there.
-    assert told == [0, 1, 1, 1, 2, 2]
+    assert alert_counts == [0, 1, 1, 1, 2, 2]
     assert (call.status, call.hangup_cause, call.duration_seconds) == ("completed", "insufficient_balance", 181)
-    sent = [json.loads(one.body) for one in WebhookDelivery.objects.filter(event_type=REACHED).order_by("pk")]
-    assert [(one["scope"], one["percent"], one["spent"], one["cap"], one["phone_number_id"]) for one in sent] == [
+    sent = [json.loads(delivery.body) for delivery in WebhookDelivery.objects.filter(event_type=REACHED).order_by("pk")]
+    assert [(body["scope"], body["percent"], body["spent"], body["cap"], body["phone_number_id"]) for body in sent] == [
         ("account", 50, "0.121", "0.20", None),
         ("account", 100, "0.281", "0.20", None),
     ]
@@ -295,9 +295,9 @@ def test_the_api_sets_limits_of_numbers_agents_and_keys(number: PhoneNumber, emp
     agent, (key, plaintext) = make_agent(developer=number.developer), make_api_key(number.developer, is_admin=True)
     client = Client(headers={"Authorization": f"Bearer {plaintext}"})
     for path in (f"phone-numbers/{number.pk}", f"agents/{agent.pk}", f"api-keys/{key.pk}"):
-        for sent, shown in ((2.5, "2.50"), ("0.125", "0.125"), (None, None)):
+        for sent, stored in ((2.5, "2.50"), ("0.125", "0.125"), (None, None)):
             changed = client.patch(f"/api/v1/{path}", {"daily_cap": sent}, content_type="application/json")
-            assert (changed.status_code, changed.json()["data"]["daily_cap"]) == (200, shown)
+            assert (changed.status_code, changed.json()["data"]["daily_cap"]) == (200, stored)
     limited = client.patch(
         f"/api/v1/phone-numbers/{number.pk}",
         {"max_cost_per_call": 1, "max_concurrent_calls": 3},
@@ -318,11 +318,11 @@ def test_the_page_sets_all_limits(number: PhoneNumber, empty_redis: object) -> N
     assert refused.status_code == 200
     for row in (number, agent, key):
         row.refresh_from_db()
-    kept = developer.spending_cap
-    assert (kept.daily_cap, kept.max_concurrent_calls, kept.max_calls_per_caller_per_hour) == (5, None, 7)
+    cap = developer.spending_cap
+    assert (cap.daily_cap, cap.max_concurrent_calls, cap.max_calls_per_caller_per_hour) == (5, None, 7)
     assert (number.daily_cap, agent.daily_cap, key.daily_cap) == (Decimal("1.5"), 2, 3)
-    shown = client.get("/billing/caps").content.decode()
-    assert all(f'value="{amount}"' in shown for amount in ("5", "7", "1.5", "2", "3"))
+    html = client.get("/billing/caps").content.decode()
+    assert all(f'value="{amount}"' in html for amount in ("5", "7", "1.5", "2", "3"))
 
 
 def test_many_calls_are_checked_with_as_many_queries_as_one(number: PhoneNumber) -> None:

@@ -61,10 +61,10 @@ def test_a_refused_call_is_listed_with_its_reason_and_costs_nothing(reason: str)
     answer = send(developer, "POST", "/calls", {"from": number.e164, "to": to})
     assert (answer.status_code, answer.json()["reason"]) == (403, reason)
     assert ("next_allowed_at" in answer.json()) == (reason == "outside_calling_hours")
-    shown = send(developer, "GET", "/calls").json()["data"][0]
-    assert (shown["to"], shown["status"], shown["refusal_reason"]) == (to, "failed", reason)
-    assert (shown["hangup_cause"], shown["total_cost"]) == ("rejected", "0.00")
-    found = send(developer, "GET", f"/calls/{shown['id']}/diagnosis").json()["data"]
+    listed = send(developer, "GET", "/calls").json()["data"][0]
+    assert (listed["to"], listed["status"], listed["refusal_reason"]) == (to, "failed", reason)
+    assert (listed["hangup_cause"], listed["total_cost"]) == ("rejected", "0.00")
+    found = send(developer, "GET", f"/calls/{listed['id']}/diagnosis").json()["data"]
     assert (found["fault"], found["outcome"]) == ("your_settings", "rejected")
     assert LedgerEntry.objects.filter(developer=developer).count() == 1  # the credit
     assert Call.objects.latest("pk").carrier_call_id is None
@@ -223,10 +223,10 @@ def test_the_policy_is_set_rule_by_rule() -> None:
     hours = {"start": "22:00", "end": "06:30", "days": ["fri", "mon", "mon"]}
     body = {"allowed_countries": ["US", "GB", "US"], "calling_hours": hours}
     given = send(developer, "PUT", "/policy", body, is_admin=True).json()["data"]
-    kept = {**empty, "allowed_countries": ["GB", "US"], "calling_hours": {**hours, "days": ["mon", "fri"]}}
-    assert given == kept
+    policy = {**empty, "allowed_countries": ["GB", "US"], "calling_hours": {**hours, "days": ["mon", "fri"]}}
+    assert given == policy
     changed = {"max_calls_per_number_per_day": 2, "allowed_countries": None}
-    assert send(developer, "PUT", "/policy", changed, is_admin=True).json()["data"] == {**kept, **changed}
+    assert send(developer, "PUT", "/policy", changed, is_admin=True).json()["data"] == {**policy, **changed}
     assert (
         send(developer, "PUT", "/policy", {"calling_hours": None}, is_admin=True).json()["data"]["calling_hours"]
         is None

@@ -52,9 +52,9 @@ def exchange(live_server: Any, settings: Any, empty_redis: Any) -> Iterator[Exch
 @pytest.fixture
 def numbers() -> list[PhoneNumber]:
     developer = make_account()
-    about: dict[str, Any] = {"mode": "webhook", "model_slug": None}
+    fields: dict[str, Any] = {"mode": "webhook", "model_slug": None}
     return [
-        make_streaming_number(developer, e164=e164, carrier=carrier, **about)
+        make_streaming_number(developer, e164=e164, carrier=carrier, **fields)
         for e164, carrier in ((AT_TELNYX, "telnyx"), (AT_TWILIO, "twilio"))
     ]
 

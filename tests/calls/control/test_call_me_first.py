@@ -144,9 +144,9 @@ def test_the_instructions_are_repeated_and_cannot_be_interrupted(number: PhoneNu
     report(call, CarrierEventType.CALLER_SPEAKS)
     assert not call.events.filter(event_type="speak.interrupted").exists()
     assert call.answered_at is not None
-    for seconds, said in ((19, 1), (21, 2), (22, 2), (41, 3)):
+    for seconds, announcements in ((19, 1), (21, 2), (22, 2), (41, 3)):
         call_me_first.ask_again(call.answered_at + timedelta(seconds=seconds))
-        assert Utterance.objects.count() == said
+        assert Utterance.objects.count() == announcements
     report(call, CarrierEventType.DTMF, detail="1")
     call_me_first.ask_again(call.answered_at + timedelta(seconds=61))
     call_me_first.end_unconfirmed(call.answered_at + timedelta(seconds=61))

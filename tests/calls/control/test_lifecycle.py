@@ -153,7 +153,7 @@ def test_calls_end_when_their_total_cost_reaches_the_balance() -> None:
     other = running_call("10")
     # Five first minutes cost 0.20. The model adds 5 times 0.04 per minute.
     metering.meter_once(after(50))
-    assert not Call.objects.filter(pk__in=[c.pk for c in calls], end_requested_at__isnull=False).exists()
+    assert not Call.objects.filter(pk__in=[call.pk for call in calls], end_requested_at__isnull=False).exists()
     metering.meter_once(after(61))
     for call in calls:
         call.refresh_from_db()

@@ -68,8 +68,8 @@ def test_a_call_and_all_of_its_webhooks_include_metadata() -> None:
         assert body["metadata"] == FULL
         check_webhook(body)
     plain = post(developer, "/sandbox/calls", {"phone_number_id": number.pk, "metadata": None})
-    shown = client.get(f"/api/v1/calls/{plain.json()['data']['call_id']}", headers=headers).json()["data"]
-    assert shown["metadata"] == {}
+    data = client.get(f"/api/v1/calls/{plain.json()['data']['call_id']}", headers=headers).json()["data"]
+    assert data["metadata"] == {}
 
 
 def test_calls_are_found_by_metadata() -> None:

@@ -78,7 +78,7 @@ def test_speech_of_the_model_can_be_reported_late_and_twice() -> None:
 # --- the analysis -----------------------------------------------------------------------------------------------------
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("said", "fields", "source", "price"),
+    ("entries", "fields", "source", "price"),
     [
         ([], {}, "no_speech", "0"),
         ([("model", "Hello?")], {}, "no_speech", "0"),
@@ -90,12 +90,12 @@ def test_speech_of_the_model_can_be_reported_late_and_twice() -> None:
     ],
 )
 def test_an_analysis_is_charged_if_there_was_a_conversation(
-    said: list[tuple[str, str]], fields: dict[str, Any], source: str, price: str
+    entries: list[tuple[str, str]], fields: dict[str, Any], source: str, price: str
 ) -> None:
     call = make_call(make_streaming_number(make_account()), BEGIN, status="completed", ended_at=BEGIN, **fields)
     call.config["analysis_schema"] = {"value": SCHEMA, "source": "agent"}
     call.save()
-    for role, text in said:
+    for role, text in entries:
         call.transcript.create(role=role, text=text, spoken_at=BEGIN)
     analysis.begin(call)
     run_jobs()
@@ -226,8 +226,8 @@ async def test_a_refused_voice_or_language_does_not_end_the_session() -> None:
         assert session is not None
         await session.close()
         audio = [message["session"]["audio"] for message in fake.messages("session.update")]
-    assert [one["output"].get("voice") for one in audio] == ["Kore", None, None]
-    assert [one["input"]["transcription"].get("language") for one in audio] == ["en-US", "en-US", None]
+    assert [settings["output"].get("voice") for settings in audio] == ["Kore", None, None]
+    assert [settings["input"]["transcription"].get("language") for settings in audio] == ["en-US", "en-US", None]
 
 
 async def test_any_other_refusal_is_final() -> None:

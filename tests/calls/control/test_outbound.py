@@ -90,8 +90,8 @@ def test_calls_are_filtered_by_agent_and_voicemail() -> None:
     assert listed("") == [machine.pk, by_agent.pk]
     dialed = {"direction": "outbound", "status": "completed", "ended_at": BEGIN}
     reached = make_call(number, BEGIN, **dialed)
-    asked = make_call(number, BEGIN, **dialed, screened="declined")
+    declined = make_call(number, BEGIN, **dialed, screened="declined")
     assert listed("outcome=person") == [reached.pk]
-    assert listed("outcome=screened_declined") == [asked.pk]
+    assert listed("outcome=screened_declined") == [declined.pk]
     answer = Client().get("/api/v1/calls?outcome=lost", headers=factories.bearer(developer))
     assert (answer.status_code, list(answer.json()["errors"])) == (422, ["outcome"])

@@ -131,8 +131,8 @@ def test_a_call_that_was_never_answered_says_why(
         html = client.get(path).content.decode()
         assert words in html, path
         assert "Ended normally" not in html.replace("Ended normally</option>", ""), path
-    shown = client.get(f"/api/v1/calls/{call.pk}", headers=factories.bearer(call.developer)).json()["data"]
-    assert (shown["status"], shown["hangup_cause"], shown["total_cost"]) == ("failed", cause, "0.00")
+    data = client.get(f"/api/v1/calls/{call.pk}", headers=factories.bearer(call.developer)).json()["data"]
+    assert (data["status"], data["hangup_cause"], data["total_cost"]) == ("failed", cause, "0.00")
     (hook,) = WebhookDelivery.objects.filter(subject=f"call:{call.pk}", event_type="call.hangup")
     assert json.loads(hook.body)["hangup_cause"] == cause
 
@@ -168,8 +168,8 @@ def test_the_page_says_whether_a_message_was_left(is_left: bool, words: str) -> 
     client = Client()
     client.force_login(call.developer)
     assert words in client.get(f"/calls/{call.pk}").content.decode()
-    shown = client.get(f"/api/v1/calls/{call.pk}", headers=factories.bearer(call.developer)).json()["data"]
-    assert (shown["voicemail_detected"], shown["voicemail_message_left"]) == (True, is_left)
+    data = client.get(f"/api/v1/calls/{call.pk}", headers=factories.bearer(call.developer)).json()["data"]
+    assert (data["voicemail_detected"], data["voicemail_message_left"]) == (True, is_left)
 
 
 def test_every_cause_has_a_text() -> None:

@@ -36,9 +36,9 @@ def carrier(settings: Any) -> Iterator[RecordingServer]:
 def report(kind: CarrierEventType, **fields: Any) -> list[str]:
     """Apply a report; returns the statements, except those of the transaction itself, which the test has made a savepoint."""
     event = CarrierEvent(kind, f"id:{kind}", "v3:call", timezone.now(), carrier="telnyx", **fields)
-    with CaptureQueriesContext(connection) as asked:
+    with CaptureQueriesContext(connection) as queries:
         inbound.receive(event)
-    return [in_short(query["sql"]) for query in asked.captured_queries[1:-1]]
+    return [in_short(query["sql"]) for query in queries.captured_queries[1:-1]]
 
 
 def in_short(sql: str) -> str:
@@ -75,9 +75,9 @@ def test_the_statements_of_a_call_that_rings() -> None:
 def test_the_statements_before_the_answer_command() -> None:
     ring()
     call = Call.objects.get()
-    with CaptureQueriesContext(connection) as asked:
+    with CaptureQueriesContext(connection) as queries:
         commands.answer(call)
-    assert [in_short(query["sql"]) for query in asked.captured_queries] == ["UPDATE call", "SELECT medianode"]
+    assert [in_short(query["sql"]) for query in queries.captured_queries] == ["UPDATE call", "SELECT medianode"]
     call.refresh_from_db()
     assert call.media_token_hash != ""
     assert call.last_command_at is not None

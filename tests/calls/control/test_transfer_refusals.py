@@ -219,8 +219,8 @@ async def test_a_number_returned_too_late_is_not_called() -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("is_wrapped", [True, False])
 async def test_a_usable_answer_is_called(is_wrapped: bool) -> None:
-    said = {RESULT: SALES, "briefing": "Hello."}
-    async with tool_server(lambda: web.json_response({"result": said} if is_wrapped else said)) as url:
+    result = {RESULT: SALES, "briefing": "Hello."}
+    async with tool_server(lambda: web.json_response({"result": result} if is_wrapped else result)) as url:
         call = await in_database(call_with_transfer, url, FIXED)
         assert await ask(call) == ""
         found = await in_database(outcome, call)

@@ -168,10 +168,10 @@ def test_the_order_of_fields_is_kept() -> None:
         system_prompt="Hi.",
     )
     assert answer.status_code == 200, answer.content
-    shown = Client().get(f"/api/v1/agents/{agent.pk}", headers=factories.bearer(developer)).json()["data"]
-    assert list(shown["analysis_schema"]) == ["zulu", "b", "alpha", "m"]
-    assert list(shown["tools"][0]["parameters"]["properties"]) == ["zz", "a"]
-    assert list(shown["default_variables"]) == ["zz", "b", "aaa"]
+    data = Client().get(f"/api/v1/agents/{agent.pk}", headers=factories.bearer(developer)).json()["data"]
+    assert list(data["analysis_schema"]) == ["zulu", "b", "alpha", "m"]
+    assert list(data["tools"][0]["parameters"]["properties"]) == ["zz", "a"]
+    assert list(data["default_variables"]) == ["zz", "b", "aaa"]
     number = make_streaming_number(developer, agent=agent)
     started = sandbox(developer, number)
     config = Call.objects.get(public_id=started.json()["data"]["call_id"]).config

@@ -43,8 +43,8 @@ def seen_elsewhere(query: str, call_id: int) -> object:
 
 @sync_to_async
 def written(call: Call) -> list[str]:
-    said = [entry.text for entry in call.transcript.order_by("id")]
-    return [*said, *call.events.order_by("id").values_list("event_type", flat=True)]
+    texts = [entry.text for entry in call.transcript.order_by("id")]
+    return [*texts, *call.events.order_by("id").values_list("event_type", flat=True)]
 
 
 async def test_events_that_cannot_be_written_are_dropped_and_the_rest_are_written(

@@ -179,7 +179,7 @@ async def test_a_page_listens_whispers_and_takes_over(monkeypatch: pytest.Monkey
             await each.socket.disconnect()
         await until(lambda: live.session.monitor.tap is None)
         by = {"by": owner.email}
-        assert [(name, {**about, "seconds": 0} if "seconds" in about else about) for name, about in await live.events()] == [
+        assert [(name, {**details, "seconds": 0} if "seconds" in details else details) for name, details in await live.events()] == [
             ("listener.joined", by),
             ("whisper.sent", {**by, "text": "Offer a discount."}),
             ("takeover.started", by),
@@ -209,7 +209,7 @@ async def test_the_agent_gets_the_call_back_when_the_page_disconnects_or_is_sign
                 await sync_to_async(close_all_sessions)(developer=owner)
                 assert (await page.until("closed"))["code"] == live_socket.CLOSE_SIGNED_OUT
             await until(lambda: not live.session.take_over.is_on)
-        ends = [about["reason"] for name, about in await live.events() if name == "takeover.ended"]
+        ends = [details["reason"] for name, details in await live.events() if name == "takeover.ended"]
         assert ends == ["connection_lost", "signed_out"]
 
 
@@ -270,12 +270,12 @@ async def test_invalid_frames_and_too_many_pages_do_no_harm(monkeypatch: pytest.
 async def test_a_missing_answer_does_not_end_a_takeover(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agents.speech.is_installed", lambda: False)
     monkeypatch.setattr(live_socket, "RENEW_SECONDS", 0.05)
-    asked: list[str] = []
+    requests: list[str] = []
     ask = live_socket.session_messages.ask
 
     def late(call_id: int, message: Any) -> Any:
-        asked.append(type(message).__name__)
-        is_late = asked.count("Listen") == 3 and asked[-1] == "Listen"
+        requests.append(type(message).__name__)
+        is_late = requests.count("Listen") == 3 and requests[-1] == "Listen"
         return live_socket.SessionAnswer(is_done=False) if is_late else ask(call_id, message)
 
     monkeypatch.setattr(live_socket.session_messages, "ask", late)
@@ -285,7 +285,7 @@ async def test_a_missing_answer_does_not_end_a_takeover(monkeypatch: pytest.Monk
         await page.until("listening")
         await page.write(type="take_over")
         await page.until("taken_over")
-        await until(lambda: asked.count("Listen") > 4)
+        await until(lambda: requests.count("Listen") > 4)
         sent = len(live.caller.sent)
         await page.socket.send_to(bytes_data=VOICE)
         await until(lambda: len(live.caller.sent) == sent + 1)

@@ -103,10 +103,10 @@ def test_only_streams_that_the_carrier_restarts_are_on_the_timeline(
 
 def test_calls_move_immediately_if_another_media_process_runs(settings: Any) -> None:
     """Each call moves once, and not if the clock process has already moved it. Without another process, calls wait for one."""
-    asked = []
+    requests = []
 
     async def accept_command(request: web.Request) -> web.Response:
-        asked.append((request.match_info["call"], (await request.json())["stream_url"].rpartition("/")[0]))
+        requests.append((request.match_info["call"], (await request.json())["stream_url"].rpartition("/")[0]))
         return web.json_response(TAKEN[1])
 
     left_at = timezone.now()
@@ -116,14 +116,14 @@ def test_calls_move_immediately_if_another_media_process_runs(settings: Any) -> 
         carriers.configure(settings, {"api_key": "KEY", "base_url": f"{carrier.url}/v2"})
         try:
             streams.move([left.pk], since=left_at)
-            assert asked == []
+            assert requests == []
             MediaNode.objects.create(name="media-2", url="ws://media-2.test/media", seen_at=timezone.now())
             for _ in range(2):
                 streams.move([left.pk], since=left_at)
                 streams.move([moved.pk], since=left_at)
         finally:
             forget_carriers()
-    assert asked == [(left.carrier_call_id, "ws://media-2.test/media")]
+    assert requests == [(left.carrier_call_id, "ws://media-2.test/media")]
     events = CallEvent.objects.filter(event_type="stream.restarted").values_list("call_id", "metadata")
     assert list(events) == [(left.pk, {"reason": "deploy"})]
 

@@ -138,10 +138,10 @@ async def test_a_caller_who_interrupted_is_waiting_for_an_answer() -> None:
 
 
 async def test_the_backup_model_takes_over_and_finally_a_person() -> None:
-    fallback, asked = ScriptedModel(), list[Any]()
+    fallback, connects = ScriptedModel(), list[Any]()
 
     async def request_transfer(arguments: Any, may_call: Any) -> str:
-        asked.append(arguments)
+        connects.append(arguments)
         return ""
 
     async def fallback_tts(text: str) -> AsyncIterator[str]:
@@ -153,7 +153,7 @@ async def test_the_backup_model_takes_over_and_finally_a_person() -> None:
     async with conversation(**options) as talk:
         await greeted(talk)
         speak(talk)
-        await until(lambda: asked)
+        await until(lambda: connects)
         assert remedies(talk) == ["prompt", "reconnect", "fallback", "give_up"]
         assert (len(talk.model.sessions), len(fallback.sessions)) == (2, 1)
         assert fallback.sessions[0].config.history[-1].text == "This is greeting."

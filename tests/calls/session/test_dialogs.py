@@ -76,7 +76,7 @@ class Dialog:
     def __init__(self) -> None:
         self.now = asyncio.get_running_loop().time
         self.notes, self.model, self.caller = Notebook(self.now), ScriptedModel(), ScriptedCaller()
-        self.asked: list[tuple[str, str, Mapping[str, Any]]] = []
+        self.tool_calls: list[tuple[str, str, Mapping[str, Any]]] = []
         self.cause = ""
 
     def options(self) -> dict[str, Any]:
@@ -89,7 +89,7 @@ class Dialog:
         }
 
     async def _run_tool(self, name: str, arguments: Mapping[str, Any], call_id: str) -> Mapping[str, Any]:
-        self.asked.append((name, call_id, dict(arguments)))
+        self.tool_calls.append((name, call_id, dict(arguments)))
         if arguments.get("day") == "slow":
             await asyncio.sleep(SLOW_SECONDS)
         return {"error": "No such day."} if arguments.get("day") == "fails" else {"result": {"tool": name, **arguments}}
@@ -104,10 +104,10 @@ class Dialog:
             for name, metadata in self.notes.events
             if name.startswith("tool.")
         ]
-        said = [text for role, text, _ in self.notes.transcripts if role == "user"]
+        texts = [text for role, text, _ in self.notes.transcripts if role == "user"]
         results = self.model.sessions[0].results
         return {
-            "asked": self.asked, "called": self.notes.tools, "events": events, "results": results, "said": said, "cause": self.cause,
+            "asked": self.tool_calls, "called": self.notes.tools, "events": events, "results": results, "said": texts, "cause": self.cause,
         }  # fmt: skip
 
 

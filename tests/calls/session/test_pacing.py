@@ -71,7 +71,7 @@ async def test_chunks_of_any_size_become_steady_frames(sizes: list[int], jitter:
 
 @pytest.mark.parametrize("audio_format", [PCMU_8K, PCMA_8K, PCM16_16K])
 async def test_a_carriers_frames_are_passed_through_unchanged(audio_format: AudioFormat) -> None:
-    pieces: list[CallerFrame] = [encode(bytes([n]) * 20 * audio_format.bytes_per_ms) for n in range(1, 6)]
+    pieces: list[CallerFrame] = [encode(bytes([level]) * 20 * audio_format.bytes_per_ms) for level in range(1, 6)]
     pieces.insert(2, MarkReached("m1"))
 
     async def source() -> AsyncIterator[CallerFrame]:

@@ -16,7 +16,7 @@ FIRST = (-math.inf, BEGINS_AT)
 
 
 def pressed(talk: Conversation) -> str:
-    return "".join(about["digit"] for name, about in talk.notes.events if name == "dtmf.received")
+    return "".join(details["digit"] for name, details in talk.notes.events if name == "dtmf.received")
 
 
 async def test_a_key_pressed_before_the_stream_counts() -> None:

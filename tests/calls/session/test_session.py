@@ -193,8 +193,8 @@ async def test_a_model_that_drops_is_reconnected_once_with_the_conversation_so_f
         assert await talk.session.inject_context("Credited $50.") is True
         first.queue.put_nowait(ProviderError("gone", retryable=True))
         second = await talk.model_session(1)
-        said = (Turn("user", "My name is Ada."), Turn("model", "Hello Ada."))
-        assert second.config.history == (*said, Turn("user", "Context update: Credited $50."))
+        history = (Turn("user", "My name is Ada."), Turn("model", "Hello Ada."))
+        assert second.config.history == (*history, Turn("user", "Context update: Credited $50."))
         assert second.replies == []
         await until(lambda: "model.reconnected" in talk.notes.names())
         second.queue.put_nowait(ProviderError("gone again", retryable=True))

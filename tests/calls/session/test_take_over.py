@@ -95,10 +95,10 @@ async def test_a_person_takes_over_from_the_agent_and_returns_the_call() -> None
 class Words:
     """A transcriber that reports its words when it is closed."""
 
-    def __init__(self, audio_format: AudioFormat, said: Callable[[str], None]) -> None:
+    def __init__(self, audio_format: AudioFormat, on_text: Callable[[str], None]) -> None:
         self.pieces: list[str] = []
         self.words = "My order is late." if audio_format.encoding == "pcmu" else "I am sorry to hear that."
-        self.said = said
+        self.said = on_text
 
     def take(self, payload: str) -> None:
         self.pieces.append(payload)
@@ -118,8 +118,8 @@ async def test_the_agent_and_later_models_learn_what_was_said() -> None:
         talk.caller.incoming.put_nowait(FRAME)
         await talk_into(talk, 0.1)
         assert await over.end(ADA.id, "returned")
-        said = ["Caller: My order is late.", "Colleague: I am sorry to hear that."]
-        assert model.contexts == [given_back(said)]
+        summary = ["Caller: My order is late.", "Colleague: I am sorry to hear that."]
+        assert model.contexts == [given_back(summary)]
         assert [(role, text) for role, text, _ in talk.notes.transcripts[1:]] == [
             ("user", "My order is late."),
             ("human", "I am sorry to hear that."),

@@ -50,7 +50,7 @@ class Talk:
     notes: Notebook
     session: CallSession
     task: "asyncio.Task[str]"
-    asked: list[str]
+    tool_calls: list[str]
     answered: asyncio.Event
 
     async def until(self, condition: Callable[[], object], seconds: float = 30) -> None:
@@ -100,10 +100,10 @@ async def talk(vendor: str, script: Script) -> AsyncIterator[Talk]:
             if vendor == "openai"
             else GeminiLiveModel(api_key="key", base_url=fake.base_url)
         )
-        caller, notes, asked, answered = DirectCaller(), Notebook(), list[str](), asyncio.Event()
+        caller, notes, tool_calls, answered = DirectCaller(), Notebook(), list[str](), asyncio.Event()
 
         async def run_tool(name: str, arguments: Mapping[str, Any], call_id: str) -> Mapping[str, Any]:
-            asked.append(name)
+            tool_calls.append(name)
             await answered.wait()
             return {"result": f"{name} of {arguments['city']}"}
 
@@ -120,7 +120,7 @@ async def talk(vendor: str, script: Script) -> AsyncIterator[Talk]:
             observer=notes,
         )
         task = asyncio.create_task(session.run())
-        yield Talk(vendor, fake, caller, notes, session, task, asked, answered)
+        yield Talk(vendor, fake, caller, notes, session, task, tool_calls, answered)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         assert fake.rejected == []
@@ -159,7 +159,7 @@ async def test_results_after_a_reconnect_are_sent_as_text(vendor: str, names: tu
     async with talk(vendor, Script([GREETING, asks(*names), answer], drop_after_frames=frames)) as call:
         await call.greeted()
         await call.say(UTTERANCE + PAUSE)
-        await call.until(lambda: call.asked == list(names))
+        await call.until(lambda: call.tool_calls == list(names))
         await call.say([FRAME] * 10)  # the connection to the model drops here
         await call.until(lambda: "model.reconnected" in call.notes.names())
         await call.until(lambda: len(call.fake.sockets) == 2)
@@ -182,7 +182,7 @@ async def test_an_undefined_function_is_answered_with_an_error(vendor: str) -> N
         (result,) = call.results()
         assert "error" in result
         assert "weather" in result  # one of the existing tools
-        assert (call.asked, call.texts_sent()) == ([], [])
+        assert (call.tool_calls, call.texts_sent()) == ([], [])
 
 
 @pytest.mark.parametrize("vendor", VENDORS)

@@ -196,8 +196,8 @@ def test_barge_in_stops_the_agent_if_the_number_allows_it(interruptible: bool | 
     stops = interruptible is not False
     assert (utterance.ended_at is not None) == stops
     assert line.events().count("speak.interrupted") == int(stops)
-    said = TranscriptEntry.objects.get(call=line.call, role="model")
-    assert (said.interrupted, said.interrupted_at_ms) == ((True, 2000) if stops else (False, None))
+    entry = TranscriptEntry.objects.get(call=line.call, role="model")
+    assert (entry.interrupted, entry.interrupted_at_ms) == ((True, 2000) if stops else (False, None))
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,12 @@ pytestmark = pytest.mark.django_db
 
 
 def entries(call_id: int, at: datetime) -> list[TranscriptEntry]:
-    said: list[dict[str, Any]] = [
+    entry_fields: list[dict[str, Any]] = [
         {"role": "user", "text": 'A "quoted", {braced} \\ text, 100%s ☎', "interrupted_at_ms": None},
         {"role": "model", "text": "", "item_id": "item_1", "interrupted": True, "interrupted_at_ms": 740},
         {"role": "human", "text": "NULL", "item_id": "NULL", "commentary": True},
     ]
-    return [TranscriptEntry(call_id=call_id, spoken_at=at, **fields) for fields in said]
+    return [TranscriptEntry(call_id=call_id, spoken_at=at, **fields) for fields in entry_fields]
 
 
 def test_rows_are_those_of_django() -> None:
@@ -49,14 +49,14 @@ def test_any_number_of_rows_is_one_statement() -> None:
     insert = PreparedInsert(TranscriptEntry)
     for count in (3, 1, 300):
         rows = [TranscriptEntry(call_id=call.pk, role="user", text=str(place), spoken_at=now) for place in range(count)]
-        with CaptureQueriesContext(connection) as asked:
+        with CaptureQueriesContext(connection) as queries:
             insert.write(rows)
-        assert len(asked) == 1
+        assert len(queries) == 1
         stored = TranscriptEntry.objects.order_by("-pk").values_list("pk", "text")[:count]
         assert [*stored][::-1] == [(row.pk, row.text) for row in rows]
-    with CaptureQueriesContext(connection) as asked:
+    with CaptureQueriesContext(connection) as queries:
         insert.write([])
-    assert len(asked) == 0
+    assert len(queries) == 0
 
 
 def test_json_columns_are_refused() -> None:
@@ -94,5 +94,5 @@ def test_listeners_are_woken_at_the_commit() -> None:
         with transaction.atomic():
             insert.write(rows)
             assert [*listener.notifies(timeout=0)] == []
-        assert [told.channel for told in listener.notifies(timeout=30, stop_after=1)] == ["bell"]
+        assert [notification.channel for notification in listener.notifies(timeout=30, stop_after=1)] == ["bell"]
     assert WebhookDelivery.objects.count() == 2

@@ -60,14 +60,14 @@ def test_related_rows_come_along_and_other_columns_do_not() -> None:
         return rows.only("e164", "monthly_cost", "agent__name", "agent__developer__email").order_by("pk")
 
     expected = list(numbers(developer.pk))
-    with CaptureQueriesContext(connection) as asked:
+    with CaptureQueriesContext(connection) as queries:
         linked, plain = PreparedQuery(numbers).fetch(developer.pk)
         assert linked.agent is not None
         assert expected[0].agent is not None
         assert columns_of(linked.agent) == columns_of(expected[0].agent)
         assert columns_of(linked.agent.developer) == columns_of(expected[0].agent.developer)
         assert plain.agent is None
-    assert len(asked) == 1
+    assert len(queries) == 1
     assert [columns_of(row) for row in (linked, plain)] == [columns_of(row) for row in expected]
     assert linked.get_deferred_fields() == expected[0].get_deferred_fields()
     linked.e164 = "+14155550199"
@@ -86,9 +86,9 @@ def test_a_query_is_built_once_and_run_with_each_value() -> None:
     keys = {(owner, label): make_api_key(owner, label=label)[0] for owner in (ours, theirs) for label in ("a%s", "b")}
     query = PreparedQuery(build)
     for (owner, label), key in keys.items():
-        with CaptureQueriesContext(connection) as asked:
+        with CaptureQueriesContext(connection) as queries:
             assert query.fetch(owner.pk, label) == [key]
-        assert len(asked) == 1
+        assert len(queries) == 1
     assert query.fetch(ours.pk, "b' OR '1'='1") == []
     assert len(built) == 2  # for the comparison, at the first call
 
@@ -165,7 +165,7 @@ def test_other_versions_run_ordinary_queries(monkeypatch: pytest.MonkeyPatch, ca
     assert [query.fetch(developer.pk), query.fetch(0)] == [[key], []]
     assert values == [developer.pk, 0]
     answer = Client(headers={"Authorization": f"Bearer {plaintext}"}).get("/api/v1/api-keys?per_page=1")
-    assert [one["id"] for one in answer.json()["data"]] == [key.pk]
+    assert [row["id"] for row in answer.json()["data"]] == [key.pk]
     assert prove() is True
 
 
@@ -178,20 +178,20 @@ def test_a_list_shows_only_its_account_page_by_page() -> None:
         number = make_streaming_number(accounts[place % 2])
         ids[place % 2].insert(0, number.pk)
 
-    def page(whose: int, query: str) -> tuple[list[int], str | None, str | None]:
-        answer = clients[whose].get(f"/api/v1/phone-numbers?{query}").json()
-        return [one["id"] for one in answer["data"]], answer["meta"]["next_cursor"], answer["meta"]["prev_cursor"]
+    def page(account: int, query: str) -> tuple[list[int], str | None, str | None]:
+        answer = clients[account].get(f"/api/v1/phone-numbers?{query}").json()
+        return [row["id"] for row in answer["data"]], answer["meta"]["next_cursor"], answer["meta"]["prev_cursor"]
 
     for size in (2, 3):
-        for whose in (0, 1):
-            first, onward, before = page(whose, f"per_page={size}")
-            assert (first, before) == (ids[whose][:size], None)
-            second, _, back = page(whose, f"per_page={size}&cursor={onward}")
-            assert second == ids[whose][size : 2 * size]
-            assert page(whose, f"per_page={size}&cursor={back}")[0] == first
+        for account in (0, 1):
+            first, onward, before = page(account, f"per_page={size}")
+            assert (first, before) == (ids[account][:size], None)
+            second, _, back = page(account, f"per_page={size}&cursor={onward}")
+            assert second == ids[account][size : 2 * size]
+            assert page(account, f"per_page={size}&cursor={back}")[0] == first
             assert (
-                page(1 - whose, f"per_page={size}&cursor={onward}")[0]
-                == [pk for pk in ids[1 - whose] if pk < first[-1]][:size]
+                page(1 - account, f"per_page={size}&cursor={onward}")[0]
+                == [pk for pk in ids[1 - account] if pk < first[-1]][:size]
             )
 
 

@@ -83,9 +83,9 @@ def test_a_traceback_is_part_of_its_line(form: str) -> None:
     except ValueError:
         record.exc_info = sys.exc_info()
     line = line_of(form, record)
-    shown = json.loads(line)["exception"] if form == "json" else line.partition("\n")[2]
-    assert shown.startswith("Traceback (most recent call last):")
-    assert shown.endswith("ValueError: no")
+    traceback = json.loads(line)["exception"] if form == "json" else line.partition("\n")[2]
+    assert traceback.startswith("Traceback (most recent call last):")
+    assert traceback.endswith("ValueError: no")
 
 
 def test_ids_are_passed_to_another_thread() -> None:

@@ -200,13 +200,13 @@ def test_answers_and_model_connections_are_counted(django_capture_on_commit_call
     with django_capture_on_commit_callbacks(execute=True):
         observer = EventWriter(call.pk, WritesAtOnce())
         observer.turn(times, 0.1)
-        for event, about in (
+        for event, labels in (
             ("model.connected", {"model": "gemini-3.1-flash-live-preview"}),
             ("model.failed", {"model": "x", "reason": "Gone.", "refused": False}),
             ("model.failed", {"model": "x", "reason": "No.", "refused": True}),
             ("transfer.failed", {"reason": "No."}),
         ):
-            observer.event(event, about)
+            observer.event(event, labels)
     label = "gemini-3.1-flash-live"
     assert growth.of(
         f"bubblyphone_answer_seconds_count{{{label}}}",

@@ -206,7 +206,7 @@ async def test_a_file_is_fetched(exchange, platform, telnyx):
 
     async def file(request: web.Request) -> web.Response:
         sound = tone(250, 0.3)  # played at 24 kHz, this is 0.1 s of 750 Hz
-        stereo = b"".join(sound[i : i + 2] * 2 for i in range(0, len(sound), 2))
+        stereo = b"".join(sound[start : start + 2] * 2 for start in range(0, len(sound), 2))
         return web.Response(body=wav(stereo, 24000, 2)) if request.path == "/tone.wav" else web.Response(status=404)
 
     app = web.Application()

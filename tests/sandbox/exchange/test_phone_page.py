@@ -35,9 +35,9 @@ async def test_a_browser_calls_and_talks(exchange, platform, telnyx, browser: Br
     assert await browser.next() == {"type": "answered"}
     stream = await agent
     time = np.arange(16000 // 2) / 16000
-    said = (8000 * np.sin(2 * np.pi * 440 * time)).astype("<i2").tobytes()
-    for start in range(0, len(said), 640):
-        await browser.socket.send_bytes(said[start : start + 640])
+    tone = (8000 * np.sin(2 * np.pi * 440 * time)).astype("<i2").tobytes()
+    for start in range(0, len(tone), 640):
+        await browser.socket.send_bytes(tone[start : start + 640])
         await asyncio.sleep(0.02)
     await stream.send_audio(ANSWER)
     await browser.send(type="dtmf", digit="5")

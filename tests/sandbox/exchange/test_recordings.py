@@ -57,7 +57,9 @@ async def test_a_call_is_recorded_from_the_answer(exchange, platform, telnyx):
     stream = await platform.stream()
     await stream.wait_for("start")
     await stream.send_audio(pcm16_to_mulaw(HIGH))
-    await until(lambda: pcm16_to_mulaw(HIGH) in b"".join(caller.heard) and "said" in {e.kind for e in caller.events})
+    await until(
+        lambda: pcm16_to_mulaw(HIGH) in b"".join(caller.heard) and "said" in {event.kind for event in caller.events}
+    )
     caller.hang_up()
     saved = await platform.event("call.recording.saved")
     assert (saved["call_control_id"], saved["channels"], saved["format"]) == (call_id, "dual", "wav")
@@ -88,9 +90,9 @@ async def test_the_response_names_the_recording(exchange, platform, telnyx):
     assert len(channels(data)[0]) == record.duration_millis * 8
     assert (await telnyx.recordings.delete(saved["recording_id"])).data.id == saved["recording_id"]
     assert (await fetch(record.download_urls.wav))[0] == 404
-    with pytest.raises(APIStatusError) as gone:
+    with pytest.raises(APIStatusError) as error:
         await telnyx.recordings.retrieve(saved["recording_id"])
-    assert code_of(gone.value) == (404, "10005")
+    assert code_of(error.value) == (404, "10005")
 
 
 async def test_a_recording_is_started_paused_and_stopped(exchange, platform, telnyx):

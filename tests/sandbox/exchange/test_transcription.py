@@ -47,9 +47,9 @@ def words(text: str) -> list[str]:
     return re.findall(r"[a-z']+", text.lower())
 
 
-def recognized_share(said: str, understood: str) -> float:
+def recognized_share(spoken: str, understood: str) -> float:
     """The share of spoken words that were recognized."""
-    return len(set(words(said)) & set(words(understood))) / len(set(words(said)))
+    return len(set(words(spoken)) & set(words(understood))) / len(set(words(spoken)))
 
 
 async def understood(handset: ScriptedHandset) -> str:

@@ -169,7 +169,10 @@ async def test_a_warm_transfer(exchange, platform, telnyx):
     await until(lambda: hears(colleague, LOW))
     assert not any(map(is_speech, caller.heard))
     await telnyx.calls.actions.bridge(call_id, call_control_id_to_bridge_with=other_id)
-    assert {(await platform.event("call.bridged", count=n))["call_control_id"] for n in (1, 2)} == {call_id, other_id}
+    assert {(await platform.event("call.bridged", count=count))["call_control_id"] for count in (1, 2)} == {
+        call_id,
+        other_id,
+    }
     await connection.send_audio(pcm16_to_mulaw(HIGH))
     await until(lambda: hears(colleague, HIGH) and hears(caller, HIGH))
     with pytest.raises(APIStatusError) as error:

@@ -84,11 +84,11 @@ class TwilioPlatform:
     def of(self, name: str) -> list[dict[str, str]]:
         return [params for each, params in self.requests if each == name]
 
-    async def request(self, name: str, count: int = 1, **wanted: str) -> dict[str, str]:
+    async def request(self, name: str, count: int = 1, **expected: str) -> dict[str, str]:
         """Wait for `count` requests of this name with the `wanted` parameters. Returns the parameters of the last one."""
 
         def found() -> list[dict[str, str]]:
-            return [params for params in self.of(name) if wanted.items() <= params.items()]
+            return [params for params in self.of(name) if expected.items() <= params.items()]
 
         async with asyncio.timeout(30), self._changed:
             await self._changed.wait_for(lambda: len(found()) >= count)

@@ -102,7 +102,9 @@ async def test_a_call_can_be_canceled_only_before_its_answer(exchange, platform,
 async def test_invalid_calls_are_refused(exchange, platform, twilio, fields, code):
     fields = {"to": PERSON, "from_": OWNED, "twiml": STAY} | fields
     with pytest.raises(TwilioRestException) as refused:
-        await twilio(lambda client: client.calls.create(**{k: v for k, v in fields.items() if v is not None}))
+        await twilio(
+            lambda client: client.calls.create(**{name: value for name, value in fields.items() if value is not None})
+        )
     assert code_of(refused) == (400, code)
     assert await twilio(lambda client: client.calls.list()) == []
 
@@ -121,8 +123,8 @@ async def test_a_wrong_token_is_refused_and_other_accounts_are_hidden(exchange, 
 
 async def test_an_inbound_call_fetches_its_twiml_before_the_answer(exchange, platform, twilio):
     caller = await ring(exchange, platform, voice="<Response><Pause/><Hangup/></Response>")
-    asked = await platform.request("voice")
-    assert (asked["CallStatus"], asked["Direction"], asked["From"], asked["To"]) == (
+    request = await platform.request("voice")
+    assert (request["CallStatus"], request["Direction"], request["From"], request["To"]) == (
         "ringing",
         "inbound",
         CALLER,
@@ -130,7 +132,7 @@ async def test_an_inbound_call_fetches_its_twiml_before_the_answer(exchange, pla
     )
     assert await caller.finished() == "normal_clearing"
     ended = await platform.request("ended")
-    assert (ended["CallSid"], ended["CallStatus"]) == (asked["CallSid"], "completed")
+    assert (ended["CallSid"], ended["CallStatus"]) == (request["CallSid"], "completed")
 
 
 @pytest.mark.parametrize(("reason", "cause"), [("busy", "user_busy"), ("rejected", "call_rejected")])
@@ -148,8 +150,8 @@ async def test_say_play_and_redirect_run_in_order(exchange, platform, twilio):
     assert await caller.finished() == "normal_clearing"
     assert caller.digits == "123"
     assert "hears" in [event.kind for event in caller.events]
-    asked = await platform.request("next")
-    assert (asked["a"], asked["b"], asked["CallStatus"]) == ("1", "2", "in-progress")
+    request = await platform.request("next")
+    assert (request["a"], request["b"], request["CallStatus"]) == ("1", "2", "in-progress")
 
 
 async def test_a_running_call_can_be_given_new_twiml(exchange, platform, twilio):
@@ -226,8 +228,8 @@ async def test_the_fallback_url_replaces_a_failing_one(exchange, platform, twili
     platform.documents["spare"] = "<Response><Hangup/></Response>"
     platform.statuses["broken"] = [500]
     await dial(twilio, platform, twiml=None, url=platform.url("broken"), fallback_url=platform.url("spare"))
-    asked = await platform.request("spare")
-    assert (asked["ErrorCode"], asked["ErrorUrl"]) == ("11200", platform.url("broken"))
+    request = await platform.request("spare")
+    assert (request["ErrorCode"], request["ErrorUrl"]) == ("11200", platform.url("broken"))
 
 
 async def test_faults_affect_twilios_protocol_too(exchange, platform, twilio):

@@ -125,6 +125,6 @@ async def test_calls_join_a_conference_that_one_of_them_ends(exchange, platform,
     ended = await platform.request("room", StatusCallbackEvent="conference-end")
     assert ended["ReasonConferenceEnded"] == "participant-with-end-conference-on-exit-left"
     assert (await twilio(lambda client: client.conferences(waiting.sid).fetch())).status == "completed"
-    with pytest.raises(TwilioRestException) as gone:
+    with pytest.raises(TwilioRestException) as error:
         await twilio(lambda client: client.conferences(waiting.sid).participants("caller").fetch())
-    assert code_of(gone) == (404, 20404)
+    assert code_of(error) == (404, 20404)

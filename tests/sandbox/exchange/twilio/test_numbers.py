@@ -38,9 +38,9 @@ async def test_a_number_is_searched_bought_called_and_released(exchange, platfor
     assert await caller.finished() == "call_rejected"
     await twilio(lambda client: client.incoming_phone_numbers(bought.sid).delete())
     assert await exchange.call(exchange.handset(CALLER), number) is None
-    with pytest.raises(TwilioRestException) as gone:
+    with pytest.raises(TwilioRestException) as error:
         await twilio(lambda client: client.incoming_phone_numbers(bought.sid).fetch())
-    assert code_of(gone) == (404, 20404)
+    assert code_of(error) == (404, 20404)
 
 
 async def test_the_list_has_pages_and_only_the_accounts_numbers(exchange, twilio):
@@ -49,8 +49,8 @@ async def test_the_list_has_pages_and_only_the_accounts_numbers(exchange, twilio
     exchange.twilio.own("+13125550109", OTHER_SID)
     listed = await twilio(lambda client: client.incoming_phone_numbers.list(page_size=2))
     assert [each.phone_number for each in listed] == ["+13125550102", "+13125550101", "+13125550100", OWNED]
-    one = await twilio(lambda client: client.incoming_phone_numbers.list(phone_number="+13125550101"))
-    assert [each.phone_number for each in one] == ["+13125550101"]
+    owned = await twilio(lambda client: client.incoming_phone_numbers.list(phone_number="+13125550101"))
+    assert [each.phone_number for each in owned] == ["+13125550101"]
     other = Twilio(exchange.url, OTHER_SID, "another")
     assert [each.phone_number for each in await other(lambda client: client.incoming_phone_numbers.list())] == [
         "+13125550109"
