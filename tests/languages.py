@@ -37,11 +37,11 @@ def command_for(language: str) -> list[str]:
 
 def install() -> None:
     """Install missing languages from Debian, as root. If some cannot be installed, the tests report it."""
-    wanted = [package for language in missing() for package in PACKAGES[language]]
-    if not wanted or os.geteuid() != 0 or not shutil.which("apt-get"):
+    packages = [package for language in missing() for package in PACKAGES[language]]
+    if not packages or os.geteuid() != 0 or not shutil.which("apt-get"):
         return
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *wanted]):
+    for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *packages]):
         subprocess.run(["apt-get", *command], env=environment, stdout=sys.stderr, check=False)
 
 

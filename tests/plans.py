@@ -21,10 +21,10 @@ class Reading:
 
 def reading_of(request: Callable[[], Any]) -> Reading:
     """Make the request, then run its SELECT statements again with EXPLAIN ANALYZE."""
-    with CaptureQueriesContext(connection) as asked:
+    with CaptureQueriesContext(connection) as queries:
         request()
     nodes = []
-    for query in asked:
+    for query in queries:
         if query["sql"].startswith("SELECT"):
             with connection.cursor() as cursor:
                 cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query['sql']}".replace("%", "%%"), [])
@@ -32,7 +32,7 @@ def reading_of(request: Callable[[], Any]) -> Reading:
             nodes += _nodes((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"])
     scans = [node for node in nodes if "Scan" in node["Node Type"] and "Plans" not in node]
     read = sum((scan["Actual Rows"] + scan.get("Rows Removed by Filter", 0)) * scan["Actual Loops"] for scan in scans)
-    return Reading(len(asked), {node["Index Name"] for node in nodes if "Index Name" in node}, round(read))
+    return Reading(len(queries), {node["Index Name"] for node in nodes if "Index Name" in node}, round(read))
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

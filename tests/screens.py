@@ -28,7 +28,7 @@ LOOKS = [(width, scheme) for width in (1440, 768, 360) for scheme in ("light", "
 MAX_HEIGHT = 2200
 
 
-def main(wanted: list[str]) -> None:
+def main(names: list[str]) -> None:
     """Take screenshots of all pages, or of the named ones."""
     path = chromium.find()
     if path is None:
@@ -40,13 +40,13 @@ def main(wanted: list[str]) -> None:
             seeded = seed(platform.data_dir, "documents")
             browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
             for width, scheme in LOOKS:
-                take(browser, platform, seeded, wanted, width, scheme)
+                take(browser, platform, seeded, names, width, scheme)
         finally:
             platform.stop()
 
 
 def take(
-    browser: Browser, platform: Platform, seeded: dict[str, Any], wanted: list[str], width: int, scheme: str
+    browser: Browser, platform: Platform, seeded: dict[str, Any], names: list[str], width: int, scheme: str
 ) -> None:
     """Take screenshots of all pages with one look. Staff pages are only taken at desktop size."""
     context = browser.new_context(
@@ -56,15 +56,15 @@ def take(
     )
     page = context.new_page()
     for name, url in SIGNED_OUT_PAGES.items():
-        shoot(page, name, url, wanted, f"{width}-{scheme}")
+        shoot(page, name, url, names, f"{width}-{scheme}")
     sign_in(page, platform)
     for name, url in PAGES.items():
-        shoot(page, name, url.format(**seeded), wanted, f"{width}-{scheme}")
+        shoot(page, name, url.format(**seeded), names, f"{width}-{scheme}")
     if width == LOOKS[0][0]:
         context.clear_cookies()
         sign_in_to_admin(page, platform)
         for name, url in STAFF_PAGES.items():
-            shoot(page, name, url.format(**seeded), wanted, f"{width}-{scheme}")
+            shoot(page, name, url.format(**seeded), names, f"{width}-{scheme}")
     context.close()
 
 
@@ -77,8 +77,8 @@ def sign_in_to_admin(page: Page, platform: Platform) -> None:
     page.get_by_role("link", name="Not now").click()
 
 
-def shoot(page: Page, name: str, url: str, wanted: list[str], look: str) -> None:
-    if wanted and name not in wanted:
+def shoot(page: Page, name: str, url: str, names: list[str], look: str) -> None:
+    if names and name not in names:
         return
     page.goto(url)
     found = complaints(page)
@@ -88,8 +88,8 @@ def shoot(page: Page, name: str, url: str, wanted: list[str], look: str) -> None
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     save(picture, SCREENS / f"{name}-{look}.png")
     if (name, look) in SHOWN:
-        shown = picture.crop((0, 0, picture.width, min(picture.height, SHOWN_HEIGHT)))
-        save(shown, ROOT / "docs" / "screens" / SHOWN[name, look])
+        visible = picture.crop((0, 0, picture.width, min(picture.height, SHOWN_HEIGHT)))
+        save(visible, ROOT / "docs" / "screens" / SHOWN[name, look])
     page.set_viewport_size({"width": int(look.split("-")[0]), "height": 900})
     print(f"{name}-{look}", *found, sep="\n  ")  # noqa: T201
 

@@ -152,8 +152,8 @@ def test_keys_are_shown_once_then_listed_and_revoked(client: Client) -> None:
     assert plaintext not in listed.content.decode()
     assert post(client, "api-keys", **headers).json()["data"]["label"] == "Default"
     assert client.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {plaintext}"}).status_code == 200
-    gone = client.delete(f"/api/v1/api-keys/{key.pk}", headers=headers)
-    assert (gone.status_code, gone.content) == (204, b"")
+    response = client.delete(f"/api/v1/api-keys/{key.pk}", headers=headers)
+    assert (response.status_code, response.content) == (204, b"")
     assert client.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {plaintext}"}).status_code == 401
     assert client.delete(f"/api/v1/api-keys/{key.pk}", headers=headers).status_code == 404
 

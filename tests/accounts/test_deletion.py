@@ -120,7 +120,7 @@ def test_only_billing_records_remain_and_another_account_keeps_everything() -> N
     assert not AgentVersion.objects.filter(agent__developer=developer).exists()
     assert AgentVersion.objects.count() == 1
     released = PhoneNumber.objects.get(developer=developer)
-    assert [one.pk for one in SigningSecret.objects.filter(developer=developer)] == [released.signing_secret_id]
+    assert [secret.pk for secret in SigningSecret.objects.filter(developer=developer)] == [released.signing_secret_id]
     assert rows_of(other) == others
     assert tables_with("ADA") == {"numbers_verificationdocument": 1}  # the name of the carrier's requirement
     assert {"calls_call", "calls_callevent", "calls_transfer", "numbers_phonenumber"} <= tables_with("EVE").keys()

@@ -80,8 +80,8 @@ def test_keys_have_limited_length_and_characters(client: Client, developer: Deve
 
 
 def test_each_account_has_its_own_keys(client: Client, developer: Developer) -> None:
-    for one in (developer, make_developer()):
-        response = post(client, "api-keys", {"label": f"of {one.pk}"}, "same", bearer(one, is_admin=True))
+    for account in (developer, make_developer()):
+        response = post(client, "api-keys", {"label": f"of {account.pk}"}, "same", bearer(account, is_admin=True))
         assert response.status_code == 201
         assert "Idempotency-Replayed" not in response.headers
     # Another credential of the same account shares its keys.

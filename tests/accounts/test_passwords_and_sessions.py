@@ -186,9 +186,9 @@ def test_links_are_throttled_per_account_and_per_address(client: Client, setting
     def ask(email: str, address: str) -> Any:
         return post(client, "auth/password/forgot", {"email": email}, **{"X-Forwarded-For": address})
 
-    assert [ask("a@example.com", "192.0.2.1").status_code for n in range(6)] == [200] * 5 + [429]
+    assert [ask("a@example.com", "192.0.2.1").status_code for _ in range(6)] == [200] * 5 + [429]
     assert ask("a@example.com", "192.0.2.2").status_code == 200
-    statuses = [ask(f"{n}@example.com", "198.51.100.1").status_code for n in range(31)]
+    statuses = [ask(f"{number}@example.com", "198.51.100.1").status_code for number in range(31)]
     assert statuses == [200] * 30 + [429]
     refused = ask("b@example.com", "198.51.100.1")
     message = "Too many password reset requests. Try again later."
@@ -244,7 +244,7 @@ def test_log_out_everywhere(jane: Developer, client: Client, browser: Client) ->
     assert browser.get("/account").content.decode().count("API session") == 2
     response = post(client, "auth/logout-all", **tokens[0])
     assert (response.status_code, response.content) == (204, b"")
-    assert [client.get("/api/v1/auth/me", headers=one).status_code for one in tokens] == [401, 401]
+    assert [client.get("/api/v1/auth/me", headers=headers).status_code for headers in tokens] == [401, 401]
     assert browser.get("/account").status_code == 302
     assert client.get("/api/v1/auth/me", headers=stranger).status_code == 200
     # A key is not a session.

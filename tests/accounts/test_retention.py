@@ -104,17 +104,17 @@ def test_old_transcripts_are_deleted_in_batches_and_new_ones_and_other_accounts_
 ) -> None:
     monkeypatch.setattr(calls_retention, "BATCH", 2)
     developer, other = make_account(), make_account()
-    told = {"dynamic_variables": {"name": "Ada"}, "metadata": {"order": "A-7"}}
-    old = [old_call(developer, days, **told) for days in (8, 9, 9, 30)]
-    old.append(old_call(developer, 31, **told, transcript_deleted_at=timezone.now()))  # deleted by its owner
-    running = old_call(developer, 9, status="answered", ended_at=None, settled_at=None, **told)
+    variables = {"dynamic_variables": {"name": "Ada"}, "metadata": {"order": "A-7"}}
+    old = [old_call(developer, days, **variables) for days in (8, 9, 9, 30)]
+    old.append(old_call(developer, 31, **variables, transcript_deleted_at=timezone.now()))  # deleted by its owner
+    running = old_call(developer, 9, status="answered", ended_at=None, settled_at=None, **variables)
     young, strange = old_call(developer, 6), old_call(other, 400)
     retention.set_periods(developer, {"transcripts": 7})
     retention.delete_expired()
     assert [said(call) for call in old] == [(0, [], None)] * 5
     assert [said(call)[0] for call in (running, young, strange)] == [1, 1, 1]
     assert [(call.dynamic_variables, call.metadata) for call in old] == [({}, {})] * 5
-    assert (running.dynamic_variables, running.metadata) == tuple(told.values())
+    assert (running.dynamic_variables, running.metadata) == tuple(variables.values())
     assert CallEvent.objects.count() == 8
     assert Call.objects.filter(transcript_deleted_at=None).count() == 3
     page = signed_in_client(developer).get(f"/calls/{old[0].pk}").content.decode()
@@ -127,12 +127,12 @@ def test_finished_scheduled_calls_lose_their_variables(monkeypatch: pytest.Monke
     monkeypatch.setattr(calls_retention, "BATCH", 2)
     developer, other = make_account(), make_account()
     old = [scheduled_call(developer, 8, status) for status in ("dialed", "not_dialed", "canceled")]
-    kept = [scheduled_call(developer, 6, "dialed"), scheduled_call(developer, None, "waiting")]
-    kept.append(scheduled_call(other, 8, "dialed"))
+    recent = [scheduled_call(developer, 6, "dialed"), scheduled_call(developer, None, "waiting")]
+    recent.append(scheduled_call(other, 8, "dialed"))
     retention.set_periods(developer, {"transcripts": 7})
     retention.delete_expired()
     left = dict(ScheduledCall.objects.values_list("pk", "dynamic_variables"))
-    assert left == {**{one.pk: {} for one in old}, **{one.pk: {"name": "Ada"} for one in kept}}
+    assert left == {**{call.pk: {} for call in old}, **{call.pk: {"name": "Ada"} for call in recent}}
     assert list(calls_retention.delete_transcripts(developer.pk, timezone.now() - timedelta(days=7))) == []
 
 
@@ -148,14 +148,14 @@ def scheduled_call(developer: Developer, days: int | None, status: str) -> Sched
 
 def test_old_timelines_and_webhook_logs_are_deleted() -> None:
     developer = make_account()
-    old, young = old_call(developer, 31), old_call(developer, 29)
-    gone, kept, waiting = delivery(developer, 31), delivery(developer, 29), delivery(developer, 31, "pending")
+    old_entry, young = old_call(developer, 31), old_call(developer, 29)
+    expired, recent, waiting = delivery(developer, 31), delivery(developer, 29), delivery(developer, 31, "pending")
     retention.set_periods(developer, {"events": 30, "webhook_logs": 30})
     retention.delete_expired()
     assert list(CallEvent.objects.values_list("call_id", flat=True)) == [young.pk]
-    assert set(WebhookDelivery.objects.values_list("pk", flat=True)) == {kept.pk, waiting.pk}
-    assert not WebhookAttempt.objects.filter(delivery_id=gone.pk).exists()
-    assert said(old)[0] == 1
+    assert set(WebhookDelivery.objects.values_list("pk", flat=True)) == {recent.pk, waiting.pk}
+    assert not WebhookAttempt.objects.filter(delivery_id=expired.pk).exists()
+    assert said(old_entry)[0] == 1
 
 
 def test_documents_that_are_no_longer_needed_are_deleted(documents: Path) -> None:
@@ -174,8 +174,8 @@ def test_documents_that_are_no_longer_needed_are_deleted(documents: Path) -> Non
         document.file.save("proof.pdf", ContentFile(b"%PDF-1"))
     retention.set_periods(developer, {"documents": 30})
     retention.delete_expired()
-    kept = VerificationDocument.objects.exclude(file="").values_list("name", flat=True)
-    assert sorted(kept) == ["in force", "recently rejected"]
+    names = VerificationDocument.objects.exclude(file="").values_list("name", flat=True)
+    assert sorted(names) == ["in force", "recently rejected"]
     assert len(list(documents.rglob("*.pdf"))) == 2
     assert Verification.objects.count() == 4
 
@@ -207,14 +207,14 @@ def test_a_file_that_the_storage_cannot_delete_does_not_block_anything_else(
                 finished_at=now - timedelta(40),
             )
         retention.set_periods(developer, {"documents": 30, "recordings": 30})
-    kept = VerificationDocument.objects.filter(name="kept").order_by("pk")[0]
-    blocked = [documents / kept.file.name, recordings_folder / f"calls/kept-{accounts[0].pk}.wav"]
+    blocked_document = VerificationDocument.objects.filter(name="kept").order_by("pk")[0]
+    blocked = [documents / blocked_document.file.name, recordings_folder / f"calls/kept-{accounts[0].pk}.wav"]
     for path in blocked:  # a directory that is not empty cannot be unlinked
         path.unlink()
         (path / "x").mkdir(parents=True)
     with pytest.raises(StorageUnavailable):
         retention.delete_expired()
-    assert list(VerificationDocument.objects.exclude(file="").values_list("pk", flat=True)) == [kept.pk]
+    assert list(VerificationDocument.objects.exclude(file="").values_list("pk", flat=True)) == [blocked_document.pk]
     assert Recording.objects.filter(deleted_at=None).count() == 0
     assert Recording.objects.exclude(name="").count() == 1
     with pytest.raises(StorageUnavailable):

@@ -63,9 +63,9 @@ def test_rows_are_read_in_pages_and_each_is_read_once(moment: str, newest_first:
     rows = DoNotCallNumber.objects.filter(developer=developer)
     sign = "-" if newest_first else ""
     expected = list(rows.order_by(*([sign + moment] if moment else []), f"{sign}pk").values_list("pk", flat=True))
-    with CaptureQueriesContext(connection) as asked:
+    with CaptureQueriesContext(connection) as queries:
         assert [row.pk for row in in_pages(rows, moment, newest_first=newest_first)] == expected
-    assert len(asked) == 3
+    assert len(queries) == 3
 
 
 @pytest.mark.django_db(transaction=True)

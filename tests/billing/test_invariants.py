@@ -107,8 +107,8 @@ class Money(RuleBasedStateMachine):
         intent = data.draw(st.sampled_from(sorted(self.paid)))
         amount = self.paid.pop(intent)
         report = {"object": "dispute", "id": f"dp_{self.count}", "payment_intent": intent, "amount": int(amount * 100)}
-        told = ["needs_response", outcome]
-        for status in reversed(told) if late else told:
+        statuses = ["needs_response", outcome]
+        for status in reversed(statuses) if late else statuses:
             self.perform(lambda: refunds.on_dispute({**report, "status": status}), repeats=repeats)  # noqa: B023
         if outcome == "lost":
             self.expected -= amount

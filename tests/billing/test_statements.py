@@ -116,8 +116,8 @@ def test_the_pdf(developer: Developer) -> None:
     lines = [line.strip() for line in PdfReader(io.BytesIO(response.content)).pages[0].extract_text().splitlines()]
     assert "Statement March 2026" in lines
     assert any(line.startswith("Café ?ód?, zoe@example.com.") for line in lines)
-    for shown in ("Opening balance 20.00", "Telephony 2 -0.20", "AI model 1 -0.063", "Closing balance 24.737"):
-        assert shown in lines
+    for text in ("Opening balance 20.00", "Telephony 2 -0.20", "AI model 1 -0.063", "Closing balance 24.737"):
+        assert text in lines
     assert "Mar 9 About e 10.00" in lines
     assert lines[lines.index("Date USD") + 1 :][:3] == ["Mar 1 0.143", "Mar 9 0.12", "Mar 31 5.00"]
 

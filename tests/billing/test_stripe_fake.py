@@ -49,8 +49,8 @@ def test_a_checkout_is_paid_and_its_card_saved(fake: FakeStripe, client: sdk.Str
     assert intent.payment_method.card is not None
     assert (intent.status, intent.amount_received, intent.payment_method.card.last4) == ("succeeded", 2000, "4444")
     assert dict(intent.metadata.to_dict()) == {"payment": "17"}
-    kept = client.v1.customers.payment_methods.list(customer.id)
-    assert [one.id for one in kept.auto_paging_iter()] == [intent.payment_method.id]
+    methods = client.v1.customers.payment_methods.list(customer.id)
+    assert [method.id for method in methods.auto_paging_iter()] == [intent.payment_method.id]
     client.v1.payment_methods.detach(intent.payment_method.id)
     assert client.v1.customers.payment_methods.list(customer.id).data == []
     with pytest.raises(sdk.InvalidRequestError, match="not attached"):
@@ -107,8 +107,8 @@ def test_refunds_and_disputes_send_events(fake: FakeStripe, client: sdk.StripeCl
         client.v1.refunds.create({"payment_intent": intent.id, "amount": 1501})
     dispute = fake.account.dispute(intent.id)
     fake.account.close_dispute(dispute["id"], "won")
-    told = [event.type for event in client.v1.events.list().auto_paging_iter()]
-    assert told == [
+    event_types = [event.type for event in client.v1.events.list().auto_paging_iter()]
+    assert event_types == [
         "charge.dispute.closed", "charge.dispute.created", "charge.refunded", "refund.created",
         "payment_intent.succeeded", "charge.succeeded",
     ]  # fmt: skip

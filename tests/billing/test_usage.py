@@ -95,8 +95,8 @@ def test_a_month_has_the_documented_shape(developer: Developer) -> None:
             {"model": None, "calls": 1, "minutes": 1, "cost": "0.04"},
         ],
     }
-    assert [one["date"] for one in daily] == [f"2026-03-{number:02}" for number in range(1, 32)]
-    assert {one["date"]: one for one in daily if one["cost"] != "0.00"} == {
+    assert [day["date"] for day in daily] == [f"2026-03-{number:02}" for number in range(1, 32)]
+    assert {day["date"]: day for day in daily if day["cost"] != "0.00"} == {
         "2026-03-02": {
             "date": "2026-03-02",
             "calls": 2,

@@ -22,7 +22,7 @@ def test_the_page_shows_the_month(empty_redis: object) -> None:
     settle(number, day(2), 95, agent=make_agent(developer=developer, name="Desk <b>"))
     client = Client()
     client.force_login(developer)
-    shown = client.get("/usage?period=2026-03").content.decode()
+    html = client.get("/usage?period=2026-03").content.decode()
     for text in (
         "March 2026",
         "$0.14</",
@@ -30,7 +30,7 @@ def test_the_page_shows_the_month(empty_redis: object) -> None:
         "Desk &lt;b&gt;",
         'href="?period=2026-02"',
     ):
-        assert text in shown
+        assert text in html
     assert "No costs in" in client.get("/usage").content.decode()
     for wrong in ("soon", "", "2026-13", "2026-3", "0000-01", "2026-03-01"):
         page = client.get("/usage", {"period": wrong}, follow=True)

@@ -169,8 +169,8 @@ def fill_call(call: Call) -> None:
             tool_ms=tools, own_ms=3, playout_ms=45, total_ms=328 + model + tools,
         )  # fmt: skip
     deliver(call, "call.started", {}, 200, "")
-    asked = {"tool": "check_availability", "arguments": {"date": "2026-11-27"}}
-    deliver(call, "call.tool_call", asked, 200, '{"result":{"times":["19:30","21:00"]}}')
+    tool_call = {"tool": "check_availability", "arguments": {"date": "2026-11-27"}}
+    deliver(call, "call.tool_call", tool_call, 200, '{"result":{"times":["19:30","21:00"]}}')
     deliver(call, "call.hangup", {"duration_seconds": call.duration_seconds}, 500, "upstream is down")
 
 

@@ -19,26 +19,26 @@ def test_the_first_invalid_field_has_the_focus(demo_page: Page) -> None:
 
 
 def test_leaving_asks_about_unsaved_changes_only(demo_page: Page, seeded: dict[str, Any]) -> None:
-    page, asked, path = demo_page, [], f"/numbers/{seeded['number']}"
+    page, dialogs, path = demo_page, [], f"/numbers/{seeded['number']}"
 
     def answer(dialog: Dialog) -> None:
-        asked.append(dialog.type)
+        dialogs.append(dialog.type)
         dialog.accept()
 
     page.on("dialog", answer)
     page.goto(path)
     page.goto("/numbers")  # nothing was typed
-    assert asked == []
+    assert dialogs == []
     page.goto(path)
     page.locator("#id_label").fill("Baker")
     page.goto("/numbers")
-    assert asked == ["beforeunload"]
+    assert dialogs == ["beforeunload"]
     page.goto(path)
     page.locator("#id_label").fill("Baker")
     page.get_by_role("button", name="Save changes").click()
     expect(page.locator("#messages")).to_contain_text("Saved.")
     page.goto("/numbers")
-    assert asked == ["beforeunload"]
+    assert dialogs == ["beforeunload"]
 
 
 def test_an_expired_form_is_restored(demo_page: Page, seeded: dict[str, Any], complaints: list[str]) -> None:

@@ -108,7 +108,7 @@ def complaints(page: Page, rules: dict[str, Any]) -> list[str]:
     found = page.evaluate("(options) => axe.run(options)", {"resultTypes": ["violations"], "rules": rules})[
         "violations"
     ]
-    return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found]
+    return [f"{violation['id']}: {violation['nodes'][0]['html'][:200]}" for violation in found]
 
 
 def press(page: Page, what: str) -> None:

@@ -14,8 +14,8 @@ pytestmark = pytest.mark.browser
 
 
 def own_number(page: Page) -> str:
-    shown = page.locator(".page-head strong").inner_text()
-    return re.sub(r"[^+\d]", "", shown)
+    number = page.locator(".page-head strong").inner_text()
+    return re.sub(r"[^+\d]", "", number)
 
 
 def state(page: Page, name: str) -> None:
@@ -116,7 +116,7 @@ def test_the_selected_microphone_is_used_and_a_denial_explained(
     page.add_init_script("""
         navigator.mediaDevices.enumerateDevices = async () => [{ kind: "audioinput", deviceId: "h1", label: "Headset" }];
         navigator.mediaDevices.getUserMedia = async (wanted) => {
-            window.asked = wanted.audio.deviceId;
+            window.microphone = wanted.audio.deviceId;
             throw new DOMException("denied", "NotAllowedError");
         };
     """)
@@ -126,7 +126,7 @@ def test_the_selected_microphone_is_used_and_a_denial_explained(
     page.get_by_label("Microphone").select_option(label="Headset")
     page.get_by_role("button", name="Call", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("Microphone access was denied.")
-    assert page.evaluate("window.asked") == {"exact": "h1"}
+    assert page.evaluate("window.microphone") == {"exact": "h1"}
     state(page, "ready")
     page.goto("/sandbox")
     expect(page.get_by_label("Microphone")).to_have_value("h1")  # the browser remembers it

@@ -62,8 +62,8 @@ def test_documents_are_submitted_and_approved_and_the_number_bought(
     expect(page.get_by_text("You are verified")).to_be_visible(timeout=TIMEOUT_MS)
     page.goto("/numbers/buy?country=GB&number_type=local&area_code=&contains=")
     row = page.locator("tbody tr").first
-    shown = row.locator("strong").inner_text()
+    label = row.locator("strong").inner_text()
     row.get_by_role("link", name="Buy +44").click()
     page.get_by_role("dialog").get_by_label("Who answers?").select_option("nobody")
     page.get_by_role("dialog").get_by_role("button", name="Buy for").click()
-    expect(page.locator("h1")).to_have_text(shown, timeout=TIMEOUT_MS)
+    expect(page.locator("h1")).to_have_text(label, timeout=TIMEOUT_MS)

@@ -133,8 +133,8 @@ def test_the_units_run_the_same_commands_as_the_image() -> None:
             f"exec python {command}".replace(f" {role}", ' "$1"') in entrypoint
             or f"exec python {command} ;;" in entrypoint
         )
-    wanted = re.findall(r"bubblyphone-(\w+)(?:@\d+)?\.service", (DEPLOY / "systemd/bubblyphone.target").read_text())
-    assert {*wanted} == ROLES - {"exchange", "prepare"}
+    roles = re.findall(r"bubblyphone-(\w+)(?:@\d+)?\.service", (DEPLOY / "systemd/bubblyphone.target").read_text())
+    assert {*roles} == ROLES - {"exchange", "prepare"}
     common = (DEPLOY / "systemd/bubblyphone-.service.d/common.conf").read_text()
     names = re.findall(r"([A-Z_]+)=", " ".join(re.findall(r"^Environment=(.*)", common, re.M)))
     assert [name for name in names if not is_known(name)] == []
@@ -164,11 +164,11 @@ def test_a_management_command_has_the_environment_of_the_units(tmp_path: Path) -
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         path.chmod(0o755)
-    said = subprocess.run(
+    result = subprocess.run(
         ["sh", script, "backup", "a b"], check=True, capture_output=True, text=True,
         env={"PATH": f"{runuser.parent}:/usr/bin:/bin"},
     ).stdout  # fmt: skip
-    assert said.split("|") == [
+    assert result.split("|") == [
         "postgresql://u:p$1@h/d?sslmode=require&connect_timeout=5", "s3://k:s@h/b c;#d", "`id` $(id)", "a=b",
         "/var/lib/bubblyphone", "manage.py backup a b", "",
     ]  # fmt: skip

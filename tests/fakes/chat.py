@@ -40,10 +40,10 @@ class FakeChat:
         return web.json_response(completion)
 
 
-def check_strict(wanted: dict[str, Any]) -> None:
+def check_strict(json_schema: dict[str, Any]) -> None:
     """OpenAI's rules for a strict schema: every property is required, no others are allowed, and the schema is valid."""
-    schema = wanted["schema"]
+    schema = json_schema["schema"]
     jsonschema.Draft202012Validator.check_schema(schema)
-    assert wanted["strict"] is True
+    assert json_schema["strict"] is True
     assert schema["additionalProperties"] is False
     assert sorted(schema["required"]) == sorted(schema["properties"])

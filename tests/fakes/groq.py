@@ -67,7 +67,7 @@ def refusal(status: int, message: str) -> web.Response:
     return web.json_response({"error": {"message": message, "type": "refused"}}, status=status)
 
 
-def verbose(said: list[tuple[float, float, str]], seconds: float) -> dict[str, Any]:
+def verbose(spoken: list[tuple[float, float, str]], seconds: float) -> dict[str, Any]:
     """The body for `response_format=verbose_json`."""
     segments = [
         {
@@ -82,7 +82,7 @@ def verbose(said: list[tuple[float, float, str]], seconds: float) -> dict[str, A
             "compression_ratio": 0.8,
             "no_speech_prob": 1e-11 if not text.startswith("?") else 0.9,
         }
-        for place, (start, end, text) in enumerate(said)
+        for place, (start, end, text) in enumerate(spoken)
     ]
     text = "".join(str(segment["text"]) for segment in segments)
     body = {"task": "transcribe", "language": "English", "duration": seconds, "text": text, "segments": segments}

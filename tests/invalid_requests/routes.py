@@ -12,17 +12,17 @@ _FITTING = {"int": "1", "str": "x", "slug": "x", "path": "x/y", "uuid": "0000000
 
 
 def _leaves(resolver: URLResolver, prefix: str = "/") -> Iterator[tuple[str, URLPattern]]:
-    for one in resolver.url_patterns:
-        path = f"{prefix}{one.pattern}"
-        if isinstance(one, URLPattern):
-            yield path, one
+    for pattern in resolver.url_patterns:
+        path = f"{prefix}{pattern.pattern}"
+        if isinstance(pattern, URLPattern):
+            yield path, pattern
         elif path != "/admin/":
-            yield from _leaves(one, path)
+            yield from _leaves(pattern, path)
 
 
 def page_routes() -> list[tuple[str, Any]]:
     """Path, with its parameters in angle brackets, and view of every route outside the API."""
-    return [(path, one.callback) for path, one in _leaves(get_resolver()) if not path.startswith("/api/")]
+    return [(path, pattern.callback) for path, pattern in _leaves(get_resolver()) if not path.startswith("/api/")]
 
 
 def filled(path: str, **known: Any) -> str:

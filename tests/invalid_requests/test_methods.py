@@ -22,9 +22,9 @@ def allowed(answer: Any) -> set[str]:
 def test_pages(path: str) -> None:
     url = filled(path)
     visitor = Client(enforce_csrf_checks=True)
-    told = visitor.options(url)
-    assert (told.status_code, told.content) == (204, b"")
-    methods = allowed(told) - {"OPTIONS"}
+    response = visitor.options(url)
+    assert (response.status_code, response.content) == (204, b"")
+    methods = allowed(response) - {"OPTIONS"}
     assert methods in KINDS
     for client in (visitor, signed_in_client(make_developer())):
         for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW"}:
@@ -44,8 +44,8 @@ def test_the_api(settings: Any) -> None:
     for path, methods in by_path.items():
         url = f"/api/v1{path.format(id='1', code='GB')}"
         methods |= {"OPTIONS", *({"HEAD"} if "GET" in methods else ())}
-        told = client.options(url)
-        assert (told.status_code, allowed(told)) == (204, methods), path
+        response = client.options(url)
+        assert (response.status_code, allowed(response)) == (204, methods), path
         for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW"} - methods:
             answer = client.generic(method, url, headers=headers)
             assert (answer.status_code, allowed(answer)) == (405, methods), f"{method} {path}"

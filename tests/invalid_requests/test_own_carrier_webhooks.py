@@ -55,8 +55,8 @@ def account(settings: Any) -> Iterator[CarrierAccount]:
 
 
 def report(account: CarrierAccount, settings: Any, name: str, params: dict[str, str], **query: str) -> int:
-    asked = f"?{urlencode(query)}" if query else ""
-    url = f"{account.webhook_url}/{name}{asked}"
+    query_string = f"?{urlencode(query)}" if query else ""
+    url = f"{account.webhook_url}/{name}{query_string}"
     headers = {"X-Twilio-Signature": RequestValidator(TOKEN).compute_signature(url, params)}
     return (
         Client(raise_request_exception=False)
@@ -79,10 +79,10 @@ def requests() -> Iterator[tuple[str, dict[str, str], dict[str, str]]]:
             yield name, CALL | {"CallSid": text}, {}
             yield name, CALL, {"state": text, "joins": text, "n": text, "mark": text}
     for date in DATES:
-        about = {"Timestamp": date, "RecordingStartTime": date, "RecordingStatus": "completed"}
-        about |= {"RecordingSid": "RE1", "RecordingUrl": "https://a.example/r"}
-        yield "status", CALL | about, {}
-        yield "recording", CALL | about, {}
+        recording = {"Timestamp": date, "RecordingStartTime": date, "RecordingStatus": "completed"}
+        recording |= {"RecordingSid": "RE1", "RecordingUrl": "https://a.example/r"}
+        yield "status", CALL | recording, {}
+        yield "recording", CALL | recording, {}
 
 
 def test_odd_reports(account: CarrierAccount, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:

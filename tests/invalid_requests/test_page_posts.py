@@ -150,7 +150,7 @@ def test_odd_fields(pages: Pages) -> None:
         for text, itself in product(texts[place % step :: step], form_selectors(path)):
             fields = dict.fromkeys(names, text[:5000]) | itself
             parts = b"".join(
-                PART % (name.encode(), one.encode("utf-8", "surrogatepass")) for name, one in fields.items()
+                PART % (name.encode(), value.encode("utf-8", "surrogatepass")) for name, value in fields.items()
             )
             pages.send(path, repr(text[:40]), MULTIPART, parts.replace(b"\x00", b"") + b"--b--\r\n")
 

@@ -107,7 +107,7 @@ async def test_an_impossible_path_is_refused(path: str) -> None:
 
 
 def test_there_are_no_other_routes() -> None:
-    routes = [str(one.pattern) for one in [*call_sockets, *sandbox_sockets]]
+    routes = [str(route.pattern) for route in [*call_sockets, *sandbox_sockets]]
     assert routes == [
         "media/<str:token>",
         "media/<str:node>/<str:token>",

@@ -90,13 +90,13 @@ NUMBERED_BY_READING = "webhooks_event"
 def rows() -> dict[str, str]:
     """A fingerprint of each table that has rows, except those in UNCOUNTED and the numbers of events."""
     names = set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - UNCOUNTED
-    asked = []
+    queries = []
     for name in sorted(names):
         position = " - 'position'" if name == NUMBERED_BY_READING else ""
         row = f"md5((to_jsonb(t) - 'last_used_at' - 'last_seen_at'{position})::text)"
-        asked.append(f"SELECT '{name}', md5(string_agg({row}, '' ORDER BY {row})) FROM {name} t")  # noqa: S608
+        queries.append(f"SELECT '{name}', md5(string_agg({row}, '' ORDER BY {row})) FROM {name} t")  # noqa: S608
     with connection.cursor() as cursor:
-        cursor.execute(" UNION ALL ".join(asked))
+        cursor.execute(" UNION ALL ".join(queries))
         return {name: found for name, found in cursor.fetchall() if found}
 
 

@@ -76,9 +76,9 @@ async def kill(machines: Machines, vendors: Vendors, collector: RecordingServer,
         findings = await traffic.finish(gap_seconds=10.0)
         output, _ = await asyncio.to_thread(caller.communicate, timeout=150)
         say(output)
-        said = " ".join(entry["text"] for entry in await machines.transcript(spoken_call) if entry["role"] == "model")
-        if caller.returncode or "saturday morning" not in said.lower():
-            findings.problems.append(f"the spoken call: status {caller.returncode}, {said!r}")
+        words = " ".join(entry["text"] for entry in await machines.transcript(spoken_call) if entry["role"] == "model")
+        if caller.returncode or "saturday morning" not in words.lower():
+            findings.problems.append(f"the spoken call: status {caller.returncode}, {words!r}")
         ids = [row["id"] for row in await machines.get(f"/calls?phone_number_id={traffic.number.id}&per_page=100")]
         analyzed = "SELECT 1 FROM calls_analysis WHERE call_id = %s AND status <> 'pending'"
         await machines.until(lambda: machines.query(analyzed, spoken_call), 60)

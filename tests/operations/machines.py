@@ -110,7 +110,9 @@ class Machines(Platform):
         text = (PROJECT / "deploy/haproxy.cfg").read_text()
         text = re.sub(r"^\t(bind :443|http-request redirect scheme).*\n", "", text, flags=re.M)
         text = text.replace("bind :80", f"bind 127.0.0.1:{self.port}").replace("maxconn 20000", "maxconn 2000")
-        text = re.sub(r"(server ([a-z]+-\d)) [\d.:]+", lambda m: f"{m[1]} 127.0.0.1:{self._ports[m[2]]}", text)
+        text = re.sub(
+            r"(server ([a-z]+-\d)) [\d.:]+", lambda match: f"{match[1]} 127.0.0.1:{self._ports[match[2]]}", text
+        )
         path = self.data_dir / "haproxy.cfg"
         path.write_text(text)
         proxy = subprocess.Popen(

@@ -92,23 +92,25 @@ class Traffic:
 
     async def _check_transcript(self, call_id: int) -> None:
         """Call this after it was announced as ready, because the last words are written after the call ends."""
-        said = [entry["text"] for entry in await self.machines.transcript(call_id)]
+        texts = [entry["text"] for entry in await self.machines.transcript(call_id)]
         # An interrupted answer has only the words that were heard.
-        if not said or not all(text and "A story.".startswith(text) for text in said):
-            self.findings.problems.append(f"call {call_id}: transcript {said}")
+        if not texts or not all(text and "A story.".startswith(text) for text in texts):
+            self.findings.problems.append(f"call {call_id}: transcript {texts}")
 
     async def _check_webhooks(self, call_ids: set[int]) -> None:
-        wanted = {(event, str(call_id)) for event in EVENTS for call_id in call_ids}
+        expected = {(event, str(call_id)) for event in EVENTS for call_id in call_ids}
 
         def received() -> Counter[tuple[str, int]]:
             return Counter((message.event, message.json["call_id"]) for message in self.receiver.messages)
 
         with suppress(AssertionError):
-            await self.machines.until(lambda: wanted <= received().keys(), 90)
+            await self.machines.until(lambda: expected <= received().keys(), 90)
         await asyncio.sleep(2)
         found = received()
-        self.findings.problems += [f"webhook lost: {name} of call {call_id}" for name, call_id in wanted - found.keys()]
-        self.findings.problems += [f"unexpected webhook: {each}" for each in found.keys() - wanted]
+        self.findings.problems += [
+            f"webhook lost: {name} of call {call_id}" for name, call_id in expected - found.keys()
+        ]
+        self.findings.problems += [f"unexpected webhook: {each}" for each in found.keys() - expected]
         ids = Counter((message.headers["x-webhook-id"]) for message in self.receiver.messages)
         self.findings.problems += [
             f"two webhooks for one {event}"

@@ -77,7 +77,7 @@ def test_a_single_api_session_can_be_ended(developer: Developer, client: Client)
     first = SessionToken.objects.order_by("pk")[0]
     assert browser(make_developer()).post(f"/account/sessions/{first.pk}/end").status_code == 404
     assert browser(developer).post(f"/account/sessions/{first.pk}/end").status_code == 302
-    assert [client.get("/api/v1/auth/me", headers=one).status_code for one in headers] == [401, 200]
+    assert [client.get("/api/v1/auth/me", headers=header).status_code for header in headers] == [401, 200]
 
 
 def test_changing_the_password_signs_out_all_other_browsers(developer: Developer) -> None:
@@ -165,7 +165,7 @@ def test_a_deleted_account_keeps_its_payment_records(
     balance = ledger.balance(developer.pk)
     assert here.post("/account/delete", {"password": PASSWORD})["Location"] == "/login"
     # Nobody can sign in anymore, immediately.
-    assert [one.get("/account").status_code for one in (here, there)] == [302, 302]
+    assert [browser.get("/account").status_code for browser in (here, there)] == [302, 302]
     assert client.get("/api/v1/auth/me", headers=headers).status_code == 401
     assert "Wrong email or password" in Client().post("/login", {"email": email, "password": PASSWORD}).content.decode()
     assert "accounts.account_deletion.finish" in {job.func() for job in OrmQ.objects.all()}

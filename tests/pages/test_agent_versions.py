@@ -76,9 +76,9 @@ def test_a_longer_list_of_versions_needs_no_more_queries() -> None:
     counts = []
     for greeting in ("One.", "Two.", "Three."):
         agent = update_agent(agent=agent, changes={"greeting_message": greeting})
-        with CaptureQueriesContext(connection) as asked:
+        with CaptureQueriesContext(connection) as queries:
             assert client.get(f"/agents/{agent.pk}/versions").status_code == 200
-        counts.append(len(asked))
+        counts.append(len(queries))
     assert counts[1] == counts[2]
 
 
@@ -150,13 +150,13 @@ def test_a_number_keeps_its_pinned_version_and_calls_show_which_one_spoke(client
     assert patch({"agent_version": 1})["data"]["agent_version"] == 1
     assert patch({"agent_version": 7})["errors"] == {"agent_version": ["The agent has no version 7."]}
     update_agent(agent=agent, changes={"system_prompt": "Another.", "tools": None})
-    kept = incoming(PhoneNumber.objects.get(pk=number.pk), "one")
-    assert (kept.agent_version, kept.settings.system_prompt) == (1, SETTINGS["system_prompt"])
-    assert str(kept.settings.max_cost_per_call) == "0.50"
+    call = incoming(PhoneNumber.objects.get(pk=number.pk), "one")
+    assert (call.agent_version, call.settings.system_prompt) == (1, SETTINGS["system_prompt"])
+    assert str(call.settings.max_cost_per_call) == "0.50"
     assert patch({"agent_version": None})["data"]["agent_version"] is None
     live = incoming(PhoneNumber.objects.get(pk=number.pk), "two")
     assert (live.agent_version, live.settings.system_prompt) == (2, "Another.")
-    html = signed_in_client(developer).get(f"/calls/{kept.pk}").content.decode()
+    html = signed_in_client(developer).get(f"/calls/{call.pk}").content.decode()
     assert f'<a href="/agents/{agent.pk}/versions/1">version 1</a>' in html
 
 

@@ -35,9 +35,9 @@ def client(number: PhoneNumber) -> Client:
     return signed_in_client(number.developer)
 
 
-def call_of(number: PhoneNumber, *said: str, **fields: Any) -> Call:
+def call_of(number: PhoneNumber, *texts: str, **fields: Any) -> Call:
     call = make_call(number.developer, number, **fields)
-    for text in said:
+    for text in texts:
         TranscriptEntry.objects.create(call=call, role="user", text=text, spoken_at=NOON)
     return call
 
@@ -78,8 +78,8 @@ def test_a_repeated_digit_is_searched_among_the_newest_calls(
     def found(text: str) -> tuple[list[int], bool]:
         html = client.get("/calls", {"q": text}).content.decode()
         assert_valid_page(html)
-        shown = [call.pk for call in (old, other, new) if f'href="/calls/{call.pk}"' in html]
-        return shown, "Among the newest" in html
+        listed = [call.pk for call in (old, other, new) if f'href="/calls/{call.pk}"' in html]
+        return listed, "Among the newest" in html
 
     assert found("00000") == ([new.pk], True)
     assert found("000 005") == ([old.pk, new.pk], False)

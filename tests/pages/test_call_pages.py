@@ -39,7 +39,7 @@ def ended_call(number: PhoneNumber, began_at: datetime = NOON, **fields: Any) ->
 
 def test_everything_with_a_time_is_on_one_timeline(client: Client, number: PhoneNumber) -> None:
     call = ended_call(number)
-    said = TranscriptEntry.objects.create(
+    entry = TranscriptEntry.objects.create(
         call=call, role="user", text="Are you <open> on Sundays?", spoken_at=NOON + timedelta(seconds=20)
     )
     event = CallEvent.objects.create(
@@ -48,8 +48,8 @@ def test_everything_with_a_time_is_on_one_timeline(client: Client, number: Phone
     html = client.get(f"/calls/{call.pk}").content.decode()
     assert_valid_page(html)
     assert 'data-seconds="80.0"' in html
-    assert f'<li class="user" id="said-{said.pk}" data-at="20.0">' in html
-    assert f'<a href="#said-{said.pk}" data-at="20.0" tabindex="-1"><rect class="user" x="226.0" width="24.0"' in html
+    assert f'<li class="user" id="said-{entry.pk}" data-at="20.0">' in html
+    assert f'<a href="#said-{entry.pk}" data-at="20.0" tabindex="-1"><rect class="user" x="226.0" width="24.0"' in html
     assert f'<li id="event-{event.pk}" data-at="40.2" class="bad">' in html
     assert f'<a href="#event-{event.pk}" data-at="40.2" tabindex="-1"><rect class="bad" x="502.5" width="3.0"' in html
     assert "<title>Are you &lt;open&gt; on Sundays?</title>" in html
@@ -236,7 +236,7 @@ def test_pages_need_few_queries(client: Client, number: PhoneNumber, django_asse
 
 def test_bars_are_where_someone_spoke(client: Client, number: PhoneNumber) -> None:
     call = ended_call(number)
-    said = TranscriptEntry.objects.create(call=call, role="user", text="Hello?", spoken_at=NOON + timedelta(seconds=9))
+    entry = TranscriptEntry.objects.create(call=call, role="user", text="Hello?", spoken_at=NOON + timedelta(seconds=9))
     answer = TranscriptEntry.objects.create(
         call=call, role="model", text="One moment.", spoken_at=NOON + timedelta(seconds=30)
     )
@@ -249,7 +249,7 @@ def test_bars_are_where_someone_spoke(client: Client, number: PhoneNumber) -> No
         r'<a href="#([^"]+)" data-at="([\d.]+)"[^>]*><rect class="(\w+)" x="([\d.]+)" width="([\d.]+)"', html
     )
     assert bars == [
-        (f"said-{said.pk}", "8.0", "user", "100.0", "7.5"),
+        (f"said-{entry.pk}", "8.0", "user", "100.0", "7.5"),
         (f"said-{answer.pk}", "10.2", "model", "128.0", "9.5"),
         (f"said-{answer.pk}", "30.0", "model", "375.0", "50.0"),
     ]

@@ -110,8 +110,8 @@ def test_a_draft_is_saved_as_typed_and_published_as_a_whole(client: Client, agen
     assert "Draft saved" in state
     html = client.get(path).content.decode()
     assert_valid_page(html)
-    kept = typed(html)
-    assert (kept["system_prompt"], kept["tools"]) == ("Half a {{", "[{")
+    values = typed(html)
+    assert (values["system_prompt"], values["tools"]) == ("Half a {{", "[{")
     assert "Not published" in html
     assert "This is not valid JSON" in client.get(f"{path}/draft/changes").content.decode()
     agent.refresh_from_db()

@@ -77,7 +77,9 @@ def test_the_live_list_gets_each_new_event_once(client: Client, developer: Devel
         made = [put(developer, kind).public_id for kind in kinds]
         path = re.findall(r'id="tail"[^>]* hx-get="([^"]+)"', page)[0].replace("&amp;", "&")
         page = text_of(client, path)
-        assert shown(page) == [one for one, kind in reversed([*zip(made, kinds, strict=True)]) if kind == "call.hangup"]
+        assert shown(page) == [
+            event for event, kind in reversed([*zip(made, kinds, strict=True)]) if kind == "call.hangup"
+        ]
         seen += shown(page)
     assert len(seen) == 3
     assert "Paused" in text_of(client, path.replace("count=2", "count=499"))
@@ -154,7 +156,7 @@ def test_a_time_range_is_resent_whether_or_not_it_was_delivered(client: Client, 
     }
     answer = client.post("/events/resend", form, follow=True).content.decode()
     assert "Resending 2 events." in answer
-    assert {(one.event_id, one.webhook_id, one.status, one.url) for one in deliveries} == {
+    assert {(delivery.event_id, delivery.webhook_id, delivery.status, delivery.url) for delivery in deliveries} == {
         (before_endpoint.pk, before_endpoint.public_id, "pending", f"{URL}/new"),
         (received.pk, received.public_id, "pending", f"{URL}/new"),
         (waiting.pk, waiting.public_id, "pending", URL),

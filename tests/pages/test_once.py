@@ -91,7 +91,9 @@ def test_tools_are_imported_once() -> None:
     tool = {"name": "rooms", "parameters": {}, "url": "http://127.0.0.1:9/rooms"}
     form = {"add": "1", "tool": json.dumps(tool), "csrfmiddlewaretoken": token_on(browser, path)}
     responses = press(browser, path, form)
-    assert [(one.status_code, one["Location"]) for one in responses] == [(302, f"/agents/{agent.pk}")] * PRESSES
+    assert [(response.status_code, response["Location"]) for response in responses] == [
+        (302, f"/agents/{agent.pk}")
+    ] * PRESSES
     agent.refresh_from_db()
     assert [named.name for named in Editor(None, agent=agent).tools()] == ["rooms"]
 
@@ -125,7 +127,9 @@ def test_a_number_is_bought_once_and_its_messages_are_shown_once(exchange: Excha
     form = {"phone_number": offer, "country_code": "US", "number_type": "local", "answered_by": str(agent.pk)}
     responses = press(browser, page, {**form, "csrfmiddlewaretoken": token_on(browser, page)})
     number = PhoneNumber.objects.get(developer=developer)
-    assert [(one.status_code, one["Location"]) for one in responses] == [(302, f"/numbers/{number.pk}")] * PRESSES
+    assert [(response.status_code, response["Location"]) for response in responses] == [
+        (302, f"/numbers/{number.pk}")
+    ] * PRESSES
     html = unescape(browser.get(f"/numbers/{number.pk}").content.decode())
     assert html.count("Number purchased. Robin answers it.") == 1
     (warning,) = variable_warnings(number)

@@ -87,7 +87,7 @@ def test_the_agent_s_answer_time(number: PhoneNumber) -> None:
 
 
 def texts(developer: Developer, balance: str = "20") -> list[str]:
-    return [one.text for one in attention(developer, Decimal(balance), timezone.now())]
+    return [notice.text for notice in attention(developer, Decimal(balance), timezone.now())]
 
 
 def test_what_needs_attention(number: PhoneNumber) -> None:
@@ -105,10 +105,10 @@ def test_what_needs_attention(number: PhoneNumber) -> None:
         to=[Address(number.webhook_url, number.signing_secret_id)],
     )  # fmt: skip
     WebhookDelivery.objects.filter(event=lost).update(status="failed", next_attempt_at=None)
-    shown = texts(developer)
-    assert shown[0] == "Today's calls have reached your daily limit."
-    assert "could not be renewed and will be suspended." in shown[1]
-    assert shown[2] == "1 webhook failed in the last 24 hours."
+    notices = texts(developer)
+    assert notices[0] == "Today's calls have reached your daily limit."
+    assert "could not be renewed and will be suspended." in notices[1]
+    assert notices[2] == "1 webhook failed in the last 24 hours."
     assert texts(make_account()) == []
     last_day = (timezone.now() + timedelta(days=29)).date()
     Verification.objects.create(
@@ -135,9 +135,9 @@ def test_of_many_unpaid_numbers_and_failed_webhooks_few_are_read(
         )  # fmt: skip
     WebhookDelivery.objects.update(status="failed", next_attempt_at=None)
     monkeypatch.setattr("calls.dashboard.overview.MOST_COUNTED", 2)
-    shown = texts(developer)
-    assert sum("is suspended until its renewal is paid." in text for text in shown) == MOST_NUMBERS
-    assert shown[-1] == "More than 2 webhooks failed in the last 24 hours."
+    notices = texts(developer)
+    assert sum("is suspended until its renewal is paid." in text for text in notices) == MOST_NUMBERS
+    assert notices[-1] == "More than 2 webhooks failed in the last 24 hours."
 
 
 def test_the_page_and_its_number_of_queries(number: PhoneNumber) -> None:
@@ -151,8 +151,8 @@ def test_the_page_and_its_number_of_queries(number: PhoneNumber) -> None:
     client.get("/")  # fills caches
     with CaptureQueriesContext(connection) as few:
         page = client.get("/").content.decode()
-    for shown in ("9 days", "$0.30", "3 calls, 6 min", "100%", "Cost of calls, last 30 days"):
-        assert shown in page
+    for text in ("9 days", "$0.30", "3 calls, 6 min", "100%", "Cost of calls, last 30 days"):
+        assert text in page
     assert 'hx-select-oob="#latest,#balance"' in page  # so that both balances match
     assert page.count('id="balance"') == page.count('id="latest"') == 1
     Call.objects.bulk_create([ended(number) for _ in range(20)])

@@ -89,15 +89,15 @@ def test_numbers_agents_and_calls(developer: Developer) -> None:
     call = make_call(developer, number, from_number="+19075550101")
     newer = make_call(developer, released, from_number="+19075550199", direction="outbound", to_number="+19075550101")
     every = "Search all calls for"
-    shown = [("From +1 907-555-0101", f"/calls/{call.pk}"), ("To +1 907-555-0101", f"/calls/{newer.pk}")]
+    expected = [("From +1 907-555-0101", f"/calls/{call.pk}"), ("To +1 907-555-0101", f"/calls/{newer.pk}")]
 
     assert found(developer, "front")[:-1] == [("Front desk", f"/agents/{agent.pk}")]
     assert found(developer, "london")[:-1] == [("+44 20 7946 0018", f"/numbers/{number.pk}")]
     assert found(developer, "020 7946 00")[0] == ("+44 20 7946 0018", f"/numbers/{number.pk}")
-    assert found(developer, "(907) 555-0101")[:-1] == [shown[1], shown[0]]
+    assert found(developer, "(907) 555-0101")[:-1] == [expected[1], expected[0]]
     assert found(developer, "(907) 555-0101")[-1][0].startswith(every)
     for text in (str(call.pk), f"#{call.pk}", f"call {call.pk}"):
-        assert shown[0] in found(developer, text)
+        assert expected[0] in found(developer, text)
 
 
 def test_nothing_from_another_account_is_found(developer: Developer) -> None:

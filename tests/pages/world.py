@@ -229,8 +229,8 @@ def digest() -> dict[str, str | None]:
     with connection.cursor() as cursor:
         tables = [name for name in connection.introspection.table_names(cursor) if name not in LOOKED_AT]
         rows = "sum(hashtextextended(row::text, 0))::text"  # independent of order, so that nothing has to be sorted
-        asked = [f"SELECT '{name}', {rows} FROM \"{name}\" row" for name in tables]  # noqa: S608
-        cursor.execute(" UNION ALL ".join(asked))
+        queries = [f"SELECT '{name}', {rows} FROM \"{name}\" row" for name in tables]  # noqa: S608
+        cursor.execute(" UNION ALL ".join(queries))
         return dict(cursor.fetchall())
 
 

@@ -38,8 +38,13 @@ def own_elsewhere(exchange: ExchangeThread, number: str = NUMBER) -> dict[str, A
 
 def report(account_id: int | str, call_id: str, *, key: Ed25519PrivateKey = KEY, **payload: str) -> int:
     """Send an event signed by the account's owner, as their carrier would. Returns the status."""
-    about = {"call_control_id": call_id, "from": "+12025550123", "to": NUMBER, "direction": "incoming"} | payload
-    event = {"event_type": "call.initiated", "id": call_id, "occurred_at": "2026-11-30T03:00:00Z", "payload": about}
+    call_payload = {"call_control_id": call_id, "from": "+12025550123", "to": NUMBER, "direction": "incoming"} | payload
+    event = {
+        "event_type": "call.initiated",
+        "id": call_id,
+        "occurred_at": "2026-11-30T03:00:00Z",
+        "payload": call_payload,
+    }
     event |= {name: payload[name] for name in event.keys() & payload.keys()}
     body = json.dumps({"data": event}).encode()
     stamp = str(int(time.time()))

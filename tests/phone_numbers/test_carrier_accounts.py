@@ -46,11 +46,11 @@ def test_an_account_is_verified_encrypted_and_shown_with_its_last_four_character
     answer = add(client, exchange)
     assert answer.status_code == 201, answer.content
     account = CarrierAccount.objects.get(developer=developer)
-    shown = answer.json()["data"]
-    assert shown == client.get(f"{ACCOUNTS}/{account.pk}").json()["data"] == client.get(ACCOUNTS).json()["data"][0]
-    assert (shown["provider"], shown["label"], shown["status"]) == ("telnyx", "Ours", "active")
-    assert shown["last_four"] == exchange.exchange.api_key[-4:]
-    assert shown["webhook_url"] == f"{settings.PUBLIC_URL}/webhooks/telnyx/own/{account.pk}"
+    data = answer.json()["data"]
+    assert data == client.get(f"{ACCOUNTS}/{account.pk}").json()["data"] == client.get(ACCOUNTS).json()["data"][0]
+    assert (data["provider"], data["label"], data["status"]) == ("telnyx", "Ours", "active")
+    assert data["last_four"] == exchange.exchange.api_key[-4:]
+    assert data["webhook_url"] == f"{settings.PUBLIC_URL}/webhooks/telnyx/own/{account.pk}"
     assert exchange.exchange.api_key not in answer.content.decode() + account.encrypted
     # The application was detected, because the account has only one.
     assert account.read_credentials() == {
@@ -114,8 +114,8 @@ def test_an_account_is_not_stored_after_unexpected_responses(
         refused = client.post(ACCOUNTS, {"provider": provider, "credentials": credentials}, format="json")
     assert refused.status_code == status, refused.content
     # The server has stopped.
-    gone = client.post(ACCOUNTS, {"provider": provider, "credentials": credentials}, format="json")
-    assert (gone.status_code, CarrierAccount.objects.count()) == (502, 0)
+    response = client.post(ACCOUNTS, {"provider": provider, "credentials": credentials}, format="json")
+    assert (response.status_code, CarrierAccount.objects.count()) == (502, 0)
 
 
 def test_only_admin_keys_can_change_accounts_and_only_their_own(
@@ -150,15 +150,15 @@ def test_a_number_is_imported_configured_and_routed_back_on_release(
     }
     answer = client.post(IMPORT, body, format="json")
     assert answer.status_code == 201, answer.content
-    shown = answer.json()["data"]
-    assert {name: shown[name] for name in ("carrier", "carrier_account_id", "source", "monthly_cost", "label")} == {
+    data = answer.json()["data"]
+    assert {name: data[name] for name in ("carrier", "carrier_account_id", "source", "monthly_cost", "label")} == {
         "carrier": "telnyx", "carrier_account_id": account, "source": "imported", "monthly_cost": "0.00", "label": "Desk",
     }  # fmt: skip
-    assert (shown["country_code"], shown["webhook_secret"][:6], record["connection_id"]) == ("US", "whsec_", "exchange")
+    assert (data["country_code"], data["webhook_secret"][:6], record["connection_id"]) == ("US", "whsec_", "exchange")
     again = client.post(IMPORT, body, format="json")
     assert (again.status_code, PhoneNumber.objects.count()) == (409, 1)
     assert client.delete(f"{ACCOUNTS}/{account}").status_code == 409
-    assert client.delete(f"/api/v1/phone-numbers/{shown['id']}").status_code == 204
+    assert client.delete(f"/api/v1/phone-numbers/{data['id']}").status_code == 204
     assert (record["connection_id"], exchange.exchange.state.phone_numbers[NUMBER]) == ("elsewhere", record)
     assert client.delete(f"{ACCOUNTS}/{account}").status_code == 204
 
@@ -179,7 +179,7 @@ def test_an_invalid_import_changes_nothing(
     account = add(client, exchange).json()["data"]["id"]
     record = own_elsewhere(exchange)
     body = {"phone_number": NUMBER, "carrier_account_id": account} | fields
-    answer = client.post(IMPORT, {k: v for k, v in body.items() if v is not None}, format="json")
+    answer = client.post(IMPORT, {name: value for name, value in body.items() if value is not None}, format="json")
     assert answer.status_code == status, answer.content
     assert not field or field in answer.json()["errors"]
     assert (PhoneNumber.objects.count(), record["connection_id"]) == (0, "elsewhere")
@@ -226,8 +226,8 @@ def test_without_billing_the_installation_s_own_account_can_be_used(
     client: APIClient, exchange: ExchangeThread
 ) -> None:
     record = own_elsewhere(exchange)
-    shown = client.post(IMPORT, {"phone_number": NUMBER}, format="json").json()["data"]
-    assert (shown["source"], shown["carrier_account_id"], record["connection_id"]) == ("imported", None, "exchange")
+    data = client.post(IMPORT, {"phone_number": NUMBER}, format="json").json()["data"]
+    assert (data["source"], data["carrier_account_id"], record["connection_id"]) == ("imported", None, "exchange")
 
 
 def test_a_twilio_number_is_imported_receives_calls_and_is_routed_back(
@@ -391,9 +391,9 @@ def test_a_number_bought_with_the_developer_s_account_costs_nothing_here(
     body = {"phone_number": NUMBER, "carrier_account_id": account}
     answer = client.post("/api/v1/phone-numbers", body, format="json")
     assert answer.status_code == 201, answer.content
-    shown = answer.json()["data"]
-    assert (shown["source"], shown["carrier_account_id"], shown["monthly_cost"]) == ("purchased", account, "0.00")
-    assert client.delete(f"/api/v1/phone-numbers/{shown['id']}").status_code == 204
+    data = answer.json()["data"]
+    assert (data["source"], data["carrier_account_id"], data["monthly_cost"]) == ("purchased", account, "0.00")
+    assert client.delete(f"/api/v1/phone-numbers/{data['id']}").status_code == 204
     assert NUMBER not in exchange.exchange.state.phone_numbers
     refused = client.post("/api/v1/phone-numbers", body | {"carrier": "twilio"}, format="json")
     assert (refused.status_code, list(refused.json()["errors"])) == (422, ["carrier"])

@@ -43,8 +43,8 @@ def test_new_credentials_replace_the_old_ones_once_the_carrier_accepts_them(
     exchange.exchange.faults.rest["call_control_applications"] = 503
     assert client.patch(path, {"credentials": {"connection_id": ""}}, format="json").status_code == 502
     exchange.exchange.faults.rest.clear()
-    kept = CarrierAccount.objects.get()
-    assert (kept.encrypted, kept.label) == (before.encrypted, "Ours")
+    account = CarrierAccount.objects.get()
+    assert (account.encrypted, account.label) == (before.encrypted, "Ours")
 
     # The hourly check started with the old key, which is now refused, and its result arrives late.
     exchange.exchange.api_key = "KEYrotated"
@@ -54,9 +54,9 @@ def test_new_credentials_replace_the_old_ones_once_the_carrier_accepts_them(
         path, {"credentials": {"api_key": "KEYrotated", "public_key": public_key}, "label": "New"}, format="json"
     )
     assert changed.status_code == 200, changed.content
-    shown = changed.json()["data"]
-    assert (shown["last_four"], shown["label"], shown["status"]) == ("ated", "New", "active")
-    carrier_accounts.check_account(kept)
+    data = changed.json()["data"]
+    assert (data["last_four"], data["label"], data["status"]) == ("ated", "New", "active")
+    carrier_accounts.check_account(account)
     assert client.get(path).json()["data"]["status"] == "active"
     # Every process uses the new credentials for commands and reports immediately, because they are read from the row.
     assert (report(account_id, "v3:two"), report(account_id, "v3:two", key=new_key)) == (400, 200)

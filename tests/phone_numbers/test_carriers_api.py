@@ -16,13 +16,13 @@ pytestmark = pytest.mark.django_db
 
 def test_the_list_shows_status_and_capabilities(client: Client) -> None:
     rows = client.get("/api/v1/carriers", headers=factories.bearer(factories.make_developer())).json()["data"]
-    shown = {row["slug"]: row for row in rows}
-    assert {slug: row["status"] for slug, row in shown.items() if slug != "twilio"} == {
+    carriers = {row["slug"]: row for row in rows}
+    assert {slug: row["status"] for slug, row in carriers.items() if slug != "twilio"} == {
         "telnyx": "available",
         "exchange": "not_configured",
     }
-    assert [slug for slug, row in shown.items() if row["is_default"]] == ["telnyx"]
-    assert shown["telnyx"]["capabilities"] == {
+    assert [slug for slug, row in carriers.items() if row["is_default"]] == ["telnyx"]
+    assert carriers["telnyx"]["capabilities"] == {
         "call_control": True,
         "speech": True,
         "recording": True,
@@ -68,8 +68,8 @@ def test_a_missing_capability_is_a_carrier_error(settings: Any) -> None:
 
 def test_a_number_is_at_the_default_carrier_unless_bought_elsewhere(client: Client) -> None:
     number = factories.make_phone_number()
-    shown = client.get(f"/api/v1/phone-numbers/{number.pk}", headers=factories.bearer(number.developer)).json()["data"]
-    assert shown["carrier"] == "telnyx"
+    data = client.get(f"/api/v1/phone-numbers/{number.pk}", headers=factories.bearer(number.developer)).json()["data"]
+    assert data["carrier"] == "telnyx"
 
 
 def test_a_carrier_without_compliance_does_not_sell_numbers_that_need_documents(client: Client, settings: Any) -> None:
@@ -78,11 +78,11 @@ def test_a_carrier_without_compliance_does_not_sell_numbers_that_need_documents(
     headers = factories.bearer(factories.make_developer())
     countries = client.get("/api/v1/countries", headers=headers)
     assert {row["country_code"] for row in countries.json()["data"]} == {"US"}
-    asked = client.get("/api/v1/countries/GB/requirements", headers=headers)
+    response = client.get("/api/v1/countries/GB/requirements", headers=headers)
     body = {"phone_number": "+442071838750", "country_code": "GB", "number_type": "local", "carrier": "twilio"}
     bought = client.post("/api/v1/phone-numbers", body, content_type="application/json", headers=headers)
     forget_carriers()
     refusal = {"carrier": ["Numbers in GB require documents, which twilio does not accept here."]}
-    assert (asked.status_code, asked.json()["errors"]) == (422, refusal)
+    assert (response.status_code, response.json()["errors"]) == (422, refusal)
     assert (bought.status_code, bought.json()["errors"]) == (422, refusal)
     assert not NumberPurchase.objects.exists()

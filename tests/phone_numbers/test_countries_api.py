@@ -142,10 +142,10 @@ def test_a_submission_has_the_documented_shape(api: Api, documents: Path) -> Non
     contact, address = verification.documents.all()
     assert (contact.name, contact.kind, contact.value, contact.file.name) == ("Contact Info", "textual", "", "")
     assert (address.kind, address.filename, address.content_type) == ("document", "utility-bill.pdf", "application/pdf")
-    (kept,) = [path for path in documents.rglob("*") if path.is_file()]
-    assert kept == documents / address.file.name
-    assert kept.read_bytes() == PDF
-    assert (kept.stat().st_mode & 0o777, kept.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    (file,) = [path for path in documents.rglob("*") if path.is_file()]
+    assert file == documents / address.file.name
+    assert file.read_bytes() == PDF
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     (event,) = verification.events.all()
     assert (event.status, event.actor) == ("pending", api.developer)
 
@@ -215,12 +215,12 @@ def test_the_same_requirement_twice_is_refused(api: Api) -> None:
     [
         (
             "multipart/form-data; boundary=b",
-            [f'name="f{n}"\r\n\r\n1' for n in range(1001)],
+            [f'name="f{number}"\r\n\r\n1' for number in range(1001)],
             "The request has too many fields or files.",
         ),
         (
             "multipart/form-data; boundary=b",
-            [f'name="f{n}"; filename="f"\r\n\r\n%PDF-' for n in range(101)],
+            [f'name="f{number}"; filename="f"\r\n\r\n%PDF-' for number in range(101)],
             "The request has too many fields or files.",
         ),
         ("multipart/form-data", ["name"], "Multipart form parse error - Invalid boundary in multipart: None"),

@@ -25,12 +25,12 @@ HOURS = [
 ]
 
 
-@pytest.mark.parametrize(("found", "told"), HOURS)
+@pytest.mark.parametrize(("found", "reported_at"), HOURS)
 def test_each_failure_is_reported_but_intermittent_ones_once_a_day(
-    developer: Developer, exchange: ExchangeThread, found: str, told: list[int]
+    developer: Developer, exchange: ExchangeThread, found: str, reported_at: list[int]
 ) -> None:
     account = make_carrier_account(developer, **exchange.credentials())
-    right, said, hour = exchange.exchange.api_key, [], 0
+    right, failed_at, hour = exchange.exchange.api_key, [], 0
     for state in found.split():
         if state == "r":
             exchange.exchange.api_key = right
@@ -42,9 +42,9 @@ def test_each_failure_is_reported_but_intermittent_ones_once_a_day(
         run_jobs()
         events = Event.objects.filter(event_type="carrier_account.failing").count()
         assert len(mail.outbox) == events
-        said += [hour] * (events - len(said))
+        failed_at += [hour] * (events - len(failed_at))
         CarrierAccount.objects.update(
             told_at=F("told_at") - timedelta(hours=1), failing_since=F("failing_since") - timedelta(hours=1)
         )
         hour += 1
-    assert said == told
+    assert failed_at == reported_at

@@ -22,23 +22,23 @@ def crash_at_every_step(every: int = 1) -> set[tuple[str, ...]]:
     buyer = make_buyer("500")
     found, _ = search_available(country="US", area_code="415")
     offered = iter([number.phone_number for number in found])
-    wanted = next(offered)
+    number = next(offered)
 
     def work() -> None:
-        buy_number(developer=buyer, phone_number=wanted)
+        buy_number(developer=buyer, phone_number=number)
 
     ends: set[tuple[str, ...]] = set()
     for _ in deaths(work, every=every):
         later()
         later()
-        statuses = list(NumberPurchase.objects.filter(e164=wanted).values_list("status", flat=True))
-        owned = PhoneNumber.objects.filter(developer=buyer, e164=wanted).count()
+        statuses = list(NumberPurchase.objects.filter(e164=number).values_list("status", flat=True))
+        owned = PhoneNumber.objects.filter(developer=buyer, e164=number).count()
         assert (statuses, owned) in [([], 0), (["refused"], 0), (["bought"], 1)]
         ends.add(tuple(statuses))
         if not owned:
             work()
-        assert PhoneNumber.objects.filter(developer=buyer, e164=wanted).count() == 1
+        assert PhoneNumber.objects.filter(developer=buyer, e164=number).count() == 1
         assert ledger.balance(buyer.pk) == 500 - 6 * PhoneNumber.objects.filter(developer=buyer).count()
-        wanted = next(offered)
+        number = next(offered)
     assert ledger.balance(buyer.pk) == 500 - Decimal(6) * PhoneNumber.objects.count()
     return ends

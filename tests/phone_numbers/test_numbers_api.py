@@ -138,14 +138,14 @@ def test_prices(client: APIClient) -> None:
 def test_a_purchase(client: APIClient, developer: Developer, exchange: ExchangeThread) -> None:
     response = buy(client, webhook_url="https://203.0.113.7/hook", label="Support")
     assert response.status_code == 201, response.content
-    shown = response.json()["data"]
+    data = response.json()["data"]
     number = PhoneNumber.objects.get()
-    secret = shown.pop("webhook_secret")
+    secret = data.pop("webhook_secret")
     assert secret.startswith("whsec_")
     assert signing_keys(number.signing_secret).current == secret
-    assert shown["id"] == number.pk
+    assert data["id"] == number.pk
     assert {
-        name: shown[name] for name in ("phone_number", "label", "webhook_url", "status", "monthly_cost", "mode")
+        name: data[name] for name in ("phone_number", "label", "webhook_url", "status", "monthly_cost", "mode")
     } == {
         "phone_number": NUMBER,
         "label": "Support",
@@ -165,9 +165,9 @@ def test_a_purchase(client: APIClient, developer: Developer, exchange: ExchangeT
     ]
     owned = exchange.exchange.state.phone_numbers[NUMBER]
     assert (owned["id"], owned["connection_id"]) == (number.carrier_ref, exchange.exchange.connection_id)
-    assert client.get(f"{NUMBERS}/{number.pk}").json()["data"] == shown
-    del shown["config"]
-    assert client.get(NUMBERS).json()["data"] == [shown]
+    assert client.get(f"{NUMBERS}/{number.pk}").json()["data"] == data
+    del data["config"]
+    assert client.get(NUMBERS).json()["data"] == [data]
 
 
 @pytest.mark.parametrize(

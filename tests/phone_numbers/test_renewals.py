@@ -151,7 +151,7 @@ def test_the_lifecycle_of_an_unpaid_number(exchange: ExchangeThread) -> None:
         f"{month}:released",
     ]
     sent = [json.loads(body) for body in WebhookDelivery.objects.order_by("pk").values_list("body", flat=True)]
-    assert [(one["event"], one["state"], one["days_left"]) for one in sent] == [
+    assert [(body["event"], body["state"], body["days_left"]) for body in sent] == [
         ("number.renewal.reminder", "upcoming", 7),
         ("number.renewal.reminder", "upcoming", 3),
         ("number.renewal.reminder", "upcoming", 1),

@@ -24,9 +24,9 @@ def test_rotating_through_the_api(client: Any) -> None:
     headers = bearer(number.developer)
     answer = client.generic("POST", f"{path}/rotate-secret", headers=headers)
     assert answer.status_code == 200
-    shown = client.get(path, headers=headers).json()["data"]
+    data = client.get(path, headers=headers).json()["data"]
     keys = keys_of(number)
-    assert answer.json() == {"data": {**shown, "webhook_secret": keys.current}}
+    assert answer.json() == {"data": {**data, "webhook_secret": keys.current}}
     assert keys.current.startswith("whsec_") and keys.current != before
     assert keys.previous == before
     assert abs(keys.previous_valid_until - timezone.now() - timedelta(hours=24)) < timedelta(minutes=1)

@@ -25,8 +25,8 @@ def client(developer: Developer, empty_redis: object) -> APIClient:
     return client
 
 
-def limits(shown: dict[str, Any]) -> dict[str, Any]:
-    return {name: shown[name] for name in LIMITS}
+def limits(number: dict[str, Any]) -> dict[str, Any]:
+    return {name: number[name] for name in LIMITS}
 
 
 def test_a_new_number_shows_its_limits(client: APIClient, developer: Developer, exchange: ExchangeThread) -> None:
@@ -41,14 +41,14 @@ def test_a_new_number_shows_its_limits(client: APIClient, developer: Developer, 
         "clear": client.patch(path, dict.fromkeys(LIMITS), format="json").json()["data"],
         "rotate": client.post(f"{path}/rotate-secret").json()["data"],
     }
-    assert {name: limits(shown) for name, shown in answers.items()} == dict.fromkeys(answers, LIMITS)
+    assert {name: limits(number) for name, number in answers.items()} == dict.fromkeys(answers, LIMITS)
     default = {name: {"value": value, "source": "default"} for name, value in LIMITS.items()}
     for name in answers.keys() - {"list"}:
         assert limits(answers[name]["config"]) == default, name
 
 
 @pytest.mark.parametrize(
-    ("of_agent", "of_number", "name", "shown"),
+    ("of_agent", "of_number", "name", "expected"),
     [
         ({"silence_timeout": 60}, {}, "silence_timeout", {"value": 60, "source": "number_agent"}),
         ({"silence_timeout": 60}, {"silence_timeout": 20}, "silence_timeout", {"value": 60, "source": "number_agent"}),
@@ -71,13 +71,13 @@ def test_config_shows_what_a_call_would_use(
     of_agent: dict[str, Any],
     of_number: dict[str, Any],
     name: str,
-    shown: dict[str, Any],
+    expected: dict[str, Any],
 ) -> None:
     agent = make_agent(developer=developer, **of_agent)
     number = make_phone_number(developer=developer, agent=agent, **of_number)
     path = f"{NUMBERS}/{number.pk}"
     before = client.get(path).json()["data"]
-    assert before["config"][name] == shown
+    assert before["config"][name] == expected
     assert limits(before) == {**LIMITS, **{key: value for key, value in of_number.items() if key in LIMITS}}
     assert client.patch(path, {"label": "Support"}, format="json").json()["data"]["config"] == before["config"]
 

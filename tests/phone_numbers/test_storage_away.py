@@ -22,14 +22,16 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 
 
 @pytest.fixture
-def shown(exchange: ExchangeThread, documents: Path) -> VerificationDocument:
+def document(exchange: ExchangeThread, documents: Path) -> VerificationDocument:
     """A document of another account that was stored earlier."""
     verification: Verification = submit_documents(make_developer())
     return verification.documents.get(kind="document")
 
 
 @pytest.fixture(params=AWAY)
-def away(request: Any, shown: VerificationDocument, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def away(
+    request: Any, document: VerificationDocument, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[None]:
     (tmp_path / "away").mkdir()
     with AWAY[request.param](tmp_path / "away") as storage:
         field = VerificationDocument._meta.get_field("file")
@@ -38,7 +40,7 @@ def away(request: Any, shown: VerificationDocument, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.usefixtures("away")
-def test_documents(shown: VerificationDocument) -> None:
+def test_documents(document: VerificationDocument) -> None:
     developer: Developer = make_developer(name="Jane Doe", company_name="Acme")
     answer = Client().post("/api/v1/countries/GB/verify", form_of(), headers=bearer(developer))
     assert (answer.status_code, answer.headers.get("Retry-After")) == (503, "60")
@@ -47,6 +49,6 @@ def test_documents(shown: VerificationDocument) -> None:
     page = signed_in_client(developer).post("/countries/GB/local", form, follow=True)
     assert page.status_code == 200 and MESSAGE in page.content.decode()
     staff_browser = staff_client(make_developer(is_staff=True, is_superuser=True))
-    file = staff_browser.get(f"/admin/numbers/verification/{shown.verification_id}/documents/{shown.pk}")
+    file = staff_browser.get(f"/admin/numbers/verification/{document.verification_id}/documents/{document.pk}")
     assert (file.status_code, file.headers.get("Retry-After")) == (503, "60") and MESSAGE in file.content.decode()
-    assert Verification.objects.get() == shown.verification
+    assert Verification.objects.get() == document.verification

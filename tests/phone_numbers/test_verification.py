@@ -134,11 +134,11 @@ def test_documents_are_submitted_again_after_a_lost_response(
 def test_a_rejection_is_sent_by_email_and_webhook(
     developer: Developer, staff: Developer, exchange: ExchangeThread
 ) -> None:
-    hook = "https://example.com/hook"
-    first = make_phone_number(developer=developer, e164="+14155550101", webhook_url=hook)
-    make_phone_number(developer=developer, e164="+14155550102", webhook_url=hook)
+    url = "https://example.com/hook"
+    first = make_phone_number(developer=developer, e164="+14155550101", webhook_url=url)
+    make_phone_number(developer=developer, e164="+14155550102", webhook_url=url)
     make_phone_number(developer=developer, e164="+14155550103")
-    make_phone_number(developer=developer, e164="+14155550104", webhook_url=f"{hook}2", status="released")
+    make_phone_number(developer=developer, e164="+14155550104", webhook_url=f"{url}2", status="released")
     make_phone_number(webhook_url="https://example.com/stranger")
     verification = submit_documents(developer)
     assert not WebhookDelivery.objects.exists()
@@ -146,7 +146,7 @@ def test_a_rejection_is_sent_by_email_and_webhook(
     verification.refresh_from_db()
     (delivery,) = WebhookDelivery.objects.all()
     assert (delivery.event_type, delivery.url, delivery.signing_secret) == (
-        "country.verification.updated", hook, first.signing_secret,
+        "country.verification.updated", url, first.signing_secret,
     )  # fmt: skip
     assert delivery.body == (
         f'{{"event":"country.verification.updated","verification_id":"{verification.public_id}","country_code":"GB",'

@@ -16,12 +16,16 @@ METHODS = ("get", "post", "put", "patch", "delete")
 
 
 def operations() -> list[tuple[str, str, dict[str, Any]]]:
-    return [(method.upper(), path, one) for path, item in openapi()["paths"].items() for method, one in item.items()]
+    return [
+        (method.upper(), path, operation)
+        for path, item in openapi()["paths"].items()
+        for method, operation in item.items()
+    ]
 
 
 def routes() -> Iterator[str]:
     """ "METHOD /path" of all routes under /api/v1, with `{id}` for every ID."""
-    resolver = next(one for one in get_resolver().url_patterns if str(one.pattern) == "api/v1/")
+    resolver = next(pattern for pattern in get_resolver().url_patterns if str(pattern.pattern) == "api/v1/")
     assert isinstance(resolver, URLResolver)
     for pattern in _leaves(resolver):
         path = re.sub(r"<\w+:(\w+)>", lambda match: "{code}" if match[1] == "code" else "{id}", str(pattern.pattern))
@@ -32,11 +36,11 @@ def routes() -> Iterator[str]:
 
 
 def _leaves(resolver: URLResolver) -> Iterator[URLPattern]:
-    for one in resolver.url_patterns:
-        if isinstance(one, URLResolver):
-            yield from _leaves(one)
+    for pattern in resolver.url_patterns:
+        if isinstance(pattern, URLResolver):
+            yield from _leaves(pattern)
         else:
-            yield one
+            yield pattern
 
 
 def test_it_is_openapi_3_1() -> None:
@@ -59,9 +63,9 @@ def test_the_document_is_public(client: Client, empty_redis: Any) -> None:
 
 
 def test_every_operation_and_field_has_a_description() -> None:
-    missing = [f"{method} {path}" for method, path, one in operations() if not one["summary"]]
-    for method, path, one in operations():
-        queries = [found for found in one.get("parameters", []) if found.get("in") == "query"]
+    missing = [f"{method} {path}" for method, path, operation in operations() if not operation["summary"]]
+    for method, path, operation in operations():
+        queries = [found for found in operation.get("parameters", []) if found.get("in") == "query"]
         missing += [f"{method} {path}: {query['name']}" for query in queries if not query.get("description")]
     for name, schema in openapi()["components"]["schemas"].items():
         if name.endswith("Body"):
@@ -71,11 +75,11 @@ def test_every_operation_and_field_has_a_description() -> None:
 
 def test_operations_that_create_objects_link_to_the_operations_on_them() -> None:
     document = openapi()
-    by_id = {one["operationId"]: (method, path) for method, path, one in operations()}
+    by_id = {operation["operationId"]: (method, path) for method, path, operation in operations()}
     linked = {
         (source, by_id[link["operationId"]], link["parameters"]["id"])
-        for _, source, one in operations()
-        for answer in one["responses"].values()
+        for _, source, operation in operations()
+        for answer in operation["responses"].values()
         for link in answer.get("links", {}).values()
     }
     made = (
@@ -85,7 +89,7 @@ def test_operations_that_create_objects_link_to_the_operations_on_them() -> None
     on_one_thing = {
         (method, path)
         for method, path, _ in operations()
-        if path.startswith(tuple(f"/api/v1/{one}/{{id}}" for one in made))
+        if path.startswith(tuple(f"/api/v1/{resource}/{{id}}" for resource in made))
     }
     assert {target for _, target, _ in linked} == on_one_thing
     created = "$response.body#/data/id"
@@ -95,9 +99,9 @@ def test_operations_that_create_objects_link_to_the_operations_on_them() -> None
 
 
 def test_every_example_matches_its_schema() -> None:
-    for method, path, one in operations():
-        contents = [("body", content) for content in one.get("requestBody", {}).get("content", {}).values()]
-        for status, answer in one["responses"].items():
+    for method, path, operation in operations():
+        contents = [("body", content) for content in operation.get("requestBody", {}).get("content", {}).values()]
+        for status, answer in operation["responses"].items():
             contents += [(status, content) for content in answer.get("content", {}).values()]
         for what, content in contents:
             if "examples" not in content:
@@ -107,10 +111,10 @@ def test_every_example_matches_its_schema() -> None:
 
 def test_documented_security_matches_the_behavior(client: Client, db: None, empty_redis: Any, settings: Any) -> None:
     settings.RATE_LIMIT_PER_MINUTE = 10_000
-    for method, path, one in operations():
+    for method, path, operation in operations():
         answer = client.generic(method, re.sub(r"\{\w+\}", "1", path), b"{}", content_type="application/json")
-        assert (answer.status_code == 401) == (one.get("security") == [{"bearer": []}]), f"{method} {path}"
-        refusal = one["responses"].get(str(answer.status_code))
+        assert (answer.status_code == 401) == (operation.get("security") == [{"bearer": []}]), f"{method} {path}"
+        refusal = operation["responses"].get(str(answer.status_code))
         assert refusal, f"{method} {path} answers {answer.status_code}"
         check_against(refusal["content"]["application/json"]["schema"], answer.json())
 

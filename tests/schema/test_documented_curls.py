@@ -188,8 +188,10 @@ def test_commands_are_accepted_and_return_the_documented_keys(world: World, run:
 
 
 def test_documents_can_be_uploaded_with_the_documented_command(run: Run, tmp_path: Path) -> None:
-    wanted = run("""curl "{BASE}/countries/GB/requirements?number_type=local" -H "Authorization: Bearer {KEY}\"""")
-    document = next(one for one in wanted["data"] if one["type"] == "document")
+    requirements = run(
+        """curl "{BASE}/countries/GB/requirements?number_type=local" -H "Authorization: Bearer {KEY}\""""
+    )
+    document = next(requirement for requirement in requirements["data"] if requirement["type"] == "document")
     (tmp_path / "utility-bill.pdf").write_bytes(b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n")
     answer = run(
         """curl -X POST {BASE}/countries/GB/verify -H "Authorization: Bearer {KEY}" -F "number_type=local" \\
@@ -229,8 +231,8 @@ def test_the_documented_workflow_from_registration_to_a_call(run: Run) -> None:
         KEY=key,
         PHONE=number,
     )["data"]
-    shown = {"id", "phone_number", "label", "webhook_url", "webhook_secret", "status", "monthly_cost"}
-    assert shown <= bought.keys()
+    fields = {"id", "phone_number", "label", "webhook_url", "webhook_secret", "status", "monthly_cost"}
+    assert fields <= bought.keys()
     balance = run("""curl {BASE}/billing/balance -H "Authorization: Bearer {KEY}\"""", KEY=key)
     assert (balance["data"]["balance"], balance["data"]["currency"]) == ("4.00", "USD")
     call = run(

@@ -105,11 +105,11 @@ ORDER = {"GET": 0, "POST": 1, "PUT": 2, "PATCH": 3, "DELETE": 4}
 
 
 def test_examples_are_accepted_and_get_the_documented_response(world: World, client: Client) -> None:
-    for method, path, one in sorted(operations(), key=lambda entry: ORDER[entry[0]]):
+    for method, path, operation in sorted(operations(), key=lambda entry: ORDER[entry[0]]):
         key = f"{method} {path}"
-        if "multipart/form-data" in one.get("requestBody", {}).get("content", {}):
+        if "multipart/form-data" in operation.get("requestBody", {}).get("content", {}):
             continue  # sent as a real form by test_documented_curls.py
-        content = one.get("requestBody", {}).get("content", {}).get("application/json", {})
+        content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
         example = content.get("examples", {}).get("example", {}).get("value", {})
         headers = dict(world.headers)
         if key in WITH_SESSION:
@@ -118,25 +118,25 @@ def test_examples_are_accepted_and_get_the_documented_response(world: World, cli
         answer = client.generic(
             method, path_of(world, method, path), json.dumps(body), content_type="application/json", headers=headers
         )
-        expected = "409" if key in NEED_A_LIVE_CALL else REFUSED_HERE.get(key, next(iter(one["responses"])))
+        expected = "409" if key in NEED_A_LIVE_CALL else REFUSED_HERE.get(key, next(iter(operation["responses"])))
         assert str(answer.status_code) == expected, f"{key}: {answer.content!r}"
-        shown = one["responses"][expected].get("content", {}).get("application/json")
-        if shown is None:
+        documented = operation["responses"][expected].get("content", {}).get("application/json")
+        if documented is None:
             assert answer.content == b"", key
             continue
-        check_against(shown["schema"], answer.json())
+        check_against(documented["schema"], answer.json())
         if expected[0] == "2":
-            compare_shape(key, keys_of(shown["examples"]["example"]["value"]), keys_of(answer.json()))
+            compare_shape(key, keys_of(documented["examples"]["example"]["value"]), keys_of(answer.json()))
 
 
-def compare_shape(key: str, shown: Any, given: Any) -> None:
+def compare_shape(key: str, documented: Any, given: Any) -> None:
     """Lists and tables can be empty (the schema says which objects cannot), and null has no keys."""
-    if isinstance(shown, dict) and isinstance(given, dict) and given and key != "GET /api/v1/schema":
-        assert given.keys() == shown.keys(), key
-        for name in shown:
-            compare_shape(f"{key} {name}", shown[name], given[name])
-    elif isinstance(shown, list) and isinstance(given, list) and given:
-        compare_shape(f"{key}[]", shown[0], given[0])
+    if isinstance(documented, dict) and isinstance(given, dict) and given and key != "GET /api/v1/schema":
+        assert given.keys() == documented.keys(), key
+        for name in documented:
+            compare_shape(f"{key} {name}", documented[name], given[name])
+    elif isinstance(documented, list) and isinstance(given, list) and given:
+        compare_shape(f"{key}[]", documented[0], given[0])
 
 
 def session_token(world: World, client: Client) -> str:

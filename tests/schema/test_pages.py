@@ -49,10 +49,10 @@ def section_pages(client: Client) -> list[str]:
 def test_the_sections_have_every_operation_and_the_index_links_to_it(client: Client) -> None:
     index, pages = client.get("/docs").content.decode(), section_pages(client)
     assert max(map(len, [index, *pages])) < 120_000
-    for method, path, one in operations():
-        (page,) = [page for page in pages if f'<section class="card operation" id="{one["operationId"]}"' in page]
+    for method, path, operation in operations():
+        (page,) = [page for page in pages if f'<section class="card operation" id="{operation["operationId"]}"' in page]
         assert f"{method}</b> {path}</code>" in page
-        assert re.search(rf'href="/docs/api/[a-z-]+#{one["operationId"]}"', index)
+        assert re.search(rf'href="/docs/api/[a-z-]+#{operation["operationId"]}"', index)
     assert client.get("/docs/api/nothing").status_code == 404
 
 
@@ -111,8 +111,8 @@ def test_the_javascript_sample_verifies_signatures(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
-@pytest.mark.parametrize(("added", "said"), [("", "genuine\n"), (" ", "forged\n")])
-def test_the_shell_sample_verifies_signatures(tmp_path: Path, added: str, said: str) -> None:
+@pytest.mark.parametrize(("added", "output"), [("", "genuine\n"), (" ", "forged\n")])
+def test_the_shell_sample_verifies_signatures(tmp_path: Path, added: str, output: str) -> None:
     (tmp_path / "body").write_text(BODY + added)
     sent = headers()
     values = {"TIMESTAMP": sent["X-Timestamp"], "SIGNATURE": sent["X-Signature"], "SECRET": "whsec_current"}
@@ -123,7 +123,7 @@ def test_the_shell_sample_verifies_signatures(tmp_path: Path, added: str, said: 
         text=True,
         check=False,
     )
-    assert done.stdout == said
+    assert done.stdout == output
 
 
 def test_samples_are_valid_code() -> None:

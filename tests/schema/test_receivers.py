@@ -41,11 +41,11 @@ SECONDS = 30.0
 
 
 @contextmanager
-def running(program: str, wanted: list[str], folder: Path, **environment: str) -> Iterator[str]:
+def running(program: str, arguments: list[str], folder: Path, **environment: str) -> Iterator[str]:
     """Run the program in its own folder on a free port. Yields its URL."""
     port = find_free()
     shutil.copy(CODE / f"{program}.txt", folder / program)
-    command = [part.format(port=port, program=program) for part in wanted]
+    command = [part.format(port=port, program=program) for part in arguments]
     with (folder / "output.txt").open("wb") as output:
         process = subprocess.Popen(
             command, cwd=folder, env={**os.environ, **environment, "PORT": str(port)}, stdout=output, stderr=output

@@ -37,7 +37,7 @@ class Sender:
     position: int | None = None
 
     def event_of(self, call: ast.Call) -> ast.expr | None:
-        named = next((one.value for one in call.keywords if one.arg == self.keyword), None)
+        named = next((keyword.value for keyword in call.keywords if keyword.arg == self.keyword), None)
         if named is None and self.position is not None and len(call.args) > self.position:
             return call.args[self.position]
         return named
@@ -56,7 +56,7 @@ def constants_of(tree: ast.Module) -> dict[str, set[str]]:
             found |= constants_of(ast.parse(path.read_text())) if path.is_file() else {}
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             values = node.value.values if isinstance(node.value, ast.Dict) else [node.value]
-            texts = {one.value for one in values if isinstance(one, ast.Constant) and isinstance(one.value, str)}
+            texts = {node.value for node in values if isinstance(node, ast.Constant) and isinstance(node.value, str)}
             if len(texts) and len(values) >= len(texts):
                 found[node.targets[0].id] = texts
     return found
@@ -91,12 +91,12 @@ class Source:
             path,
             constants_of(tree),
             [node for node in nodes if isinstance(node, ast.Call)],
-            [(one, [node for node in ast.walk(one) if isinstance(node, ast.Call)]) for one in functions],
+            [(function, [node for node in ast.walk(function) if isinstance(node, ast.Call)]) for function in functions],
         )
 
     @property
     def parameters(self) -> set[str]:
-        return {one.arg for function, _ in self.functions for one in arguments(function)}
+        return {argument.arg for function, _ in self.functions for argument in arguments(function)}
 
 
 def events_in_code() -> tuple[set[str], list[str]]:
@@ -137,11 +137,11 @@ def arguments(function: ast.FunctionDef) -> list[ast.arg]:
 
 def forwarders(source: Source, senders: dict[str, Sender]) -> Iterator[tuple[str, Sender]]:
     for function, calls in source.functions:
-        names = [one.arg for one in arguments(function)]
+        names = [argument.arg for argument in arguments(function)]
         for call in calls:
             event = senders[name_of(call)].event_of(call) if name_of(call) in senders else None
             if isinstance(event, ast.Name) and event.id in names and function.name not in senders:
-                is_positional = event.id in [one.arg for one in function.args.args]
+                is_positional = event.id in [argument.arg for argument in function.args.args]
                 position = names.index(event.id) - (names[0] == "self") if is_positional else None
                 yield function.name, Sender(event.id, position)
 

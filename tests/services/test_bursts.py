@@ -115,8 +115,8 @@ def test_an_address_has_a_limited_number_of_running_requests_even_if_clients_lea
     waiting = wait_for_lock(database)
     with ThreadPoolExecutor(60) as threads, psycopg.connect(database) as lock:
         lock.execute("LOCK TABLE accounts_apikey")
-        gone = [threads.submit(ask, port, "127.0.9.3", 1.0) for _ in range(3 * AT_ONCE)]
-        assert {one.result() for one in gone} == {0}
+        abandoned = [threads.submit(ask, port, "127.0.9.3", 1.0) for _ in range(3 * AT_ONCE)]
+        assert {request.result() for request in abandoned} == {0}
         assert waiting() == AT_ONCE
         patient = [threads.submit(ask, port, "127.0.9.3") for _ in range(2 * AT_ONCE)]
         other = threads.submit(ask, port, "127.0.9.4")
@@ -125,7 +125,7 @@ def test_an_address_has_a_limited_number_of_running_requests_even_if_clients_lea
             assert client.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
         assert waiting() == AT_ONCE + 1
         lock.rollback()
-        assert {one.result() for one in [*patient, other]} == {401}
+        assert {request.result() for request in [*patient, other]} == {401}
 
 
 async def test_turns() -> None:

@@ -104,12 +104,12 @@ async def test_accepted_websockets_do_not_count(port: int) -> None:
         sockets = await asyncio.gather(*(http.ws_connect(f"{url}/call") for _ in range(150)))
         idle = [socket.create_connection(("127.0.0.1", port), 5, ("127.0.2.1", 0)) for _ in range(60)]
         await asyncio.sleep(2 * SECONDS)  # longer than any limit
-        await asyncio.gather(*(one.send_str("still here") for one in sockets))
-        assert [await one.receive_str() for one in sockets] == ["still here"] * 150
+        await asyncio.gather(*(connection.send_str("still here") for connection in sockets))
+        assert [await connection.receive_str() for connection in sockets] == ["still here"] * 150
         async with http.get(f"{url}/quick") as response:
             assert response.status == 200
-        for one in idle:
-            one.close()
+        for connection in idle:
+            connection.close()
 
 
 async def test_a_request_times_out(port: int) -> None:

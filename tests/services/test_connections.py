@@ -308,12 +308,12 @@ def test_a_local_address_can_have_more_concurrent_requests(web: Web) -> None:
             with httpx2.Client(trust_env=False, timeout=30) as client:
                 return client.get(f"http://127.0.0.1:{web.port}/api/v1/auth/me", headers=headers).status_code
 
-        asked = [threads.submit(ask, number) for number in range(60)]
+        requests = [threads.submit(ask, number) for number in range(60)]
         time.sleep(2)
-        assert not any(one.done() for one in asked)
+        assert not any(request.done() for request in requests)
         assert web.health() < 2
         lock.rollback()
-        assert {one.result() for one in asked} == {401}
+        assert {request.result() for request in requests} == {401}
 
 
 def seconds_until_answered(web: Web, address: str) -> float:

@@ -90,8 +90,8 @@ def test_a_crashed_process_is_restarted_after_one_and_then_two_seconds(
         process.revive()
         time.sleep(0.01)
     assert 1.0 <= time.monotonic() - began < 3.0
-    said = [line for line in capfd.readouterr().out.splitlines() if line.startswith("run")]
-    assert said == [
+    log_lines = [line for line in capfd.readouterr().out.splitlines() if line.startswith("run")]
+    assert log_lines == [
         "run      | web stopped (exit code 3). Restarting in 1 s.",
         "run      | web stopped (exit code 3). Restarting in 2 s.",
     ]
@@ -121,14 +121,14 @@ time.sleep(60)
 
 def test_the_run_after_a_killed_one_waits_for_its_remaining_processes(tmp_path: Path) -> None:
     """The killed run's reaper holds the lock as long as any process it started is alive."""
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
     with hold_data_dir(tmp_path) as lock:
         lock.seek(0)
         assert lock.read() == str(os.getpid())
         reaper = OrphanReaper(lock)
         lock.truncate(0)
-        lock.write(str(gone.pid))
+        lock.write(str(ended.pid))
     began = time.monotonic()
     threading.Timer(0.3, reaper.close).start()
     with hold_data_dir(tmp_path):

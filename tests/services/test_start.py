@@ -71,9 +71,9 @@ def test_a_process_that_exits_repeatedly_ends_the_start(
     process.start()
     with pytest.raises(ServiceError, match=r"web ended 2 times\. See the lines above\."):
         supervisor.wait_for(lambda: "web")
-    said = capsys.readouterr().out
-    assert said.count("web      | no such module\n") == 2
-    assert "web stopped (exit code 1). Restarting in 1 s." in said
+    output = capsys.readouterr().out
+    assert output.count("web      | no such module\n") == 2
+    assert "web stopped (exit code 1). Restarting in 1 s." in output
 
 
 @pytest.mark.parametrize(

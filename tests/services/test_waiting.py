@@ -107,7 +107,7 @@ async def seconds(client: httpx2.AsyncClient, request: Mapping[str, Any]) -> flo
 
 async def median_seconds_of(client: httpx2.AsyncClient, other: Account) -> float:
     """The median time that another account waits for a page and for the API."""
-    return median([await seconds(client, asked(other)) for asked in (overview, numbers) for _ in range(5)])
+    return median([await seconds(client, page(other)) for page in (overview, numbers) for _ in range(5)])
 
 
 def overview(account: Account) -> dict[str, Any]:
@@ -124,14 +124,14 @@ def allowed(usual: float) -> float:
 
 
 async def test_a_third_concurrent_trial_of_an_account_is_refused(platform: Platform) -> None:
-    one, port = platform.accounts[-1], platform.silent.port
+    account, port = platform.accounts[-1], platform.silent.port
     async with platform.client() as client:
         before = platform.silent.hold()
-        waiting = [asyncio.create_task(client.request(**trial(one, port))) for _ in range(AT_ONCE)]
+        waiting = [asyncio.create_task(client.request(**trial(account, port))) for _ in range(AT_ONCE)]
         try:
             await platform.until_waiting(before + AT_ONCE, waiting)
-            refused = await client.request(**trial(one, port))
-            fragment = await client.request(**trial(one, port, headers={"HX-Request": "true"}))
+            refused = await client.request(**trial(account, port))
+            fragment = await client.request(**trial(account, port, headers={"HX-Request": "true"}))
         finally:
             platform.silent.let_go()
             await asyncio.gather(*waiting)
@@ -150,7 +150,7 @@ async def test_many_tool_trials_delay_nobody_else(platform: Platform) -> None:
         waiting: list[asyncio.Task[httpx2.Response]] = []
         try:
             for start in range(0, CROWD, FEW):  # starting all at once would make them wait for the CPU instead
-                trials = [trial(one, port) for one in crowd[start : start + FEW] for _ in range(AT_ONCE)]
+                trials = [trial(account, port) for account in crowd[start : start + FEW] for _ in range(AT_ONCE)]
                 waiting += [asyncio.create_task(client.request(**each)) for each in trials]
                 await platform.until_waiting(before + len(waiting), waiting)
             assert len(waiting) == CROWD * AT_ONCE
@@ -163,17 +163,21 @@ async def test_many_tool_trials_delay_nobody_else(platform: Platform) -> None:
 
 # Other requests that wait for an unresponsive server: the carrier, a model provider, Stripe, the storage.
 WAITING: dict[str, Callable[[Account], dict[str, Any]]] = {
-    "key test": lambda one: api(one, f"model-keys/{one['model_key']}/test", "POST"),
-    "key test on the page": lambda one: page(one, f"/model-keys/{one['model_key']}/test"),
-    "number search": lambda one: api(one, "phone-numbers/available"),
-    "number search on the page": lambda one: page(one, "/numbers/buy?country=US&number_type=local", "GET"),
-    "purchase": lambda one: api(one, "phone-numbers", "POST", json={"phone_number": "+14155550100"}),
-    "release": lambda one: api(one, f"phone-numbers/{one['number']}", "DELETE"),
-    "countries": lambda one: api(one, "countries"),
-    "payment": lambda one: api(one, "billing/top-up", "POST", json={"amount": 20}),
-    "documents": lambda one: page(one, "/countries/GB/local", files={"requirement-0": ("a.pdf", b"%PDF-1.4\n")}),
-    "call": lambda one: api(one, "calls", "POST", json={"from": one["e164"], "to": "+14155550123", "mode": "webhook"}),
-    "recording": lambda one: {"method": "GET", "url": f"/recordings{one['recording']}"},
+    "key test": lambda account: api(account, f"model-keys/{account['model_key']}/test", "POST"),
+    "key test on the page": lambda account: page(account, f"/model-keys/{account['model_key']}/test"),
+    "number search": lambda account: api(account, "phone-numbers/available"),
+    "number search on the page": lambda account: page(account, "/numbers/buy?country=US&number_type=local", "GET"),
+    "purchase": lambda account: api(account, "phone-numbers", "POST", json={"phone_number": "+14155550100"}),
+    "release": lambda account: api(account, f"phone-numbers/{account['number']}", "DELETE"),
+    "countries": lambda account: api(account, "countries"),
+    "payment": lambda account: api(account, "billing/top-up", "POST", json={"amount": 20}),
+    "documents": lambda account: page(
+        account, "/countries/GB/local", files={"requirement-0": ("a.pdf", b"%PDF-1.4\n")}
+    ),
+    "call": lambda account: api(
+        account, "calls", "POST", json={"from": account["e164"], "to": "+14155550123", "mode": "webhook"}
+    ),
+    "recording": lambda account: {"method": "GET", "url": f"/recordings{account['recording']}"},
 }
 
 
@@ -186,7 +190,7 @@ async def test_waiting_requests_delay_nobody_else(platform: Platform, name: str)
     async with platform.client() as client:
         usual = await median_seconds_of(client, other)
         before = platform.silent.hold()
-        waiting = [asyncio.create_task(client.request(**WAITING[name](one))) for one in crowd]
+        waiting = [asyncio.create_task(client.request(**WAITING[name](account))) for account in crowd]
         try:
             await platform.until_waiting(before + FEW, waiting)
             assert not any(task.done() for task in waiting)

@@ -111,14 +111,14 @@ async def address(server: Server) -> str:
 
 async def test_messages_of_every_length_arrive_complete(server: Server) -> None:
     lengths = [1, 2, 3, 4, 5, 124, 125, 126, 127, 128, 65534, 65535, 65536, 65537, 200_000]
-    said = ["".join(chr(33 + place % 90) for place in range(length)) for length in lengths] + ["é – 今天"]
+    messages = ["".join(chr(33 + place % 90) for place in range(length)) for length in lengths] + ["é – 今天"]
     async with asyncio.timeout(60):
         url = await address(server)
         async with aiohttp.ClientSession() as http, http.ws_connect(f"{url}parrot", max_msg_size=0) as socket:
-            for text in said * 2:
+            for text in messages * 2:
                 await socket.send_str(text)
             await socket.send_bytes(b"\0\xff")
-            assert [await socket.receive_str() for _ in said * 2] == said * 2
+            assert [await socket.receive_str() for _ in messages * 2] == messages * 2
             assert await socket.receive_bytes() == b"\0\xff"
 
 
@@ -164,8 +164,8 @@ async def test_a_sender_gets_a_disconnect_when_the_other_end_leaves(server: Serv
         for _ in range(5):
             async with http.ws_connect(f"{url}talker") as socket:
                 assert await socket.receive_str() == "still talking"
-        said = [await asyncio.to_thread(output.readline) for _ in range(5)]
-    assert said == ["websocket.disconnect\n"] * 5
+        lines = [await asyncio.to_thread(output.readline) for _ in range(5)]
+    assert lines == ["websocket.disconnect\n"] * 5
 
 
 async def test_a_peer_that_stops_reading_is_disconnected_before_memory_fills_up(server: Server) -> None:
@@ -197,13 +197,13 @@ async def test_frames_arrive_complete_and_in_order_at_a_slow_reader(server: Serv
 
 @pytest.mark.parametrize("server", ["direct"], indirect=True)
 async def test_frames_sent_directly_arrive_complete_and_in_order(server: Server) -> None:
-    said = [f"{number}:" + "é" * (number * number) for number in range(300)]
+    messages = [f"{number}:" + "é" * (number * number) for number in range(300)]
     async with asyncio.timeout(60):
         url = await address(server)
         async with aiohttp.ClientSession() as http, http.ws_connect(f"{url}direct", max_msg_size=0) as socket:
-            sending = asyncio.create_task(send_all(socket, said))
+            sending = asyncio.create_task(send_all(socket, messages))
             await asyncio.sleep(0.5)  # meanwhile, more data comes back than the socket buffers hold
-            assert [await socket.receive_str() for _ in said] == said
+            assert [await socket.receive_str() for _ in messages] == messages
             await sending
 
 

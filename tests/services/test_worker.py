@@ -40,6 +40,6 @@ def test_jobs_share_the_connections_of_the_worker() -> None:
     finally:
         worker.terminate()
         worker.wait(30)
-    func = f"{delete_old_logs.__module__}.{delete_old_logs.__qualname__}"
-    assert Task.objects.filter(func=func, success=True).count() == JOBS
+    function = f"{delete_old_logs.__module__}.{delete_old_logs.__qualname__}"
+    assert Task.objects.filter(func=function, success=True).count() == JOBS
     assert connections_made() - before < JOBS  # of a few threads in six processes; each job made several

@@ -31,15 +31,15 @@ def url_of(developer: Developer) -> str:
 
 def save(client: Client, developer: Developer, prefixes: tuple[str, ...] = (), **changes: Any) -> Any:
     """Submit the page's form unchanged except for `changes` and new prefixes."""
-    kept = AllowedPrefix.objects.filter(developer=developer)
+    existing = AllowedPrefix.objects.filter(developer=developer)
     form = {"email": developer.email, "name": developer.name, "company_name": "", "is_active": "on"}
     form |= {
-        "allowed_prefixes-INITIAL_FORMS": kept.count(),
-        "allowed_prefixes-TOTAL_FORMS": kept.count() + len(prefixes),
+        "allowed_prefixes-INITIAL_FORMS": existing.count(),
+        "allowed_prefixes-TOTAL_FORMS": existing.count() + len(prefixes),
     }
-    for place, row in enumerate(kept):
+    for place, row in enumerate(existing):
         form |= {f"allowed_prefixes-{place}-id": row.pk, f"allowed_prefixes-{place}-developer": developer.pk}
-    for place, prefix in enumerate(prefixes, start=kept.count()):
+    for place, prefix in enumerate(prefixes, start=existing.count()):
         form |= {f"allowed_prefixes-{place}-prefix": prefix, f"allowed_prefixes-{place}-developer": developer.pk}
     return client.post(
         url_of(developer), {name: value for name, value in (form | changes).items() if value is not None}

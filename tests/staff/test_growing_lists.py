@@ -30,9 +30,9 @@ def test_calls_and_entries_are_found_through_indexes(client: Client) -> None:
     number, other = make_streaming_number(owner), make_streaming_number(make_account())
     call = make_call(number, timezone.now(), from_number="+12025550111", carrier_call_id="v3:one")
     stranger = make_call(other, timezone.now(), from_number="+12025550199", carrier_call_id="v3:two")
-    for one in (call, stranger):
+    for row in (call, stranger):
         ledger.post_entry(
-            developer_id=one.developer_id, key=f"call:{one.pk}:model", kind="model", amount=Decimal(-1), description="AI model",
+            developer_id=row.developer_id, key=f"call:{row.pk}:model", kind="model", amount=Decimal(-1), description="AI model",
         )  # fmt: skip
 
     def found(page: str, text: str) -> set[int]:
@@ -50,8 +50,11 @@ def test_counting_rows_stops_at_a_limit(client: Client, monkeypatch: pytest.Monk
     monkeypatch.setattr(BoundedPaginator, "MOST", 2)
     number = make_streaming_number(make_account())
     calls = [make_call(number, timezone.now(), carrier_call_id=f"v3:{place}") for place in range(3)]
-    shown = client.get(CALLS).context["cl"]
-    assert (shown.result_count, [call.pk for call in shown.result_list]) == (2, [call.pk for call in reversed(calls)])
+    changelist = client.get(CALLS).context["cl"]
+    assert (changelist.result_count, [call.pk for call in changelist.result_list]) == (
+        2,
+        [call.pk for call in reversed(calls)],
+    )
     assert Call.objects.count() == 3
 
 

@@ -42,7 +42,7 @@ class Receiver:
         """Wait for `count` requests (to `path`), and return them."""
         async with asyncio.timeout(seconds):
             while True:
-                found = [one for one in self.received if path is None or one.path == path]
+                found = [request for request in self.received if path is None or request.path == path]
                 if len(found) >= count:
                     return found
                 self._came.clear()

@@ -38,11 +38,11 @@ def put(developer: Developer, event_type: str = "call.hangup", to: list[Address]
     return publish(developer_id=developer.pk, subject="call:42", event_type=event_type, payload=body, to=to or [])
 
 
-def put_while_deleting(developer: Developer, gone: WebhookEndpoint) -> Event:
+def put_while_deleting(developer: Developer, endpoint: WebhookEndpoint) -> Event:
     """Publish an event for an endpoint that is deleted before the event is committed."""
     with transaction.atomic():
         event = put(developer)
-        WebhookEndpoint.objects.filter(pk=gone.pk).update(deleted_at=timezone.now())
+        WebhookEndpoint.objects.filter(pk=endpoint.pk).update(deleted_at=timezone.now())
     return event
 
 
@@ -139,8 +139,8 @@ def test_a_standard_key_can_only_read(client: Client, method: str, action: str |
     path = "" if action is None else f"/{endpoint.pk}{action}"
     answer = send(client, method, path, headers, {"url": "https://example.com/x", "events": ["*"]})
     assert (answer.status_code, answer.json()["reason"]) == (403, "admin_key_required")
-    kept = WebhookEndpoint.objects.get()
-    assert (kept.url, kept.deleted_at, signing_keys(kept.signing_secret).current) == (URL, None, secret)
+    stored = WebhookEndpoint.objects.get()
+    assert (stored.url, stored.deleted_at, signing_keys(stored.signing_secret).current) == (URL, None, secret)
     assert not Event.objects.exists()
     assert send(client, "GET", f"/{endpoint.pk}", headers).status_code == 200
 
@@ -218,10 +218,10 @@ def test_retries_last_a_day_with_one_email_a_day() -> None:
         outcomes.record_failure(second, refused, at, retry_schedule.ENDPOINT_RETRY_DELAYS_SECONDS)
     run_jobs()
     assert len(mail.outbox) == 1
-    told = WebhookDelivery.objects.get(event_type="webhook_endpoint.failing")
-    assert told.url == f"{URL}/2"  # the other endpoint
-    check_webhook(json.loads(told.body))
-    assert json.loads(told.body)["webhook_endpoint_id"] == str(first.endpoint_id)
+    notice = WebhookDelivery.objects.get(event_type="webhook_endpoint.failing")
+    assert notice.url == f"{URL}/2"  # the other endpoint
+    check_webhook(json.loads(notice.body))
+    assert json.loads(notice.body)["webhook_endpoint_id"] == str(first.endpoint_id)
     assert list(WebhookEndpoint.objects.values_list("enabled", flat=True)) == [True, True]
     WebhookEndpoint.objects.update(failure_emailed_at=timezone.now() - timedelta(hours=25))
     third = put(developer).deliveries.order_by("endpoint_id")[0]
@@ -243,9 +243,9 @@ def test_successful_deliveries_are_recorded_together_and_each_once() -> None:
     WebhookDelivery.objects.filter(pk=third.pk).update(status="failed", next_attempt_at=None)
     arrived, at = PostResult(200, "ok", 20, None), timezone.now()
     arrivals = [outcomes.Arrival(row, arrived, at) for row in (first, second, third, first)]
-    with CaptureQueriesContext(connection) as asked:
+    with CaptureQueriesContext(connection) as queries:
         outcomes.record_arrivals(arrivals)
-    assert len([query for query in asked if "SAVEPOINT" not in query["sql"]]) == 2  # for any number of deliveries
+    assert len([query for query in queries if "SAVEPOINT" not in query["sql"]]) == 2  # for any number of deliveries
     outcomes.record_arrivals(arrivals)
     rows = WebhookDelivery.objects.order_by("endpoint_id").values_list("status", "attempt_count", "next_attempt_at")
     assert list(rows) == [("delivered", 1, None), ("delivered", 3, None), ("failed", 0, None)]
@@ -298,11 +298,11 @@ async def test_deliveries_are_signed_with_the_endpoint_s_secret_and_have_the_eve
     developer = await sync_to_async(make_developer)()
     async with Receiver() as receiver:
         endpoint, secret = await sync_to_async(make_endpoint)(developer, f"{receiver.url}/flaky")
-        gone, _ = await sync_to_async(make_endpoint)(developer, f"{receiver.url}/gone")
+        deleted, _ = await sync_to_async(make_endpoint)(developer, f"{receiver.url}/gone")
         receiver.failures_left = 2
         task = asyncio.create_task(Dispatcher(retry_delays=(), endpoint_retry_delays=(0.05, 0.05)).run())
         try:
-            event = await sync_to_async(put_while_deleting)(developer, gone)
+            event = await sync_to_async(put_while_deleting)(developer, deleted)
             received = await receiver.wait_for(3)
         finally:
             task.cancel()
@@ -311,8 +311,8 @@ async def test_deliveries_are_signed_with_the_endpoint_s_secret_and_have_the_eve
             await sync_to_async(lambda: connection.close())()
     keys = await sync_to_async(lambda: signing_keys(endpoint.signing_secret))()
     assert keys.current == secret
-    unsent = await WebhookDelivery.objects.aget(endpoint=gone)
+    unsent = await WebhookDelivery.objects.aget(endpoint=deleted)
     assert (unsent.status, unsent.attempt_count, len(receiver.received)) == ("failed", 0, 3)
-    for one in received:
-        expected = signature_headers(keys, event.body, event.public_id, int(one.headers["X-Timestamp"]))
-        assert {name: one.headers[name] for name in expected} == expected
+    for request in received:
+        expected = signature_headers(keys, event.body, event.public_id, int(request.headers["X-Timestamp"]))
+        assert {name: request.headers[name] for name in expected} == expected

@@ -130,7 +130,7 @@ async def test_simultaneous_messages_of_a_call_arrive_in_order(
     async with Receiver() as receiver, dispatching():
         await sync_to_async(put_together)(receiver.url + path)
         received = await receiver.wait_for(3)
-    assert [one.body[-2:-1] for one in received] == [b"0", b"1", b"2"]
+    assert [request.body[-2:-1] for request in received] == [b"0", b"1", b"2"]
     assert path == "/hang" or all(later.at - earlier.at >= 0.01 for earlier, later in pairwise(received))
 
 
@@ -157,7 +157,7 @@ async def test_failures_are_retried_with_the_same_id_and_then_given_up() -> None
         (503, "no", False)
     }
     assert len(receiver.received) == 4
-    assert {one.headers["X-Webhook-Id"] for one in receiver.received} == {str(delivery.webhook_id)}
+    assert {request.headers["X-Webhook-Id"] for request in receiver.received} == {str(delivery.webhook_id)}
     assert (delivery.status, delivery.attempt_count, delivery.next_attempt_at) == ("failed", 4, None)
 
 
@@ -188,7 +188,7 @@ async def test_one_url_cannot_use_all_slots(monkeypatch: pytest.MonkeyPatch) -> 
         await receiver.wait_for(1, "/ok", seconds=8)
         await receiver.wait_for(20, "/hang")  # some of them may arrive after the one to the other address
         # Messages are claimed in batches, so the last batch may exceed the limit.
-        assert 20 <= len([one for one in receiver.received if one.path == "/hang"]) < 30
+        assert 20 <= len([request for request in receiver.received if request.path == "/hang"]) < 30
 
 
 @pytest.mark.parametrize("limit", ["MAX_PER_URL", "MAX_IN_FLIGHT"])
@@ -207,7 +207,7 @@ async def test_a_response_makes_room_for_the_next_message(limit: str, monkeypatc
     async with Receiver() as receiver, dispatching():
         await sync_to_async(put_together)(f"{receiver.url}/slow")
         received = await receiver.wait_for(20)
-    assert len({one.body for one in received}) == 20
+    assert len({request.body for request in received}) == 20
 
 
 @pytest.mark.slow
@@ -220,7 +220,7 @@ async def test_the_real_timeout_and_first_retry() -> None:
         await receiver.wait_for(40)
         (attempt,) = await attempts_of(hanging[0], 1)
     for number in range(20):
-        first, second = [one.at for one in receiver.received if one.path == f"/hang/{number}"]
+        first, second = [request.at for request in receiver.received if request.path == f"/hang/{number}"]
         assert second - first == pytest.approx(15.0, abs=1.0)
     assert attempt.response_status is None
     assert attempt.error_message == "No complete response within 10 seconds."
@@ -331,12 +331,14 @@ async def test_after_a_rotation_both_keys_sign() -> None:
     async with Receiver() as receiver, dispatching():
         delivery = await sync_to_async(put)(secret, f"{receiver.url}/ok", n=1.0)
         await attempts_of(delivery, 1)
-    one: Received = receiver.received[0]
+    request: Received = receiver.received[0]
     keys = signing_keys(await SigningSecret.objects.aget())
     assert (keys.current, keys.previous) == (new, old)
-    body, timestamp = encode_body({"event": "call.ended", "n": 1}), int(one.headers["X-Timestamp"])
-    assert one.headers["X-Signature"].count("sha256=") == 2
-    assert one.headers["X-Signature"] == signature_headers(keys, body, delivery.webhook_id, timestamp)["X-Signature"]
+    body, timestamp = encode_body({"event": "call.ended", "n": 1}), int(request.headers["X-Timestamp"])
+    assert request.headers["X-Signature"].count("sha256=") == 2
+    assert (
+        request.headers["X-Signature"] == signature_headers(keys, body, delivery.webhook_id, timestamp)["X-Signature"]
+    )
 
 
 def test_the_outbox_notifies_on_commit() -> None:

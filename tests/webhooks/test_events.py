@@ -64,14 +64,14 @@ def test_pages_and_filters(client: Client) -> None:
     ids = [put(developer, name).public_id for name in ("call.hangup", "call.ended", "call.dtmf", "call.ended")]
     headers = bearer(developer)
     first = client.get("/api/v1/events?per_page=3", headers=headers).json()
-    assert [one["id"] for one in first["data"]] == ids[:3]
+    assert [event["id"] for event in first["data"]] == ids[:3]
     assert first["meta"]["next_cursor"] == ids[2]
-    assert [one["id"] for one in client.get(first["links"]["next"], headers=headers).json()["data"]] == ids[3:]
-    assert [one["id"] for one in read_all(client, headers, type="call.ended, call.dtmf")] == ids[1:]
-    assert [one["id"] for one in read_all(client, headers, after=ids[1], type="call.ended")] == ids[3:]
+    assert [event["id"] for event in client.get(first["links"]["next"], headers=headers).json()["data"]] == ids[3:]
+    assert [event["id"] for event in read_all(client, headers, type="call.ended, call.dtmf")] == ids[1:]
+    assert [event["id"] for event in read_all(client, headers, after=ids[1], type="call.ended")] == ids[3:]
     Event.objects.filter(public_id=ids[0]).update(created_at=timezone.now() - timedelta(hours=2))
     since = f"{timezone.now() - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
-    assert [one["id"] for one in read_all(client, headers, since=since)] == ids[1:]
+    assert [event["id"] for event in read_all(client, headers, since=since)] == ids[1:]
 
 
 @pytest.mark.django_db
@@ -104,15 +104,15 @@ def test_another_account_s_event_cannot_be_a_starting_point(client: Client) -> N
 def test_events_are_kept_for_30_days_and_deliveries_longer() -> None:
     developer = make_developer()
     address = Address("https://example.com/", make_secret_for(developer)[0].pk)
-    old, kept = (
+    old, recent = (
         publish(developer_id=developer.pk, subject="call:1", event_type="call.ended", payload={}, to=[address])
         for _ in range(2)
     )
     Event.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(days=30, minutes=1))
-    Event.objects.filter(pk=kept.pk).update(created_at=timezone.now() - timedelta(days=29, hours=23))
+    Event.objects.filter(pk=recent.pk).update(created_at=timezone.now() - timedelta(days=29, hours=23))
     event_feed.delete_expired()
-    assert list(event_feed.after(developer.pk, None)) == [kept]
-    assert list(WebhookDelivery.objects.order_by("pk").values_list("event_id", flat=True)) == [None, kept.pk]
+    assert list(event_feed.after(developer.pk, None)) == [recent]
+    assert list(WebhookDelivery.objects.order_by("pk").values_list("event_id", flat=True)) == [None, recent.pk]
     with pytest.raises(InvalidRequest):
         event_feed.after(developer.pk, old.public_id)
 
@@ -151,9 +151,9 @@ def test_an_event_of_a_slow_transaction_comes_after_those_already_read(client: C
         seen = read_all(client, headers)
         is_read.set()
         late = slow.result(30)
-    assert [one["id"] for one in seen] == [quick.public_id]
+    assert [event["id"] for event in seen] == [quick.public_id]
     assert Event.objects.get(public_id=late).pk < quick.pk
-    assert [one["id"] for one in read_all(client, headers, after=quick.public_id)] == [late]
+    assert [event["id"] for event in read_all(client, headers, after=quick.public_id)] == [late]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -185,7 +185,7 @@ def test_a_reader_gets_each_event_exactly_once_during_eight_concurrent_writers(c
     found += read_all(client, headers, after=found[-1]["id"] if found else "")
     expected = {(writer, number) for writer in range(WRITERS) for number in range(EACH) if number % 13 != 12}
     assert len(found) == len(expected)
-    assert {(one["data"]["writer"], one["data"]["number"]) for one in found} == expected
+    assert {(event["data"]["writer"], event["data"]["number"]) for event in found} == expected
     for writer in range(WRITERS):
-        own = [one["data"]["number"] for one in found if one["data"]["writer"] == writer]
+        own = [event["data"]["number"] for event in found if event["data"]["writer"] == writer]
         assert own == sorted(own)

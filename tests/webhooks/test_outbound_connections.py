@@ -88,7 +88,7 @@ async def test_a_defect_of_ours_is_a_result_and_not_an_exception(caplog: pytest.
     result = await post(client, "http://hooks.example.com/")
     await client.aclose()
     assert (result.status, result.error) == (None, "The request failed unexpectedly.")
-    logged = [one.getMessage() for one in caplog.records if one.name == "webhooks.http.outbound_http"]
+    logged = [record.getMessage() for record in caplog.records if record.name == "webhooks.http.outbound_http"]
     assert logged == ["A request to a developer's server failed unexpectedly"]
 
 
@@ -109,7 +109,7 @@ async def test_what_exceeds_a_response_is_ignored() -> None:
     async with Server(serve) as server:
         results = [await post(client, f"http://127.0.0.1:{server.port}/") for _ in range(3)]
     await client.aclose()
-    assert [(one.status, one.body, one.error) for one in results] == [
+    assert [(result.status, result.body, result.error) for result in results] == [
         (200, "ok", None),
         (204, "", None),
         (200, "ok", None),
@@ -177,7 +177,7 @@ async def test_a_response_to_no_request_is_not_taken_for_the_next_one() -> None:
         between = await post(client, f"http://127.0.0.1:{other.port}/")
         second = await post(client, f"http://127.0.0.1:{server.port}/")
     await client.aclose()
-    assert [one.body for one in (first, between, second)] == ["ok", "ok", "ok"]
+    assert [result.body for result in (first, between, second)] == ["ok", "ok", "ok"]
     assert server.connections == 2
 
 
@@ -206,7 +206,7 @@ async def test_a_connection_that_the_server_has_closed_is_not_used_again() -> No
     connections = await served
     await client.aclose()
     listener.close()
-    assert [(one.status, one.error) for one in results] == [(200, None), (200, None)]
+    assert [(result.status, result.error) for result in results] == [(200, None), (200, None)]
     assert connections == 2
 
 

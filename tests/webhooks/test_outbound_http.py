@@ -208,8 +208,8 @@ async def test_rebinding_after_a_public_address_is_refused(settings: Any) -> Non
         client = OutboundClient(RebindingDNS(["127.0.0.1"]))
         assert not (await post(client, f"http://hooks.example.com:{receiver.port}/ok")).is_success
         await client.aclose()
-    (one,) = receiver.received
-    assert one.headers["Host"] == f"hooks.example.com:{receiver.port}"
+    (request,) = receiver.received
+    assert request.headers["Host"] == f"hooks.example.com:{receiver.port}"
 
 
 async def test_the_next_address_is_tried() -> None:
@@ -238,7 +238,7 @@ async def test_misbehaving_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
         assert redirect.error == "The server responded with a redirect. Redirects are not followed."
         nul = await post(client, f"{receiver.url}/nul")
         assert nul.body == "a\ufffdb\ufffd"
-        assert [one.path for one in receiver.received] == ["/hang", "/drip", "/large", "/redirect", "/nul"]
+        assert [request.path for request in receiver.received] == ["/hang", "/drip", "/large", "/redirect", "/nul"]
         await client.aclose()
 
 

@@ -152,15 +152,15 @@ def test_the_page_shows_addresses_and_deliveries(browser: Client, developer: Dev
 
 
 def test_its_buttons_resend_and_return_to_the_page(browser: Client, developer: Developer) -> None:
-    one, other, foreign = failed(developer), failed(developer), failed(make_developer())
-    answer = browser.post(f"/webhooks/{one}/resend", {"next": "/calls/42"})
+    first, other, foreign = failed(developer), failed(developer), failed(make_developer())
+    answer = browser.post(f"/webhooks/{first}/resend", {"next": "/calls/42"})
     assert (answer.status_code, answer["Location"]) == (302, "/calls/42")
-    assert browser.post(f"/webhooks/{one}/resend", {"next": "https://evil.example/"})["Location"] == "/webhooks"
+    assert browser.post(f"/webhooks/{first}/resend", {"next": "https://evil.example/"})["Location"] == "/webhooks"
     assert browser.post(f"/webhooks/{foreign}/resend").status_code == 404
-    assert browser.get(f"/webhooks/{one}/resend").status_code == 405
-    assert statuses() == {one: "pending", other: "failed", foreign: "failed"}
+    assert browser.get(f"/webhooks/{first}/resend").status_code == 405
+    assert statuses() == {first: "pending", other: "failed", foreign: "failed"}
     assert "Resending 1 webhook." in browser.post("/webhooks/failed/resend", follow=True).content.decode()
-    assert statuses() == {one: "pending", other: "pending", foreign: "failed"}
+    assert statuses() == {first: "pending", other: "pending", foreign: "failed"}
 
 
 def test_the_list_needs_few_queries(browser: Client, developer: Developer, django_assert_max_num_queries: Any) -> None:

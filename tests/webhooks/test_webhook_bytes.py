@@ -115,11 +115,11 @@ def test_node_serializes_to_the_same_bytes(payloads: list[dict[str, Any]]) -> No
 
 @needs_node
 def test_doubles_are_formatted_as_in_node() -> None:
-    doubles = [float.fromhex(f"0x1.{n * 7919:013x}p{n % 200 - 100}") for n in range(3000)]
+    doubles = [float.fromhex(f"0x1.{number * 7919:013x}p{number % 200 - 100}") for number in range(3000)]
     script = "const v = JSON.parse(require('fs').readFileSync(0)); process.stdout.write(v.map(x => ''+x).join('\\n'))"
     source = json.dumps(doubles)
-    shown = subprocess.run([str(NODE), "-e", script], input=source, capture_output=True, check=True, text=True).stdout
-    assert shown.split("\n") == [encode_body({"v": number})[5:-1] for number in doubles]
+    output = subprocess.run([str(NODE), "-e", script], input=source, capture_output=True, check=True, text=True).stdout
+    assert output.split("\n") == [encode_body({"v": number})[5:-1] for number in doubles]
 
 
 def test_headers_and_signature() -> None:
