@@ -21,7 +21,7 @@ from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
 from bubblyphone.core.network.waiting import cancelable
-from bubblyphone.server.computing import Place, Places
+from bubblyphone.server.compute_slots import ComputeSlot, ComputeSlots
 
 # Threads are created as needed and reused; requests that wait on the network must not delay others.
 THREADS = ThreadPoolExecutor(max_workers=1000, thread_name_prefix="request")
@@ -33,7 +33,7 @@ class ThreadedHandler(ASGIHandler):
 
     def __init__(self) -> None:
         super().__init__()
-        self._places, self._urgent_places = Places(), Places()
+        self._slots, self._urgent_slots = ComputeSlots(), ComputeSlots()
 
     def load_middleware(self, is_async: bool = False) -> None:
         super().load_middleware(is_async=False)
@@ -64,9 +64,9 @@ class ThreadedHandler(ASGIHandler):
 
     async def _work(self, scope: Any, body: IO[bytes], send: Any) -> None:
         context = copy_context()
-        place = await (self._urgent_places if _is_urgent(scope) else self._places).take()
-        answering = asyncio.ensure_future(_in_thread(self._respond_in, context)(place, scope, body))
-        answering.add_done_callback(lambda _: place.release())
+        slot = await (self._urgent_slots if _is_urgent(scope) else self._slots).take()
+        answering = asyncio.ensure_future(_in_thread(self._respond_in, context)(slot, scope, body))
+        answering.add_done_callback(lambda _: slot.release())
         try:
             response = await asyncio.shield(answering)
         except asyncio.CancelledError:
@@ -79,8 +79,8 @@ class ThreadedHandler(ASGIHandler):
         finally:
             await _end(response, context)
 
-    def _respond_in(self, place: Place, scope: Any, body: IO[bytes]) -> HttpResponseBase:
-        place.enter_thread()
+    def _respond_in(self, slot: ComputeSlot, scope: Any, body: IO[bytes]) -> HttpResponseBase:
+        slot.enter_thread()
         return self.respond(scope, body)
 
     def respond(self, scope: Any, body: IO[bytes]) -> HttpResponseBase:

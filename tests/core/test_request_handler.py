@@ -18,7 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 from structlog.contextvars import get_contextvars
 
-from bubblyphone.server import computing, request_handler
+from bubblyphone.server import compute_slots, request_handler
 from bubblyphone.server.request_handler import ThreadedHandler
 
 WAIT = 30
@@ -203,7 +203,7 @@ async def test_an_incomplete_body_never_reaches_a_view(thread: ThreadPoolExecuto
 
 async def test_webhooks_and_monitors_do_not_wait_for_pages(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.ROOT_URLCONF = __name__
-    monkeypatch.setattr(computing, "LOOK_SECONDS", 3600.0)  # pages keep their places until they end
+    monkeypatch.setattr(compute_slots, "CHECK_SECONDS", 3600.0)  # pages keep their slots until they end
     handler = ThreadedHandler()
     may_end.clear()
 
@@ -216,7 +216,7 @@ async def test_webhooks_and_monitors_do_not_wait_for_pages(settings: Any, monkey
 
     with ThreadPoolExecutor() as threads:
         monkeypatch.setattr(request_handler, "THREADS", threads)
-        pages = [await ask("GET", "/is_slow") for _ in range(computing.AT_ONCE + 1)]
+        pages = [await ask("GET", "/is_slow") for _ in range(compute_slots.SLOTS + 1)]
         try:
             for method, address in (("GET", "/healthz"), ("POST", "/webhooks/telnyx")):
                 assert (await (await ask(method, address)).receive_output(WAIT))["status"] == 200

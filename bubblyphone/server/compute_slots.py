@@ -11,27 +11,27 @@ import threading
 import time
 from collections import deque
 
-AT_ONCE = 3
-# Every LOOK_SECONDS, the CPU time of each request is checked. One that used less than WAITS_SHARE of that time is waiting for PostgreSQL or
-# another server, so another request can compute meanwhile.
-LOOK_SECONDS = 0.02
-WAITS_SHARE = 0.05
-# After this time a request gives up its place, although it still computes, so that it does not block others.
-LONGEST_SECONDS = 1.0
+SLOTS = 3
+# Every CHECK_SECONDS, the CPU time of each request is checked. One that used less than WAITING_SHARE of that time is waiting for
+# PostgreSQL or another server, so another request can compute meanwhile.
+CHECK_SECONDS = 0.02
+WAITING_SHARE = 0.05
+# After this time a request gives up its slot, although it still computes, so that it does not block others.
+MAX_SECONDS = 1.0
 
 
-class Places:
-    """The places of one event loop, given to waiting requests in order of arrival."""
+class ComputeSlots:
+    """The slots of one event loop, given to waiting requests in order of arrival."""
 
-    def __init__(self, at_once: int = AT_ONCE) -> None:
+    def __init__(self, at_once: int = SLOTS) -> None:
         self._free = at_once
         self._waiting: deque[asyncio.Future[None]] = deque()
 
-    async def take(self) -> "Place":
-        """Wait for a place. The caller must `release` it."""
+    async def take(self) -> "ComputeSlot":
+        """Wait for a slot. The caller must `release` it."""
         if self._free:
             self._free -= 1
-            return Place(self)
+            return ComputeSlot(self)
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
@@ -40,10 +40,10 @@ class Places:
             if turn.done() and not turn.cancelled():
                 self.release()
             raise
-        return Place(self)
+        return ComputeSlot(self)
 
     def release(self) -> None:
-        """Pass a place on to the request that has waited longest."""
+        """Pass a slot on to the request that has waited longest."""
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
@@ -52,16 +52,16 @@ class Places:
         self._free += 1
 
 
-class Place:
-    """The place of one request. It is released when the request ends, waits, or has had it for LONGEST_SECONDS."""
+class ComputeSlot:
+    """The slot of one request. It is released when the request ends, waits, or has had it for MAX_SECONDS."""
 
-    def __init__(self, places: Places) -> None:
-        self._places: Places | None = places
+    def __init__(self, slots: ComputeSlots) -> None:
+        self._slots: ComputeSlots | None = slots
         self._loop = asyncio.get_running_loop()
-        self._began = self._loop.time()
+        self._taken_at = self._loop.time()
         self._clock: int | None = None
         self._used = 0.0
-        self._looking = self._loop.call_later(LOOK_SECONDS, self._look)
+        self._next_check = self._loop.call_later(CHECK_SECONDS, self._check)
 
     def enter_thread(self) -> None:
         """Must be called in the request's thread, whose CPU time shows whether the request is waiting."""
@@ -71,16 +71,16 @@ class Place:
 
     def release(self) -> None:
         """Can be called again, without effect."""
-        self._looking.cancel()
-        if self._places is not None:
-            self._places.release()
-            self._places = None
+        self._next_check.cancel()
+        if self._slots is not None:
+            self._slots.release()
+            self._slots = None
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         used = self._used if self._clock is None else time.clock_gettime(self._clock)
-        is_waiting = used - self._used < LOOK_SECONDS * WAITS_SHARE
+        is_waiting = used - self._used < CHECK_SECONDS * WAITING_SHARE
         self._used = used
-        if is_waiting or self._loop.time() - self._began > LONGEST_SECONDS:
+        if is_waiting or self._loop.time() - self._taken_at > MAX_SECONDS:
             self.release()
         else:
-            self._looking = self._loop.call_later(LOOK_SECONDS, self._look)
+            self._next_check = self._loop.call_later(CHECK_SECONDS, self._check)
