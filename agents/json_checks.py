@@ -6,7 +6,7 @@ from collections.abc import Iterable
 Problem = tuple[str, str]  # (path, text)
 
 
-def by_path(problems: Iterable[Problem]) -> dict[str, list[str]]:
+def group_by_path(problems: Iterable[Problem]) -> dict[str, list[str]]:
     """The texts of the problems, grouped by path."""
     found: dict[str, list[str]] = {}
     for path, text in problems:

@@ -20,7 +20,7 @@ def numbers_of(developer: Developer) -> QuerySet[PhoneNumber]:
     return numbers.select_related("agent", "agent_version")
 
 
-def labeled(text: str) -> Q:
+def matches_label_or_digits(text: str) -> Q:
     """Numbers whose label contains the text, or which contain its digits, in any notation."""
     digits = digits_of(text)
     return Q(label__icontains=text) | (Q(e164__contains=digits) if len(digits) > 1 else Q())

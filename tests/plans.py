@@ -19,7 +19,7 @@ class Reading:
     rows: int
 
 
-def reading_of(request: Callable[[], Any]) -> Reading:
+def measure_reads(request: Callable[[], Any]) -> Reading:
     """Make the request, then run its SELECT statements again with EXPLAIN ANALYZE."""
     with CaptureQueriesContext(connection) as queries:
         request()

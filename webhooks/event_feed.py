@@ -63,7 +63,7 @@ def up_to(developer_id: int, position: int | None) -> QuerySet[Event]:
     return Event.objects.filter(developer_id=developer_id, position__lte=position or 0)
 
 
-def of_time(developer_id: int, since: datetime | None = None, until: datetime | None = None) -> Q:
+def in_period(developer_id: int, since: datetime | None = None, until: datetime | None = None) -> Q:
     """Events from `since` (inclusive) to `until` (exclusive).
 
     Positions are in the order of commits, each within SETTLES of its events' times. Without limits on the position, PostgreSQL would read

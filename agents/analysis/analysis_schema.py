@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from agents.json_checks import Problem, by_path, json_problem
+from agents.json_checks import Problem, group_by_path, json_problem
 
 MAX_FIELDS = 50
 MAX_OPTIONS = 50
@@ -18,7 +18,7 @@ NAME_RULE = "A name must start with a letter or underscore and contain only lett
 
 def schema_problems(schema: object) -> dict[str, list[str]]:
     """The errors of a schema, by path ("budget.type"; "" is the schema itself). Empty if it is valid."""
-    return by_path(_problems(schema))
+    return group_by_path(_problems(schema))
 
 
 def _problems(schema: object) -> Iterator[Problem]:

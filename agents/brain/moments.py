@@ -6,7 +6,7 @@ Each reader takes a text with digits and gives the value and the words it used.
 import re
 from datetime import date, time, timedelta
 
-from agents.brain.text import without
+from agents.brain.text import remove_match
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec"
@@ -21,7 +21,7 @@ def find_date(text: str, today: date) -> tuple[date, str] | None:
     for reader in (_iso, _relative, _weekday, _month_and_day, _numeric, _day_of_month):
         if found := reader(text, today):
             match, day = found
-            return day, without(match)
+            return day, remove_match(match)
     return None
 
 
@@ -129,7 +129,7 @@ def find_time(text: str, *, is_awaited: bool, is_evening_likely: bool) -> tuple[
         return None
     if not is_named:
         hour = _settle_half(hour, text, is_evening_likely=is_evening_likely)
-    rest = without(match)
+    rest = remove_match(match)
     rest = re.sub(r"\b(?:am|pm|o'? ?clock|in the (?:morning|afternoon|evening)|at night)\b", " ", rest)
     return time(hour, minute), rest
 

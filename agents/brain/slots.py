@@ -11,7 +11,7 @@ from typing import Any
 from agents.brain.moments import find_date, find_time
 from agents.brain.phrases import is_no, is_yes
 from agents.brain.spoken_numbers import digits_for_words
-from agents.brain.text import join_words, label, plain, speak_value, without
+from agents.brain.text import join_words, label, plain, remove_match, speak_value
 
 
 class SlotKind(Enum):
@@ -199,7 +199,7 @@ class Reader:
         match = re.search(pattern, self.rest)
         if match is None:
             return None
-        self.rest = without(match)
+        self.rest = remove_match(match)
         return str(clean(match[0]))
 
     def _date(self) -> date | None:
@@ -269,7 +269,7 @@ class Reader:
             self.rest = re.sub(r"^(?:for|four)$", "4", self.rest)
         for pattern in patterns:
             if match := re.search(pattern, self.rest):
-                self.rest = without(match)
+                self.rest = remove_match(match)
                 value = float(match[1])
                 return int(value) if slot.kind is SlotKind.INTEGER or value.is_integer() else value
         return None
@@ -280,7 +280,7 @@ class Reader:
         match = re.search(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", spoken)
         if match is None:
             return None
-        self.rest = without(match)
+        self.rest = remove_match(match)
         return match[0]
 
     def _code(self, slot: Slot, *, is_awaited: bool) -> str | None:

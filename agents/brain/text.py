@@ -52,7 +52,7 @@ def label(name: str) -> str:
     return re.sub(r"[_\-\s]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)).strip().lower()
 
 
-def without(match: re.Match[str]) -> str:
+def remove_match(match: re.Match[str]) -> str:
     """The searched text with a space in place of the match."""
     return match.string[: match.start()] + " " + match.string[match.end() :]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agents.agent_settings.call_config import CallConfig
-from agents.json_checks import Problem, by_path, json_problem
+from agents.json_checks import Problem, group_by_path, json_problem
 from agents.providers.base import ToolSpec
 from agents.tools import http_tools
 from agents.tools.schema_keywords import TYPES, keyword_problems, subschemas
@@ -124,7 +124,7 @@ def example_arguments(schema: Mapping[str, Any]) -> Any:
 
 def tool_problems(tools: object) -> dict[str, list[str]]:
     """What is wrong with a list of definitions, by path ("0.parameters.date"; "" is the list itself)."""
-    return by_path(_problems(tools))
+    return group_by_path(_problems(tools))
 
 
 def _problems(tools: object) -> Iterator[Problem]:

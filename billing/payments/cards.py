@@ -30,10 +30,10 @@ def keep_from(payment_id: int) -> None:
     with transaction.atomic():
         if method and payment.saves_card:
             remember(payment.developer_id, method)
-        Payment.objects.filter(pk=payment_id).update(card=str(Card(**_looks(method))) if method else UNKNOWN)
+        Payment.objects.filter(pk=payment_id).update(card=str(Card(**_card_fields(method))) if method else UNKNOWN)
 
 
-def _looks(method: Mapping[str, Any]) -> dict[str, str]:
+def _card_fields(method: Mapping[str, Any]) -> dict[str, str]:
     """The fields of `Card` that come from Stripe's payment method."""
     details = method.get("card") or {}
     year, month = details.get("exp_year"), details.get("exp_month")
@@ -48,9 +48,9 @@ def _looks(method: Mapping[str, Any]) -> dict[str, str]:
 def remember(developer_id: int, method: Mapping[str, Any]) -> None:
     """Add or update a card; the newest becomes the default."""
     ledger.lock_developer(developer_id)
-    looks = _looks(method)
+    fields = _card_fields(method)
     card, is_new = Card.objects.update_or_create(
-        stripe_id=method["id"], defaults=looks, create_defaults={**looks, "developer_id": developer_id}
+        stripe_id=method["id"], defaults=fields, create_defaults={**fields, "developer_id": developer_id}
     )
     if is_new:
         _make_default(card)
@@ -58,7 +58,7 @@ def remember(developer_id: int, method: Mapping[str, Any]) -> None:
 
 def update(method: Mapping[str, Any]) -> None:
     """payment_method.updated: for example, the bank issued a new card."""
-    Card.objects.filter(stripe_id=method["id"]).update(**_looks(method))
+    Card.objects.filter(stripe_id=method["id"]).update(**_card_fields(method))
 
 
 def get_card(*, developer: Developer, pk: int) -> Card:

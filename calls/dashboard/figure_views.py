@@ -17,7 +17,7 @@ from agents.selectors import agents_of
 from billing.exports import csv_file, harmless
 from bubblyphone.core.money import format_money
 from bubblyphone.core.pages.charts import Chart, stacked_bars
-from bubblyphone.core.pages.filters import offer
+from bubblyphone.core.pages.filters import set_choices
 from bubblyphone.core.pages.views import page
 from bubblyphone.core.templatetags.ui import phone
 from calls.charging.call_figures import OUTCOMES, SAMPLE, Answer, Figures, Question, Span, measure
@@ -47,7 +47,7 @@ class FiguresForm(forms.Form):
             ("agent", "All agents", names.agents),
             ("number", "All numbers", names.numbers),
         ):
-            offer(self, name, [("", everything), *choices.items()])
+            set_choices(self, name, [("", everything), *choices.items()])
         self.is_valid()
         self.days_shown = int(self.cleaned_data.get("days") or 30)
         self.group = self.cleaned_data.get("by") or "day"

@@ -14,7 +14,7 @@ from accounts.models import Developer
 from agents import selectors as agent_selectors
 from agents.models import Agent
 from bubblyphone.core.numbering.e164 import is_e164
-from bubblyphone.core.pages.filters import FilterForm, offer
+from bubblyphone.core.pages.filters import FilterForm, set_choices
 from bubblyphone.core.templatetags.ui import phone
 from calls.models import Call, CallStatus, Direction
 from calls.outcomes import OUTCOMES, endings
@@ -91,11 +91,11 @@ class CallFilterForm(FilterForm):
         data = data.copy()
         data.setlist("columns", [name for name in data.getlist("columns") if name in known][:MAX_COLUMNS])
         super().__init__(data)
-        offer(self, "columns", [(name, in_words(name)) for name in known])
+        set_choices(self, "columns", [(name, in_words(name)) for name in known])
         numbers = number_selectors.numbers_of(developer).select_related(None).only("label", "e164").order_by("pk")
         named = [(number.pk, number.label or phone(number.e164)) for number in numbers]
-        offer(self, "number", [("", "All numbers"), *named])
-        offer(self, "agent", [("", "All agents"), *((agent.pk, agent.name) for agent in agents)])
+        set_choices(self, "number", [("", "All numbers"), *named])
+        set_choices(self, "agent", [("", "All agents"), *((agent.pk, agent.name) for agent in agents)])
         self.choose()
 
     @property

@@ -27,7 +27,7 @@ from bubblyphone.core.templatetags.ui import phone
 from calls.models import Call
 from calls.search import has_number_with
 from phone_numbers.models import PhoneNumber
-from phone_numbers.selectors import digits_of, labeled
+from phone_numbers.selectors import digits_of, matches_label_or_digits
 
 MAX_LENGTH = 100  # characters of a query; the rest is ignored
 MOST_OF_A_KIND = 6
@@ -127,7 +127,9 @@ def _agents(developer: Developer, text: str) -> list[Found]:
 
 
 def _numbers(developer: Developer, text: str) -> list[Found]:
-    rows = PhoneNumber.objects.filter(labeled(text), developer=developer).exclude(status=PhoneNumber.Status.RELEASED)
+    rows = PhoneNumber.objects.filter(matches_label_or_digits(text), developer=developer).exclude(
+        status=PhoneNumber.Status.RELEASED
+    )
     shown = rows.order_by("-pk").values_list("pk", "e164", "label", "agent__name")[:MOST_OF_A_KIND]
     return [
         Found(phone(e164), reverse("number", args=[pk]), ", ".join(filter(None, (label, agent))))

@@ -15,7 +15,7 @@ from agents.agent_settings import resolution
 from agents.dashboard.variable_fields import VariablesForm
 from agents.models import Agent
 from agents.selectors import agents_of
-from bubblyphone.core.pages.filters import offer
+from bubblyphone.core.pages.filters import set_choices
 from bubblyphone.core.pages.views import form_page, refusals_on
 from bubblyphone.core.pagination import read_id
 from bubblyphone.core.templatetags.ui import phone
@@ -61,8 +61,8 @@ class PlaceCallForm(VariablesForm, WhenForm):
         self.agents = {str(agent.pk): agent for agent in agents_of(developer)}
         self.initial.setdefault("time_zone", developer.time_zone)
         self.initial["number"] = str(self.chosen_number.pk) if self.chosen_number else ""
-        offer(self, "number", [(pk, _name_of(number)) for pk, number in self.numbers.items()])
-        offer(
+        set_choices(self, "number", [(pk, _name_of(number)) for pk, number in self.numbers.items()])
+        set_choices(
             self,
             "agent",
             [

@@ -17,7 +17,7 @@ from agents.tools.secret_tokens import MASK, SecretValues
 from calls import timeline
 from calls.live import tool_requests
 from calls.live.event_writer import WRITER, LockingWrite
-from calls.live.tool_calls import EVENT, CallFacts, Sender, tool_call_body
+from calls.live.tool_calls import EVENT, CallFacts, SigningIdentity, tool_call_body
 from calls.live.tool_results import FAILED, ToolAnswer, read_document
 from calls.models import Call
 from calls.session.interfaces import ToolRunner
@@ -36,7 +36,7 @@ class HttpTools:
 
     facts: CallFacts
     tools: Mapping[str, HttpTool]
-    sender: Sender
+    signing_identity: SigningIdentity
     secrets: SecretValues
     values: dict[str, str]
     others: ToolRunner
@@ -51,8 +51,8 @@ class HttpTools:
         now = timezone.now()
         event = tool_call_body(self.facts, tool.name, arguments, at=now)
         logged = LoggedRequest(
-            developer_id=self.sender.developer_id,
-            signing_secret_id=self.sender.signing_secret_id,
+            developer_id=self.signing_identity.developer_id,
+            signing_secret_id=self.signing_identity.signing_secret_id,
             subject=f"call:{self.facts.call_id}",
             event_type=EVENT,
             webhook_id=str(uuid.uuid4()),
@@ -79,7 +79,7 @@ class HttpTools:
                 self._save(saved_values(tool, document))
             return answer
 
-        return await tool_requests.send(logged, self.sender.keys, judge, outgoing)
+        return await tool_requests.send(logged, self.signing_identity.keys, judge, outgoing)
 
     def _save(self, saved: dict[str, str]) -> None:
         if not saved:

@@ -15,7 +15,7 @@ from bubblyphone.core.crypto import hash_secret
 from calls import selectors
 from calls.control import call_variables, media_nodes, speech, streams
 from calls.live.engines import EngineChoice, engines_of
-from calls.live.tool_calls import CallFacts, Sender
+from calls.live.tool_calls import CallFacts, SigningIdentity
 from calls.models import Call, Direction
 from calls.session.conversation_history import HISTORY_TURNS, turn_of
 from phone_numbers.carriers.registry import detects_screening
@@ -31,7 +31,7 @@ class LiveCall:
     model: EngineChoice
     fallback: EngineChoice | None  # the backup model
     developer_id: int
-    sender: Sender | None  # of its tool requests
+    signing_identity: SigningIdentity | None  # of its tool requests
     carrier: str
     carrier_call_id: str | None  # None for a sandbox call
     facts: CallFacts
@@ -85,7 +85,7 @@ def load(call_id: int, *, stream_lost_at: datetime | None = None) -> LiveCall:
         model=model,
         fallback=fallback,
         developer_id=call.developer_id,
-        sender=Sender(signing_keys(secret), call.developer_id, secret.pk) if secret else None,
+        signing_identity=SigningIdentity(signing_keys(secret), call.developer_id, secret.pk) if secret else None,
         carrier=call.carrier,
         carrier_call_id=call.carrier_call_id,
         facts=CallFacts(

@@ -131,20 +131,20 @@ def session_config(live: LiveCall, caller_format: AudioFormat) -> SessionConfig:
 
 
 def _tool_webhook(live: LiveCall) -> ToolWebhook | None:
-    if not live.config.tool_webhook_url or live.sender is None:
+    if not live.config.tool_webhook_url or live.signing_identity is None:
         return None
-    return ToolWebhook(facts=live.facts, url=live.config.tool_webhook_url, sender=live.sender)
+    return ToolWebhook(facts=live.facts, url=live.config.tool_webhook_url, signing_identity=live.signing_identity)
 
 
 def tool_runner(live: LiveCall, line: MediaTransport | None = None) -> ToolRunner:
     """The runner of all tools in this call."""
     runner: ToolRunner = _tool_webhook(live) or no_tools
     tools = http_tools(live.config.tools)
-    if tools and live.sender is not None:
+    if tools and live.signing_identity is not None:
         runner = HttpTools(
             facts=live.facts,
             tools=tools,
-            sender=live.sender,
+            signing_identity=live.signing_identity,
             secrets=live.secrets,
             values=live.values,
             others=runner,

@@ -79,7 +79,7 @@ class CallFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
+class SigningIdentity:
     """The account that sends a tool request: the keys that sign it, and the IDs for its log entry."""
 
     keys: SigningKeys
@@ -93,7 +93,7 @@ class ToolWebhook:
 
     facts: CallFacts
     url: str
-    sender: Sender
+    signing_identity: SigningIdentity
 
     async def __call__(self, name: str, arguments: Mapping[str, Any], call_id: str = "") -> Mapping[str, Any]:
         return (await self.send(name, arguments)).result
@@ -104,8 +104,8 @@ class ToolWebhook:
         """The same; `judge` can reject the response."""
         now = timezone.now()
         request = LoggedRequest(
-            developer_id=self.sender.developer_id,
-            signing_secret_id=self.sender.signing_secret_id,
+            developer_id=self.signing_identity.developer_id,
+            signing_secret_id=self.signing_identity.signing_secret_id,
             subject=f"call:{self.facts.call_id}",
             event_type=EVENT,
             webhook_id=str(uuid.uuid4()),
@@ -113,7 +113,7 @@ class ToolWebhook:
             body=tool_call_body(self.facts, name, arguments, at=now),
             started_at=now,
         )
-        return await tool_requests.send(request, self.sender.keys, judge)
+        return await tool_requests.send(request, self.signing_identity.keys, judge)
 
 
 def tool_call_body(facts: CallFacts, name: str, arguments: Mapping[str, Any], *, at: datetime) -> str:

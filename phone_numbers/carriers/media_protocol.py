@@ -54,7 +54,7 @@ class MediaProtocol(ABC):
     # spelling of the carrier. With quotes and colon these cannot occur inside a string of JSON, where quotes are escaped.
     audio_marks: ClassVar[tuple[tuple[str, str, str], ...]] = ()
     # The same for a report that playback has reached a mark: the text of its event, and the text before the mark's name.
-    mark_texts: ClassVar[tuple[tuple[str, str], ...]] = ()
+    mark_patterns: ClassVar[tuple[tuple[str, str], ...]] = ()
 
     def __init__(self, started: StreamStarted) -> None:
         self.started = started
@@ -76,7 +76,7 @@ class MediaProtocol(ABC):
 
     def mark_in(self, frame: str) -> MarkReached | None:
         """The mark that a frame reports, without parsing JSON. None for other frames and for names with escapes, which `decode` reads."""
-        for event, name in self.mark_texts:
+        for event, name in self.mark_patterns:
             _, found, rest = frame.partition(name)
             if found:
                 text, end, _ = rest.partition('"')

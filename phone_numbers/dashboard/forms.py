@@ -19,7 +19,7 @@ from bubblyphone.core.pages.filters import FilterForm
 from phone_numbers.api.update import NumberUpdateSerializer
 from phone_numbers.countries import country_name
 from phone_numbers.models import CallMode, NumberPrice, NumberType, PhoneNumber
-from phone_numbers.selectors import labeled
+from phone_numbers.selectors import matches_label_or_digits
 
 TYPE_LABELS = {"local": "Local", "mobile": "Mobile", "toll_free": "Toll-free", "national": "National"}
 # Hidden input that static/js/forms.js sets once the user has changed `mode`: it then no longer follows the agent.
@@ -66,7 +66,7 @@ class NumberFilterForm(FilterForm):
         if not self.is_valid():
             return numbers.none()
         text = self.chosen.get("q")
-        return numbers.filter(labeled(text) | Q(agent__name__icontains=text)) if text else numbers
+        return numbers.filter(matches_label_or_digits(text) | Q(agent__name__icontains=text)) if text else numbers
 
 
 def countries() -> list[tuple[str, str]]:

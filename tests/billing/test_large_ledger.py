@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from billing.models import LedgerEntry
 from tests.factories import bearer, make_developer
-from tests.plans import analyze, reading_of
+from tests.plans import analyze, measure_reads
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 MANY, FEW = 5000, 300
@@ -31,6 +31,6 @@ def test_credits_among_charges(query: str, count: int) -> None:
     analyze(LedgerEntry)
     headers, answers = bearer(developer), list[Any]()
     path = f"/api/v1/billing/transactions?{query}"
-    reading = reading_of(lambda: answers.append(Client().get(path, headers=headers).json()["data"]))
+    reading = measure_reads(lambda: answers.append(Client().get(path, headers=headers).json()["data"]))
     assert len(answers[0]) == count
     assert reading.rows < FEW

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import Developer
 from tests.factories import bearer, make_developer, make_endpoint, make_secret_for
-from tests.plans import analyze, reading_of
+from tests.plans import analyze, measure_reads
 from webhooks import event_feed, retention
 from webhooks.models import Event, WebhookDelivery
 
@@ -64,7 +64,7 @@ def test_filters_of_the_events_page(developer: Developer, now: datetime, query: 
     query = {"until": f"until={older}", "since": f"since={newer}", "range": f"since={older}&until={newer}"}.get(
         query, query
     )
-    reading = reading_of(lambda: client.get(f"/events?{query}"))
+    reading = measure_reads(lambda: client.get(f"/events?{query}"))
     assert reading.rows < FEW
     assert reading.statements <= 9
 
@@ -74,7 +74,7 @@ def test_filters_of_the_events_in_the_api(developer: Developer, now: datetime, q
     headers = bearer(developer)
     query = {"since": f"since={now - 3000 * MINUTE:%Y-%m-%dT%H:%M:%SZ}"}.get(query, query)
     answers: list[Any] = []
-    reading = reading_of(
+    reading = measure_reads(
         lambda: answers.append(Client().get(f"/api/v1/events?{query}", headers=headers).json()["data"])
     )
     assert answers[0][0]["id"] == {"since": f"evt_{3000:x}"}.get(query[:5], f"evt_{4000:x}")
@@ -88,7 +88,7 @@ def test_filters_of_the_deliveries_page(developer: Developer, query: str) -> Non
     rare = WebhookDelivery.objects.get(webhook_id=f"evt_{4000:x}")
     query = {"endpoint": f"endpoint={rare.endpoint_id}"}.get(query, query)
     client.get("/webhooks")
-    reading = reading_of(lambda: client.get(f"/webhooks?{query}"))
+    reading = measure_reads(lambda: client.get(f"/webhooks?{query}"))
     assert reading.rows < FEW
 
 
@@ -97,7 +97,7 @@ def test_events_of_a_time_include_those_of_slow_transactions(developer: Develope
     slow = Event.objects.get(public_id=f"evt_{4000:x}")
     Event.objects.filter(pk=slow.pk).update(created_at=slow.created_at - timedelta(minutes=50))
     since, until = slow.created_at - timedelta(minutes=51), slow.created_at - timedelta(minutes=49)
-    found = Event.objects.filter(event_feed.of_time(developer.pk, since, until), developer=developer)
+    found = Event.objects.filter(event_feed.in_period(developer.pk, since, until), developer=developer)
     assert slow in found
     assert found.count() == 3
 
@@ -105,7 +105,8 @@ def test_events_of_a_time_include_those_of_slow_transactions(developer: Develope
 @pytest.mark.parametrize("moment", [EARLIEST, LATEST])
 def test_any_time_can_be_asked_for(developer: Developer, moment: datetime) -> None:
     counts = [
-        Event.objects.filter(event_feed.of_time(developer.pk, **{name: moment})).count() for name in ("since", "until")
+        Event.objects.filter(event_feed.in_period(developer.pk, **{name: moment})).count()
+        for name in ("since", "until")
     ]
     assert counts == ([MANY, 0] if moment == EARLIEST else [0, MANY])
 
@@ -113,7 +114,7 @@ def test_any_time_can_be_asked_for(developer: Developer, moment: datetime) -> No
 def test_retention_reads_no_more_than_it_deletes(developer: Developer, now: datetime) -> None:
     deleted: list[int] = []
     before = now - (MANY - 5) * MINUTE - timedelta(seconds=1)
-    reading = reading_of(lambda: deleted.extend(retention.delete_deliveries(developer.pk, before)))
+    reading = measure_reads(lambda: deleted.extend(retention.delete_deliveries(developer.pk, before)))
     assert deleted == [5, 5]
     assert reading.rows < 5 * retention.BATCH
     assert list(retention.delete_deliveries(developer.pk, before)) == []

@@ -29,7 +29,7 @@ class EventsView(APIView):
         developer = signed_in(request)
         found = event_feed.after(developer.pk, last_read, chosen.get("type", ()))
         if since := chosen.get("since"):
-            found = found.filter(event_feed.of_time(developer.pk, since))
+            found = found.filter(event_feed.in_period(developer.pk, since))
         rows = list(found[: size + 1])
         shown = rows[:size]
         last = shown[-1].public_id if len(rows) > size else None

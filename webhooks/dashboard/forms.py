@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from accounts.models import Developer
 from bubblyphone.core.api.openapi import description
-from bubblyphone.core.pages.filters import FilterForm, offer
+from bubblyphone.core.pages.filters import FilterForm, set_choices
 from bubblyphone.core.pagination import read_id
 from webhooks import account_endpoints, event_feed
 from webhooks.http.outbound_http import MAX_URL_LENGTH, validate_webhook_url
@@ -91,7 +91,7 @@ class EventFilterForm(_TimeRangeForm, FilterForm):
 
     def lookups(self, developer_id: int) -> Q:
         """The account's events that fit."""
-        fitting = event_feed.of_time(developer_id, self.chosen.get("since"), self.chosen.get("until"))
+        fitting = event_feed.in_period(developer_id, self.chosen.get("since"), self.chosen.get("until"))
         if "type" in self.chosen:
             fitting &= Q(event_type=self.chosen["type"])
         if "call" in self.chosen:
@@ -110,4 +110,4 @@ class ResendEventsForm(_TimeRangeForm):
     def __init__(self, data: Any = None, *, developer: Developer, **options: Any) -> None:
         super().__init__(data, **options)
         enabled = account_endpoints.endpoints_of(developer).filter(enabled=True).order_by("pk")
-        offer(self, "endpoint", [(endpoint.pk, endpoint.description or endpoint.url) for endpoint in enabled])
+        set_choices(self, "endpoint", [(endpoint.pk, endpoint.description or endpoint.url) for endpoint in enabled])

@@ -7,7 +7,7 @@ from django import forms
 from django.forms import BoundField
 
 
-def offer(form: forms.Form, name: str, choices: Iterable[tuple[Any, str]]) -> None:
+def set_choices(form: forms.Form, name: str, choices: Iterable[tuple[Any, str]]) -> None:
     """Set the choices of a field, for choices that differ between accounts."""
     field = form.fields[name]
     assert isinstance(field, forms.ChoiceField)

@@ -36,7 +36,7 @@ class TelnyxMediaProtocol(MediaProtocol):
         ('"event":"media"', '"track":"inbound"', '"payload":"'),
         ('"event": "media"', '"track": "inbound"', '"payload": "'),
     )
-    mark_texts = (('"event":"mark"', '"mark":{"name":"'), ('"event": "mark"', '"mark": {"name": "'))
+    mark_patterns = (('"event":"mark"', '"mark":{"name":"'), ('"event": "mark"', '"mark": {"name": "'))
 
     @classmethod
     def begin(cls, frame: str) -> Self | None:

@@ -26,7 +26,7 @@ class TwilioMediaProtocol(MediaProtocol):
         ('"event":"media"', '"track":"inbound"', '"payload":"'),
         ('"event": "media"', '"track": "inbound"', '"payload": "'),
     )
-    mark_texts = (('"event":"mark"', '"mark":{"name":"'), ('"event": "mark"', '"mark": {"name": "'))
+    mark_patterns = (('"event":"mark"', '"mark":{"name":"'), ('"event": "mark"', '"mark": {"name": "'))
 
     def __init__(self, started: StreamStarted, stream_sid: str) -> None:
         super().__init__(started)

@@ -14,7 +14,7 @@ from django.utils import timezone
 from calls.clock import sweeper
 from calls.live import tool_requests
 from calls.live.event_writer import WRITER
-from calls.live.tool_calls import CallFacts, Sender, ToolWebhook
+from calls.live.tool_calls import CallFacts, SigningIdentity, ToolWebhook
 from calls.live.tool_results import FAILED, NO_ANSWER, TOO_LONG
 from calls.models import Call
 from tests.calls.rows import make_account, make_call, make_streaming_number
@@ -54,7 +54,7 @@ def webhook(call: Call, url: str) -> ToolWebhook:
             call_id=str(call.pk), from_number="+15551230000", to_number="+16285550100", direction="inbound"
         ),
         url=url,
-        sender=Sender(signing_keys(secret), call.developer_id, secret.pk),
+        signing_identity=SigningIdentity(signing_keys(secret), call.developer_id, secret.pk),
     )
 
 
