@@ -58,7 +58,7 @@ def signing_secret_of(call: Call) -> SigningSecret | None:
         return call.phone_number.signing_secret
     if call.agent is None:
         return None
-    numbers = PhoneNumber.objects.filter(developer_id=call.developer_id).exclude(status=PhoneNumber.Status.RELEASED)
+    numbers = PhoneNumber.objects.unreleased().filter(developer_id=call.developer_id)
     oldest = numbers.select_related("signing_secret").order_by("pk")
     number = oldest.filter(agent=call.agent).first() or oldest.first()
     return number.signing_secret if number is not None else call.agent.signing_secret

@@ -66,7 +66,7 @@ def load(path: Path) -> DemoAccess:
     _write(path, access)
     if settings.EXCHANGE_URL:
         _buy_missing_numbers(developer)
-    numbers = PhoneNumber.objects.filter(developer=developer).exclude(status=PhoneNumber.Status.RELEASED)
+    numbers = PhoneNumber.objects.unreleased().filter(developer=developer)
     access.numbers.extend(numbers.order_by("pk").values_list("e164", flat=True))
     _write(path, access)
     return access

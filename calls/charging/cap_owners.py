@@ -25,7 +25,7 @@ def cap_owners(developer: Developer) -> Iterator[CapOwner]:
     """By group: numbers, agents, API keys."""
     # Computed once, when the first amount is read.
     spent = cache(lambda: daily_caps.spent_today(daily_caps.all_daily_caps(developer), timezone.now()))
-    numbers = PhoneNumber.objects.filter(developer=developer).exclude(status=PhoneNumber.Status.RELEASED)
+    numbers = PhoneNumber.objects.unreleased().filter(developer=developer)
     for number in numbers.order_by("pk"):
         label = f"{phone(number.e164)} · {number.label}" if number.label else phone(number.e164)
         yield _owner("Numbers", Scope.NUMBER, number, label, partial(_set_for_number, number), spent)

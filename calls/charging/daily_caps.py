@@ -119,10 +119,10 @@ def _own_caps(call: Call) -> Iterator[DailyCap]:
 def all_daily_caps(developer: Developer) -> list[DailyCap]:
     """All caps set by the developer: the account's, then those of numbers, agents and keys."""
     account = SpendingCap.objects.filter(developer=developer, daily_cap__isnull=False)
-    numbers = PhoneNumber.objects.filter(developer=developer, daily_cap__isnull=False)
+    numbers = PhoneNumber.objects.unreleased().filter(developer=developer, daily_cap__isnull=False)
     owners: list[tuple[Scope, QuerySet[Any]]] = [
         (Scope.ACCOUNT, account.annotate(target=F("developer_id"))),
-        (Scope.NUMBER, numbers.exclude(status=PhoneNumber.Status.RELEASED).annotate(target=F("pk"))),
+        (Scope.NUMBER, numbers.annotate(target=F("pk"))),
         (Scope.AGENT, Agent.objects.filter(developer=developer, daily_cap__isnull=False).annotate(target=F("pk"))),
         (Scope.API_KEY, active_api_keys(developer).filter(daily_cap__isnull=False).annotate(target=F("pk"))),
     ]

@@ -127,9 +127,7 @@ def _agents(developer: Developer, text: str) -> list[Found]:
 
 
 def _numbers(developer: Developer, text: str) -> list[Found]:
-    rows = PhoneNumber.objects.filter(matches_label_or_digits(text), developer=developer).exclude(
-        status=PhoneNumber.Status.RELEASED
-    )
+    rows = PhoneNumber.objects.unreleased().filter(matches_label_or_digits(text), developer=developer)
     shown = rows.order_by("-pk").values_list("pk", "e164", "label", "agent__name")[:MOST_OF_A_KIND]
     return [
         Found(phone(e164), reverse("number", args=[pk]), ", ".join(filter(None, (label, agent))))
