@@ -7,7 +7,7 @@ from django.utils import timezone
 from structlog.contextvars import bind_contextvars
 
 from accounts.models import Developer
-from bubblyphone.core.errors import NotFound
+from bubblyphone.core.database.lookup import get_row
 from bubblyphone.core.monitoring import tracing
 from calls.models import Call, CallQuerySet
 from phone_numbers.models import PhoneNumber
@@ -25,9 +25,7 @@ def get_call(developer: Developer, identifier: str) -> Call:
     lookup: dict[str, Any] = {"public_id": identifier}
     if identifier.isascii() and identifier.isdecimal() and len(identifier) <= 18:
         lookup = {"pk": int(identifier)}
-    call = calls_of(developer).filter(**lookup).first()
-    if call is None:
-        raise NotFound("Not found.")
+    call = get_row(calls_of(developer), **lookup)
     bind_contextvars(call_id=call.pk)
     tracing.about_call(call.pk)
     return call

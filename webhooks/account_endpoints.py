@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from accounts.models import Developer
 from bubblyphone.core.api.views import format_time
-from bubblyphone.core.errors import InvalidRequest, NotFound
+from bubblyphone.core.database.lookup import get_row
+from bubblyphone.core.errors import InvalidRequest
 from webhooks import outbox
 from webhooks.models import Event, SigningSecret, WebhookDelivery, WebhookEndpoint
 from webhooks.sending import signing
@@ -23,10 +24,7 @@ def endpoints_of(developer: Developer) -> QuerySet[WebhookEndpoint]:
 
 def get_endpoint(*, developer: Developer, pk: int) -> WebhookEndpoint:
     """Raises NotFound, also for an endpoint of another account."""
-    endpoint = endpoints_of(developer).filter(pk=pk).first()
-    if endpoint is None:
-        raise NotFound("Not found.")
-    return endpoint
+    return get_row(endpoints_of(developer), pk=pk)
 
 
 @transaction.atomic

@@ -13,7 +13,8 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from bubblyphone.core.errors import InvalidRequest, NotFound
+from bubblyphone.core.database.lookup import get_row
+from bubblyphone.core.errors import InvalidRequest
 from bubblyphone.core.pagination import MAX_ID
 from bubblyphone.core.redis.period_cache import SETTLES
 from webhooks.models import Event
@@ -84,10 +85,7 @@ def in_period(developer_id: int, since: datetime | None = None, until: datetime 
 
 def get_event(developer_id: int, public_id: str) -> Event:
     """Raises NotFound, also for an event of another account."""
-    event = _named(developer_id, public_id).first()
-    if event is None:
-        raise NotFound("Not found.")
-    return event
+    return get_row(_named(developer_id, public_id))
 
 
 def delete_expired() -> None:

@@ -16,7 +16,8 @@ from django.utils import timezone
 from accounts.models import Developer
 from agents.models import Agent
 from billing import destinations, ledger
-from bubblyphone.core.errors import ApplicationError, Conflict, InvalidRequest, NotFound, UpstreamFailed
+from bubblyphone.core.database.lookup import get_row
+from bubblyphone.core.errors import ApplicationError, Conflict, InvalidRequest, UpstreamFailed
 from calls.control import outbound
 from calls.models import Call, CallStatus, ScheduledCall
 from calls.policy import gate
@@ -74,9 +75,7 @@ def scheduled_of(developer: Developer) -> QuerySet[ScheduledCall]:
 def cancel(*, developer: Developer, pk: int) -> None:
     """Raises NotFound, and Conflict for a call that was already dialed or refused."""
     with transaction.atomic():
-        row = ScheduledCall.objects.select_for_update().filter(developer=developer, pk=pk).first()
-        if row is None:
-            raise NotFound("Not found.")
+        row = get_row(ScheduledCall.objects.select_for_update(), developer=developer, pk=pk)
         if row.status not in (Status.WAITING, Status.CANCELED):
             raise Conflict("This call is already being dialed and can no longer be canceled.")
         _decide(row, Status.CANCELED, timezone.now())

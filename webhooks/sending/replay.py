@@ -5,7 +5,8 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts.models import Developer
-from bubblyphone.core.errors import InvalidRequest, NotFound
+from bubblyphone.core.database.lookup import get_row
+from bubblyphone.core.errors import InvalidRequest
 from webhooks import account_endpoints
 from webhooks.models import Event, WebhookDelivery
 from webhooks.outbox import EVERY_EVENT, delivery_to, wake_dispatcher
@@ -24,9 +25,7 @@ def resend_events(
     MAX_EVENTS, without sending any.
     """
     # Locked: disabling or deleting the endpoint waits, then cancels what is written here.
-    endpoint = account_endpoints.endpoints_of(developer).select_for_update(no_key=True).filter(pk=endpoint_id).first()
-    if endpoint is None:
-        raise NotFound("Not found.")
+    endpoint = get_row(account_endpoints.endpoints_of(developer).select_for_update(no_key=True), pk=endpoint_id)
     events = Event.objects.filter(developer=developer, created_at__gte=since, created_at__lt=until)
     if EVERY_EVENT not in endpoint.event_types:
         events = events.filter(event_type__in=endpoint.event_types)
