@@ -61,7 +61,7 @@ async def _transcribe(pcm16_16k: bytes) -> list[Segment]:
 
 
 def utterances(probabilities: NDArray[np.float32]) -> list[tuple[int, int]]:
-    """Where somebody speaks: (first window, window after the last)."""
+    """Where someone speaks: (first window, window after the last)."""
     found: list[tuple[int, int]] = []
     for window in np.flatnonzero(probabilities >= SPEECH_PROBABILITY).tolist():
         if found and (window - found[-1][1]) * WINDOW_MS <= LONGEST_PAUSE_MS:

@@ -31,7 +31,7 @@ OWN_PHONE = "own_phone"  # in the session: the reader's own phone, as last used
 LOOK = "look"  # re-renders the form for another choice, without calling anyone
 ASKED = ("to", "number", "agent", "when")
 # htmx: another choice has other variables.
-SHOW_ANEW = {
+RELOADS_FORM = {
     "hx-post": "",
     "hx-trigger": "change",
     "hx-target": "#who-speaks",
@@ -47,8 +47,8 @@ class PlaceCallForm(VariablesForm, WhenForm):
 
     without_default = "This variable has no default."
     to = TelephoneField(label="Number to call")
-    number = forms.ChoiceField(label="Call from", widget=forms.Select(attrs=SHOW_ANEW))
-    agent = forms.ChoiceField(label="Who speaks?", required=False, widget=forms.Select(attrs=SHOW_ANEW))
+    number = forms.ChoiceField(label="Call from", widget=forms.Select(attrs=RELOADS_FORM))
+    agent = forms.ChoiceField(label="Who speaks?", required=False, widget=forms.Select(attrs=RELOADS_FORM))
     own_phone = TelephoneField(label="Your phone", required=False)
 
     def __init__(

@@ -47,7 +47,7 @@ class TransferState:
         try:
             error = await self._request(arguments, may_call)
         finally:
-            if error != "":  # or it failed: a transfer that has begun all the same reports that
+            if error != "":  # or it failed: a transfer that has begun anyway reports that
                 self._is_placed = False
         return error
 
