@@ -15,6 +15,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, close_old_connections, transaction
 from django.utils import timezone
 
+from bubblyphone.core.database import commit_outcome
 from bubblyphone.core.database.commit_hooks import note_after_commit
 from bubblyphone.core.monitoring.logs import in_context
 from calls import metrics, timeline
@@ -28,7 +29,7 @@ RETRY_SECONDS = 1.0
 # someone waits for it, a batch starts at once.
 GATHER_SECONDS = 0.1
 MAX_QUEUED = 20_000
-# Temporary: the same write succeeds when the database is back.
+# Temporary: the same write succeeds when the database is back, has space again, or is less busy.
 DATABASE_AWAY = (OperationalError, InterfaceError)
 
 
@@ -61,6 +62,7 @@ class BatchWriter:
         self._idle: asyncio.Event | None = None
         self._is_awaited: asyncio.Event | None = None
         self._waiting = 0  # for `drained`
+        self._committing: tuple[str, int] | None = None  # a transaction of unknown outcome, and its number of writes
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="recorder")
 
     def put(self, write: Write) -> None:
@@ -116,8 +118,11 @@ class BatchWriter:
 
     def _write(self, batch: list[Write]) -> int:
         """Runs in the thread. Returns how many writes are done; if not all, the database is unavailable."""
-        done = 0
-        for together in _transactions(batch):
+        try:
+            done = self._already_committed()
+        except DATABASE_AWAY as error:
+            return self._away(0, error)
+        for together in _transactions(batch[done:]):
             written = self._write_together(together)
             done += written
             if written < len(together):
@@ -126,11 +131,9 @@ class BatchWriter:
 
     def _write_together(self, batch: Sequence[Write]) -> int:
         try:
-            with transaction.atomic():
-                for step in _steps(batch):
-                    step()
-        except DATABASE_AWAY:
-            return self._away(0)
+            self._commit(batch)
+        except DATABASE_AWAY as error:
+            return self._away(0, error)
         except Exception:  # noqa: BLE001  found again, and told, by the one that is at fault
             return self._write_singly(batch)
         return len(batch)
@@ -139,19 +142,35 @@ class BatchWriter:
         """Writes that can never succeed are dropped: they must not block those of other calls."""
         for done, write in enumerate(batch):
             try:
-                with transaction.atomic():
-                    for step in _steps([write]):
-                        step()
-            except DATABASE_AWAY:
-                return self._away(done)
+                self._commit([write])
+            except DATABASE_AWAY as error:
+                return self._away(done, error)
             except Exception as error:  # noqa: BLE001  its message would tell what was said
                 logger.error(
                     "A call record could not be written and was dropped", extra={"error": type(error).__name__}
                 )
         return len(batch)
 
-    def _away(self, done: int) -> int:
-        logger.error("The database is not available. Call records are queued.")
+    def _commit(self, writes: Sequence[Write]) -> None:
+        self._committing = None
+        with transaction.atomic():
+            for step in _steps(writes):
+                step()
+            self._committing = commit_outcome.transaction_id(), len(writes)
+        self._committing = None
+
+    def _already_committed(self) -> int:
+        """How many writes at the start of the queue are stored, although the connection broke before the response to COMMIT."""
+        if self._committing is None:
+            return 0
+        transaction_id, count = self._committing
+        done = count if commit_outcome.was_committed(transaction_id) else 0
+        self._committing = None
+        return done
+
+    def _away(self, done: int, error: Exception) -> int:
+        reason = type(error.__cause__ or error).__name__  # psycopg's, such as AdminShutdown or DiskFull
+        logger.error("Call records are queued because the database does not store them", extra={"error": reason})
         close_old_connections()
         return done
 

@@ -1,7 +1,7 @@
 """A live session's events are written in order, and an event that cannot be written does not block the others."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
 
 import psycopg
@@ -13,6 +13,7 @@ from django.utils import timezone
 from calls.live.event_writer import BatchWriter, EventWriter, LockingWrite
 from calls.models import Call
 from tests.calls.rows import make_account, make_call, make_streaming_number
+from tests.fakes.lossy_database import LossyDatabase
 
 pytestmark = pytest.mark.django_db(transaction=True)
 UNKNOWN_CALL = 999_999_999
@@ -25,6 +26,16 @@ async def writer() -> AsyncIterator[BatchWriter]:
     yield writer
     await asyncio.wrap_future(writer.thread.submit(connections.close_all))
     await sync_to_async(connections.close_all)()
+
+
+@pytest.fixture
+def lossy_database(monkeypatch: pytest.MonkeyPatch) -> Iterator[LossyDatabase]:
+    """Between the writers' threads and the database from now on."""
+    parameters = connection.get_connection_params()
+    with LossyDatabase(parameters["host"], parameters["port"]) as proxy:
+        for name, value in {"HOST": "127.0.0.1", "PORT": proxy.port}.items():
+            monkeypatch.setitem(connections.settings["default"], name, value)
+        yield proxy
 
 
 @sync_to_async
@@ -171,3 +182,31 @@ async def test_writes_after_a_lost_connection_are_done_once(
     await asyncio.wait_for(recorder.drained(), 30)
     assert await written(call) == ["Are you open?", "Yes.", "stream.error"]
     assert len(attempts) == 2
+
+
+@pytest.mark.parametrize("lost", ["message", "response"])
+async def test_a_batch_is_written_once_if_the_connection_breaks_during_its_commit(
+    lost: str,
+    writer: BatchWriter,
+    lossy_database: LossyDatabase,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("calls.live.event_writer.RETRY_SECONDS", 0.05)
+    call = await running_call()
+    recorder = EventWriter(call.pk, writer)
+    recorder.transcript("user", "Are you open?")
+    recorder.event("stream.error")
+    losses = [lost]  # only at the first attempt
+    writer.put(lambda: losses and setattr(lossy_database, "lose", losses.pop()))
+    await asyncio.wait_for(recorder.drained(), 30)
+    recorder.transcript("model", "Yes.")
+    await asyncio.wait_for(recorder.drained(), 30)
+    assert lossy_database.lose == ""
+    assert await written(call) == ["Are you open?", "Yes.", "stream.error"]
+    open_transactions = (
+        "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in%%' AND datname = current_database() AND %s > 0"
+    )
+    assert await sync_to_async(seen_elsewhere)(open_transactions, 1) == 0
+    queued = {record.getMessage() for record in caplog.records if record.name == "calls.live.event_writer"}
+    assert queued == {"Call records are queued because the database does not store them"}
