@@ -131,6 +131,7 @@ TEMPLATES = [
         },
     }
 ]
+FORM_RENDERER = "bubblyphone.core.pages.form_renderer.FormRenderer"
 
 # --- data -------------------------------------------------------------------------------------------------------------
 DATABASE_URL = env.DATABASE_URL
