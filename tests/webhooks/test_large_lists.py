@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Developer
+from bubblyphone.core.pagination import MOST_COUNTED
 from tests.factories import bearer, make_developer, make_endpoint, make_secret_for
 from tests.plans import analyze, measure_reads
 from webhooks import event_feed, retention
@@ -90,6 +91,19 @@ def test_filters_of_the_deliveries_page(developer: Developer, query: str) -> Non
     client.get("/webhooks")
     reading = measure_reads(lambda: client.get(f"/webhooks?{query}"))
     assert reading.rows < FEW
+
+
+def test_the_endpoints_page_counts_the_newest_failures_only(developer: Developer) -> None:
+    client = Client()
+    client.force_login(developer)
+    assert client.get("/webhook-endpoints").content.count(b'<span class="aside">1 failed</span>') == 1
+    WebhookDelivery.objects.update(status="failed")
+    analyze(WebhookDelivery)
+    reading = measure_reads(lambda: client.get("/webhook-endpoints"))
+    assert reading.rows < 3 * MOST_COUNTED
+    page = client.get("/webhook-endpoints").content.decode()
+    assert "1,000 of the newest 1,000 failures" in page
+    assert page.count("failures</span>") == 1  # the other endpoint's only failure is older
 
 
 def test_events_of_a_time_include_those_of_slow_transactions(developer: Developer, now: datetime) -> None:

@@ -1,13 +1,16 @@
 """The pages of the account's webhook endpoints."""
 
+from collections import Counter
+
 from django.contrib import messages
-from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from accounts.access import signed_in
+from accounts.models import Developer
 from bubblyphone.core.pages.once import show_once, take_shown_once
 from bubblyphone.core.pages.views import form_page, page_action, refusals_on
+from bubblyphone.core.pagination import MOST_COUNTED
 from webhooks import account_endpoints
 from webhooks.dashboard.forms import EndpointForm
 from webhooks.models import WebhookDelivery
@@ -28,11 +31,17 @@ def endpoints(request: HttpRequest) -> HttpResponse:
             show_once(request, SHOWN_ONCE, secret)
             messages.success(request, "Endpoint added.")
             return redirect("webhook-endpoint", created.pk)
-    # Of the failed deliveries alone, which have an index: an endpoint may have received millions.
-    failed = redelivery.deliveries_of(developer).filter(status=WebhookDelivery.Status.FAILED).order_by()
-    counts = dict(failed.values_list("endpoint").annotate(Count("pk")))
-    rows = [(found, counts.get(found.pk, 0)) for found in account_endpoints.endpoints_of(developer).order_by("pk")]
+    failures = _failures(developer)
+    rows = [(found, failures.get(found.pk, "")) for found in account_endpoints.endpoints_of(developer).order_by("pk")]
     return render(request, "webhooks/endpoints.html", {"form": form, "rows": rows})
+
+
+def _failures(developer: Developer) -> dict[int | None, str]:
+    """How many of the newest failed deliveries each endpoint has, as text. An account may have very many of them."""
+    failed = redelivery.deliveries_of(developer).filter(status=WebhookDelivery.Status.FAILED)
+    latest = list(failed.order_by("-pk").values_list("endpoint_id", flat=True)[: MOST_COUNTED + 1])
+    among = f"of the newest {MOST_COUNTED:,} failures" if len(latest) > MOST_COUNTED else "failed"
+    return {pk: f"{count:,} {among}" for pk, count in Counter(latest[:MOST_COUNTED]).items()}
 
 
 @form_page
