@@ -7,15 +7,16 @@ at most SAMPLE calls of each day, the last ones: a day of a large account has mo
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.db import connection
 
 from accounts.models import Developer
-from billing.periods import start_of_day
+from billing.periods import is_past, start_of_day
 from bubblyphone.core.money import ZERO
+from bubblyphone.core.redis import period_cache
 from calls.models import HangupCause, StaleDay, SummedDay
 
 # Ends that neither side of the conversation chose.
@@ -144,16 +145,37 @@ Answer = dict[tuple[int | None, bool], Figures]
 Day = dict[tuple[int | None, int | None], Figures]
 
 
-def measure(developer: Developer, span: Span, question: Question) -> tuple[Answer, bool]:
-    """The figures of the span and of the one before, today's so far; and whether the span has a day with more than SAMPLE calls."""
-    found: Answer = defaultdict(Figures)
+def measure(developer: Developer, span: Span, question: Question, now: datetime) -> tuple[Answer, bool]:
+    """The figures of the span and of the one before, today's so far; and whether the span has a day with more than SAMPLE calls.
+
+    The figures of all calls on past days are cached.
+    """
     every = [*span.previous, *span.days]
-    missing = not_summed_up(developer.pk, every)
-    for day, key, figures in _kept(developer.pk, span, question, [day for day in every if day not in missing]):
+    past = [day for day in every if is_past(day, now)]
+    if question.number is None and question.agent is None:
+        name = f"figures:{question.by}:{len(span.days)}"
+        days = (past[0], past[-1])  # in the hour after midnight, the span is a new one, but its last past day is not
+        cached = period_cache.recall(
+            name, developer, [days], lambda _: True, lambda _: {days: _measure(developer.pk, span, question, past)}
+        )
+        found, is_sampled = cached[days]
+    else:
+        found, is_sampled = _measure(developer.pk, span, question, past)
+    others, is_other_sampled = _measure(developer.pk, span, question, every[len(past) :])
+    for key, figures in others.items():
+        found[key].add(figures)
+    return found, is_sampled or is_other_sampled
+
+
+def _measure(developer_id: int, span: Span, question: Question, every: list[date]) -> tuple[Answer, bool]:
+    """`measure` for some days of both periods."""
+    found: Answer = defaultdict(Figures)
+    missing = not_summed_up(developer_id, every)
+    for day, key, figures in _kept(developer_id, span, question, [day for day in every if day not in missing]):
         place, is_before = span.place_of(day)
         found[place if question.by == "day" else key, is_before].add(figures)
-    is_sampled = _is_sampled(developer.pk, [day for day in span.days if day not in missing])
-    for (_, day), parts in of_days([developer.pk], sorted(missing)).items():
+    is_sampled = _is_sampled(developer_id, [day for day in every if day >= span.days[0] and day not in missing])
+    for (_, day), parts in of_days([developer_id], sorted(missing)).items():
         place, is_before = span.place_of(day)
         is_sampled |= not is_before and sum(figures.calls for figures in parts.values()) > SAMPLE
         for (number, agent), figures in parts.items():

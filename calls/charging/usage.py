@@ -5,7 +5,7 @@ other costs come from the ledger. `manage.py ledger verify` proves that each cal
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -78,6 +78,11 @@ class Share:
         return {"calls": self.calls, "minutes": self.minutes, "cost": format_money(self.cost)}
 
 
+def _decimals() -> dict[str, Decimal]:
+    """A function with a name, because the totals are pickled."""
+    return defaultdict(Decimal)
+
+
 @dataclass(slots=True)
 class Usage:
     """The totals of a month."""
@@ -87,7 +92,7 @@ class Usage:
     costs: dict[str, Decimal] = field(default_factory=lambda: dict.fromkeys(CATEGORIES.values(), ZERO))
     seconds: dict[str, int] = field(default_factory=lambda: {"telephony": 0, "ai_model": 0})
     minutes: dict[str, int] = field(default_factory=lambda: {"telephony": 0, "ai_model": 0})
-    day_costs: dict[date, dict[str, Decimal]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(Decimal)))
+    day_costs: dict[date, dict[str, Decimal]] = field(default_factory=lambda: defaultdict(_decimals))
     by_day: dict[date, Share] = field(default_factory=lambda: defaultdict(Share))
     by_number: dict[int | None, Share] = field(default_factory=lambda: defaultdict(Share))
     by_agent: dict[int | None, Share] = field(default_factory=lambda: defaultdict(Share))
@@ -118,12 +123,35 @@ class _Day:
 
 
 def measure(developer: Developer, period: Period, now: datetime | None = None) -> Usage:
-    """Total a developer's month so far; `now` can be another time."""
-    usage, now = Usage(), now or timezone.now()
-    days = period_cache.recall(
-        f"usage:{period.name}", developer, period.days(now.date()), lambda day: is_past(day, now),
-        lambda missing: _rows(developer.pk, missing),
-    )  # fmt: skip
+    """Total a developer's month so far; `now` can be another time.
+
+    The total of past days is cached, too: an account with 300 numbers has 9,000 rows in a month, which take 0.1 s to add up.
+    """
+    now = now or timezone.now()
+    days = list(period.days(now.date()))
+    past = [day for day in days if is_past(day, now)]
+    usage = Usage()
+    if past:
+        totals = period_cache.recall(
+            f"usage.total:{period.name}", developer, past[-1:], lambda _: True,
+            lambda _: {past[-1]: _past_usage(developer, period, past)},
+        )  # fmt: skip
+        usage = totals[past[-1]]
+    if rest := days[len(past) :]:
+        _add(usage, _rows(developer.pk, rest))
+    return usage
+
+
+def _past_usage(developer: Developer, period: Period, days: list[date]) -> Usage:
+    usage = Usage()
+    rows_of = period_cache.recall(
+        f"usage:{period.name}", developer, days, lambda _: True, lambda missing: _rows(developer.pk, missing)
+    )
+    _add(usage, rows_of)
+    return usage
+
+
+def _add(usage: Usage, days: Mapping[date, _Day]) -> None:
     for day, rows in days.items():
         for kind, number, agent, model, cost in rows.later_costs:
             usage.add_cost(CATEGORIES[kind], cost, day, usage.shares(day, number, agent, model))
@@ -131,7 +159,6 @@ def measure(developer: Developer, period: Period, now: datetime | None = None) -
             usage.add_cost("numbers", cost, day, (usage.total, usage.by_day[day], usage.by_number[number]))
         for row in rows.call_times:
             _add_calls(usage, day, *row)
-    return usage
 
 
 def _rows(developer_id: int, days: list[date]) -> dict[date, _Day]:

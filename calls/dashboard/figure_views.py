@@ -127,8 +127,9 @@ def _measured(request: HttpRequest, *, is_whole: bool = False) -> Measured:
     developer = signed_in(request)
     names = Names.of(developer)
     form = FiguresForm(request.GET, names=names)
-    span = Span.ending(timezone.now().astimezone(UTC).date(), form.days_shown)
-    found, is_sampled = measure(developer, span, Question(form.group, **form.only))
+    now = timezone.now()
+    span = Span.ending(now.astimezone(UTC).date(), form.days_shown)
+    found, is_sampled = measure(developer, span, Question(form.group, **form.only), now)
     by = form.group
     if by == "day":
         step = 1 if is_whole or len(span.days) <= MOST_BARS else 7

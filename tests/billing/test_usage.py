@@ -11,7 +11,8 @@ from rest_framework.test import APIClient
 from accounts.models import Developer
 from billing import ledger
 from billing.periods import month_of
-from calls.charging import settlement
+from bubblyphone.core.redis import period_cache
+from calls.charging import settlement, usage
 from calls.charging.usage import report
 from calls.models import Call
 from phone_numbers.models import PhoneNumber
@@ -155,6 +156,30 @@ def test_the_current_month_is_the_default_and_ends_today(empty_redis: object) ->
     assert len(found["daily"]) == now.day
     assert (found["total_calls"], found["total_minutes"], found["total_cost"]) == (0, 0, "0.00")
     assert client.get("/api/v1/billing/usage?period=2031-01").json()["data"]["daily"] == []
+
+
+def test_the_cached_total_of_past_days_is_the_sum_of_all_calls(empty_redis: object) -> None:
+    developer = make_account("100")
+    number = make_streaming_number(developer, agent=make_agent(developer=developer))
+    other = make_streaming_number(developer)
+
+    def found(now: datetime) -> tuple[usage.Usage, usage.Usage]:
+        """With the cache of earlier questions, and without any."""
+        current = Developer.objects.get(pk=developer.pk)
+        remembered = usage.measure(current, MARCH, now)
+        period_cache.forget()
+        return remembered, usage.measure(current, MARCH, now)
+
+    settle(number, day(2), 95)
+    settle(other, day(3), 60)
+    buy(number, day(3), "2026-03", "3")
+    for hours, calls in ((0, 2), (1, 3), (13, 4), (40, 5)):
+        if hours:
+            settle(number, day(4) + timedelta(hours=hours - 1), 30)
+        remembered, computed = found(day(4) + timedelta(hours=hours))
+        assert remembered == computed
+        assert (computed.total.calls, computed.by_number[other.pk].cost) == (calls, Decimal("0.08"))
+        assert usage.measure(Developer.objects.get(pk=developer.pk), MARCH, day(4) + timedelta(hours=hours)) == computed
 
 
 @pytest.mark.parametrize("period", ["2026-13", "2026-3", "202603", "last", "2026-03-01", "1999-12"])

@@ -19,7 +19,7 @@ from billing import cost_formulas
 from billing.models import LedgerEntry
 from bubblyphone.core.redis import period_cache
 from calls.charging import day_sums, settlement
-from calls.charging.call_figures import Span, not_summed_up
+from calls.charging.call_figures import Question, Span, measure, not_summed_up
 from calls.models import Call, CallSums, CallTurn, StaleDay, SummedDay
 from phone_numbers.models import PhoneNumber
 from tests.calls.rows import make_account, make_streaming_number
@@ -171,6 +171,20 @@ def test_a_change_committed_while_its_day_is_summed_up_is_counted() -> None:
         assert numbers_of(rows_of(client, "days=7")[-3])[6] == "0.41"
         day_sums.sum_up(noon())
     assert not StaleDay.objects.exists()
+
+
+@pytest.mark.parametrize("by", ["day", "agent", "number"])
+@pytest.mark.parametrize("length", [7, 30])
+def test_cached_figures_are_those_of_the_span_around_midnight(developer: Developer, by: str, length: int) -> None:
+    """In the first hour of a day, the day before can still change, so it is not cached."""
+    midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    for hours in (-1, 0.5, 0.75, 1.5, 23):
+        now = midnight + timedelta(hours=hours)
+        span, question = Span.ending(now.date(), length), Question(by)
+        cached = [measure(developer, span, question, now) for _ in range(2)]
+        period_cache.forget()
+        assert cached == [measure(developer, span, question, now)] * 2
+        assert sum(figures.calls for figures in cached[0][0].values()) == (4 if hours == -1 else 5)
 
 
 def test_calls_of_a_deleted_agent_are_kept(client: Client, developer: Developer) -> None:
