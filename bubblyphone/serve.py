@@ -42,6 +42,7 @@ from bubblyphone.server.daphne_http import LeanWebRequest  # noqa: E402
 from bubblyphone.server.database_pool import share_connections  # noqa: E402
 from bubblyphone.server.limited_protocols import LimitedChannel, LimitedFactory, LimitedWebSocket  # noqa: E402
 from bubblyphone.server.listening import describe_endpoints  # noqa: E402
+from bubblyphone.server.preloading import load_pages  # noqa: E402
 from bubblyphone.server.time_slices import shorten_time_slices  # noqa: E402
 from calls.control import commands, media_nodes  # noqa: E402
 from calls.live import database_threads, live_sessions  # noqa: E402
@@ -172,6 +173,8 @@ def main(role: str) -> None:
     is_media = role == "media"
     if is_media:
         health.add_check("media", lambda: bool(media_nodes.OWN.name))
+    else:
+        load_pages()
     PatientServer(
         media_application if is_media else application,
         endpoints=endpoints,

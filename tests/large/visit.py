@@ -21,6 +21,7 @@ from django.utils import timezone  # noqa: E402
 
 from accounts.models import Developer  # noqa: E402
 from bubblyphone.core.redis.client import get_redis  # noqa: E402
+from bubblyphone.server.database_pool import share_connections  # noqa: E402
 from tests.factories import bearer  # noqa: E402
 from tests.large.fill import EMAIL  # noqa: E402
 from tests.large.targets import targets  # noqa: E402
@@ -60,6 +61,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--only", default="", help="a regular expression of kind and path, like '^api .*calls'")
     only = arguments.parse_args().only
+    share_connections()  # as a web process does
     account, browser = Developer.objects.get(email=EMAIL), Client()
     browser.force_login(account)
     staff = staff_client(Developer.objects.filter(email=STAFF).first() or make_staff(email=STAFF))
