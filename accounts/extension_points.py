@@ -44,13 +44,13 @@ class RetentionKind:
     """A kind of data with a retention period that accounts choose (`accounts.retention`).
 
     `title` and `text` are shown on the page. `delete` removes an account's data from before a given time in batches, each in its own
-    transaction, and yields after each batch.
+    transaction, and yields after each batch. Data from before its last argument was deleted by earlier runs.
     """
 
     name: str
     title: str
     text: str
-    delete: Callable[[int, datetime], Iterator[int]]
+    delete: Callable[[int, datetime, datetime | None], Iterator[int]]
 
 
 RETENTION_KINDS: Registry[RetentionKind] = Registry()

@@ -145,6 +145,8 @@ class RetentionPeriod(models.Model):
     developer = models.ForeignKey(Developer, models.CASCADE, related_name="retention_periods")
     kind = models.CharField(max_length=20)  # the name of one of accounts.extension_points.RETENTION_KINDS
     days = models.PositiveSmallIntegerField()
+    # Data from before this time was deleted, so later runs need not look at it again.
+    deleted_before = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["developer", "kind"], name="retention_period_once")]

@@ -58,10 +58,11 @@ def delete_expired(first_id: int = 0) -> None:
     for period in RetentionPeriod.objects.filter(pk__gte=first_id, kind__in=kinds).order_by("pk"):
         before = timezone.now() - timedelta(days=period.days)
         try:
-            for _ in kinds[period.kind].delete(period.developer_id, before):
+            for _ in kinds[period.kind].delete(period.developer_id, before, period.deleted_before):
                 if time.monotonic() - began > BUDGET_SECONDS:
                     enqueue(delete_expired, period.pk)
                     return
+            RetentionPeriod.objects.filter(pk=period.pk).update(deleted_before=before)
         except StorageUnavailable as error:  # must not block the other accounts
             logger.warning("Deleting %s failed", period.kind, extra={"account_id": period.developer_id})
             failed = error

@@ -1,7 +1,7 @@
 """Deletes call data past its retention (accounts.extension_points.RETENTION_KINDS). The calls stay, with their costs."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Q, TextField
@@ -13,15 +13,17 @@ from calls.after_call import deletion, recording_access
 from calls.models import Call, ScheduledCall
 
 BATCH = 500  # calls per batch
+# A call that had not ended when earlier data was deleted has ended by then. This is far longer than a call can last.
+LATE_ENDS = timedelta(days=7)
 
 
-def delete_transcripts(developer_id: int, before: datetime) -> Iterator[int]:
+def delete_transcripts(developer_id: int, before: datetime, since: datetime | None = None) -> Iterator[int]:
     """Delete transcripts of calls that started before the given time, everything derived from them, and what the agent knew about the
     caller.
     """
     # When the owner deletes a transcript, the variables and metadata stay, because calls are searched by them.
     left = Q(transcript_deleted_at=None) | ~Q(variables="{}") | ~Q(metadata={})
-    for calls in _ended_calls(developer_id, before, left):
+    for calls in _ended_calls(developer_id, before, since, left):
         with transaction.atomic():
             Call.objects.filter(pk__in=calls).lock_in_order()  # first, as their owner's deletion does
             deletion.forget_what_was_said(calls)
@@ -39,18 +41,20 @@ def _forget_scheduled(developer_id: int, before: datetime) -> Iterator[int]:
         yield len(batch)
 
 
-def delete_events(developer_id: int, before: datetime) -> Iterator[int]:
+def delete_events(developer_id: int, before: datetime, since: datetime | None = None) -> Iterator[int]:
     """Delete the timelines of calls that started before the given time."""
-    for calls in _ended_calls(developer_id, before, Q(events_deleted_at=None)):
+    for calls in _ended_calls(developer_id, before, since, Q(events_deleted_at=None)):
         with transaction.atomic():
             deletion.forget_what_happened(calls)
         yield len(calls)
 
 
-def _ended_calls(developer_id: int, before: datetime, left: Q) -> Iterator[list[int]]:
+def _ended_calls(developer_id: int, before: datetime, since: datetime | None, left: Q) -> Iterator[list[int]]:
     """Batches of ids, oldest first, of calls that still have data. Calls without data are skipped once, not for every batch."""
     calls = Call.objects.ended().alias(variables=Cast("dynamic_variables", TextField()))
     calls = calls.filter(left, developer_id=developer_id, started_at__lt=before)
+    if since is not None:
+        calls = calls.filter(started_at__gte=since - LATE_ENDS)
     following = Q()
     while page := list(calls.filter(following).order_by("started_at", "pk").values_list("started_at", "pk")[:BATCH]):
         yield [pk for _, pk in page]

@@ -12,7 +12,7 @@ from phone_numbers.models import Verification, VerificationDocument
 BATCH = 100
 
 
-def delete_documents(developer_id: int, before: datetime) -> Iterator[int]:
+def delete_documents(developer_id: int, before: datetime, since: datetime | None = None) -> Iterator[int]:
     """Delete the content of documents whose verification was rejected or expired before the given time.
 
     Raises StorageUnavailable at the end if some could not be deleted.

@@ -12,7 +12,7 @@ from webhooks.models import Event, WebhookDelivery
 BATCH = 1000
 
 
-def delete_deliveries(developer_id: int, before: datetime) -> Iterator[int]:
+def delete_deliveries(developer_id: int, before: datetime, since: datetime | None = None) -> Iterator[int]:
     """Whole log entries and events, with bodies and responses; what is still to be sent is kept."""
     deliveries, events = WebhookDelivery.objects, Event.objects
     for batch in _older(deliveries.filter(developer_id=developer_id), before):

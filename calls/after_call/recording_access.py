@@ -114,7 +114,7 @@ def delete_all(developer_id: int) -> None:
         raise Conflict("Recordings are still being saved.")
 
 
-def delete_older(developer_id: int, before: datetime) -> Iterator[int]:
+def delete_older(developer_id: int, before: datetime, since: datetime | None = None) -> Iterator[int]:
     """Delete an account's recordings from before a given time (accounts.extension_points.RetentionKind)."""
     stored = Recording.objects.filter(
         call__developer_id=developer_id, deleted_at=None, status=Recording.Status.READY, finished_at__lt=before

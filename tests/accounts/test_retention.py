@@ -22,11 +22,12 @@ from calls.after_call import recording_access
 from calls.models import Call, CallEvent, Recording, ScheduledCall, TranscriptEntry, Transcription
 from phone_numbers.models import Verification, VerificationDocument
 from tests.calls.conftest import recordings_folder
-from tests.calls.rows import make_account, make_call, make_streaming_number
+from tests.calls.rows import describe_call, make_account, make_call, make_streaming_number
 from tests.factories import bearer, make_developer
 from tests.jobs import run_jobs
 from tests.pages.signed_in import assert_valid_page, signed_in_client
 from tests.phone_numbers.conftest import documents
+from tests.plans import analyze, measure_reads
 from webhooks.models import WebhookAttempt, WebhookDelivery
 
 __all__ = ["documents", "recordings_folder"]
@@ -242,6 +243,42 @@ def test_a_long_run_continues_in_another_job(monkeypatch: pytest.MonkeyPatch) ->
         pass
     assert [said(call)[0] for call in calls] == [0, 0]
     assert RetentionPeriod.objects.count() == 2
+
+
+def test_a_later_run_reads_only_what_has_become_due() -> None:
+    developer, started = make_account(), timezone.now()
+    number = make_streaming_number(developer)
+    earlier = [old_call(developer, days) for days in (900, 800)]
+    Call.objects.bulk_create(
+        describe_call(
+            number, timezone.now() - timedelta(days=700), status="completed", ended_at=timezone.now(), settled_at=timezone.now(),
+            carrier_call_id=f"v3:{place}",
+        )
+        for place in range(1000)
+    )  # fmt: skip
+    running = old_call(developer, 33, status="answered", ended_at=None, settled_at=None)
+    retention.set_periods(developer, {"transcripts": 30, "events": 30})
+    retention.delete_expired()
+    assert [said(call)[0] for call in (*earlier, running)] == [0, 0, 1]
+    for period in RetentionPeriod.objects.all():
+        assert period.deleted_before is not None
+        assert started - timedelta(days=30) <= period.deleted_before <= timezone.now() - timedelta(days=30)
+    # The next night: a call has become due, and one has ended that was running.
+    Call.objects.filter(pk=running.pk).update(status="completed", ended_at=timezone.now(), settled_at=timezone.now())
+    due = old_call(developer, 30)
+    analyze(Call)
+    reading = measure_reads(retention.delete_expired)
+    assert [said(call)[0] for call in (running, due)] == [0, 0]
+    assert not CallEvent.objects.exists()
+    assert reading.rows < 500
+    # A shorter period deletes what it newly covers, and a new one starts from the first call.
+    younger = old_call(developer, 20)
+    retention.set_periods(developer, {"transcripts": 10})
+    retention.delete_expired()
+    assert said(younger)[0] == 0
+    retention.set_periods(developer, {"transcripts": None})
+    retention.set_periods(developer, {"transcripts": 10})
+    assert RetentionPeriod.objects.get(kind="transcripts").deleted_before is None
 
 
 def test_old_job_logs_are_deleted(settings: Any) -> None:
