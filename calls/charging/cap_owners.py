@@ -26,10 +26,12 @@ def cap_owners(developer: Developer) -> Iterator[CapOwner]:
     # Computed once, when the first amount is read.
     spent = cache(lambda: daily_caps.spent_today(daily_caps.all_daily_caps(developer), timezone.now()))
     numbers = PhoneNumber.objects.unreleased().filter(developer=developer)
-    for number in numbers.order_by("pk"):
+    # Without prompts and settings: an account can have hundreds of numbers.
+    for number in numbers.only("developer", "e164", "label", "daily_cap").order_by("pk"):
         label = f"{phone(number.e164)} · {number.label}" if number.label else phone(number.e164)
         yield _owner("Numbers", Scope.NUMBER, number, label, partial(_set_for_number, number), spent)
-    for agent in Agent.objects.filter(developer=developer).order_by("name", "pk"):
+    agents = Agent.objects.filter(developer=developer).only("developer", "name", "daily_cap")
+    for agent in agents.order_by("name", "pk"):
         yield _owner("Agents", Scope.AGENT, agent, agent.name, partial(_set_for_agent, agent), spent)
     for key in active_api_keys(developer).order_by("pk"):
         set_cap = partial(_set_for_key, developer, key.pk)
