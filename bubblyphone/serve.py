@@ -111,7 +111,6 @@ async def _load_models_when_needed() -> None:
 
     That is a browser's, which its page announces, or any while no media process is there.
     """
-    _keep_what_is_there()
     loop = asyncio.get_running_loop()
     looked_at, there_at = -math.inf, loop.time()
     while not registry.are_sessions_expected() and loop.time() - there_at < MEDIA_GONE_SECONDS:
@@ -175,6 +174,7 @@ def main(role: str) -> None:
         health.add_check("media", lambda: bool(media_nodes.OWN.name))
     else:
         load_pages()
+        _keep_what_is_there()  # a full collection, during which no request would be answered
     PatientServer(
         media_application if is_media else application,
         endpoints=endpoints,
