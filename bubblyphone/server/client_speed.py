@@ -44,7 +44,7 @@ def untaken(transport: Any) -> int:
 
 
 def drop_if_reset(transport: Any) -> None:
-    """Drop a connection that its client has reset. Call it after each read from the connection.
+    """Drop a connection that its client has reset.
 
     uvloop reports a socket's error to its reader once and then stops watching it. If that read returns data from before the reset, nobody
     notices the end: the next write fails, and a connection without writes stays open.

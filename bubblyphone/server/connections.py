@@ -22,7 +22,7 @@ from typing import Any
 from django.conf import settings
 
 from bubblyphone.core.network.http import network_of
-from bubblyphone.server.client_speed import Flow, untaken
+from bubblyphone.server.client_speed import Flow, drop_if_reset, untaken
 from bubblyphone.server.daphne_http import last_response
 from bubblyphone.server.daphne_websocket import buffered, has_answer_begun
 from bubblyphone.server.request_turns import Start, Turns
@@ -245,7 +245,10 @@ class Connections:
 
     def _check(self, connection: Connection, now: float) -> None:
         if connection.phase is Phase.WEBSOCKET:
-            return  # Autobahn's pings end connections whose peer has disappeared
+            # Autobahn's pings end connections whose peer has disappeared. A reset is not looked for after each frame, because that would
+            # cost a system call each time.
+            drop_if_reset(connection.transport)
+            return
         if connection.reads_too_slowly(now):
             connection.transport.abortConnection()
             return

@@ -157,10 +157,6 @@ class LimitedWebSocket(DirectWebSocketProtocol):
         super().onOpen()
         self.factory.server_class.client_connections.websocket_accepted(self.transport)
 
-    def dataReceived(self, data: bytes) -> None:
-        super().dataReceived(data)
-        drop_if_reset(self.transport)
-
     def connectionLost(self, reason: Any) -> None:
         self.factory.server_class.client_connections.closed(self.transport)
         super().connectionLost(reason)
