@@ -43,21 +43,32 @@ Part = Callable[[Setup, Scale, Results], Awaitable[None]]
 
 
 async def measure_levels(setup: Setup, scale: Scale, results: Results) -> None:
+    async with setup.calls_in_media_process() as media:
+        await _measure_levels(setup, media, scale, results)
+
+
+async def _measure_levels(setup: Setup, media: int, scale: Scale, results: Results) -> None:
     ways: list[Way] = [
         ("direct", setup.bench.direct, results.direct, []),
         ("floor", setup.bench.spliced, results.floor, [[setup.floor]]),
         ("relay", setup.bench.relayed, results.relay, [[setup.relay]]),
-        ("platform", setup.bench.called, results.platform, [[setup.web], setup.services]),
+        ("platform", setup.bench.called, results.platform, [[media], setup.services]),
     ]
     await _measure_all(ways, scale)
     if JUDGED_CALLS in scale.levels:
         at = scale.levels.index(JUDGED_CALLS)
         first = results.floor[at], results.platform[at]
-        results.costs = await judgment.judge_cost(first, lambda: setup.pair(JUDGED_CALLS, scale.seconds))
+        results.costs = await judgment.judge_cost(first, lambda: setup.pair(media, JUDGED_CALLS, scale.seconds))
     delays, results.missing_clears = await measure_interruptions(
         setup.bench.called, setup.model, scale.interrupted, scale.seconds
     )
     _add([report.interruptions(delays, scale.interrupted)], results)
+
+
+async def _measure_web_process(setup: Setup, scale: Scale) -> list[Finding]:
+    """A level in the web process, which has the calls if there is no media process."""
+    floor, web = await setup.pair(setup.web, scale.contention_calls, scale.seconds)
+    return [Finding(report.without_media_process(floor, web))]
 
 
 async def _measure_api(setup: Setup, scale: Scale, results: Results) -> None:
@@ -82,13 +93,16 @@ def _long_part(measured: Callable[[Setup, Scale, Callable[[str], None]], Awaitab
 
 
 PARTS: dict[str, Part] = {
-    "memory": _part(memory.measure_memory),  # first, because a process that has worked has free memory
+    # First, because the services still work for the calls of earlier parts. These calls are in a media process.
+    "levels": measure_levels,
+    "capacity": _long_part(capacity.measure_capacity),
+    # The web process's first calls, because a process that has worked has free memory.
+    "memory": _part(memory.measure_memory),
     "api": _measure_api,  # before calls whose end would still keep the process busy
     "answering": _part(measure_answering),
     "formats": _part(compared.measure_formats),
     "features": _part(compared.measure_features),
-    "levels": measure_levels,
-    "capacity": _long_part(capacity.measure_capacity),
+    "web": _part(_measure_web_process),
     # Last: they start media processes, and then no calls go to the web process.
     "contention": _long_part(contention.measure_contention),
     "processes": _long_part(processes.measure_processes),
@@ -120,9 +134,9 @@ async def run(names: Sequence[str], scale: Scale) -> Results:
 async def compare_quickly() -> int:
     """Alternate the platform and the floor a few times, to show the effect of a change in two minutes."""
     pairs = []
-    async with running() as setup:
+    async with running() as setup, setup.calls_in_media_process() as media:
         for _ in range(QUICK_PAIRS):
-            pairs.append(await setup.pair(JUDGED_CALLS, QUICK_SECONDS))
+            pairs.append(await setup.pair(media, JUDGED_CALLS, QUICK_SECONDS))
             for name, one in zip(("floor", "platform"), pairs[-1], strict=True):
                 say(f"{JUDGED_CALLS:3} calls, {name}: {report.brief(one)}")
     say(judgment.compare(pairs))

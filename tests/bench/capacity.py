@@ -12,6 +12,11 @@ LATE_MS = 20.0
 
 
 async def measure_capacity(setup: Setup, scale: Scale, say: Callable[[str], None]) -> list[Finding]:
+    async with setup.calls_in_media_process() as media:
+        return await _measure(setup, media, scale, say)
+
+
+async def _measure(setup: Setup, media: int, scale: Scale, say: Callable[[str], None]) -> list[Finding]:
     findings = []
     for calls in scale.capacity:
         floor = await measure(setup.bench.spliced, calls, scale.seconds, [[setup.floor]])
@@ -20,7 +25,7 @@ async def measure_capacity(setup: Setup, scale: Scale, say: Callable[[str], None
             text = f"{calls} calls in one process: not measured. The benchmark had no time: over the floor, too, the median was"
             findings.append(Finding(f"{text} {floor.quantile(0.5) * 1000:.0f} ms."))
             continue
-        run = await measure(setup.bench.called, calls, scale.seconds, [[setup.web], setup.services])
+        run = await measure(setup.bench.called, calls, scale.seconds, [[media], setup.services])
         say(f"{calls:3} calls, platform: {report.brief(run)}")
         p99 = run.quantile(0.99) * 1000
         cores = run.cpu_ms_per_call_second() * calls / 1000

@@ -1,12 +1,12 @@
-"""Detects that calls use more CPU: compares the web process with the floor in the same run, and the ratio with the recorded one."""
+"""Detects that calls use more CPU: compares the media process with the floor in the same run, and the ratio with the recorded one."""
 
 from collections.abc import Awaitable, Callable
 from statistics import median
 
 from tests.bench.measure import Run
 
-# CPU of the web process ÷ CPU of the floor, by concurrent calls. Five pairs on a quiet machine gave 2.2 to 3.5, median 2.76. This leaves
-# room for a busy machine. Lower it when a change makes calls cheaper.
+# CPU of the process with the calls ÷ CPU of the floor, by concurrent calls. Five pairs with the calls in the web process of a quiet machine
+# gave 2.2 to 3.5, median 2.76. This leaves room for a busy machine. Lower it when a change makes calls cheaper.
 RECORDED = {20: 3.0}
 WORSE = 1.25
 TRIES = 3

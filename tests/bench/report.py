@@ -36,6 +36,8 @@ if it is 25% above the record in each of up to three tries. Tries on a machine t
 - **Platform.** The web process as in production, with PostgreSQL and Valkey, all three on one core. Calls arrive as signed
   webhooks, are answered through the carrier's API, and send their audio to `/media/<token>`. The model is connected through
   OpenAI's Realtime protocol. The benchmark plays carrier and model, on the other core if there is one.
+- **Media process.** The levels, barge-in and the capacity are measured in a media process, as in every default deployment. The web
+  process, PostgreSQL and Valkey share its core at a lower priority (`nice` {niceness}). The other parts measure the web process.
 - **Floor.** uvloop and `picows`, the library that carries our frames to and from models. One callback cuts the payload out of one
   socket's frame and sends it over the other, nothing else. Same core, same load, same run.
 - **Bare relay.** The same with uvloop and `websockets`, as a first implementation would be.
@@ -72,7 +74,7 @@ if it is 25% above the record in each of up to three tries. Tries on a machine t
 - **Not measured.** Real carriers and models, networks with delay or loss, TLS, and several machines.
 - **Barge-in to clear.** The time from the model's report that the caller is speaking until the carrier receives the `clear` that
   empties its playback queue, including both ways over loopback. At {interrupted} concurrent calls, each interrupted every 0.4 s, so
-  the web process also writes {interruptions_per_second:.0f} interruptions a second to the database.
+  the media process also writes {interruptions_per_second:.0f} interruptions a second to the database.
 """
 
 
@@ -115,6 +117,16 @@ def interruptions(delays: Sequence[float], calls: int) -> Finding:
     p50, p99 = (quantile(delays, share) * 1000 for share in (0.5, 0.99))
     text = f"Barge-in to clear at {calls} calls, p50 / p99 of {len(delays)}: **{p50:.2f} / {p99:.2f} ms**."
     return judged(text, p99, INTERRUPTION_LIMIT_MS, "Barge-in to clear at p99 in ms")
+
+
+def without_media_process(floor: Run, web: Run) -> str:
+    """How calls in a web process compare with the floor."""
+    p99 = (web.quantile(0.99) * 1000, floor.quantile(0.99) * 1000)
+    ratio = web.cpu_ms_per_call_second() / floor.cpu_ms_per_call_second()
+    return (
+        f"Without a media process, {web.calls} calls in the web process: {ratio:.1f} × the CPU of the floor, round trip p99 "
+        f"{p99[0]:.2f} ms (floor {p99[1]:.2f}), {web.lost} of {web.frames} frames lost."
+    )
 
 
 def text_of(findings: Sequence[Finding]) -> str:

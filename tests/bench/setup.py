@@ -18,7 +18,8 @@ from tests.bench.line import Line
 from tests.bench.measure import measure
 from tests.bench.model import EchoModel
 from tests.bench.rows import GEMINI, OPENAI, RECORDED, RECORDED_AND_TRANSCRIBED, TRANSCRIBED
-from tests.bench.system import System, cores, on_cores
+from tests.bench.scale import OTHER_WORK_NICENESS
+from tests.bench.system import System, confine, cores, on_cores, trees
 
 
 class Bench:
@@ -99,6 +100,23 @@ class Setup:
             while len(self.media) < count:
                 self.media.append(await asyncio.to_thread(self.system.start_media, f"media-{len(self.media) + 1}"))
 
+    async def stop_media(self) -> None:
+        """Stop all media processes. The web process then gets calls again."""
+        await asyncio.to_thread(self.system.stop_media)
+        self.media.clear()
+
+    @contextlib.asynccontextmanager
+    async def calls_in_media_process(self) -> AsyncIterator[int]:
+        """Calls go to a media process, which has priority over the web process and the services on its core. Yields its PID."""
+        others, usual = [self.web, *self.services], os.getpriority(os.PRIO_PROCESS, 0)
+        await self.start_media(1)
+        confine(trees(others), self.measured_cores, usual + OTHER_WORK_NICENESS)
+        try:
+            yield self.media[0]
+        finally:
+            confine(trees(others), self.measured_cores, usual)
+            await self.stop_media()
+
     async def keep_clock_running(self) -> None:
         """Start the clock process, unless it runs, and keep it for the parts that follow."""
         if not self.clock:
@@ -109,10 +127,10 @@ class Setup:
         with on_cores(self.measured_cores):
             return await asyncio.to_thread(self.system.start_clock)
 
-    async def pair(self, calls: int, seconds: float) -> judgment.Pair:
-        """A run over the floor, then one over the platform."""
+    async def pair(self, process: int, calls: int, seconds: float) -> judgment.Pair:
+        """A run over the floor, then one over the platform, where this process has the calls."""
         floor = await measure(self.bench.spliced, calls, seconds, [[self.floor]])
-        return floor, await measure(self.bench.called, calls, seconds, [[self.web], self.services])
+        return floor, await measure(self.bench.called, calls, seconds, [[process], self.services])
 
 
 @contextlib.asynccontextmanager

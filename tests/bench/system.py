@@ -95,6 +95,7 @@ class System:
     def __init__(self) -> None:
         self.environment: dict[str, str] = {}
         self._clock: subprocess.Popen[bytes] | None = None
+        self._media: list[subprocess.Popen[bytes]] = []
         self._worker: subprocess.Popen[bytes] | None = None
         self._home = Path(tempfile.mkdtemp(prefix="bubblyphone-bench-"))
         self._reaper = OrphanReaper()
@@ -148,7 +149,15 @@ class System:
         self._wait_for(media, lambda: "media" not in missing_parts("media", port))
         self._wait_for(media, lambda: len(tree(media.pid)) > 1)
         self._wait_for(media, lambda: _is_idle(media.pid))
+        self._media.append(media)
         return media.pid
+
+    def stop_media(self) -> None:
+        """Stop all media processes. The web process then gets calls again."""
+        while self._media:
+            media = self._media.pop()
+            media.terminate()
+            media.wait()
 
     def start_command(self, name: str, environment: Mapping[str, str]) -> int:
         """Starts `manage.py <name>` and returns its PID."""

@@ -1,4 +1,4 @@
-"""The benchmark itself: twenty calls through the real web process return every frame and every interruption."""
+"""The benchmark itself: twenty calls through a real media process return every frame and every interruption."""
 
 import re
 import subprocess
