@@ -1,6 +1,7 @@
 """Fixtures for all tests. tests/embedded.py starts the services."""
 
 import asyncio
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -91,6 +92,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     }
     if len(started) > len({group for group, _ in started}):
         raise pytest.UsageError(f"A group starts two platforms, where one is enough: {sorted(started)}")
+
+
+def pytest_collection_finish() -> None:
+    """The tests live until the end of the run, too (tests/embedded.py)."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

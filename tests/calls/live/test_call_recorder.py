@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import aiohttp
 import numpy as np
 import orjson
 import pytest
-from telnyx import AsyncTelnyx
 
 from bubblyphone.core.audio import PCM16_16K, PCMU_8K, mulaw_to_pcm16, pcm16_to_mulaw
 from calls.after_call.wav_file import StereoReader, WavFile, began_at
@@ -26,8 +27,7 @@ from sandbox.exchange.audio.tones import tone
 from sandbox.exchange.handsets.steps import Say, Wait
 from sandbox.exchange.server import Exchange
 from tests.calls.scripted import ScriptedCaller
-from tests.sandbox.exchange.calls import CALLER
-from tests.sandbox.exchange.conftest import OWNED
+from tests.sandbox.exchange.calls import CALLER, OWNED
 from tests.sandbox.exchange.platform import FakePlatform, MediaConnection
 
 FRAME = 160
@@ -336,8 +336,10 @@ async def test_a_call_through_the_exchange_is_recorded_as_it_was_heard(
     caller = exchange.handset(CALLER, [Wait(0.5), Say(pcm16=LOW), Wait(30)])
     await exchange.call(caller, OWNED)
     call_id = (await platform.event("call.initiated", 20))["call_control_id"]
-    async with AsyncTelnyx(api_key=exchange.api_key, base_url=exchange.base_url, max_retries=0) as telnyx:
-        await telnyx.calls.actions.answer(call_id, stream_url=platform.media_url(), **RTP)
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {exchange.api_key}"}) as http:
+        url = f"{exchange.base_url}/calls/{quote(call_id, safe='')}/actions/answer"
+        answered = await http.post(url, json={"stream_url": platform.media_url(), **RTP})
+        assert answered.status == 200
         transport = carrier_transport(await platform.stream(), frames)
         await transport.wait_for_start()
         recorder = CallRecorder(tmp_path / "call.wav", transport.audio_format)

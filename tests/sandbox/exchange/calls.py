@@ -2,9 +2,9 @@
 
 from sandbox.exchange.handsets.scripted import ScriptedHandset
 from sandbox.exchange.server import Exchange
-from tests.sandbox.exchange.conftest import OWNED
 from tests.sandbox.exchange.platform import FakePlatform
 
+OWNED = "+14155550100"
 CALLER = "+12025550123"
 COLLEAGUE = "+12025550177"
 

@@ -6,10 +6,9 @@ import pytest
 from telnyx import AsyncTelnyx
 
 from sandbox.exchange.server import Exchange
+from tests.sandbox.exchange.calls import OWNED
 from tests.sandbox.exchange.platform import FakePlatform
 from tests.sandbox.exchange.specification import Specification
-
-OWNED = "+14155550100"
 
 
 @pytest.fixture

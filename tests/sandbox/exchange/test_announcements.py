@@ -15,8 +15,7 @@ from sandbox.exchange.audio.audio_queue import FRAME_BYTES
 from sandbox.exchange.audio.audio_sources import plain_text
 from sandbox.exchange.audio.tones import babble, is_speech, tone
 from sandbox.exchange.server import Exchange
-from tests.sandbox.exchange.calls import CALLER, answered, types
-from tests.sandbox.exchange.conftest import OWNED
+from tests.sandbox.exchange.calls import CALLER, OWNED, answered, types
 from tests.sandbox.exchange.platform import FakePlatform
 from tests.sandbox.exchange.test_calls import code_of
 from tests.sandbox.exchange.test_media_stream import RTP, until

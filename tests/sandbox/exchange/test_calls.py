@@ -11,7 +11,7 @@ from sandbox.exchange.handsets import answerers
 from sandbox.exchange.handsets.scripted import ScriptedHandset
 from sandbox.exchange.handsets.steps import HangUp, Press, Wait
 from sandbox.exchange.server import Exchange
-from tests.sandbox.exchange.conftest import OWNED
+from tests.sandbox.exchange.calls import OWNED
 from tests.sandbox.exchange.platform import FakePlatform
 
 pytestmark = pytest.mark.virtual_time

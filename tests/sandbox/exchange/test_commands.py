@@ -15,7 +15,7 @@ from telnyx import AsyncTelnyx
 
 from bubblyphone.core.audio import pcm16_to_mulaw
 from sandbox.exchange.audio.tones import tone
-from tests.sandbox.exchange.conftest import OWNED
+from tests.sandbox.exchange.calls import OWNED
 from tests.sandbox.exchange.platform import FakePlatform, MediaConnection
 from tests.sandbox.exchange.test_media_stream import RTP
 from tests.sandbox.exchange.twilio.conftest import ACCOUNT_SID, Twilio

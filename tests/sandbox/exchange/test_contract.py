@@ -16,7 +16,7 @@ from sandbox.exchange.audio.tones import tone
 from sandbox.exchange.handsets import answerers
 from sandbox.exchange.handsets.steps import Press, Wait
 from sandbox.exchange.server import Exchange
-from tests.sandbox.exchange.conftest import OWNED
+from tests.sandbox.exchange.calls import OWNED
 from tests.sandbox.exchange.platform import FakePlatform
 from tests.sandbox.exchange.specification import WEBHOOKS, Specification
 

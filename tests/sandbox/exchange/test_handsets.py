@@ -27,7 +27,7 @@ from sandbox.exchange.handsets.steps import (
     parse_steps,
 )
 from sandbox.exchange.server import Exchange
-from tests.sandbox.exchange.conftest import OWNED
+from tests.sandbox.exchange.calls import OWNED
 from tests.sandbox.exchange.handsets import ANSWER, answering
 from tests.sandbox.exchange.test_media_stream import RTP, until
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from tests.sandbox.exchange.conftest import OWNED
+from tests.sandbox.exchange.calls import OWNED
 from tests.sandbox.exchange.test_media_stream import RTP, echo
 
 

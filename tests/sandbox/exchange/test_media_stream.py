@@ -12,7 +12,7 @@ from bubblyphone.core.audio import alaw_to_pcm16, mulaw_to_pcm16, pcm16_to_mulaw
 from sandbox.exchange.audio.audio_queue import FRAME_BYTES, SILENCE, AudioQueue
 from sandbox.exchange.audio.tones import is_speech, tone
 from sandbox.exchange.handsets.steps import Say, Wait
-from tests.sandbox.exchange.conftest import OWNED
+from tests.sandbox.exchange.calls import OWNED
 from tests.sandbox.exchange.platform import FakePlatform, MediaConnection
 
 pytestmark = pytest.mark.virtual_time

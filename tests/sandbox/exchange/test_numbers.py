@@ -10,7 +10,7 @@ from telnyx import APIStatusError
 
 from sandbox.exchange import inventory
 from sandbox.exchange.server import Exchange
-from tests.sandbox.exchange.conftest import OWNED
+from tests.sandbox.exchange.calls import OWNED
 
 pytestmark = pytest.mark.virtual_time
 

@@ -8,7 +8,7 @@ import pytest
 
 from bubblyphone.core.audio import mulaw_to_pcm16
 from sandbox.exchange.server import Exchange
-from tests.sandbox.exchange.conftest import OWNED
+from tests.sandbox.exchange.calls import OWNED
 from tests.sandbox.exchange.handsets import ANSWER, BROWSER, Browser, answering
 
 pytestmark = pytest.mark.virtual_time

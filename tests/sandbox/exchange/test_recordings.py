@@ -14,8 +14,7 @@ from sandbox.exchange.audio.tones import tone
 from sandbox.exchange.handsets.steps import Say, Wait
 from sandbox.exchange.recording_store import RecordingStore
 from sandbox.exchange.server import Exchange
-from tests.sandbox.exchange.calls import COLLEAGUE, answered
-from tests.sandbox.exchange.conftest import OWNED
+from tests.sandbox.exchange.calls import COLLEAGUE, OWNED, answered
 from tests.sandbox.exchange.test_calls import code_of
 from tests.sandbox.exchange.test_media_stream import RTP, until
 

@@ -12,8 +12,7 @@ from sandbox.exchange.audio.recognizer import OfflineRecognizer
 from sandbox.exchange.handsets.scripted import ScriptedHandset
 from sandbox.exchange.handsets.steps import HangUp, Say, Wait
 from sandbox.exchange.server import Exchange
-from tests.sandbox.exchange.calls import answered, types
-from tests.sandbox.exchange.conftest import OWNED
+from tests.sandbox.exchange.calls import OWNED, answered, types
 from tests.sandbox.exchange.platform import FakePlatform
 from tests.sandbox.exchange.specification import Specification
 from tests.sandbox.exchange.test_calls import code_of

@@ -10,8 +10,7 @@ from bubblyphone.core.audio import pcm16_to_mulaw
 from sandbox.exchange.audio.tones import RINGBACK, is_speech, tone
 from sandbox.exchange.handsets import answerers
 from sandbox.exchange.handsets.steps import Press, Say, Wait
-from tests.sandbox.exchange.calls import CALLER, COLLEAGUE, answered, payloads, types
-from tests.sandbox.exchange.conftest import OWNED
+from tests.sandbox.exchange.calls import CALLER, COLLEAGUE, OWNED, answered, payloads, types
 from tests.sandbox.exchange.platform import FakePlatform
 from tests.sandbox.exchange.test_calls import code_of
 from tests.sandbox.exchange.test_media_stream import RTP, until

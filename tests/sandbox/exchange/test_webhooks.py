@@ -7,7 +7,7 @@ from telnyx import APIConnectionError, APIStatusError
 
 from sandbox.exchange.handsets.steps import HangUp, Press
 from sandbox.exchange.server import Exchange
-from tests.sandbox.exchange.conftest import OWNED
+from tests.sandbox.exchange.calls import OWNED
 from tests.sandbox.exchange.platform import FakePlatform
 
 pytestmark = pytest.mark.virtual_time
