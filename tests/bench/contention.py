@@ -14,14 +14,12 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from tests.bench import report
 from tests.bench.measure import SETTLE_SECONDS, Run, begin, end, no_collections, observe
 from tests.bench.other_work import WorkDone
-from tests.bench.scale import OTHER_WORK_NICENESS, Finding, Scale, judged
+from tests.bench.scale import BENCH_NICENESS, OTHER_WORK_NICENESS, Finding, Scale, judged
 from tests.bench.setup import Setup
 from tests.bench.system import confine, trees
 
 ADDED_P99_LIMIT_MS = 2.0  # with a media process
 QUANTILES = (0.5, 0.99, 1.0)
-# The benchmark plays carrier and model, which run on other machines in production: on its core it has priority.
-BENCH_NICENESS = -15
 
 Say = Callable[[str], None]
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from tests.bench.measure import Run, quantile
 from tests.bench.model import TURN_SECONDS
 from tests.bench.other_work import API_RATE, PAGE_RATE, WEBHOOK_RATE
-from tests.bench.scale import OTHER_WORK_NICENESS, Finding, Scale, judged
+from tests.bench.scale import BENCH_NICENESS, OTHER_WORK_NICENESS, Finding, Scale, judged
 
 INTERRUPTION_LIMIT_MS = 1.0
 
@@ -37,7 +37,9 @@ if it is 25% above the record in each of up to three tries. Tries on a machine t
   webhooks, are answered through the carrier's API, and send their audio to `/media/<token>`. The model is connected through
   OpenAI's Realtime protocol. The benchmark plays carrier and model, on the other core if there is one.
 - **Media process.** The levels, barge-in and the capacity are measured in a media process, as in every default deployment. The web
-  process, PostgreSQL and Valkey share its core at a lower priority (`nice` {niceness}). The other parts measure the web process.
+  process, PostgreSQL and Valkey share its core at a lower priority (`nice` {niceness}). The other parts measure the web process. The media
+  process, the floor, the relay and the benchmark run at `nice` {bench_niceness} if the benchmark may raise priorities, so that other
+  programs of the machine delay none of them.
 - **Floor.** uvloop and `picows`, the library that carries our frames to and from models. One callback cuts the payload out of one
   socket's frame and sends it over the other, nothing else. Same core, same load, same run.
 - **Bare relay.** The same with uvloop and `websockets`, as a first implementation would be.
@@ -152,6 +154,7 @@ def page(text: str, scale: Scale, parts: Iterable[str], judged: int = 20) -> str
         page_rate=PAGE_RATE,
         webhook_rate=WEBHOOK_RATE,
         niceness=OTHER_WORK_NICENESS,
+        bench_niceness=BENCH_NICENESS,
         judged=judged,
         interrupted=scale.interrupted,
         interruptions_per_second=scale.interrupted / TURN_SECONDS,

@@ -18,7 +18,7 @@ from tests.bench.line import Line
 from tests.bench.measure import measure
 from tests.bench.model import EchoModel
 from tests.bench.rows import GEMINI, OPENAI, RECORDED, RECORDED_AND_TRANSCRIBED, TRANSCRIBED
-from tests.bench.scale import OTHER_WORK_NICENESS
+from tests.bench.scale import BENCH_NICENESS, OTHER_WORK_NICENESS
 from tests.bench.system import System, confine, cores, on_cores, trees
 
 
@@ -107,14 +107,22 @@ class Setup:
 
     @contextlib.asynccontextmanager
     async def calls_in_media_process(self) -> AsyncIterator[int]:
-        """Calls go to a media process, which has priority over the web process and the services on its core. Yields its PID."""
+        """Calls go to a media process, which has priority over the web process and the services on its core. Yields its PID.
+
+        If we may raise priorities, other programs of the machine delay neither it nor the floor, the relay and the benchmark.
+        """
         others, usual = [self.web, *self.services], os.getpriority(os.PRIO_PROCESS, 0)
         await self.start_media(1)
         confine(trees(others), self.measured_cores, usual + OTHER_WORK_NICENESS)
+        measured = trees([self.media[0], self.floor, self.relay])
         try:
+            with contextlib.suppress(PermissionError):
+                confine(measured, self.measured_cores, BENCH_NICENESS)
+                confine([os.getpid()], self.bench_cores, BENCH_NICENESS)
             yield self.media[0]
         finally:
-            confine(trees(others), self.measured_cores, usual)
+            confine([*trees(others), *measured], self.measured_cores, usual)
+            confine([os.getpid()], self.bench_cores, usual)
             await self.stop_media()
 
     async def keep_clock_running(self) -> None:
