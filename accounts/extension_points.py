@@ -44,13 +44,15 @@ class RetentionKind:
     """A kind of data with a retention period that accounts choose (`accounts.retention`).
 
     `title` and `text` are shown on the page. `delete` removes an account's data from before a given time in batches, each in its own
-    transaction, and yields after each batch. Data from before its last argument was deleted by earlier runs.
+    transaction, and yields after each batch. Data from before its last argument was deleted by earlier runs. `still_used_since` is the
+    time of an account's oldest data that cannot be deleted yet.
     """
 
     name: str
     title: str
     text: str
     delete: Callable[[int, datetime, datetime | None], Iterator[int]]
+    still_used_since: Callable[[int], datetime | None] = lambda developer_id: None
 
 
 RETENTION_KINDS: Registry[RetentionKind] = Registry()

@@ -56,13 +56,16 @@ def delete_expired(first_id: int = 0) -> None:
     """
     began, kinds, failed = time.monotonic(), {kind.name: kind for kind in RETENTION_KINDS}, None
     for period in RetentionPeriod.objects.filter(pk__gte=first_id, kind__in=kinds).order_by("pk"):
-        before = timezone.now() - timedelta(days=period.days)
+        kind, before = kinds[period.kind], timezone.now() - timedelta(days=period.days)
+        # Read first: a call that ends meanwhile may not be found anymore.
+        still_used_since = kind.still_used_since(period.developer_id)
         try:
-            for _ in kinds[period.kind].delete(period.developer_id, before, period.deleted_before):
+            for _ in kind.delete(period.developer_id, before, period.deleted_before):
                 if time.monotonic() - began > BUDGET_SECONDS:
                     enqueue(delete_expired, period.pk)
                     return
-            RetentionPeriod.objects.filter(pk=period.pk).update(deleted_before=before)
+            deleted_before = min(before, still_used_since or before)
+            RetentionPeriod.objects.filter(pk=period.pk).update(deleted_before=deleted_before)
         except StorageUnavailable as error:  # must not block the other accounts
             logger.warning("Deleting %s failed", period.kind, extra={"account_id": period.developer_id})
             failed = error

@@ -1,10 +1,10 @@
 """Deletes call data past its retention (accounts.extension_points.RETENTION_KINDS). The calls stay, with their costs."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q, TextField
+from django.db.models import Min, Q, TextField
 from django.db.models.functions import Cast
 
 from accounts.extension_points import RetentionKind
@@ -13,8 +13,6 @@ from calls.after_call import deletion, recording_access
 from calls.models import Call, ScheduledCall
 
 BATCH = 500  # calls per batch
-# A call that had not ended when earlier data was deleted has ended by then. This is far longer than a call can last.
-LATE_ENDS = timedelta(days=7)
 
 
 def delete_transcripts(developer_id: int, before: datetime, since: datetime | None = None) -> Iterator[int]:
@@ -54,11 +52,18 @@ def _ended_calls(developer_id: int, before: datetime, since: datetime | None, le
     calls = Call.objects.ended().alias(variables=Cast("dynamic_variables", TextField()))
     calls = calls.filter(left, developer_id=developer_id, started_at__lt=before)
     if since is not None:
-        calls = calls.filter(started_at__gte=since - LATE_ENDS)
+        calls = calls.filter(started_at__gte=since)
     following = Q()
     while page := list(calls.filter(following).order_by("started_at", "pk").values_list("started_at", "pk")[:BATCH]):
         yield [pk for _, pk in page]
         following = beyond("started_at", *page[-1], "gt")
+
+
+def _oldest_running(developer_id: int) -> datetime | None:
+    """The start of the account's oldest call that has not ended: it is deleted later, even if it is older than the period."""
+    running = Call.objects.running().filter(developer_id=developer_id)
+    start: datetime | None = running.aggregate(start=Min("started_at"))["start"]
+    return start
 
 
 KINDS = (
@@ -70,11 +75,13 @@ KINDS = (
         "included. "
         "Webhook logs can contain the same words.",
         delete_transcripts,
+        _oldest_running,
     ),
     RetentionKind(
         "events",
         "Timelines",
         "The events of each call, such as tool calls and transfers. Without them a call's page cannot explain why it failed.",
         delete_events,
+        _oldest_running,
     ),
 )
