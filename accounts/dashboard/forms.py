@@ -1,12 +1,8 @@
 """Forms for signing up, signing in, and naming a key."""
 
-from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
-from django.forms.utils import flatatt
-from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
 
 from accounts.common_passwords import refuse_common
 
@@ -15,7 +11,6 @@ TIME_ZONES = [
     "UTC",
     *sorted(name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/"))),
 ]
-SELECTED = mark_safe(" selected")
 
 
 def _new_password(label: str = "New password") -> forms.CharField:
@@ -49,18 +44,6 @@ def _user_name() -> forms.EmailField:
 def _company() -> forms.CharField:
     widget = forms.TextInput(attrs={"autocomplete": "organization"})
     return forms.CharField(label="Company", max_length=150, required=False, widget=widget)
-
-
-class LongSelect(forms.Select):
-    """A select with hundreds of choices. Django's widget renders a template for each, which takes 0.1 s."""
-
-    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
-        choices = (
-            format_html('<option value="{}"{}>{}</option>', key, SELECTED if str(key) == str(value) else "", label)
-            for key, label in self.choices
-        )
-        attributes = flatatt({**self.build_attrs(self.attrs, attrs), "name": name})
-        return format_html("<select{}>{}</select>", attributes, mark_safe("".join(choices)))  # noqa: S308  (all escaped)
 
 
 class SignUpForm(forms.Form):
@@ -104,7 +87,6 @@ class ProfileForm(forms.Form):
     time_zone = forms.ChoiceField(
         label="Time zone",
         choices=[(name, name.replace("_", " ")) for name in TIME_ZONES],
-        widget=LongSelect,
         help_text="For times in the dashboard. The API and webhooks use UTC.",
     )
 

@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils.formats import date_format
 
 from accounts.access import signed_in
-from accounts.dashboard.forms import TIME_ZONES, LongSelect
+from accounts.dashboard.forms import TIME_ZONES
 from accounts.models import Developer
 from bubblyphone.core.pages.views import page, page_action, reported
 from bubblyphone.core.pagination import PAGE_SIZE, beyond, read_id, slice_of
@@ -33,7 +33,6 @@ class WhenForm(forms.Form):
         label="Time zone",
         required=False,
         choices=[(name, name.replace("_", " ")) for name in TIME_ZONES],
-        widget=LongSelect,
     )
 
     @property
