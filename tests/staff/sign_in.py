@@ -37,8 +37,8 @@ def staff_client(developer: Developer) -> Client:
     return client
 
 
-def code_of(device: Authenticator, *, steps: int = 0) -> str:
-    """The code that the phone shows now, or after this many steps of 30 seconds."""
+def code_of(device: Authenticator, *, step: int | None = None) -> str:
+    """The code that the phone shows now, or in that step of 30 seconds since 1970."""
     totp = TOTP(bytes.fromhex(decrypt(device.encrypted)))
-    totp.time = time.time() + 30 * steps
+    totp.time = time.time() if step is None else 30 * step
     return f"{totp.token():06d}"
