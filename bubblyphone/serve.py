@@ -156,7 +156,6 @@ def main(role: str) -> None:
     Calls are then left to another process, open connections canceled and waited for.
     """
     endpoints = describe_endpoints(settings.HOST, settings.PORT)
-    logger.info("listening on %s, port %d", settings.HOST, settings.PORT)
     # A computing thread releases Python's global lock to the event loop after this time instead of 5 ms. The loop releases the lock several
     # times for each frame, and may have to wait this long each time.
     sys.setswitchinterval(0.0001)
@@ -175,6 +174,7 @@ def main(role: str) -> None:
     else:
         load_pages()
         _keep_what_is_there()  # a full collection, during which no request would be answered
+    logger.info("listening on %s, port %d", settings.HOST, settings.PORT)
     PatientServer(
         media_application if is_media else application,
         endpoints=endpoints,
