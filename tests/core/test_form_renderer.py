@@ -12,6 +12,17 @@ from django.utils.safestring import mark_safe
 
 from bubblyphone.core.pages.form_renderer import FormRenderer
 
+
+class Name:
+    """Has HTML, but is no string that is marked as safe."""
+
+    def __html__(self) -> str:
+        return "<script>"
+
+    def __str__(self) -> str:
+        return "<Ada>"
+
+
 GROUPED = [("", "All <numbers>"), ("Sold", [(1, "One & only"), (2, mark_safe("<i>Two</i>"))]), (3, "Three")]
 WIDGETS: list[tuple[forms.Widget, Any]] = [
     (forms.TextInput(attrs={"placeholder": 'Say "hi"', "autofocus": True, "hidden": False}), "<b>"),
@@ -27,6 +38,7 @@ WIDGETS: list[tuple[forms.Widget, Any]] = [
     (forms.Select(choices=[]), "1"),
     (forms.SelectMultiple(choices=GROUPED), ["1", "3"]),
     (forms.NullBooleanSelect(), True),
+    (forms.Select(choices=[(Name(), Name())], attrs={"data-name": Name()}), None),
     (forms.Textarea(), "left to Django"),
     (forms.RadioSelect(choices=GROUPED), 1),
 ]

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.forms.renderers import DjangoTemplates
 from django.http import HttpRequest
-from django.utils.html import conditional_escape as escaped
+from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString
 
 FOLDER = "django/forms/widgets"
@@ -23,9 +23,9 @@ class FormRenderer(DjangoTemplates):
 
 
 def write_input(widget: Mapping[str, Any]) -> SafeString:
-    value = "" if widget["value"] is None else f' value="{escaped(widget["value"])}"'
+    value = "" if widget["value"] is None else f' value="{_escaped(widget["value"])}"'
     return SafeString(
-        f'<input type="{widget["type"]}" name="{escaped(widget["name"])}"{value}{_attributes(widget["attrs"])}>'
+        f'<input type="{widget["type"]}" name="{_escaped(widget["name"])}"{value}{_attributes(widget["attrs"])}>'
     )
 
 
@@ -33,21 +33,24 @@ def write_select(widget: Mapping[str, Any]) -> SafeString:
     groups = []
     for title, options, _ in widget["optgroups"]:
         written = "".join(map(_write_option, options))
-        groups.append(f'<optgroup label="{escaped(title)}">{written}</optgroup>' if title else written)
+        groups.append(f'<optgroup label="{_escaped(title)}">{written}</optgroup>' if title else written)
     return SafeString(
-        f'<select name="{escaped(widget["name"])}"{_attributes(widget["attrs"])}>{"".join(groups)}</select>'
+        f'<select name="{_escaped(widget["name"])}"{_attributes(widget["attrs"])}>{"".join(groups)}</select>'
     )
 
 
 def _write_option(option: Mapping[str, Any]) -> str:
-    return (
-        f'<option value="{escaped(option["value"])}"{_attributes(option["attrs"])}>{escaped(option["label"])}</option>'
-    )
+    return f'<option value="{_escaped(option["value"])}"{_attributes(option["attrs"])}>{_escaped(option["label"])}</option>'
+
+
+def _escaped(value: object) -> str:
+    """As in a template, only strings can be marked as safe."""
+    return conditional_escape(value if isinstance(value, str) else str(value))
 
 
 def _attributes(attributes: Mapping[str, Any]) -> str:
     return "".join(
-        f" {name}" if value is True else f' {name}="{escaped(value)}"'
+        f" {name}" if value is True else f' {name}="{_escaped(value)}"'
         for name, value in attributes.items()
         if value is not False
     )
