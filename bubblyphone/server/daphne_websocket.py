@@ -147,9 +147,20 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
         except BlockingIOError:
             written = 0
         except OSError:
-            return  # the connection is lost, which the reading side notices too
+            self._read_until_end()
+            return
         if written < len(data):
             transport.write(data[written:])
+
+    def _read_until_end(self) -> None:
+        """The connection is lost: let Twisted read what is left, and the end.
+
+        After a reset uvloop no longer watches the socket (`drop_if_reset`), and the write that failed has taken the socket's error.
+        """
+        transport: Any = self.transport
+        if transport in transport.reactor.getReaders():
+            transport.stopReading()
+            transport.startReading()
 
     def _drop_if_stalled(self) -> None:
         """Drop a connection whose peer does not read; its reader notices. Twisted itself would buffer everything."""
@@ -178,9 +189,8 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
         try:
             if data:
                 self.dataReceived(data)
-            else:  # the end: let Twisted read and handle it
-                transport.stopReading()
-                transport.startReading()
+            else:
+                self._read_until_end()
         except Exception:
             logger.exception("Reading data of a WebSocket failed")
             transport.abortConnection()

@@ -29,7 +29,8 @@ async def app(scope, receive, send):
     if scope["type"] == "websocket":
         await send({"type": "websocket.accept"})
         while (await receive())["type"] == "websocket.receive":
-            pass
+            if scope["path"] == "/answered-frame":
+                await send({"type": "websocket.send", "text": "too late"})
     else:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"x" * 1_000_000, "more_body": True})
@@ -61,9 +62,21 @@ STAGES = [
     (b"", b"GET /handshake" + UPGRADE),
     (b"GET /open" + UPGRADE, b""),
     (b"GET /frame" + UPGRADE, FRAME),
+    (b"GET /answered-frame" + UPGRADE, FRAME),
     (b"GET /half-a-frame" + UPGRADE, FRAME[:3]),
 ]
-EXPECTED_PATHS = ["/first", "/first", "/form", "/frame", "/half-a-frame", "/handshake", "/open", "/page", "/second"]
+EXPECTED_PATHS = [
+    "/answered-frame",
+    "/first",
+    "/first",
+    "/form",
+    "/frame",
+    "/half-a-frame",
+    "/handshake",
+    "/open",
+    "/page",
+    "/second",
+]
 
 
 @pytest.fixture
