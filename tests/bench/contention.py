@@ -91,8 +91,7 @@ async def _other_work_process(setup: Setup, scale: Scale) -> AsyncIterator[Other
 def _priority_on_its_core(setup: Setup) -> Iterator[None]:
     """Give the benchmark priority over everything else on its core, if it may raise its own priority."""
     usual = os.getpriority(os.PRIO_PROCESS, 0)
-    with contextlib.suppress(PermissionError):
-        confine([os.getpid()], setup.bench_cores, BENCH_NICENESS)
+    confine([os.getpid()], setup.bench_cores, BENCH_NICENESS)
     try:
         yield
     finally:

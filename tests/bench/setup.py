@@ -116,9 +116,8 @@ class Setup:
         confine(trees(others), self.measured_cores, usual + OTHER_WORK_NICENESS)
         measured = trees([self.media[0], self.floor, self.relay])
         try:
-            with contextlib.suppress(PermissionError):
-                confine(measured, self.measured_cores, BENCH_NICENESS)
-                confine([os.getpid()], self.bench_cores, BENCH_NICENESS)
+            confine(measured, self.measured_cores, BENCH_NICENESS)
+            confine([os.getpid()], self.bench_cores, BENCH_NICENESS)
             yield self.media[0]
         finally:
             confine([*trees(others), *measured], self.measured_cores, usual)

@@ -47,12 +47,16 @@ def on_cores(chosen: set[int]) -> Iterator[None]:
 
 
 def confine(pids: Iterable[int], cores: set[int], niceness: int) -> None:
-    """Pin running processes and all their threads to these cores, and set their niceness. Processes and threads they start inherit both."""
+    """Pin running processes and all their threads to these cores, and set their niceness. Processes and threads they start inherit both.
+
+    Most users may only raise a niceness. For them a lower one has no effect.
+    """
     for pid in pids:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just exited
             for thread in Path(f"/proc/{pid}/task").iterdir():
                 os.sched_setaffinity(int(thread.name), cores)
-                os.setpriority(os.PRIO_PROCESS, int(thread.name), niceness)
+                with contextlib.suppress(PermissionError):
+                    os.setpriority(os.PRIO_PROCESS, int(thread.name), niceness)
 
 
 def tree(pid: int) -> list[int]:
