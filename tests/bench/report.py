@@ -37,7 +37,8 @@ if it is 25% above the record in each of up to three tries. Tries on a machine t
   webhooks, are answered through the carrier's API, and send their audio to `/media/<token>`. The model is connected through
   OpenAI's Realtime protocol. The benchmark plays carrier and model, on the other core if there is one.
 - **Media process.** The levels, barge-in and the capacity are measured in a media process, as in every default deployment. The web
-  process, PostgreSQL and Valkey share its core at a lower priority (`nice` {niceness}). The other parts measure the web process. The media
+  process, PostgreSQL and Valkey share its core at a lower priority (`nice` {niceness}). The parts contention and processes
+  also start media processes, see below. All other parts measure the web process. For the levels, barge-in and the capacity, the media
   process, the floor, the relay and the benchmark run at `nice` {bench_niceness} if the benchmark may raise priorities, so that other
   programs of the machine delay none of them.
 - **Floor.** uvloop and `picows`, the library that carries our frames to and from models. One callback cuts the payload out of one
