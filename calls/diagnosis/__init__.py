@@ -19,7 +19,7 @@ __all__ = ["Diagnosis", "Fault", "diagnose", "explain"]
 IN_PROGRESS = "in_progress"
 UNKNOWN = "unknown"  # the end of a call without a cause
 # Ends that may have another reason than the one they are named by.
-ENDED_BY_SOMEBODY = {HangupCause.NORMAL_CLEARING, HangupCause.SILENCE_TIMEOUT, HangupCause.MAX_DURATION}
+ENDED_ON_PURPOSE = {HangupCause.NORMAL_CLEARING, HangupCause.SILENCE_TIMEOUT, HangupCause.MAX_DURATION}
 
 
 def explain(call: Call) -> Diagnosis:
@@ -36,7 +36,7 @@ def diagnose(call: Call, events: Sequence[CallEvent], deliveries: Sequence[Webho
 
 
 def _find(case: Case) -> Diagnosis | None:
-    if case.call.hangup_cause in ENDED_BY_SOMEBODY and (silent := silent_model(case)):
+    if case.call.hangup_cause in ENDED_ON_PURPOSE and (silent := silent_model(case)):
         return silent
     ending = ENDINGS.get(case.call.hangup_cause)
     return ending(case) if ending else on_the_way(case)

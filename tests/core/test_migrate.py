@@ -19,6 +19,14 @@ ADVICE = "Use an empty database: set another DATA_DIR or DATABASE_URL, or delete
 HISTORY = "SELECT app, name FROM django_migrations ORDER BY id"
 
 
+def run(url: str, *program: str) -> "subprocess.CompletedProcess[str]":
+    """Run a program of the project with this database."""
+    environment = {**os.environ, **databases.SETTINGS, "DATABASE_URL": url}
+    return subprocess.run(
+        [sys.executable, *program], cwd=databases.PROJECT, env=environment, capture_output=True, text=True, check=False
+    )
+
+
 def history() -> list[tuple[str, str]]:
     with connection.cursor() as cursor:
         cursor.execute(HISTORY)
@@ -57,13 +65,7 @@ def test_prepare_only_prints_the_message() -> None:
     url = databases.make_copy(databases.template())
     with psycopg.connect(url, autocommit=True) as database:
         database.execute("ALTER TABLE calls_call DROP COLUMN model_slug")
-    done = subprocess.run(
-        [sys.executable, "-m", "bubblyphone.prepare"],
-        cwd=databases.PROJECT,
-        env={**os.environ, **databases.SETTINGS, "DATABASE_URL": url},
-        capture_output=True,
-        text=True,
-    )
+    done = run(url, "-m", "bubblyphone.prepare")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("This database comes from an earlier development version")
     assert done.stderr.endswith(f"(no column calls_call.model_slug). {ADVICE}\n")
@@ -73,13 +75,7 @@ def test_prepare_only_prints_the_message() -> None:
 def test_a_single_app_can_be_migrated() -> None:
     """The state of such a migration lacks the models of django-q2, whose table holds the schedules."""
     url = databases.make_copy("template0")
-    done = subprocess.run(
-        [sys.executable, "manage.py", "migrate", "accounts", "0001", "--verbosity", "0"],
-        cwd=databases.PROJECT,
-        env={**os.environ, **databases.SETTINGS, "DATABASE_URL": url},
-        capture_output=True,
-        text=True,
-    )
+    done = run(url, "manage.py", "migrate", "accounts", "0001", "--verbosity", "0")
     assert (done.returncode, done.stderr) == (0, "")
     with psycopg.connect(url) as database:
         assert database.execute("SELECT count(*) FROM django_migrations WHERE app = 'django_q'").fetchone() == (0,)
@@ -93,13 +89,7 @@ def test_an_interrupted_migration_builds_its_indexes_again() -> None:
         database.execute("DELETE FROM django_migrations WHERE (app, name) = ('webhooks', '0002_indexes_of_filters')")
         database.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'event_by_subject'::regclass")
         database.execute("DROP INDEX delivery_by_endpoint")
-    done = subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
-        cwd=databases.PROJECT,
-        env={**os.environ, **databases.SETTINGS, "DATABASE_URL": url},
-        capture_output=True,
-        text=True,
-    )
+    done = run(url, "manage.py", "migrate", "--verbosity", "0")
     assert (done.returncode, done.stderr) == (0, "")
     with psycopg.connect(url) as database:
         found = database.execute(

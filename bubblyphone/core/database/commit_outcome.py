@@ -12,9 +12,9 @@ def transaction_id() -> str:
 
 
 def was_committed(identifier: str) -> bool:
-    """Ask on a new connection. Raises OperationalError as long as it is open, and then ends it.
+    """Ask on a new connection. If the transaction is still open, end it and raise OperationalError: ask again later.
 
-    PostgreSQL may notice only after hours that the client of an open transaction is gone.
+    Without that, PostgreSQL may take hours to notice that the client of an open transaction is gone.
     https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-SNAPSHOT
     """
     with connection.cursor() as cursor:

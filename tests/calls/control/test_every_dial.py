@@ -150,9 +150,7 @@ def test_a_repeated_dial_is_the_same_call(dialect: Dialect) -> None:
     ("answer", "reason"),
     [(Answer(None), "outcome_unknown"), (Answer(503, b"{}"), "outcome_unknown"), (Answer(422, b"{}"), "rejected")],
 )
-def test_a_failed_dial_says_whether_somebody_may_have_been_called(
-    dialect: Dialect, answer: Answer, reason: str
-) -> None:
+def test_a_failed_dial_says_whether_someone_may_have_been_called(dialect: Dialect, answer: Answer, reason: str) -> None:
     dialect.server.answer_to = lambda request: answer  # type: ignore[method-assign]
     with pytest.raises(CarrierError) as failed:
         dial(dialect)

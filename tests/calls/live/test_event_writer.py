@@ -106,7 +106,7 @@ async def test_an_event_without_a_model_is_written_once(writer: BatchWriter, cap
     assert [record for record in caplog.records if record.name == "calls.live.event_writer"] == []
 
 
-async def test_a_batch_waits_for_more_writes_until_somebody_waits_for_it(
+async def test_a_batch_waits_for_more_writes_until_someone_waits_for_it(
     writer: BatchWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("calls.live.event_writer.GATHER_SECONDS", 3600)
