@@ -45,25 +45,21 @@ class OtherWorkProcess:
 
 
 async def measure_contention(setup: Setup, scale: Scale, say: Say) -> list[Finding]:
-    await setup.keep_clock_running()
+    clock = await setup.start_clock()
     worker = await asyncio.to_thread(setup.system.start_worker)
-    both_cores, others = setup.measured_cores | setup.bench_cores, [setup.clock, worker, *setup.services]
-    usual = os.getpriority(os.PRIO_PROCESS, 0)
-    findings = []
-    try:
-        async with _other_work_process(setup, scale) as other_work:
-            with _priority_on_its_core(setup):
-                confine(trees(others), both_cores, usual + OTHER_WORK_NICENESS)
-                comparison = await _alternate(setup, scale, other_work, setup.web, say)
-                findings.append(_finding("in the web process", scale, comparison))
-                confine(trees([setup.web]), both_cores, usual + OTHER_WORK_NICENESS)
-                await setup.start_media(1)
-                comparison = await _alternate(setup, scale, other_work, setup.media[0], say)
-                findings.append(_finding("in a media process", scale, comparison, ADDED_P99_LIMIT_MS))
-    finally:
-        setup.system.stop_worker()
-        confine(trees([setup.clock, setup.web, *setup.services]), setup.measured_cores, usual)
-    return findings
+    both_cores, others = setup.measured_cores | setup.bench_cores, [clock, worker, *setup.services]
+    lower = setup.niceness + OTHER_WORK_NICENESS
+    async with _other_work_process(setup, scale) as other_work:
+        with _priority_on_its_core(setup):
+            confine(trees(others), both_cores, lower)
+            in_web = await _alternate(setup, scale, other_work, setup.web, say)
+            confine(trees([setup.web]), both_cores, lower)
+            await setup.start_media(1)
+            in_media = await _alternate(setup, scale, other_work, setup.media[0], say)
+    return [
+        _finding("in the web process", scale, in_web),
+        _finding("in a media process", scale, in_media, ADDED_P99_LIMIT_MS),
+    ]
 
 
 @contextlib.asynccontextmanager
@@ -79,7 +75,7 @@ async def _other_work_process(setup: Setup, scale: Scale) -> AsyncIterator[Other
     try:
         other_work = OtherWorkProcess(process)
         await other_work.read_line()  # its accounts and calls are in the database
-        confine(trees([process.pid]), setup.bench_cores, os.getpriority(os.PRIO_PROCESS, 0))
+        confine(trees([process.pid]), setup.bench_cores, setup.niceness)
         yield other_work
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -90,12 +86,11 @@ async def _other_work_process(setup: Setup, scale: Scale) -> AsyncIterator[Other
 @contextlib.contextmanager
 def _priority_on_its_core(setup: Setup) -> Iterator[None]:
     """Give the benchmark priority over everything else on its core, if it may raise its own priority."""
-    usual = os.getpriority(os.PRIO_PROCESS, 0)
     confine([os.getpid()], setup.bench_cores, BENCH_NICENESS)
     try:
         yield
     finally:
-        confine([os.getpid()], setup.bench_cores, usual)
+        confine([os.getpid()], setup.bench_cores, setup.niceness)
 
 
 # Runs of the calls alone, runs with other work, and the other work that was done, by kind.

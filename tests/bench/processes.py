@@ -62,18 +62,17 @@ class Level:
 
 
 async def measure_processes(setup: Setup, scale: Scale, say: Say) -> list[Finding]:
-    await setup.keep_clock_running()
-    await asyncio.to_thread(setup.system.wait_until_clock_is_idle)
+    clock = await setup.start_clock()
     levels = []
     for processes, calls in sorted(scale.spread):
         await setup.start_media(processes)
-        levels.append(await _measure(setup, processes, calls, scale.seconds))
+        levels.append(await _measure(setup, clock, processes, calls, scale.seconds))
         say(f"{calls:3} calls on {processes}: {report.brief(levels[-1].run)}, {_brief(levels[-1])}")
     return [*(Finding(_row(level)) for level in levels), *_fitted(levels)]
 
 
-async def _measure(setup: Setup, processes: int, calls: int, seconds: float) -> Level:
-    watched = [[setup.web], [setup.clock], *([pid] for pid in setup.services), *([pid] for pid in setup.media)]
+async def _measure(setup: Setup, clock: int, processes: int, calls: int, seconds: float) -> Level:
+    watched = [[setup.web], [clock], *([pid] for pid in setup.services), *([pid] for pid in setup.media)]
     cpu, counts = _cpu(watched), await _count(setup)
     lines = await begin(setup.bench.called, calls)
     try:

@@ -25,8 +25,10 @@ if it is 25% above the record in each of up to three tries. Tries on a machine t
 
 ## Method
 
-- **Order.** The parts are {parts}. `python -m tests.bench --only PART…` runs one or more
-  of them. Anything compared is measured alternately in the same run, {repeats} times, and the ratio is the median of the pairs' ratios.
+- **Order.** The parts are {parts}.
+  Semicolons separate groups. Each group has its own platform, with a new database and new processes, so what earlier groups did affects
+  no figure. `python -m tests.bench --only PART…` runs one or more parts. Anything compared is measured alternately in the same run,
+  {repeats} times, and the ratio is the median of the pairs' ratios.
 - **Load.** Each call sends a frame of 20 ms PCMU fifty times a second. The model echoes each frame immediately, so fifty frames a
   second come back: the most messages that a call can cause. Every frame is tagged. A frame that does not return within 2 s is
   lost. Each level lasts {seconds:g} s after all its calls have started, {repeats} times over each way, alternately. CPU times are
@@ -55,6 +57,7 @@ if it is 25% above the record in each of up to three tries. Tries on a machine t
 - **Memory of a call.** The growth of the web process's physical memory (PSS) while calls are added to calls that are already open, so
   threads, connections and caches exist before. All calls have sent audio, and are silent at the moment of the measurement, because
   audio in transit is not a call's memory. Objects that wait for Python's garbage collector count. The connections have no TLS.
+  Each format has its own platform, because calls first use the memory that earlier calls left free.
 - **Answering.** Signed `call.initiated` webhooks at a fixed rate. The time is from when a call was due until the carrier has the answer
   command. A hangup report ends each call right away, so there are as many of those. The web process, PostgreSQL and Valkey share a core.
 - **Gemini's formats.** {calls} calls to each model, alternately. Gemini receives 16 kHz PCM and sends 24 kHz: each frame is decoded,
@@ -137,7 +140,7 @@ def text_of(findings: Sequence[Finding]) -> str:
     return "\n".join(f"- {finding.text}" for finding in findings)
 
 
-def page(text: str, scale: Scale, parts: Iterable[str], judged: int = 20) -> str:
+def page(text: str, scale: Scale, groups: Iterable[Iterable[str]], judged: int = 20) -> str:
     """The whole of docs/benchmarks.md."""
     return PAGE.format(
         date=f"{datetime.now(UTC):%Y-%m-%d}",
@@ -148,7 +151,7 @@ def page(text: str, scale: Scale, parts: Iterable[str], judged: int = 20) -> str
         seconds=scale.seconds,
         repeats=scale.repeats,
         calls=scale.calls,
-        parts=", ".join(parts),
+        parts="; ".join(", ".join(parts) for parts in groups),
         contention_calls=scale.contention_calls,
         contention_past_calls=scale.contention_past_calls,
         api_rate=API_RATE,

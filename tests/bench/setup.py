@@ -6,9 +6,10 @@ import gc
 import itertools
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
 from tests.bench import judgment
 from tests.bench.carrier import BenchCarrier, open_stream
@@ -20,6 +21,8 @@ from tests.bench.model import EchoModel
 from tests.bench.rows import GEMINI, OPENAI, RECORDED, RECORDED_AND_TRANSCRIBED, TRANSCRIBED
 from tests.bench.scale import BENCH_NICENESS, OTHER_WORK_NICENESS
 from tests.bench.system import System, confine, cores, on_cores, trees
+
+T = TypeVar("T")
 
 
 class Bench:
@@ -91,14 +94,13 @@ class Setup:
     port: int
     measured_cores: set[int]
     bench_cores: set[int]
+    niceness: int  # of everything, unless a part changes it
     media: list[int] = field(default_factory=list)  # PIDs of media processes
-    clock: int = 0  # PID of the clock that `keep_clock_running` started
 
     async def start_media(self, count: int) -> None:
         """Start media processes until there are `count`, on the core of the measured processes. The web process then gets no new calls."""
-        with on_cores(self.measured_cores):
-            while len(self.media) < count:
-                self.media.append(await asyncio.to_thread(self.system.start_media, f"media-{len(self.media) + 1}"))
+        while len(self.media) < count:
+            self.media.append(await self._start(self.system.start_media, f"media-{len(self.media) + 1}"))
 
     async def stop_media(self) -> None:
         """Stop all media processes. The web process then gets calls again."""
@@ -111,28 +113,25 @@ class Setup:
 
         If we may raise priorities, other programs of the machine delay neither it nor the floor, the relay and the benchmark.
         """
-        others, usual = [self.web, *self.services], os.getpriority(os.PRIO_PROCESS, 0)
+        others = [self.web, *self.services]
         await self.start_media(1)
-        confine(trees(others), self.measured_cores, usual + OTHER_WORK_NICENESS)
+        confine(trees(others), self.measured_cores, self.niceness + OTHER_WORK_NICENESS)
         measured = trees([self.media[0], self.floor, self.relay])
         try:
             confine(measured, self.measured_cores, BENCH_NICENESS)
             confine([os.getpid()], self.bench_cores, BENCH_NICENESS)
             yield self.media[0]
         finally:
-            confine([*trees(others), *measured], self.measured_cores, usual)
-            confine([os.getpid()], self.bench_cores, usual)
+            confine([*trees(others), *measured], self.measured_cores, self.niceness)
+            confine([os.getpid()], self.bench_cores, self.niceness)
             await self.stop_media()
-
-    async def keep_clock_running(self) -> None:
-        """Start the clock process, unless it runs, and keep it for the parts that follow."""
-        if not self.clock:
-            self.clock = await self.start_clock()
 
     async def start_clock(self) -> int:
         """Start the clock process on the core of the measured processes. Returns its PID."""
-        with on_cores(self.measured_cores):
-            return await asyncio.to_thread(self.system.start_clock)
+        return await self._start(self.system.start_clock)
+
+    async def _start(self, start: Callable[..., int], *arguments: str) -> int:
+        return await start_pinned(self.measured_cores, self.niceness, partial(start, *arguments))
 
     async def pair(self, process: int, calls: int, seconds: float) -> judgment.Pair:
         """A run over the floor, then one over the platform, where this process has the calls."""
@@ -140,12 +139,22 @@ class Setup:
         return floor, await measure(self.bench.called, calls, seconds, [[process], self.services])
 
 
+async def start_pinned(cores: set[int], niceness: int, start: Callable[[], T]) -> T:
+    """Start processes in a thread. They inherit its cores and its niceness, whatever parts before have set for our threads."""
+
+    def start_in_thread() -> T:
+        os.setpriority(os.PRIO_PROCESS, 0, niceness)  # of this thread only
+        with on_cores(cores):
+            return start()
+
+    return await asyncio.to_thread(start_in_thread)
+
+
 @contextlib.asynccontextmanager
 async def running() -> AsyncIterator[Setup]:
     """Start everything, the measured processes on one core and the benchmark on the other. Stop everything at the end."""
-    measured_cores, bench_cores = cores()
-    os.sched_setaffinity(0, bench_cores)
-    with System() as system:
+    (measured_cores, bench_cores), niceness = cores(), os.getpriority(os.PRIO_PROCESS, 0)
+    with on_cores(bench_cores), System() as system:
         async with (
             EchoModel() as model,
             GeminiEcho() as gemini,
@@ -155,20 +164,25 @@ async def running() -> AsyncIterator[Setup]:
             with on_cores(measured_cores):
                 floor, floor_port = system.start_relay("tests.bench.floor", model.socket_url)
                 relay, relay_port = system.start_relay("tests.bench.relay", model.socket_url)
-                variables = {
-                    "TELNYX_API_KEY": "KEY-bench",
-                    "TELNYX_PUBLIC_KEY": carrier.public_key,
-                    "TELNYX_BASE_URL": carrier.base_url,
-                    "OPENAI_API_KEY": "sk-bench",
-                    "OPENAI_BASE_URL": model.base_url,
-                    "GEMINI_API_KEY": "AI-bench",
-                    "GOOGLE_GEMINI_BASE_URL": gemini.base_url,
-                }
-                web, services, port = await asyncio.to_thread(system.start_platform, variables, carrier.hook_url)
+            variables = {
+                "TELNYX_API_KEY": "KEY-bench",
+                "TELNYX_PUBLIC_KEY": carrier.public_key,
+                "TELNYX_BASE_URL": carrier.base_url,
+                "OPENAI_API_KEY": "sk-bench",
+                "OPENAI_BASE_URL": model.base_url,
+                "GEMINI_API_KEY": "AI-bench",
+                "GOOGLE_GEMINI_BASE_URL": gemini.base_url,
+            }
+            start = partial(system.start_platform, variables, carrier.hook_url)
+            web, services, port = await start_pinned(measured_cores, niceness, start)
             bench.floor_url, bench.relay_url = f"ws://127.0.0.1:{floor_port}/", f"ws://127.0.0.1:{relay_port}/"
             carrier.webhook_url = f"http://127.0.0.1:{port}/webhooks/telnyx"
             gc.collect()
             gc.freeze()
-            yield Setup(bench, carrier, model, system, floor, relay, web, services, port, measured_cores, bench_cores)
+            processes = floor, relay, web, services, port
+            try:
+                yield Setup(bench, carrier, model, system, *processes, measured_cores, bench_cores, niceness)
+            finally:
+                gc.unfreeze()
         if log := system.log():
             sys.stderr.write(log)

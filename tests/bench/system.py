@@ -100,7 +100,6 @@ class System:
         self.environment: dict[str, str] = {}
         self._clock: subprocess.Popen[bytes] | None = None
         self._media: list[subprocess.Popen[bytes]] = []
-        self._worker: subprocess.Popen[bytes] | None = None
         self._home = Path(tempfile.mkdtemp(prefix="bubblyphone-bench-"))
         self._reaper = OrphanReaper()
         self._stack = contextlib.ExitStack()
@@ -169,7 +168,7 @@ class System:
 
     def start_worker(self) -> int:
         """Start the worker and wait until it has run the jobs that were due. Returns its PID."""
-        worker = self._worker = self._start([sys.executable, "manage.py", "qcluster"], self.environment, "qcluster")
+        worker = self._start([sys.executable, "manage.py", "qcluster"], self.environment, "qcluster")
         self._wait_for(worker, lambda: len(tree(worker.pid)) > 1)
         self._wait_for(worker, lambda: _is_idle(worker.pid, share=WORKER_SHARE))
         return worker.pid
@@ -180,21 +179,10 @@ class System:
         self._wait_for(clock, lambda: _is_idle(clock.pid, share=CLOCK_SHARE))
         return clock.pid
 
-    def wait_until_clock_is_idle(self) -> None:
-        """Wait until the clock has sent the webhooks of earlier parts."""
-        clock = self._clock
-        assert clock is not None
-        self._wait_for(clock, lambda: _is_idle(clock.pid, share=CLOCK_SHARE))
-
     def stop_clock(self) -> None:
         assert self._clock is not None
         self._clock.terminate()
         self._clock.wait()
-
-    def stop_worker(self) -> None:
-        assert self._worker is not None
-        self._worker.terminate()
-        self._worker.wait()
 
     def start_relay(self, module: str, model_url: str) -> tuple[int, int]:
         """Start `tests.bench.relay` or `tests.bench.floor`. Returns its PID and port."""
@@ -221,7 +209,7 @@ class System:
         deadline = time.monotonic() + START_SECONDS
         while not ready():
             if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"The process did not start:\n{self.log()}")
+                raise ChildProcessError(f"The process did not start:\n{self.log()}")
             time.sleep(0.1)
 
 
