@@ -17,7 +17,7 @@ from django.utils import timezone
 from tests.bench.system import cpu_seconds, trees
 
 CALLS, ACCOUNTS, ROUNDS = 1000, 100, 10
-JOBS = 500
+JOBS = 2000
 
 
 def main() -> None:
