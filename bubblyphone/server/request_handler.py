@@ -22,6 +22,7 @@ from django.urls import set_script_prefix
 
 from bubblyphone.core.network.waiting import cancelable
 from bubblyphone.server.compute_slots import ComputeSlot, ComputeSlots
+from bubblyphone.server.request_cycles import break_cycles
 
 # Threads are created as needed and reused; requests that wait on the network must not delay others.
 THREADS = ThreadPoolExecutor(max_workers=1000, thread_name_prefix="request")
@@ -57,10 +58,17 @@ class ThreadedHandler(ASGIHandler):
             finally:
                 leaving.cancel()
                 working.cancel()  # does nothing if it has ended
-                with suppress(RequestAborted, asyncio.CancelledError):
+                with suppress(asyncio.CancelledError):
                     await leaving
                 with suppress(asyncio.CancelledError):
                     await working
+
+    async def listen_for_disconnect(self, receive: Any) -> None:
+        """Return when the client has disconnected.
+
+        Django's own raises, and the error would keep the whole request until the next garbage collection.
+        """
+        await receive()
 
     async def _work(self, scope: Any, body: IO[bytes], send: Any) -> None:
         context = copy_context()
@@ -100,6 +108,8 @@ class ThreadedHandler(ASGIHandler):
             close_old_connections()
         else:
             response.close()
+            if request is not None:
+                break_cycles(request, response)
         return response
 
 

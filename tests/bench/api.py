@@ -68,16 +68,22 @@ class RequestSender:
         await asyncio.gather(*(client() for _ in range(CLIENTS)))
 
     async def send_at_rate(self, count: int, rate: float = OPEN_RATE) -> list[float]:
-        """Seconds since each request was due, so waiting for other requests counts as latency."""
-        began = asyncio.get_running_loop().time()
+        """Seconds since each request was due, so waiting for other requests counts as latency.
 
-        async def one(place: int) -> float:
-            due = began + place / rate
-            await asyncio.sleep(max(0.0, due - asyncio.get_running_loop().time()))
+        Tasks are created when they are due: creating thousands at the start would take up to 100 ms, and the first requests would be late.
+        """
+        loop, sending = asyncio.get_running_loop(), []
+        began = loop.time()
+
+        async def send_due(due: float) -> float:
             await self.send()
-            return asyncio.get_running_loop().time() - due
+            return loop.time() - due
 
-        return await asyncio.gather(*(one(place) for place in range(count)))
+        for place in range(count):
+            due = began + place / rate
+            await asyncio.sleep(max(0.0, due - loop.time()))
+            sending.append(asyncio.create_task(send_due(due)))
+        return await asyncio.gather(*sending)
 
     async def send(self) -> None:
         number, self._sent = self._sent, self._sent + 1

@@ -1,10 +1,12 @@
 """Requests in their thread: no request affects the next one in the same thread, and what happens if the client disconnects."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Any
+from weakref import ref
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -16,6 +18,9 @@ from django.urls import path
 from django.utils import timezone, translation
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 from structlog.contextvars import get_contextvars
 
 from bubblyphone.server import compute_slots, request_handler
@@ -24,6 +29,7 @@ from bubblyphone.server.request_handler import ThreadedHandler
 WAIT = 30
 begun, may_end = Event(), Event()
 ended: list[str] = []
+used: list[Any] = []  # weak references to requests and views
 
 
 def changes_thread_state(request: HttpRequest) -> HttpResponse:
@@ -78,6 +84,22 @@ def is_slow(request: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
 
+class Resource(APIView):
+    authentication_classes = permission_classes = ()
+
+    def get(self, request: Request) -> Response:
+        self._note(request)
+        return Response({"id": 1})
+
+    def post(self, request: Request) -> Response:
+        self._note(request)
+        return Response(request.data)
+
+    def _note(self, request: Request) -> None:
+        django_request = request.get_full_path.__self__  # which REST framework's request wraps
+        used.extend((ref(request), ref(django_request), ref(self)))
+
+
 async def _pieces() -> AsyncIterator[str]:
     try:
         yield _thread_state()
@@ -95,6 +117,7 @@ def _thread_state() -> str:
 VIEWS = (changes_thread_state, shows_thread_state, asks_asynchronously, fails, waits, streams, is_slow)
 urlpatterns = [
     *(path(view.__name__, view) for view in VIEWS),
+    path("api/v1/resource", Resource.as_view()),
     path("healthz", shows_thread_state),
     path("webhooks/telnyx", receives),
 ]
@@ -225,3 +248,55 @@ async def test_webhooks_and_monitors_do_not_wait_for_pages(settings: Any, monkey
             may_end.set()
         for page in pages:
             assert (await page.receive_output(WAIT))["status"] == 200
+
+
+class Client:
+    """Sends one request, and disconnects when it has the whole response, as daphne does."""
+
+    def __init__(self, body: bytes) -> None:
+        self.answer = b""
+        self._body: bytes | None = body
+        self._is_answered = asyncio.Event()
+
+    async def receive(self) -> dict[str, Any]:
+        body, self._body = self._body, None
+        if body is not None:
+            return {"type": "http.request", "body": body}
+        await self._is_answered.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: dict[str, Any]) -> None:
+        self.answer += message.get("body", b"")
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            self._is_answered.set()
+
+
+@pytest.fixture
+def no_collections() -> Iterator[None]:
+    used.clear()
+    gc.disable()
+    yield
+    gc.enable()
+    used.clear()
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "body", "answer"),
+    [
+        ("GET", "/api/v1/resource", b"", b'{"id":1}'),
+        ("POST", "/api/v1/resource", b'{"name": "x"}', b'{"name":"x"}'),
+    ],
+)
+async def test_an_answered_api_request_leaves_nothing_to_the_garbage_collector(
+    thread: ThreadPoolExecutor, no_collections: None, method: str, address: str, body: bytes, answer: bytes
+) -> None:
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    scope = {"type": "http", "method": method, "path": address, "query_string": b"", "headers": headers}
+    client = Client(body)
+    await ThreadedHandler()(scope, client.receive, client.send)
+    assert answer in client.answer
+    handled = ref(client)
+    del client
+    assert handled() is None
+    assert used
+    assert [one() for one in used] == [None] * len(used)
