@@ -76,7 +76,10 @@ class CallerInput:
         async for frame in self._transport.frames():
             match frame:
                 case str(payload):
-                    await self.take(payload)
+                    try:
+                        await self.take(payload)
+                    except ProviderError:
+                        self.lose()
                 case MarkReached(name):
                     self.mark_reached(name)
                 case DtmfPressed(digit):
@@ -116,7 +119,7 @@ class CallerInput:
         await self._link.tell_when_connected(lambda session: session.send_notice(model_notices.keys_pressed(keys)))
 
     def take(self, payload: str) -> Coroutine[Any, Any, None]:
-        """Process the caller's next piece of audio. Awaiting the result passes it on to the model."""
+        """Process the caller's next piece of audio. Awaiting the result passes it on to the model, and may raise ProviderError."""
         self.vad.hear(payload, counts=not self._agent_output.is_audible)
         if self.transcriber is not None:
             self.transcriber.hear(payload)
@@ -130,6 +133,10 @@ class CallerInput:
             self.hold_back(payload)
             return _nothing()
         return self._pass_all_on(session, payload) if self._held_back else self._pass_on(session, payload)
+
+    def lose(self) -> None:
+        """A piece was not sent. A session that has just failed is replaced by the task that reads its events."""
+        AUDIO.lost_to_model += 1
 
     def hold_back(self, payload: str) -> None:
         """Keep a piece for a model that is not ready yet."""
@@ -146,22 +153,22 @@ class CallerInput:
         self.elsewhere = take
 
     async def _pass_all_on(self, session: RealtimeSession, payload: str) -> None:
-        while self._held_back:
-            await self._pass_on(session, self._held_back.popleft())
-        await self._pass_on(session, payload)
+        pieces = [*self._held_back, payload]
+        self._held_back.clear()
+        for piece in pieces:
+            try:
+                await self._pass_on(session, piece)
+            except ProviderError:
+                self.lose()
 
-    async def _pass_on(self, session: RealtimeSession, payload: str) -> None:
+    def _pass_on(self, session: RealtimeSession, payload: str) -> Coroutine[Any, Any, None]:
         if self._is_deaf():
-            return
+            return _nothing()
         if self._to_model is not None:
             payload = self._to_model(payload)
             if not payload:
-                return
-        # A session that has just failed is replaced by the task that reads its events; this frame is lost with it.
-        try:
-            await session.send_audio(payload)
-        except ProviderError:
-            AUDIO.lost_to_model += 1
+                return _nothing()
+        return session.send_audio(payload)
 
 
 async def _nothing() -> None:

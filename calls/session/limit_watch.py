@@ -61,6 +61,12 @@ class LimitWatch:
             if now >= self._ends_at:
                 self.end("max_duration")
                 return
+            self.conversation.release_overdue()
+            self.spoken.settle()
+            if self.agent_output.is_audible:
+                # Nothing else can be due. This saves CPU time, because each call is checked so often.
+                self.silence.check(is_sound=True, is_excused=False)
+                continue
             heard_at = now if self.take_over.is_on else max(self._vad.heard_at, self.caller_input.acted_at)
             is_excused = self._is_excused
             silent_for = self._silent_seconds(is_excused=is_excused)
@@ -71,8 +77,6 @@ class LimitWatch:
                 case Due.QUESTION:
                     self.observer.event("silence.asked")
                     await self.link.tell(lambda session: session.generate_reply(Cue.ASK_IF_THERE))
-            self.conversation.release_overdue()
-            self.spoken.settle()
             await self._mend_dead_air(now)
 
     @property

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from agents.providers.base import RealtimeSession
+from agents.providers.base import ProviderError, RealtimeSession
 from calls.session.caller_input import CallerInput
 from calls.session.model_link import ModelLink
 from calls.session.transport import DirectTransport, MediaTransport
@@ -38,6 +38,7 @@ class ShortPath:
         self._transport = transport if isinstance(transport, DirectTransport) else None
         self._link = link
         self._hear = caller_input.take
+        self._lose = caller_input.lose
         self._reached = caller_input.mark_reached
         self._play = play
         self._caller_began = caller_began
@@ -67,6 +68,8 @@ class ShortPath:
             return False
         try:
             at_once(self._hear(frame))
+        except ProviderError:
+            self._lose()
         except Exception as error:  # noqa: BLE001  raised by the task that awaits `broken`
             self._break(error)
         return True

@@ -11,6 +11,7 @@ import pytest
 from agents.providers import audio_messages
 from agents.providers.base import ProviderError, SessionConfig
 from bubblyphone.core.audio import PCMU_8K
+from calls.session.audio_counts import AUDIO
 from calls.session.call_session import CallSession, Limits
 from calls.session.short_path import at_once
 from calls.session.transport import CallerFrame, CarrierTransport
@@ -166,11 +167,16 @@ async def test_a_bug_on_both_paths_at_once_is_raised_once(caplog: pytest.LogCapt
 async def test_a_model_that_has_just_failed_costs_a_frame_and_not_the_call() -> None:
     call = Call()
     model = await call.greeted()
+    lost_before = AUDIO.lost_to_model
     model.fault = ProviderError("gone", retryable=True)
     assert call.caller.speak(audio(20)) is True
+    assert AUDIO.lost_to_model == lost_before + 1
+    call.caller.incoming.put_nowait(audio(21))  # for the task
+    await settled()
+    assert AUDIO.lost_to_model == lost_before + 2
     model.fault = None
-    assert call.caller.speak(audio(20)) is True
-    assert model.heard == [audio(20)]
+    assert call.caller.speak(audio(22)) is True
+    assert (model.heard, AUDIO.lost_to_model) == ([audio(22)], lost_before + 2)
     call.session.end("completed")
     await call.task
 
