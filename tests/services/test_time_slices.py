@@ -16,6 +16,23 @@ from bubblyphone.server.time_slices import shorten_time_slices
 print(shorten_time_slices(), os.getpriority(os.PRIO_PROCESS, 0))
 print(Path("/proc/self/sched").read_text())
 """
+OTHERS = """
+import re, subprocess, threading
+from pathlib import Path
+from bubblyphone.server.time_slices import shorten_time_slices
+def note_slice():
+    found.append(re.search(r"se\\.slice\\s*:\\s*(\\d+)", Path("/proc/thread-self/sched").read_text())[1])
+found = []
+note_slice()
+shorten_time_slices()
+note_slice()
+thread = threading.Thread(target=note_slice)
+thread.start()
+thread.join()
+child = subprocess.run(["cat", "/proc/self/sched"], capture_output=True, text=True, check=True).stdout
+found.append(re.search(r"se\\.slice\\s*:\\s*(\\d+)", child)[1])
+print(*found)
+"""
 
 
 def _run(code: str, *before: str) -> str:
@@ -35,6 +52,13 @@ def test_the_slices_are_short_and_the_priority_stays() -> None:
     found = re.search(r"se\.slice\s*:\s*(\d+)", report)
     assert found is not None
     assert int(found[1]) == 100_000
+
+
+@pytest.mark.skipif(not _is_reported(), reason="Linux reports time slices from version 6.12 on")
+def test_threads_and_processes_that_it_starts_have_usual_slices() -> None:
+    usual, own, thread, child = _run(OTHERS).split()
+    assert (own, thread, child) == ("100000", usual, usual)
+    assert int(usual) > 100_000
 
 
 def test_other_systems_and_policies_keep_their_slices() -> None:
