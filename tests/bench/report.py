@@ -53,7 +53,8 @@ if it is 25% above the record in each of up to three tries. Tries on a machine t
   falls as the number of calls grows, because one wake-up then serves several frames. *services* is PostgreSQL and Valkey.
 - **API.** GETs of three lists (a page of 25 calls, the numbers, ten API keys) over eight connections, cycling through 60 keys. CPU
   is the web process's time per request. Its reciprocal is the number of requests that one core can answer. The latency is from a
-  separate run at a fixed rate, measured from when each request was due. `python -m tests.bench.api` measures only this.
+  separate run at a fixed rate, measured from when each request was due. If the benchmark sends a request late, that counts, too.
+  `python -m tests.bench.api` measures only this.
 - **Memory of a call.** The growth of the web process's physical memory (PSS) while calls are added to calls that are already open, so
   threads, connections and caches exist before. All calls have sent audio, and are silent at the moment of the measurement, because
   audio in transit is not a call's memory. Objects that wait for Python's garbage collector count. The connections have no TLS.
