@@ -110,6 +110,8 @@ class AgentOutput:
         if self._monitor.tap is not None:
             self._monitor.tap.said(payload)
         playout, sound_ms, silent_from_ms = self._playout, None, 0.0
+        if item_id != playout.item_id:
+            self._sound_ends_at = self.sound_ends_at  # the answer before may be audible, and still be playing
         if sounds:
             silent_from_ms = sounds[-1][1] * 1000
             if self._first_sound_at is not None:
@@ -187,6 +189,7 @@ class AgentOutput:
         cuts = self.cuts()
         self._first_sound_at = None
         self._playout.cleared()
+        self._sound_ends_at = min(self._sound_ends_at, self._now())
         self._spoke.cut(self._now())
         if self._monitor.tap is not None:
             self._monitor.tap.clear()

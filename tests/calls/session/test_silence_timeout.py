@@ -184,3 +184,23 @@ async def test_a_tool_called_after_the_question_is_awaited() -> None:
 
 async def test_without_the_setting_nobody_is_asked() -> None:
     assert await ended_after(nothing) == pytest.approx(SILENCE_SECONDS, abs=2 * LOOK_SECONDS)
+
+
+@pytest.mark.parametrize("is_cut", [False, True])
+async def test_a_silent_answer_does_not_end_the_sound_that_plays_before_it(is_cut: bool) -> None:
+    loop = asyncio.get_running_loop()
+    async with conversation(silence=SILENCE_SECONDS) as talk:
+        model = await talk.model_session()
+        quiet_from = loop.time() + 20
+        model.queue.put_nowait(AudioDelta("greeting", audio(20_000)))
+        model.queue.put_nowait(TurnDone())
+        await asyncio.sleep(3 * LOOK_SECONDS)
+        model.queue.put_nowait(AudioDelta("silent", "/" * 9600))  # 0.9 s, queued behind the greeting
+        await asyncio.sleep(LOOK_SECONDS)
+        if is_cut:
+            model.queue.put_nowait(SpeechStarted())
+            model.queue.put_nowait(InputTranscript("Hm."))
+            await settled()
+            quiet_from = loop.time()
+        assert await talk.task == "silence_timeout"
+        assert 0 <= loop.time() - quiet_from - SILENCE_SECONDS <= LOOK_SECONDS
