@@ -39,7 +39,8 @@ def shorten_time_slices() -> bool:
     Threads and processes that it starts lose a negative niceness, too.
     """
     number = _SYSCALLS.get(platform.machine()) if platform.system() == "Linux" else None
-    if number is None or os.sched_getscheduler(0) != os.SCHED_OTHER:
+    # The policy may be combined with the flag, for example by `CPUSchedulingResetOnFork=` in a systemd unit.
+    if number is None or os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK != os.SCHED_OTHER:
         return False
     nice = os.getpriority(os.PRIO_PROCESS, 0)  # sched_setattr would reset it
     attributes = _Attributes(ctypes.sizeof(_Attributes), os.SCHED_OTHER, _RESET_ON_FORK, nice, 0, SLICE_NS, 0, 0)

@@ -61,6 +61,15 @@ def test_threads_and_processes_that_it_starts_have_usual_slices() -> None:
     assert int(usual) > 100_000
 
 
+@pytest.mark.skipif(not _is_reported(), reason="Linux reports time slices from version 6.12 on")
+def test_a_process_whose_policy_ends_at_a_fork_has_short_slices() -> None:
+    policy = "os.sched_setscheduler(0, os.SCHED_OTHER | os.SCHED_RESET_ON_FORK, os.sched_param(0))"
+    first, report = _run(SHORTEN.replace("import os\n", f"import os\n{policy}\n", 1)).split("\n", 1)
+    found = re.search(r"se\.slice\s*:\s*(\d+)", report)
+    assert found is not None
+    assert (first.split()[0], found[1]) == ("True", "100000")
+
+
 def test_other_systems_and_policies_keep_their_slices() -> None:
     batch = "os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))\n"
     other = 'import platform\nplatform.system = lambda: "Darwin"\n'
