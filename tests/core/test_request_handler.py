@@ -100,6 +100,22 @@ class Resource(APIView):
         used.extend((ref(request), ref(django_request), ref(self)))
 
 
+class Outlasts(APIView):
+    """Uses everything of its request after a wait, as a purchase does after the carrier's answer."""
+
+    authentication_classes = permission_classes = ()
+
+    def post(self, request: Request, name: str) -> Response:
+        begun.set()
+        assert may_end.wait(WAIT)
+        django_request = request.get_full_path.__self__
+        ended.append(
+            f"{django_request.method} {request.query_params['id']} {request.data['amount']} {request.user} {django_request.user} "
+            f"{django_request.resolver_match.route} {self.kwargs} {self.request is request}"
+        )
+        return Response()
+
+
 async def _pieces() -> AsyncIterator[str]:
     try:
         yield _thread_state()
@@ -118,6 +134,7 @@ VIEWS = (changes_thread_state, shows_thread_state, asks_asynchronously, fails, w
 urlpatterns = [
     *(path(view.__name__, view) for view in VIEWS),
     path("api/v1/resource", Resource.as_view()),
+    path("api/v1/outlasts/<name>", Outlasts.as_view()),
     path("healthz", shows_thread_state),
     path("webhooks/telnyx", receives),
 ]
@@ -203,6 +220,30 @@ async def test_the_server_waits_for_a_view_whose_client_disconnects(thread: Thre
     assert finished.is_set()
     assert request.output_queue.empty()
     assert not thread.submit(has_connection).result(WAIT)
+
+
+async def test_a_view_keeps_its_request_after_the_server_has_given_up_on_it(thread: ThreadPoolExecutor) -> None:
+    """Daphne cancels a request that still runs 10 seconds after its client disconnected. Its view must complete what it began."""
+    body = b'{"amount": 5}'
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/v1/outlasts/x",
+        "query_string": b"id=7",
+        "headers": headers,
+    }
+    request = ApplicationCommunicator(ThreadedHandler(), scope)
+    await request.send_input({"type": "http.request", "body": body})
+    assert await asyncio.to_thread(begun.wait, WAIT)
+    await request.send_input({"type": "http.disconnect"})
+    while not request.future.done():
+        request.future.cancel()
+        await asyncio.sleep(0)
+    assert ended == []
+    may_end.set()
+    await asyncio.to_thread(thread.submit(list).result, WAIT)  # runs after the view
+    assert ended == ["POST 7 5 AnonymousUser AnonymousUser api/v1/outlasts/<name> {'name': 'x'} True"]
 
 
 async def test_a_stream_ends_when_its_client_disconnects(thread: ThreadPoolExecutor) -> None:

@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 import structlog
-from django.core.exceptions import RequestAborted
 from structlog.stdlib import ExtraAdder, ProcessorFormatter
 from structlog.types import EventDict, Processor, WrappedLogger
 
@@ -23,13 +22,11 @@ class DropExpectedErrors(logging.Filter):
     """Drops reports of errors that are no problem.
 
     These are Django's reports of 503 responses of /readyz, which monitors see and retry, and of requests without a path, with which
-    we ask our own views for their methods; and asyncio's report of a client that disconnected while it was being answered.
+    we ask our own views for their methods.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if getattr(getattr(record, "request", None), "path", None) in ("/readyz", ""):
-            return False
-        return not (record.name == "asyncio" and record.exc_info and isinstance(record.exc_info[1], RequestAborted))
+        return getattr(getattr(record, "request", None), "path", None) not in ("/readyz", "")
 
 
 def in_context(function: Callable[..., R], *arguments: Any) -> Callable[[], R]:
