@@ -8,6 +8,8 @@ import sys
 import uvloop
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_connect, ws_create_server
 
+from bubblyphone.server.time_slices import shorten_time_slices
+
 
 class _Side(WSListener):
     """One of the two sockets. Drops messages that arrive before the other socket is connected: none of them is audio."""
@@ -58,4 +60,5 @@ async def _run(port: int, model_url: str) -> None:
 
 
 if __name__ == "__main__":
+    shorten_time_slices()  # as the media process does
     uvloop.run(_run(int(sys.argv[1]), sys.argv[2]))

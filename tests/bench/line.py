@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
+from tests.bench.frame_clock import FrameClock
 from tests.bench.frames import FRAME_SECONDS, Dialect, make_payload, read_tag
 
 LOST = -1.0
@@ -49,6 +50,7 @@ class Line(WSListener):
     def __init__(
         self,
         call: int,
+        clock: FrameClock,
         dialect: Dialect,
         at_end: Callable[[], Awaitable[None]] | None = None,
         *,
@@ -60,6 +62,7 @@ class Line(WSListener):
         self.repeats = 0
         self.disorders = 0
         self.cleared_at: list[float] = []
+        self._clock = clock
         self._dialect = dialect
         self._at_end = at_end
         self._is_tagged = is_tagged
@@ -67,9 +70,8 @@ class Line(WSListener):
         self._playback = Playback(self.send)
         self._sent_at: list[float] = []
         self._newest = -1
-        self._loop = asyncio.get_running_loop()
         self._due = 0.0
-        self._next_frame: asyncio.TimerHandle | None = None
+        self._is_sending = False
 
     async def connect(self, url: str) -> None:
         await ws_connect(lambda: self, url)
@@ -78,7 +80,8 @@ class Line(WSListener):
         """Each frame is due a whole number of frames after `phase`, a time of `perf_counter`."""
         now = time.perf_counter()
         self._due = now + (phase - now) % FRAME_SECONDS
-        self._next_frame = self._loop.call_later(self._due - now, self._speak)
+        self._is_sending = True
+        self._clock.call_at(self._due, self._speak)
 
     @property
     def sent(self) -> int:
@@ -98,8 +101,7 @@ class Line(WSListener):
 
     def stop_sending(self) -> None:
         """Frames in flight can still return."""
-        if self._next_frame is not None:
-            self._next_frame.cancel()
+        self._is_sending = False
 
     def send(self, message: bytes) -> None:
         """Does nothing once the connection has ended."""
@@ -107,14 +109,15 @@ class Line(WSListener):
             self._transport.send(WSMsgType.TEXT, message)
 
     def _speak(self) -> None:
+        if not self._is_sending:
+            return
         dialect = self._dialect
         frame = dialect.prefix + make_payload(self.call, len(self._sent_at)) + dialect.suffix
         self.round_trips.append(LOST)
-        now = time.perf_counter()
-        self._sent_at.append(now)
+        self._sent_at.append(time.perf_counter())
         self.send(frame)
         self._due += FRAME_SECONDS
-        self._next_frame = self._loop.call_later(max(0.0, self._due - now), self._speak)
+        self._clock.call_at(self._due, self._speak)
 
     # --- for picows ---------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import random
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -141,14 +142,15 @@ async def measure_interruptions(
 
 
 async def begin(open_line: OpenLine, calls: int) -> list[Line]:
-    """Open calls, a few at a time. Their frames are out of phase, like those of independent calls."""
+    """Open calls, a few at a time. Each sends its frames at a random phase, like independent calls; the phases are always the same."""
     turns = asyncio.Semaphore(OPENED_AT_ONCE)
-    epoch = time.perf_counter()
+    phases, epoch = random.Random(calls), time.perf_counter()
+    offsets = [phases.random() * FRAME_SECONDS for _ in range(calls)]
 
     async def one(number: int) -> Line:
         async with turns:
             line = await open_line(number)
-        line.start_sending(epoch + number * FRAME_SECONDS / calls)
+        line.start_sending(epoch + offsets[number])
         return line
 
     opened = await asyncio.gather(*(one(number) for number in range(calls)), return_exceptions=True)

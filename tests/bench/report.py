@@ -29,7 +29,9 @@ if it is 25% above the record in each of up to three tries. Tries on a machine t
   Semicolons separate groups. Each group has its own platform, with a new database and new processes, so what earlier groups did affects
   no figure. `python -m tests.bench --only PART…` runs one or more parts. Anything compared is measured alternately in the same run,
   {repeats} times, and the ratio is the median of the pairs' ratios.
-- **Load.** Each call sends a frame of 20 ms PCMU fifty times a second. The model echoes each frame immediately, so fifty frames a
+- **Load.** Each call sends a frame of 20 ms PCMU fifty times a second, at a random phase, as independent callers do. The phases are
+  the same over each way. A timer of the kernel sends each frame at its time, because uvloop's timers count milliseconds and would
+  send the frames of several calls together. The model echoes each frame immediately, so fifty frames a
   second come back: the most messages that a call can cause. Every frame is tagged. A frame that does not return within 2 s is
   lost. Each level lasts {seconds:g} s after all its calls have started, {repeats} times over each way, alternately. CPU times are
   medians of these runs, and latencies are of all frames.

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from tests.bench import judgment
 from tests.bench.carrier import BenchCarrier, open_stream
+from tests.bench.frame_clock import FrameClock
 from tests.bench.frames import REALTIME, TELNYX
 from tests.bench.gemini import GeminiEcho
 from tests.bench.line import Line
@@ -20,7 +21,7 @@ from tests.bench.measure import measure
 from tests.bench.model import EchoModel
 from tests.bench.rows import GEMINI, OPENAI, RECORDED, RECORDED_AND_TRANSCRIBED, TRANSCRIBED
 from tests.bench.scale import BENCH_NICENESS, OTHER_WORK_NICENESS
-from tests.bench.system import System, confine, cores, on_cores, trees
+from tests.bench.system import System, confine, cores, on_cores, trees, undelayed
 
 T = TypeVar("T")
 
@@ -28,15 +29,16 @@ T = TypeVar("T")
 class Bench:
     """Opens calls over each of the ways. Every call of a run has its own number."""
 
-    def __init__(self, carrier: BenchCarrier, model: EchoModel) -> None:
+    def __init__(self, carrier: BenchCarrier, model: EchoModel, clock: FrameClock) -> None:
         self._carrier = carrier
+        self._clock = clock
         self._model = model
         self._numbers = itertools.count()
         self.floor_url = self.relay_url = ""
 
     async def direct(self, position: int) -> Line:
         """Directly to the model: the overhead of the measurement itself."""
-        line = Line(next(self._numbers), REALTIME)
+        line = Line(next(self._numbers), self._clock, REALTIME)
         await line.connect(self._model.socket_url)
         return line
 
@@ -47,7 +49,7 @@ class Bench:
         return await self._bare(self.relay_url)
 
     async def _bare(self, url: str) -> Line:
-        line = Line(next(self._numbers), TELNYX)
+        line = Line(next(self._numbers), self._clock, TELNYX)
         await open_stream(line, url, "v3:relay")
         return line
 
@@ -74,7 +76,7 @@ class Bench:
     async def _call(self, number: str, *, is_tagged: bool = True) -> Line:
         call, url = await self._carrier.place_call(number)
         end = partial(self._carrier.hang_up, call, number)
-        line = Line(next(self._numbers), TELNYX, end, is_tagged=is_tagged)
+        line = Line(next(self._numbers), self._clock, TELNYX, end, is_tagged=is_tagged)
         await open_stream(line, url, call)
         return line
 
@@ -154,13 +156,13 @@ async def start_pinned(cores: set[int], niceness: int, start: Callable[[], T]) -
 async def running() -> AsyncIterator[Setup]:
     """Start everything, the measured processes on one core and the benchmark on the other. Stop everything at the end."""
     (measured_cores, bench_cores), niceness = cores(), os.getpriority(os.PRIO_PROCESS, 0)
-    with on_cores(bench_cores), System() as system:
+    with on_cores(bench_cores), undelayed(), System() as system, FrameClock() as clock:
         async with (
             EchoModel() as model,
             GeminiEcho() as gemini,
             BenchCarrier() as carrier,
         ):
-            bench = Bench(carrier, model)
+            bench = Bench(carrier, model, clock)
             with on_cores(measured_cores):
                 floor, floor_port = system.start_relay("tests.bench.floor", model.socket_url)
                 relay, relay_port = system.start_relay("tests.bench.relay", model.socket_url)

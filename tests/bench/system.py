@@ -46,6 +46,17 @@ def on_cores(chosen: set[int]) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
+@contextlib.contextmanager
+def undelayed() -> Iterator[None]:
+    """No other program delays the calling thread, if it may have a real-time priority. Threads and processes it starts have none."""
+    with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
 def confine(pids: Iterable[int], cores: set[int], niceness: int) -> None:
     """Pin running processes and all their threads to these cores, and set their niceness. Processes and threads they start inherit both.
 
