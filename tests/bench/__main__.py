@@ -37,7 +37,7 @@ def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="compare only the platform with the floor, in two minutes")
     parser.add_argument(
-        "--smoke", action="store_true", help="measure everything, but only with few calls for a second or two"
+        "--smoke", action="store_true", help="measure everything on one platform, with few calls for a second or two"
     )
     parser.add_argument("--only", choices=PARTS, nargs="+", help="measure only these parts")
     parser.add_argument(
@@ -68,7 +68,7 @@ def main() -> int:
         seconds=options.seconds or scale.seconds,
         repeats=options.repeats or scale.repeats,
     )
-    results = uvloop.run(run(chosen(options.only or PARTS), scale))
+    results = uvloop.run(run(chosen(options.only or PARTS, on_one_platform=options.smoke), scale))
     text = report.text_of(results.findings)
     if results.platform:
         tables = report.tables(results.direct, results.floor, results.relay, results.platform)

@@ -102,9 +102,16 @@ GROUPS: tuple[Mapping[str, Part], ...] = (
 PARTS = [name for group in GROUPS for name in group]
 
 
-def chosen(names: Sequence[str]) -> list[dict[str, Part]]:
-    """The groups with only these parts."""
-    groups = [{name: part for name, part in group.items() if name in names} for group in GROUPS]
+def chosen(names: Sequence[str], *, on_one_platform: bool = False) -> list[dict[str, Part]]:
+    """The groups with only these parts; `on_one_platform`: one group, which takes less time and does not give comparable figures."""
+    groups = [dict(group) for group in GROUPS]
+    if on_one_platform:
+        parts = {name: part for group in groups for name, part in group.items()}
+        parts["processes"] = parts.pop(
+            "processes"
+        )  # last: its media processes stay, so the web process gets no more calls
+        groups = [parts]
+    groups = [{name: part for name, part in group.items() if name in names} for group in groups]
     return [group for group in groups if group]
 
 
@@ -118,16 +125,16 @@ async def run(groups: Sequence[Mapping[str, Part]], scale: Scale) -> Results:
     """Measure the parts of each group in order, and start everything for each group."""
     results = Results()
     for parts in groups:
-        with _reporting_failure(", ".join(parts), results):
+        with reporting_failure(", ".join(parts), results):
             async with running() as setup:
                 for name, part in parts.items():
-                    with _reporting_failure(name, results):
+                    with reporting_failure(name, results):
                         await part(setup, scale, results)
     return results
 
 
 @contextlib.contextmanager
-def _reporting_failure(names: str, results: Results) -> Iterator[None]:
+def reporting_failure(names: str, results: Results) -> Iterator[None]:
     """Report parts that could not be measured. The results of the others must not be lost."""
     try:
         yield

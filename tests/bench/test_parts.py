@@ -1,6 +1,5 @@
-"""Each group of parts has its own platform. Its processes have the same core and priority, whatever was measured before."""
+"""The groups of parts, and what a part does to those after it."""
 
-import json
 import os
 import subprocess
 import sys
@@ -8,42 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.parts import GROUPS, chosen
+from tests.bench.parts import GROUPS, PARTS, Results, chosen, reporting_failure
 
 PROJECT = Path(__file__).resolve().parents[2]
-# A part raises the priority of all threads of the benchmark and then starts processes. Another one fails.
-TWO_GROUPS = """
-import json, os, pathlib
-import uvloop
-from tests.bench.parts import run
-from tests.bench.scale import BENCH_NICENESS, SMOKE
-from tests.bench.system import confine, trees
+# The benchmark's threads, which are used again, move to its core and get its priority before a process is started.
+START = """
+import asyncio, os, subprocess, sys
+from tests.bench.scale import BENCH_NICENESS
+from tests.bench.setup import start_pinned
+from tests.bench.system import confine, cores
 
-webs, platforms = [], []
+look = "import os; print(sorted(os.sched_getaffinity(0)), os.getpriority(os.PRIO_PROCESS, 0))"
+measured, bench = cores()
+usual = os.getpriority(os.PRIO_PROCESS, 0)
 
-async def fail(setup, scale, results):
-    raise TimeoutError("no answer")
+def start():
+    return subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout
 
-async def look(setup, scale, results):
-    earlier_webs = [pid for pid in webs if os.path.exists(f"/proc/{pid}")]
-    webs.append(setup.web)
-    bench = [sorted(os.sched_getaffinity(0)), os.getpriority(os.PRIO_PROCESS, 0)]
-    confine([os.getpid()], setup.bench_cores, BENCH_NICENESS)
-    clock = await setup.start_clock()
-    await setup.start_media(1)
-    confine([os.getpid()], setup.bench_cores, setup.niceness)
-    threads = [
-        int(thread.name)
-        for pid in trees([setup.floor, setup.relay, setup.web, *setup.services, clock, *setup.media])
-        for thread in pathlib.Path(f"/proc/{pid}/task").iterdir()
-    ]
-    cores = sorted({core for thread in threads for core in os.sched_getaffinity(thread)})
-    niceness = min(os.getpriority(os.PRIO_PROCESS, thread) for thread in threads)
-    platforms.append({"earlier_webs": earlier_webs, "bench": bench, "cores": cores, "niceness": niceness})
+async def main():
+    await start_pinned(measured, usual, start)
+    confine([os.getpid()], bench, BENCH_NICENESS)
+    print(await start_pinned(measured, usual, start), end="")
 
-results = uvloop.run(run([{"fail": fail, "look": look}, {"look": look}], SMOKE))
-missed = [finding.missed for finding in results.findings]
-print(json.dumps([webs, platforms, missed, sorted(os.sched_getaffinity(0))]))
+asyncio.run(main())
 """
 
 
@@ -56,17 +42,24 @@ def test_chosen_parts_stay_in_the_groups_and_order_of_the_whole_run() -> None:
     assert [list(group) for group in groups] == [["levels", "capacity", "web"], ["processes"]]
 
 
-@pytest.mark.slow
+def test_on_one_platform_the_media_processes_that_stay_come_last() -> None:
+    [group] = chosen(PARTS, on_one_platform=True)
+    assert sorted(group) == sorted(PARTS)
+    assert list(group)[-1] == "processes"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="pins processes to cores")
-def test_each_group_has_its_own_platform_on_the_same_core() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", TWO_GROUPS], cwd=PROJECT, capture_output=True, text=True, timeout=280, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    webs, platforms, missed, cores_at_end = json.loads(done.stdout.splitlines()[-1])
+def test_processes_start_on_their_core_with_the_usual_priority() -> None:
+    done = subprocess.run([sys.executable, "-c", START], cwd=PROJECT, capture_output=True, text=True, check=False)
     available, usual = sorted(os.sched_getaffinity(0)), os.getpriority(os.PRIO_PROCESS, 0)
-    assert len(set(webs)) == 2
-    expected = {"earlier_webs": [], "bench": [available[-1:], usual], "cores": available[:1], "niceness": usual}
-    assert platforms == [expected, expected]
-    assert missed == ["fail failed"]
-    assert cores_at_end == available
+    assert done.stdout == f"{available[:1]} {usual}\n", done.stderr
+
+
+def test_a_part_that_fails_is_reported_and_the_results_of_the_others_stay() -> None:
+    results = Results()
+    with reporting_failure("levels", results):
+        raise TimeoutError("no answer")
+    assert [finding.missed for finding in results.findings] == ["levels failed"]
+    with pytest.raises(ZeroDivisionError), reporting_failure("api", results):
+        raise ZeroDivisionError
+    assert len(results.findings) == 1
