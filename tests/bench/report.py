@@ -43,8 +43,8 @@ if it is 25% above the record in each of up to three tries. Tries on a machine t
 - **Media process.** The levels, barge-in and the capacity are measured in a media process, as in every default deployment. The web
   process, PostgreSQL and Valkey share its core at a lower priority (`nice` {niceness}). The parts contention and processes
   also start media processes, see below. All other parts measure the web process. For the levels, barge-in and the capacity, the media
-  process, the floor, the relay and the benchmark run at `nice` {bench_niceness} if the benchmark may raise priorities, so that other
-  programs of the machine delay none of them.
+  process, the floor and the relay run at `nice` {bench_niceness} if the benchmark may raise priorities. Its own thread then always has a
+  real-time priority. Other programs of the machine delay all of them less.
 - **Floor.** uvloop and `picows`, the library that carries our frames to and from models. One callback cuts the payload out of one
   socket's frame and sends it over the other, nothing else. Same core, same load, same run.
 - **Bare relay.** The same with uvloop and `websockets`, as a first implementation would be.
