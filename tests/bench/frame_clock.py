@@ -1,6 +1,7 @@
 """Runs callbacks at precise times: uvloop's timers are a whole number of milliseconds, so calls would send their frames together."""
 
 import asyncio
+import contextlib
 import ctypes
 import heapq
 import os
@@ -41,7 +42,8 @@ class FrameClock:
             self._set()
 
     def _run(self) -> None:
-        os.read(self._timer, 8)
+        with contextlib.suppress(BlockingIOError):  # it was set again after it had expired
+            os.read(self._timer, 8)
         while self._due and self._due[0][0] <= time.perf_counter():
             heapq.heappop(self._due)[2]()
         self._set()

@@ -107,9 +107,8 @@ def chosen(names: Sequence[str], *, on_one_platform: bool = False) -> list[dict[
     groups = [dict(group) for group in GROUPS]
     if on_one_platform:
         parts = {name: part for group in groups for name, part in group.items()}
-        parts["processes"] = parts.pop(
-            "processes"
-        )  # last: its media processes stay, so the web process gets no more calls
+        # Last, because its media processes stay, and then the web process gets no more calls.
+        parts["processes"] = parts.pop("processes")
         groups = [parts]
     groups = [{name: part for name, part in group.items() if name in names} for group in groups]
     return [group for group in groups if group]
