@@ -42,8 +42,8 @@ from bubblyphone.server.daphne_http import LeanWebRequest  # noqa: E402
 from bubblyphone.server.database_pool import share_connections  # noqa: E402
 from bubblyphone.server.limited_protocols import LimitedChannel, LimitedFactory, LimitedWebSocket  # noqa: E402
 from bubblyphone.server.listening import describe_endpoints  # noqa: E402
+from bubblyphone.server.loop_priority import prioritize_audio, shorten_time_slices  # noqa: E402
 from bubblyphone.server.preloading import load_pages  # noqa: E402
-from bubblyphone.server.time_slices import shorten_time_slices  # noqa: E402
 from calls.control import commands, media_nodes  # noqa: E402
 from calls.live import database_threads, live_sessions  # noqa: E402
 from calls.live.database_threads import in_database  # noqa: E402
@@ -159,7 +159,6 @@ def main(role: str) -> None:
     # A computing thread releases Python's global lock to the event loop after this time instead of 5 ms. The loop releases the lock several
     # times for each frame, and may have to wait this long each time.
     sys.setswitchinterval(0.0001)
-    shorten_time_slices()
     share_connections()
     daphne_websocket.prove()
     prepared_queries.prove()
@@ -170,8 +169,11 @@ def main(role: str) -> None:
     # WebSocket compression needs no switching off: daphne's factory never accepts it.
     is_media = role == "media"
     if is_media:
+        how = "with real-time priority" if prioritize_audio() else "without real-time priority"
+        logger.info("audio is carried %s", how)
         health.add_check("media", lambda: bool(media_nodes.OWN.name))
     else:
+        shorten_time_slices()
         load_pages()
         _keep_what_is_there()  # a full collection, during which no request would be answered
     logger.info("listening on %s, port %d", settings.HOST, settings.PORT)

@@ -6,15 +6,14 @@ The same calls are measured alternately alone and with that work. docs/benchmark
 import asyncio
 import contextlib
 import json
-import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from tests.bench import report
 from tests.bench.measure import SETTLE_SECONDS, Run, begin, end, no_collections, observe
 from tests.bench.other_work import WorkDone
-from tests.bench.scale import BENCH_NICENESS, OTHER_WORK_NICENESS, Finding, Scale, judged
+from tests.bench.scale import OTHER_WORK_NICENESS, Finding, Scale, judged
 from tests.bench.setup import Setup
 from tests.bench.system import confine, trees
 
@@ -50,12 +49,11 @@ async def measure_contention(setup: Setup, scale: Scale, say: Say) -> list[Findi
     both_cores, others = setup.measured_cores | setup.bench_cores, [clock, worker, *setup.services]
     lower = setup.niceness + OTHER_WORK_NICENESS
     async with _other_work_process(setup, scale) as other_work:
-        with _priority_on_its_core(setup):
-            confine(trees(others), both_cores, lower)
-            in_web = await _alternate(setup, scale, other_work, setup.web, say)
-            confine(trees([setup.web]), both_cores, lower)
-            await setup.start_media(1)
-            in_media = await _alternate(setup, scale, other_work, setup.media[0], say)
+        confine(trees(others), both_cores, lower)
+        in_web = await _alternate(setup, scale, other_work, setup.web, say)
+        confine(trees([setup.web]), both_cores, lower)
+        await setup.start_media(1)
+        in_media = await _alternate(setup, scale, other_work, setup.media[0], say)
     return [
         _finding("in the web process", scale, in_web),
         _finding("in a media process", scale, in_media, ADDED_P99_LIMIT_MS),
@@ -81,16 +79,6 @@ async def _other_work_process(setup: Setup, scale: Scale) -> AsyncIterator[Other
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         await process.wait()
-
-
-@contextlib.contextmanager
-def _priority_on_its_core(setup: Setup) -> Iterator[None]:
-    """Give the benchmark priority over everything else on its core, if it may raise its own priority."""
-    confine([os.getpid()], setup.bench_cores, BENCH_NICENESS)
-    try:
-        yield
-    finally:
-        confine([os.getpid()], setup.bench_cores, setup.niceness)
 
 
 # Runs of the calls alone, runs with other work, and the other work that was done, by kind.

@@ -8,7 +8,7 @@ import sys
 import uvloop
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_connect, ws_create_server
 
-from bubblyphone.server.time_slices import shorten_time_slices
+from bubblyphone.server.loop_priority import prioritize_audio
 
 
 class _Side(WSListener):
@@ -60,5 +60,5 @@ async def _run(port: int, model_url: str) -> None:
 
 
 if __name__ == "__main__":
-    shorten_time_slices()  # as the media process does
+    prioritize_audio()  # as the media process does
     uvloop.run(_run(int(sys.argv[1]), sys.argv[2]))

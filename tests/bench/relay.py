@@ -11,7 +11,7 @@ from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from bubblyphone.server.time_slices import shorten_time_slices
+from bubblyphone.server.loop_priority import prioritize_audio
 
 
 async def _move(source: Connection, target: Connection, key: bytes, prefix: bytes, suffix: bytes) -> None:
@@ -39,5 +39,5 @@ async def _run(port: int, model_url: str) -> None:
 
 
 if __name__ == "__main__":
-    shorten_time_slices()  # as the media process does
+    prioritize_audio()  # as the media process does
     uvloop.run(_run(int(sys.argv[1]), sys.argv[2]))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from tests.bench.measure import Run, quantile
 from tests.bench.model import TURN_SECONDS
 from tests.bench.other_work import API_RATE, PAGE_RATE, WEBHOOK_RATE
-from tests.bench.scale import BENCH_NICENESS, OTHER_WORK_NICENESS, Finding, Scale, judged
+from tests.bench.scale import OTHER_WORK_NICENESS, Finding, Scale, judged
 
 INTERRUPTION_LIMIT_MS = 1.0
 
@@ -42,9 +42,9 @@ if it is 25% above the record in each of up to three tries. Tries on a machine t
   OpenAI's Realtime protocol. The benchmark plays carrier and model, on the other core if there is one.
 - **Media process.** The levels, barge-in and the capacity are measured in a media process, as in every default deployment. The web
   process, PostgreSQL and Valkey share its core at a lower priority (`nice` {niceness}). The parts contention and processes
-  also start media processes, see below. All other parts measure the web process. For the levels, barge-in and the capacity, the media
-  process, the floor and the relay run at `nice` {bench_niceness} if the benchmark may raise priorities. Its own thread then always has a
-  real-time priority. Other programs of the machine delay all of them less.
+  also start media processes, see below. All other parts measure the web process.
+- **Priority.** If the benchmark may raise priorities, the event loops of media processes have a real-time priority, as
+  [in production](production.md#media-processes), and so do the floor, the relay and the benchmark's own thread. The web process does not.
 - **Floor.** uvloop and `picows`, the library that carries our frames to and from models. One callback cuts the payload out of one
   socket's frame and sends it over the other, nothing else. Same core, same load, same run.
 - **Bare relay.** The same with uvloop and `websockets`, as a first implementation would be.
@@ -73,7 +73,7 @@ if it is 25% above the record in each of up to three tries. Tries on a machine t
   pages of an account with {contention_past_calls:,} calls and {webhook_rate} webhooks a second, and nightly checks of that account's
   ledger, one after another. First the web process has the calls, then a media process. The added latency is the difference between
   both at the median, at p99, and of the slowest frame. The process with the calls has one core. The benchmark, which plays carrier and
-  model, has the other and takes priority there. PostgreSQL, Valkey, the clock and the worker run on both cores at a lower priority
+  model, has the other. PostgreSQL, Valkey, the clock and the worker run on both cores at a lower priority
   (`nice` {niceness}), as does the web process when a media process has the calls. A separate process on the benchmark's core sends
   the other work.
 - **Several media processes.** Calls on one and on two media processes, which share a core with the web process, the clock, PostgreSQL and
@@ -161,7 +161,6 @@ def page(text: str, scale: Scale, groups: Iterable[Iterable[str]], judged: int =
         page_rate=PAGE_RATE,
         webhook_rate=WEBHOOK_RATE,
         niceness=OTHER_WORK_NICENESS,
-        bench_niceness=BENCH_NICENESS,
         judged=judged,
         interrupted=scale.interrupted,
         interruptions_per_second=scale.interrupted / TURN_SECONDS,

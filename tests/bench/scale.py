@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 # On a busy core, other work with this niceness gets a third of what the calls get, as with `make run`. The units of deploy/ give it less.
 OTHER_WORK_NICENESS = 5
-# Other programs of the machine must not delay what is measured, or the benchmark, which plays carrier and model.
-BENCH_NICENESS = -15
 
 
 @dataclass(frozen=True, slots=True)

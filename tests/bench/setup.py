@@ -20,7 +20,7 @@ from tests.bench.line import Line
 from tests.bench.measure import measure
 from tests.bench.model import EchoModel
 from tests.bench.rows import GEMINI, OPENAI, RECORDED, RECORDED_AND_TRANSCRIBED, TRANSCRIBED
-from tests.bench.scale import BENCH_NICENESS, OTHER_WORK_NICENESS
+from tests.bench.scale import OTHER_WORK_NICENESS
 from tests.bench.system import System, confine, cores, on_cores, trees, undelayed
 
 T = TypeVar("T")
@@ -111,21 +111,14 @@ class Setup:
 
     @contextlib.asynccontextmanager
     async def calls_in_media_process(self) -> AsyncIterator[int]:
-        """Calls go to a media process, which has priority over the web process and the services on its core. Yields its PID.
-
-        If we may raise priorities, other programs of the machine delay neither it nor the floor, the relay and the benchmark.
-        """
+        """Calls go to a media process, which has priority over the web process and the services on its core. Yields its PID."""
         others = [self.web, *self.services]
         await self.start_media(1)
-        confine(trees(others), self.measured_cores, self.niceness + OTHER_WORK_NICENESS)
-        measured = trees([self.media[0], self.floor, self.relay])
         try:
-            confine(measured, self.measured_cores, BENCH_NICENESS)
-            confine([os.getpid()], self.bench_cores, BENCH_NICENESS)
+            confine(trees(others), self.measured_cores, self.niceness + OTHER_WORK_NICENESS)
             yield self.media[0]
         finally:
-            confine([*trees(others), *measured], self.measured_cores, self.niceness)
-            confine([os.getpid()], self.bench_cores, self.niceness)
+            confine(trees(others), self.measured_cores, self.niceness)
             await self.stop_media()
 
     async def start_clock(self) -> int:
@@ -133,7 +126,7 @@ class Setup:
         return await self._start(self.system.start_clock)
 
     async def _start(self, start: Callable[..., int], *arguments: str) -> int:
-        return await start_pinned(self.measured_cores, self.niceness, partial(start, *arguments))
+        return await start_pinned(self.measured_cores, partial(start, *arguments))
 
     async def pair(self, process: int, calls: int, seconds: float) -> judgment.Pair:
         """A run over the floor, then one over the platform, where this process has the calls."""
@@ -141,11 +134,10 @@ class Setup:
         return floor, await measure(self.bench.called, calls, seconds, [[process], self.services])
 
 
-async def start_pinned(cores: set[int], niceness: int, start: Callable[[], T]) -> T:
-    """Start processes in a thread. They inherit its cores and its niceness, whatever parts before have set for our threads."""
+async def start_pinned(cores: set[int], start: Callable[[], T]) -> T:
+    """Start processes in a thread. They inherit its cores, and not the real-time priority of the benchmark's own thread."""
 
     def start_in_thread() -> T:
-        os.setpriority(os.PRIO_PROCESS, 0, niceness)  # of this thread only
         with on_cores(cores):
             return start()
 
@@ -176,7 +168,7 @@ async def running() -> AsyncIterator[Setup]:
                 "GOOGLE_GEMINI_BASE_URL": gemini.base_url,
             }
             start = partial(system.start_platform, variables, carrier.hook_url)
-            web, services, port = await start_pinned(measured_cores, niceness, start)
+            web, services, port = await start_pinned(measured_cores, start)
             bench.floor_url, bench.relay_url = f"ws://127.0.0.1:{floor_port}/", f"ws://127.0.0.1:{relay_port}/"
             carrier.webhook_url = f"http://127.0.0.1:{port}/webhooks/telnyx"
             gc.collect()

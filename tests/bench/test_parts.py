@@ -10,24 +10,21 @@ import pytest
 from tests.bench.parts import GROUPS, PARTS, Results, chosen, reporting_failure
 
 PROJECT = Path(__file__).resolve().parents[2]
-# The benchmark's threads, which are used again, move to its core and get its priority before a process is started.
+# The benchmark's own thread has its core and its priority before a process is started.
 START = """
 import asyncio, os, subprocess, sys
-from tests.bench.scale import BENCH_NICENESS
 from tests.bench.setup import start_pinned
-from tests.bench.system import confine, cores
+from tests.bench.system import cores, on_cores, undelayed
 
-look = "import os; print(sorted(os.sched_getaffinity(0)), os.getpriority(os.PRIO_PROCESS, 0))"
+look = "import os; print(sorted(os.sched_getaffinity(0)), os.sched_getscheduler(0))"
 measured, bench = cores()
-usual = os.getpriority(os.PRIO_PROCESS, 0)
 
 def start():
     return subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout
 
 async def main():
-    await start_pinned(measured, usual, start)
-    confine([os.getpid()], bench, BENCH_NICENESS)
-    print(await start_pinned(measured, usual, start), end="")
+    with on_cores(bench), undelayed():
+        print(await start_pinned(measured, start), end="")
 
 asyncio.run(main())
 """
@@ -51,8 +48,7 @@ def test_on_one_platform_the_media_processes_that_stay_come_last() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="pins processes to cores")
 def test_processes_start_on_their_core_with_the_usual_priority() -> None:
     done = subprocess.run([sys.executable, "-c", START], cwd=PROJECT, capture_output=True, text=True, check=False)
-    available, usual = sorted(os.sched_getaffinity(0)), os.getpriority(os.PRIO_PROCESS, 0)
-    assert done.stdout == f"{available[:1]} {usual}\n", done.stderr
+    assert done.stdout == f"{sorted(os.sched_getaffinity(0))[:1]} {os.SCHED_OTHER}\n", done.stderr
 
 
 def test_a_part_that_fails_is_reported_and_the_results_of_the_others_stay() -> None:

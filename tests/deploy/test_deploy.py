@@ -147,6 +147,18 @@ def test_calls_go_before_all_other_work() -> None:
     assert {name: share for name, share in shares.items() if share} == {"media": 8192}
 
 
+def test_only_media_processes_may_have_a_real_time_priority() -> None:
+    """Services without a limit have one of 0, so only root could take such a priority."""
+    limits = {path.name: unit(path.name).get("LimitRTPRIO") for path in (DEPLOY / "systemd").glob("*.service")}
+    assert {name: limit for name, limit in limits.items() if limit} == {"bubblyphone-media@.service": "1"}
+    # It would also apply to the media unit, and forbid what the limit allows.
+    assert "RestrictRealtime" not in (DEPLOY / "systemd/bubblyphone-.service.d/common.conf").read_text()
+    services = COMPOSE["compose.yaml"]["services"]
+    assert {name: service["ulimits"] for name, service in services.items() if "ulimits" in service} == {
+        "media": {"rtprio": 1}
+    }
+
+
 def test_a_management_command_has_the_environment_of_the_units(tmp_path: Path) -> None:
     """Even values that a shell would interpret."""
     file = tmp_path / "environment"

@@ -137,6 +137,11 @@ def database_url(data_dir: Path) -> str:
     return f"postgresql://bubblyphone:{secrets_store['POSTGRES_PASSWORD']}@127.0.0.1:{secrets_store['POSTGRES_PORT']}/bubblyphone"
 
 
+def may_have_real_time_priority() -> bool:
+    attempt = "import os; os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))"
+    return subprocess.run([sys.executable, "-c", attempt], capture_output=True, check=False).returncode == 0
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks processes up in /proc")
 def test_a_run_recovers_from_crashes_keeps_its_data_and_leaves_no_processes(
@@ -154,6 +159,11 @@ def test_a_run_recovers_from_crashes_keeps_its_data_and_leaves_no_processes(
     }
     assert demo["api_key"] in run.output
     assert demo["email"] in run.output
+    policies = {name: os.sched_getscheduler(run.process_id(ROLES[name])) for name in ("web", "media")}
+    real_time = os.SCHED_RR if may_have_real_time_priority() else os.SCHED_OTHER
+    assert {name: policy & ~os.SCHED_RESET_ON_FORK for name, policy in policies.items()} == {
+        "web": os.SCHED_OTHER, "media": real_time,
+    }  # fmt: skip
     secrets_before = json.loads((data_dir / "secrets.json").read_text())
 
     for name, command in ROLES.items():

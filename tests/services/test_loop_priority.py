@@ -1,4 +1,4 @@
-"""Time slices of the thread that carries audio, as Linux reports them."""
+"""Priority and time slices of the thread that carries audio, as Linux reports them."""
 
 import os
 import re
@@ -12,14 +12,14 @@ PROJECT = Path(__file__).resolve().parents[2]
 SHORTEN = """
 import os
 from pathlib import Path
-from bubblyphone.server.time_slices import shorten_time_slices
+from bubblyphone.server.loop_priority import shorten_time_slices
 print(shorten_time_slices(), os.getpriority(os.PRIO_PROCESS, 0))
 print(Path("/proc/self/sched").read_text())
 """
 OTHERS = """
 import re, subprocess, threading
 from pathlib import Path
-from bubblyphone.server.time_slices import shorten_time_slices
+from bubblyphone.server.loop_priority import shorten_time_slices
 def note_slice():
     found.append(re.search(r"se\\.slice\\s*:\\s*(\\d+)", Path("/proc/thread-self/sched").read_text())[1])
 found = []
@@ -32,6 +32,23 @@ thread.join()
 child = subprocess.run(["cat", "/proc/self/sched"], capture_output=True, text=True, check=True).stdout
 found.append(re.search(r"se\\.slice\\s*:\\s*(\\d+)", child)[1])
 print(*found)
+"""
+PRIORITIZE = """
+import os, resource, subprocess, threading
+from pathlib import Path
+from bubblyphone.server.loop_priority import prioritize_audio
+PREPARE
+def note_policy():
+    found.append(os.sched_getscheduler(0))
+found = [prioritize_audio()]
+note_policy()
+thread = threading.Thread(target=note_policy)
+thread.start()
+thread.join()
+child = subprocess.run(["/bin/cat", "/proc/self/sched"], capture_output=True, text=True, check=True).stdout
+found.append(int(child.partition("policy")[2].split()[1]))
+print(*found)
+print(Path("/proc/self/sched").read_text())
 """
 
 
@@ -76,3 +93,30 @@ def test_other_systems_and_policies_keep_their_slices() -> None:
     for before in (batch, other):
         code = SHORTEN.replace("import os\n", f"import os\n{before}", 1).rsplit("\n", 2)[0]
         assert _run(code).split()[0] == "False"
+
+
+def _is_permitted() -> bool:
+    attempt = "import os; os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))"
+    return subprocess.run([sys.executable, "-c", attempt], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not _is_permitted(), reason="needs permission for a real-time priority")
+def test_with_permission_this_thread_alone_gets_a_real_time_priority() -> None:
+    first, report = _run(PRIORITIZE.replace("PREPARE", "")).split("\n", 1)
+    has_it, own, thread, child = first.split()
+    assert (has_it, int(own)) == ("True", os.SCHED_RR | os.SCHED_RESET_ON_FORK)
+    assert (int(thread), int(child)) == (os.SCHED_OTHER, os.SCHED_OTHER)
+    found = re.search(r"^prio\s*:\s*(\d+)", report, re.M)
+    assert found is not None
+    assert int(found[1]) == 98  # Linux counts down from 99
+
+
+@pytest.mark.skipif(not _is_reported(), reason="Linux reports time slices from version 6.12 on")
+def test_without_permission_it_gets_short_slices() -> None:
+    become_user = "resource.setrlimit(resource.RLIMIT_RTPRIO, (0, 0))\nif os.getuid() == 0:\n    os.setresuid(65534, 65534, 65534)"
+    first, report = _run(PRIORITIZE.replace("PREPARE", become_user)).split("\n", 1)
+    own, usual = os.SCHED_OTHER | os.SCHED_RESET_ON_FORK, os.SCHED_OTHER
+    assert first.split() == ["False", str(own), str(usual), str(usual)]
+    found = re.search(r"se\.slice\s*:\s*(\d+)", report)
+    assert found is not None
+    assert int(found[1]) == 100_000
