@@ -5,7 +5,7 @@ Valkey is a constant plus an amount for each call on any media process. The star
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -21,8 +21,7 @@ from tests.bench.setup import Setup
 from tests.bench.system import cpu_seconds, trees
 
 SHARED = ("web", "clock", "PostgreSQL", "Valkey")
-# The load that the model predicts.
-PROCESSES, CALLS, CALL_SECONDS = 8, 1000, 120
+CALL_SECONDS = 120  # of predicted calls
 
 Say = Callable[[str], None]
 
@@ -171,7 +170,7 @@ class Model:
 
 
 def _fitted(levels: Sequence[Level]) -> list[Finding]:
-    """The fitted lines with their errors, and their prediction."""
+    """The fitted lines with their errors, and what they predict."""
     model = Model.of(levels)
     points = [point for level in levels for point in level.media_points]
     single = LinearFit.least_squares(
@@ -184,31 +183,49 @@ def _fitted(levels: Sequence[Level]) -> list[Finding]:
         f"{model.media.max_error:.1f} for all {len(points)} points; the line of one process alone misses those of two by up to "
         f"{single.max_error_of(multiple):.1f}). Shared: {shared}. Valkey {_formula(model.commands)} commands/s."
     )
-    return [Finding(text), Finding(_predict(levels, model))]
+    return [Finding(text), *(Finding(predict(load, levels, model)) for load in LOADS)]
 
 
 def _formula(fit: LinearFit) -> str:
     return f"{fit.intercept:.1f} + {fit.slope:.3f} × calls (± {fit.max_error:.1f})"
 
 
-def _predict(levels: Sequence[Level], model: Model) -> str:
-    """The prediction for CALLS on PROCESSES."""
-    starts = CALLS / CALL_SECONDS  # calls that start, and end, per second
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A load that the model predicts: its description, media processes, calls at once, and calls that start (and end) per second."""
 
-    def start_ms(index: int) -> float:
-        return starts * fmean(level.cpu_ms_per_call[index] for level in levels)
+    text: str
+    processes: int
+    calls: float
+    starts: float
 
+
+LOADS = (
+    Load(f"1,000 calls an hour of {CALL_SECONDS} s, on one media process", 1, 1000 * CALL_SECONDS / 3600, 1000 / 3600),
+    Load(f"1,000 calls at once of {CALL_SECONDS} s, on 8 media processes", 8, 1000, 1000 / CALL_SECONDS),
+)
+
+
+def predict(load: Load, levels: Sequence[Level], model: Model) -> str:
+    """CPU time in cores, and the load of Valkey and PostgreSQL."""
+
+    def per_second(per_call: Iterable[float]) -> float:
+        """What starting and ending calls takes per second."""
+        return load.starts * fmean(per_call)
+
+    shared = [
+        fit.value_at(load.calls) + per_second(level.cpu_ms_per_call[index] for level in levels)
+        for index, fit in enumerate(model.shared)
+    ]
     # A media process starts and ends only its own calls.
-    media_ms = model.media.value_at(CALLS / PROCESSES) + starts / PROCESSES * fmean(
-        sum(level.cpu_ms_per_call[len(SHARED) :]) for level in levels
+    media = model.media.value_at(load.calls / load.processes) + (
+        per_second(sum(level.cpu_ms_per_call[len(SHARED) :]) for level in levels) / load.processes
     )
-    shared = ", ".join(
-        f"{name} {(fit.value_at(CALLS) + start_ms(index)) / 1000:.2f}"
-        for index, (name, fit) in enumerate(zip(SHARED, model.shared, strict=True))
-    )
-    commands = model.commands.value_at(CALLS) + starts * fmean(level.commands_per_call for level in levels)
-    transactions = starts * fmean(level.transactions_per_call for level in levels)
+    cores = (sum(shared) + load.processes * media) / 1000
+    commands = model.commands.value_at(load.calls) + per_second(level.commands_per_call for level in levels)
+    transactions = per_second(level.transactions_per_call for level in levels)
+    parts = ", ".join(f"{name} {ms / 1000:.2f}" for name, ms in zip(SHARED, shared, strict=True))
     return (
-        f"{CALLS:,} calls of {CALL_SECONDS} s on {PROCESSES} media processes, by this model: **{media_ms / 1000:.2f}** of a core each; "
-        f"cores: {shared}; Valkey {commands:.0f} commands/s, PostgreSQL {transactions:.0f} transactions/s."
+        f"{load.text}, by this model: **{cores:.2f} cores**: each media process {media / 1000:.2f}, {parts}; "
+        f"Valkey {commands:.1f} commands/s, PostgreSQL {transactions:.1f} transactions/s."
     )

@@ -79,7 +79,8 @@ if it is 25% above the record in each of up to three tries. Tries on a machine t
 - **Several media processes.** Calls on one and on two media processes, which share a core with the web process, the clock, PostgreSQL and
   Valkey. A straight line is fitted to the CPU time of a media process by its own calls, and to that of each shared process by all calls.
   *±* is the largest error of a measured point. The CPU time to start and end a call is what was used outside the measured seconds,
-  minus that of the audio in this time.
+  minus that of the audio in this time. Calls of the predictions last two minutes, so 1,000 calls an hour are 33 at once. They are spread
+  evenly over the hour; real traffic has peaks.
 - **Not measured.** Real carriers and models, networks with delay or loss, TLS, and several machines.
 - **Barge-in to clear.** The time from the model's report that the caller is speaking until the carrier receives the `clear` that
   empties its playback queue, including both ways over loopback. At {interrupted} concurrent calls, each interrupted every 0.4 s, so

@@ -33,5 +33,6 @@ def test_twenty_calls_lose_no_frame(tmp_path: Path) -> None:
             rf"^- With other work, 5 calls {where}: .* 0 of [1-9]\d* frames lost\. .* Other work: [1-9]", text, re.M
         )
     assert re.search(r"^- 4 calls on 2 media processes: 0 of [1-9]\d* frames lost", text, re.M)
-    assert re.search(r"^- 1,000 calls of 120 s on 8 media processes, by this model: \*\*\d", text, re.M)
+    assert re.search(r"^- 1,000 calls an hour of 120 s, on one media process, by this model: \*\*\d", text, re.M)
+    assert re.search(r"^- 1,000 calls at once of 120 s, on 8 media processes, by this model: \*\*\d", text, re.M)
     assert re.search(r"^- 8 calls in one process: (0 of [1-9]\d* frames lost|not measured)", text, re.M)
