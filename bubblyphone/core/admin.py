@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal, cast
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import get_user_model
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.db.models import Field, Q, QuerySet
 from django.db.models.expressions import Combinable
 from django.forms import Field as FormField
@@ -17,14 +17,29 @@ from bubblyphone.core.pagination import read_id
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]
-    """Counts no further than MOST rows: to count millions takes longer than to show a page of them."""
+    """Counts no further than MOST rows: to count millions takes longer than to show a page of them.
+
+    A search is evaluated once, for the IDs of these rows. Their number and the rows of a page both follow from them.
+    """
 
     MOST = 10_000
 
     @cached_property
+    def _ids(self) -> list[Any]:
+        return list(self._rows.values_list("pk", flat=True)[: self.MOST])
+
+    @property
+    def _rows(self) -> QuerySet[Any]:
+        return cast(QuerySet[Any], self.object_list)
+
+    @cached_property
     def count(self) -> int:
-        rows = cast(QuerySet[Any], self.object_list)
-        return rows[: self.MOST].count()
+        return len(self._ids)
+
+    def page(self, number: int | str) -> Page[Any]:
+        number = self.validate_number(number)
+        ids = self._ids[(number - 1) * self.per_page : number * self.per_page]
+        return self._get_page(self._rows.filter(pk__in=ids), number, self)
 
 
 class EditableListAdmin(admin.ModelAdmin):  # type: ignore[type-arg]

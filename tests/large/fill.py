@@ -220,10 +220,16 @@ def fill_webhooks(call: Call, endpoint: int, rows_per_call: str) -> None:
 
 def fill_ledger(first: int) -> None:
     template = LedgerEntry.objects.earliest("pk").pk
-    values = {"developer_id": "c.developer_id", "created_at": "c.settled_at", "description": "'Call ' || c.id"}
-    for kind in ("telephony", "model", "transcription"):
-        own = {"kind": f"'{kind}'", "key": f"'call:' || c.id || ':{kind}'", "amount": f"-c.{kind}_cost"}
-        copy(LedgerEntry, template, {**values, **own}, f"calls_call AS c WHERE c.id > {first} AND c.{kind}_cost > 0")
+    charges = ", ".join(f"('{kind}', c.{kind}_cost)" for kind in ("telephony", "model", "transcription"))
+    # As in a real ledger, the charges of a call are next to each other.
+    copy(
+        LedgerEntry, template,
+        {
+            "developer_id": "c.developer_id", "created_at": "c.settled_at", "description": "'Call ' || c.id",
+            "kind": "charge.kind", "key": "'call:' || c.id || ':' || charge.kind", "amount": "-charge.cost",
+        },
+        f"calls_call AS c, LATERAL (VALUES {charges}) AS charge (kind, cost) WHERE c.id > {first} AND charge.cost > 0",
+    )  # fmt: skip
     at = f"now() - interval '{DAYS} days' * n / 3000"
     copy(
         LedgerEntry, template, {"kind": "'top_up'", "key": "'payment:' || n", "amount": "50", "created_at": at, "description": "'Top-up'"},

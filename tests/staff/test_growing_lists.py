@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.models import Developer
 from billing import ledger
 from bubblyphone.core.admin import BoundedPaginator, GrowingListAdmin
+from calls.admin import CallAdmin
 from calls.models import Call
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import make_developer
@@ -56,6 +57,32 @@ def test_counting_rows_stops_at_a_limit(client: Client, monkeypatch: pytest.Monk
         [call.pk for call in reversed(calls)],
     )
     assert Call.objects.count() == 3
+
+
+def test_a_search_is_evaluated_once(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the number of results and the rows of a page, because it can take longer than everything else on the page."""
+    monkeypatch.setattr(BoundedPaginator, "MOST", 5)
+    monkeypatch.setattr(CallAdmin, "list_per_page", 2)
+    number = make_streaming_number(make_account())
+    found = [
+        make_call(number, timezone.now(), from_number="+12025550111", carrier_call_id=f"v3:{place}").pk
+        for place in range(6)
+    ]
+    make_call(number, timezone.now(), from_number="+12025550199", carrier_call_id="v3:other")
+    newest_first = found[::-1]
+
+    def page(query: str) -> tuple[int, list[int]]:
+        changelist = client.get(f"{CALLS}?q=%2B12025550111{query}").context["cl"]
+        return changelist.result_count, [call.pk for call in changelist.result_list]
+
+    with CaptureQueriesContext(connection) as queries:
+        assert page("") == (5, newest_first[:2])
+    searches = [query["sql"] for query in queries if "'+12025550111'" in query["sql"]]
+    assert len(searches) == 2
+    assert ("LIMIT 5" in searches[0], f'"id" IN ({newest_first[0]}, {newest_first[1]})' in searches[1]) == (True, True)
+    assert page("&p=2") == (5, newest_first[2:4])
+    assert page("&p=3") == (5, newest_first[4:5])
+    assert client.get(f"{CALLS}?q=%2B12025550111&p=4").status_code == 302  # as without the limit: to an error page
 
 
 def test_filters_look_at_the_newest_rows(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
