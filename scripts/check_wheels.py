@@ -9,8 +9,8 @@ from bubblyphone.core.json.documents import parse_stored_json
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = ("core", "offline", "s3", "otel")  # as in the Containerfile
-PYTHON = "3.11"  # Debian 12's
-GLIBC = range(17, 37)  # 2.36 is Debian 12's
+PYTHON = "3.13"  # Debian 13's
+GLIBC = range(17, 42)  # 2.41 is Debian 13's
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
