@@ -39,7 +39,7 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
     def page(self, number: int | str) -> Page[Any]:
         number = self.validate_number(number)
         ids = self._ids[(number - 1) * self.per_page : number * self.per_page]
-        return self._get_page(self._rows.filter(pk__in=ids), number, self)
+        return Page(self._rows.filter(pk__in=ids), number, self)
 
 
 class EditableListAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
