@@ -18,8 +18,8 @@ COLLEAGUE = "+12025550177"
 
 
 async def download(url: str, sid: str = ACCOUNT_SID, token: str = AUTH_TOKEN) -> tuple[int, bytes]:
-    auth = aiohttp.BasicAuth(sid, token)
-    async with aiohttp.ClientSession(auth=auth) as http, http.get(url) as response:
+    headers = {"Authorization": aiohttp.encode_basic_auth(sid, token)}
+    async with aiohttp.ClientSession(headers=headers) as http, http.get(url) as response:
         return response.status, await response.read()
 
 
