@@ -40,14 +40,17 @@ class OrphanReaper:
         self._tell(f"{group} 0\n")
 
     def revive(self) -> int | None:
-        """Replace a reaper that has ended. Returns its exit status; None if it runs."""
-        code = self._process.poll()
-        if code is None:
+        """Replace a reaper that has ended. Returns its exit status; None if it runs, or cannot be replaced yet."""
+        ended = self._process
+        if ended.poll() is None:
+            return None
+        try:
+            self._process = self._start()
+        except OSError:  # too little memory, for example: called again, and until then every process is on the list
             return None
         with contextlib.suppress(OSError):
-            cast("IO[bytes]", self._process.stdin).close()
-        self._process = self._start()
-        return code
+            cast("IO[bytes]", ended.stdin).close()
+        return ended.returncode
 
     def close(self) -> None:
         """End the reaper, and with it every group still watched."""

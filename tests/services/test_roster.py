@@ -94,6 +94,14 @@ def test_no_other_process_is_stopped(tmp_path: Path, text: str) -> None:
     assert stop_leftovers(tmp_path / "absent.json", tmp_path) == 0
 
 
+def kill_reaper() -> None:
+    running = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    dead = next(child for child in running if "bubblyphone.services.orphan_reaper" in child.cmdline())
+    dead.kill()
+    while dead.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+
+
 def test_a_dead_reaper_is_replaced_by_one_with_the_same_list(spawn: Callable[..., subprocess.Popen[str]]) -> None:
     reaper = OrphanReaper()
     before, after, ended = spawn(SLEEPER), spawn(SLEEPER), spawn(SLEEPER)
@@ -101,14 +109,31 @@ def test_a_dead_reaper_is_replaced_by_one_with_the_same_list(spawn: Callable[...
     reaper.watch(ended.pid)
     assert reaper.revive() is None
 
-    dead = next(
-        child for child in psutil.Process().children() if "bubblyphone.services.orphan_reaper" in child.cmdline()
-    )
-    dead.kill()
-    while dead.status() != psutil.STATUS_ZOMBIE:
-        time.sleep(0.01)
+    kill_reaper()
     reaper.forget(ended.pid)
     reaper.watch(after.pid)
+    assert reaper.revive() is None
+
+    reaper.close()
+    assert (before.wait(30), after.wait(30)) == (-signal.SIGTERM, -signal.SIGTERM)
+    assert ended.poll() is None
+    assert not is_group_alive(before.pid)
+
+
+def test_a_reaper_that_cannot_be_started_is_replaced_later(
+    spawn: Callable[..., subprocess.Popen[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reaper = OrphanReaper()
+    before, after, ended = spawn(SLEEPER), spawn(SLEEPER), spawn(SLEEPER)
+    reaper.watch(before.pid)
+    reaper.watch(ended.pid)
+    kill_reaper()
+    with monkeypatch.context() as without_python:
+        without_python.setattr(sys, "executable", str(tmp_path / "python"))
+        assert (reaper.revive(), reaper.revive()) == (None, None)
+        reaper.forget(ended.pid)
+        reaper.watch(after.pid)
+    assert reaper.revive() == -signal.SIGKILL
     assert reaper.revive() is None
 
     reaper.close()
