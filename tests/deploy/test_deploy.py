@@ -151,8 +151,15 @@ def test_only_media_processes_may_have_a_real_time_priority() -> None:
     """Services without a limit have one of 0, so only root could take such a priority."""
     limits = {path.name: unit(path.name).get("LimitRTPRIO") for path in (DEPLOY / "systemd").glob("*.service")}
     assert {name: limit for name, limit in limits.items() if limit} == {"bubblyphone-media@.service": "1"}
-    # It would also apply to the media unit, and forbid what the limit allows.
+    # In the file that all units share, it would forbid what the media unit's limit allows.
     assert "RestrictRealtime" not in (DEPLOY / "systemd/bubblyphone-.service.d/common.conf").read_text()
+    assert {name: unit(name).get("RestrictRealtime") for name in limits} == {
+        "bubblyphone-clock.service": "yes",
+        "bubblyphone-media@.service": None,
+        "bubblyphone-prepare.service": "yes",
+        "bubblyphone-web@.service": "yes",
+        "bubblyphone-worker.service": "yes",
+    }
     services = COMPOSE["compose.yaml"]["services"]
     assert {name: service["ulimits"] for name, service in services.items() if "ulimits" in service} == {
         "media": {"rtprio": 1}
