@@ -74,6 +74,11 @@ class NewestFirst(ChangeList):
     def get_ordering_field_columns(self) -> dict[int, Literal["desc", "asc"]]:
         return {}
 
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if not self.multi_page:  # Django bypasses the paginator then, and would evaluate the search again
+            self.result_list = self.paginator.page(1).object_list
+
 
 class GrowingListAdmin(ReadOnlyAdmin):
     """Lists a table that grows forever, newest rows first. Searches use indexes.
