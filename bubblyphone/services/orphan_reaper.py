@@ -46,7 +46,7 @@ class OrphanReaper:
             return None
         try:
             self._process = self._start()
-        except OSError:  # too little memory, for example: called again, and until then every process is on the list
+        except OSError:  # too little memory, for example. The roster keeps the list until the next call
             return None
         with contextlib.suppress(OSError):
             cast("IO[bytes]", ended.stdin).close()

@@ -85,7 +85,7 @@ def test_a_search_is_evaluated_once(client: Client, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(CallAdmin, "list_per_page", 2)
     assert page("&p=2") == (5, newest_first[2:4])
     assert page("&p=3") == (5, newest_first[4:5])
-    assert client.get(f"{CALLS}?q=%2B12025550111&p=4").status_code == 302  # as without the limit: to an error page
+    assert client.get(f"{CALLS}?q=%2B12025550111&p=4").status_code == 302  # Django redirects to its error page
 
 
 def test_filters_look_at_the_newest_rows(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
